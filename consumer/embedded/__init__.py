@@ -1,0 +1,1 @@
+"""Redis and PostgreSQL from wheels, for a machine that has neither."""

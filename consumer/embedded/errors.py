@@ -1,0 +1,23 @@
+"""Names what can go wrong with the embedded servers; every message ends with its cure.
+
+EmbeddedError
+├── EmbeddedUnavailable   the binaries are missing or cannot run here: install them, or name real servers
+├── DataDirInUse          another `maintenance run` works on the same data directory
+└── ServerFailed          a server ended or did not answer; carries the last lines of its log
+"""
+
+
+class EmbeddedError(Exception):
+    """An embedded server cannot be used; the message is meant for the person at the terminal."""
+
+
+class EmbeddedUnavailable(EmbeddedError):
+    """The embedded servers cannot run on this machine as it is."""
+
+
+class DataDirInUse(EmbeddedError):
+    """The data directory belongs to another running service."""
+
+
+class ServerFailed(EmbeddedError):
+    """An embedded server ended, or did not become ready in time."""

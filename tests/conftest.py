@@ -1,0 +1,101 @@
+"""Gives the tests real servers: one Redis and one PostgreSQL per run, a clean state for each test.
+
+Both come from the embedded wheels, on unix sockets in a directory of their own, so any number of runs fits
+beside each other. They end with the run, also when it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+import redis as redis_client
+from redis.asyncio import Redis
+
+from consumer.embedded.postgres_server import EmbeddedPostgres
+from consumer.embedded.redis_server import EmbeddedRedis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+
+# No test pulls the plug: what a commit waits for the disk is time lost.
+QUICK_AND_FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    "max_connections": "200",
+    "autovacuum_naptime": "10min",
+}
+
+
+def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Run *work* on a loop of its own; `asyncio.run` would take the tests' loop away."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def servers_dir() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="dm-tests-"))
+    path.chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers_dir: Path) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(servers_dir)
+    finish(server.start())
+    yield server
+    finish(server.stop())
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(servers_dir, QUICK_AND_FORGETFUL)
+    finish(server.start())
+    yield server
+    finish(server.stop())
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """A Redis without a key, function or script in it."""
+    with redis_client.Redis(unix_socket_path=str(redis_server.socket_path)) as connection:
+        connection.flushall()
+        connection.script_flush()
+    return redis_server.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_url, decode_responses=True)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """A database without a table in it, dropped after the test whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    finish(execute(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE template0"))
+    yield postgres_server.dsn.replace("/postgres?", f"/{name}?", 1)
+    finish(execute(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
