@@ -1,0 +1,103 @@
+"""Names every stream, key and consumer group, and how long each of them is kept.
+
+The only place where such a name is spelled; streams.md holds the same tables for people, and
+tests/contract compares the two both ways. No key carries a hash tag: one Redis primary holds them all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+import msgspec
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream and its bounds; `kept` is an approximate MAXLEN, None = never trimmed by length."""
+
+    name: str
+    group: str | None = None
+    kept: int | None = None
+
+
+class RedisType(StrEnum):
+    STRING = "string"
+    HASH = "hash"
+    SET = "set"
+    ZSET = "zset"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, or a family of keys where the pattern has a {placeholder}; ttl None = it stays."""
+
+    pattern: str
+    holds: RedisType
+    ttl: dt.timedelta | None = None
+
+
+GROUP = "maintenance"
+
+# Two years of transitions (four a session). The producer falls back to the newest one when its own
+# state is lost, and readers that come late start from here.
+SESSIONS = Stream(name="market:session", group=GROUP, kept=2_000)
+# Entries are deleted when they are acknowledged, so XLEN is the work left. Trimming by length would
+# drop work that nobody has done yet.
+TASKS = Stream(name="maintenance:tasks", group=GROUP)
+DEAD = Stream(name="maintenance:dead", kept=10_000)
+EVENTS = Stream(name="maintenance:events", kept=10_000)
+
+STREAMS = (SESSIONS, TASKS, DEAD, EVENTS)
+
+# Longer than any closure of the market so far plus a week of our own downtime: a TTL here is garbage
+# collection. Freshness is the as-of date inside the values.
+CACHE_TTL = dt.timedelta(days=14)
+STATUS_TTL = dt.timedelta(days=30)
+
+SESSION_PUBLISHED = Key(pattern="market:session:published", holds=RedisType.STRING)
+
+LATER = Key(pattern="maintenance:later", holds=RedisType.ZSET)
+LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
+QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
+FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
+CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
+
+STATUS = Key(pattern="maintenance:status:{trading_day}", holds=RedisType.STRING, ttl=STATUS_TTL)
+LAST_RUN = Key(pattern="maintenance:last_run", holds=RedisType.STRING)
+
+TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
+ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
+RVOL_AVERAGES = Key(pattern="rvol:hist:avg:{symbol}:5", holds=RedisType.HASH, ttl=CACHE_TTL)
+TICKER_UNIVERSE = Key(pattern="ticker:universe", holds=RedisType.SET)
+AVERAGE_VOLUMES = Key(pattern="ticker:avg_volume:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
+
+KEYS = (
+    SESSION_PUBLISHED,
+    LATER,
+    LATER_MESSAGES,
+    QUEUED,
+    FENCE,
+    CACHES,
+    STATUS,
+    LAST_RUN,
+    TICKER_METADATA,
+    ATR_DAILY,
+    RVOL_AVERAGES,
+    TICKER_UNIVERSE,
+    AVERAGE_VOLUMES,
+)
+
+
+def status_key(trading_day: dt.date) -> str:
+    return STATUS.pattern.format(trading_day=trading_day.isoformat())
+
+
+def ticker_metadata_key(symbol: str) -> str:
+    return TICKER_METADATA.pattern.format(symbol=symbol)
+
+
+def rvol_averages_key(symbol: str) -> str:
+    return RVOL_AVERAGES.pattern.format(symbol=symbol)
+
+
+def average_volumes_key(symbol: str) -> str:
+    return AVERAGE_VOLUMES.pattern.format(symbol=symbol)
