@@ -1,0 +1,1 @@
+"""Says what is true of the market; pure: no network, no storage, no clock."""
