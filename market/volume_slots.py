@@ -1,0 +1,82 @@
+"""Puts a day's bars into 192 slots of five minutes, 04:00 to 20:00 New York time.
+
+Slot 0 starts at 04:00, slot 66 at 09:30, slot 144 at 16:00 (where the closing auction prints). The grid
+hangs on each session's own start instant, so daylight saving time cannot shift it; which slots a session
+leaves unobserved is said here too, for an empty slot and an unknown one are different things.
+"""
+
+import datetime as dt
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from market.session import TradingSession
+
+SLOT_MINUTES: Final = 5
+SLOTS_PER_DAY: Final = 192
+
+_GRID_START_MINUTE = 4 * 60
+_SLOT = dt.timedelta(minutes=SLOT_MINUTES)
+_SLOT_MS = SLOT_MINUTES * 60_000
+
+
+class SlotVolumes(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares traded in each slot, `volumes` [sessions, 192], and how many bars lay `outside` every grid."""
+
+    volumes: npt.NDArray[np.float64]
+    outside: int
+
+
+def slot_time(slot: int) -> dt.time:
+    """New York time at which a slot starts; ValueError unless 0 <= slot < 192."""
+    if not 0 <= slot < SLOTS_PER_DAY:
+        raise ValueError(f"slots are 0 to {SLOTS_PER_DAY - 1}, not {slot}")
+    hour, minute = divmod(_GRID_START_MINUTE + slot * SLOT_MINUTES, 60)
+    return dt.time(hour, minute)
+
+
+def slot_start_ms(session: TradingSession) -> int:
+    """Start of the session's slot 0, milliseconds since the epoch (UTC), as the vendor stamps bars."""
+    return int(session.pre_market_opens_at.timestamp()) * 1000
+
+
+def first_unobserved_slot(session: TradingSession) -> int:
+    """First slot without the regular trading that other days have: 192 on a full day, else the early close's.
+
+    13:00 gives 108. Late trading after an early close is no measure of a full day's afternoon.
+    """
+    if not session.early_close:
+        return SLOTS_PER_DAY
+    return (session.closes_at - session.pre_market_opens_at) // _SLOT
+
+
+def bin_volumes(
+    timestamps_ms: npt.NDArray[np.int64],
+    volumes: npt.NDArray[np.float64],
+    session_starts_ms: npt.NDArray[np.int64],
+) -> SlotVolumes:
+    """Volumes of one symbol's bars added up by session and slot.
+
+    `timestamps_ms` [n] are the starts of bars of one to five minutes, in any order and without
+    duplicates; `volumes` [n] are shares, possibly fractional; `session_starts_ms` [s] are slot_start_ms of
+    the sessions wanted, ascending. A bar outside every session's grid is counted, not binned.
+    ValueError for other shapes or for session starts that do not ascend.
+    """
+    if timestamps_ms.ndim != 1 or timestamps_ms.shape != volumes.shape:
+        raise ValueError(f"a volume a bar is needed, not {volumes.shape} for {timestamps_ms.shape}")
+    sessions = len(session_starts_ms)
+    if np.any(np.diff(session_starts_ms) < SLOTS_PER_DAY * _SLOT_MS):
+        raise ValueError("session starts must ascend, a day apart")
+    if sessions == 0:
+        return SlotVolumes(volumes=np.zeros((0, SLOTS_PER_DAY)), outside=len(volumes))
+    session = np.searchsorted(session_starts_ms, timestamps_ms, side="right") - 1
+    # A bar before the first session gets a negative slot whichever start it is measured from.
+    slot = (timestamps_ms - session_starts_ms[np.maximum(session, 0)]) // _SLOT_MS
+    inside = (slot >= 0) & (slot < SLOTS_PER_DAY)
+    cells = session[inside] * SLOTS_PER_DAY + slot[inside]
+    binned = np.bincount(cells, weights=volumes[inside], minlength=sessions * SLOTS_PER_DAY).astype(
+        np.float64, copy=False
+    )
+    return SlotVolumes(volumes=binned.reshape(sessions, SLOTS_PER_DAY), outside=int(np.count_nonzero(~inside)))
