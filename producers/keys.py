@@ -24,15 +24,21 @@ class RedisType(StrEnum):
     STRING = "string"
     HASH = "hash"
     SET = "set"
+    LIST = "list"
     ZSET = "zset"
+    ANY = "any"
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, or a family of keys where the pattern has a {placeholder}; ttl None = it stays."""
+    """A key, or a family of keys where the pattern has a {placeholder}.
+
+    ttl None = it stays, unless it is short-lived: then its script makes it expire when it has lost its use.
+    """
 
     pattern: str
     holds: RedisType
     ttl: dt.timedelta | None = None
+    short_lived: bool = False
 
 
 GROUP = "maintenance"
@@ -60,6 +66,10 @@ LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
 QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
+CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
+BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
+BUDGET_PAUSE = Key(pattern="maintenance:budget:{api_key_digest}:pause", holds=RedisType.STRING, short_lived=True)
+BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", holds=RedisType.LIST, short_lived=True)
 
 STATUS = Key(pattern="maintenance:status:{trading_day}", holds=RedisType.STRING, ttl=STATUS_TTL)
 LAST_RUN = Key(pattern="maintenance:last_run", holds=RedisType.STRING)
@@ -77,6 +87,10 @@ KEYS = (
     QUEUED,
     FENCE,
     CACHES,
+    CACHED,
+    BUILDING,
+    BUDGET_PAUSE,
+    BUDGET_WINDOW,
     STATUS,
     LAST_RUN,
     TICKER_METADATA,

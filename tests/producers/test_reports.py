@@ -27,9 +27,9 @@ from producers.reports import (
 
 NOON = dt.datetime(2025, 11, 11, 17, 0, tzinfo=dt.UTC)
 
-utc_instants = st.datetimes(
-    dt.datetime.min.replace(year=1998), dt.datetime.min.replace(year=2100), timezones=st.just(dt.UTC)
-)
+# hypothesis wants its bounds naive and adds the time zone itself.
+EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.UTC).replace(tzinfo=None) for year in (1998, 2100))
+utc_instants = st.datetimes(EARLIEST, LATEST, timezones=st.just(dt.UTC))
 events = st.builds(
     MaintenanceEvent,
     event=st.sampled_from(EventName),
