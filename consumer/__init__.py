@@ -1,0 +1,1 @@
+"""Reacts to what the streams say: plans, runs and settles data maintenance."""

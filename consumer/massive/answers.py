@@ -1,0 +1,150 @@
+"""Decides what an HTTP answer of the vendor means: a page of rows, or a typed error.
+
+Pure.  The HTTP status alone does not decide: a 403 can be the plan, the day or the hour, told apart by its message, and
+a 200 can carry a refusal in its body.  The vendor says `error` or `message`, or nothing at all.
+"""
+
+import datetime as dt
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+
+from consumer.massive.envelope import Page, PageReader, Undecodable, describe, read_object
+from consumer.massive.errors import (
+    BadRequest,
+    EndpointNotFound,
+    KeyRejected,
+    MassiveError,
+    NotEntitled,
+    NotYetPublished,
+    OutsidePlanTimeframe,
+    ProviderUnavailable,
+    RateLimited,
+    TickerNotFound,
+)
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+# A vendor that asks for hours is better asked again: the plan may have been changed meanwhile.
+LONGEST_RETRY_AFTER = dt.timedelta(minutes=10)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came over HTTP; `path` is for messages only."""
+
+    path: str
+    status: int
+    body: bytes
+    retry_after: dt.timedelta | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body says about a failure; `readable` is false where it is no JSON object."""
+
+    readable: bool
+    status: str = ""
+    text: str = ""
+    request_id: str | None = None
+
+
+def read_page(answer: Answer, reader: PageReader[Row]) -> Page[Row]:
+    """The page in *answer*, or the error that it means."""
+    if answer.status != HTTPStatus.OK:
+        raise refusal(answer, _problem(answer.body))
+    try:
+        page = reader.read(answer.body)
+    except Undecodable as error:
+        raise Undecodable(f"{error} (GET {answer.path})") from error
+    envelope = page.envelope
+    if (envelope.status or "").upper() in ("ERROR", "NOT_AUTHORIZED", "NOT_FOUND"):
+        raise refusal(answer, _problem(answer.body))
+    return page
+
+
+def refusal(answer: Answer, problem: Problem) -> MassiveError:
+    """The error that a failed answer means."""
+    said = f"{answer.path} answered {answer.status}: {problem.text}"
+    match _effective_status(answer.status, problem):
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return RateLimited(said, retry_after=answer.retry_after, request_id=problem.request_id)
+        case HTTPStatus.UNAUTHORIZED:
+            return KeyRejected(f"{said}. Check MASSIVE_API_KEY", request_id=problem.request_id)
+        case HTTPStatus.FORBIDDEN:
+            return _forbidden(said, problem)
+        case HTTPStatus.NOT_FOUND if problem.readable or not answer.body.strip():
+            return TickerNotFound(said, request_id=problem.request_id)
+        case HTTPStatus.NOT_FOUND:
+            return EndpointNotFound(f"{said}. Check MASSIVE_BASE_URL")
+        case status if 300 <= status < 400:
+            # Not followed: the key would go to a host that nobody configured.
+            return ProviderUnavailable(f"{said}. It redirects elsewhere; check MASSIVE_BASE_URL")
+        case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.TOO_EARLY | 499:
+            return ProviderUnavailable(said, request_id=problem.request_id)
+        case status if 400 <= status < 500:
+            return BadRequest(said, request_id=problem.request_id)
+        case _:
+            return ProviderUnavailable(said, request_id=problem.request_id)
+
+
+def parse_retry_after(value: str | None, *, now: dt.datetime) -> dt.timedelta | None:
+    """The wait a Retry-After header asks for: seconds or an HTTP date; None where it says nothing usable."""
+    if value is None:
+        return None
+    try:
+        wait = dt.timedelta(seconds=float(value))
+    except (ValueError, OverflowError):
+        try:
+            at = parsedate_to_datetime(value)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        wait = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - now
+    if wait <= dt.timedelta(0):
+        return None
+    return min(wait, LONGEST_RETRY_AFTER)
+
+
+def _problem(body: bytes) -> Problem:
+    try:
+        fields = read_object(body)
+    except Undecodable:
+        return Problem(readable=False, text=describe(body))
+    said = fields.get("error") or fields.get("message") or "no reason given"
+    request_id = fields.get("request_id")
+    return Problem(
+        readable=True,
+        status=str(fields.get("status") or "").upper(),
+        text=str(said)[:300],
+        request_id=request_id if isinstance(request_id, str) else None,
+    )
+
+
+def _effective_status(status: int, problem: Problem) -> int:
+    """The HTTP status, or the one it should have been where the body knows better."""
+    text = problem.text.lower()
+    if problem.readable and "api key" in text and "entitled" not in text and status in (200, 400, 403):
+        return HTTPStatus.UNAUTHORIZED
+    if status != HTTPStatus.OK:
+        return status
+    if "maximum requests" in text:
+        return HTTPStatus.TOO_MANY_REQUESTS
+    match problem.status:
+        case "NOT_AUTHORIZED":
+            return HTTPStatus.FORBIDDEN
+        case "NOT_FOUND":
+            return HTTPStatus.NOT_FOUND
+        case _:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _forbidden(said: str, problem: Problem) -> MassiveError:
+    text = problem.text.lower()
+    if not problem.readable:
+        # A proxy or firewall speaks here, not the plan: nothing may be recorded as a capability.
+        return ProviderUnavailable(said)
+    if "before end of day" in text:
+        return NotYetPublished(said, request_id=problem.request_id)
+    if "timeframe" in text:
+        return OutsidePlanTimeframe(said, request_id=problem.request_id)
+    return NotEntitled(said, request_id=problem.request_id)

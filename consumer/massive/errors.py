@@ -1,0 +1,85 @@
+"""Names what can go wrong at the vendor, by what should happen next.
+
+    MassiveError
+    ├── ProviderUnavailable        ask again later: 5xx, timeouts, lost connections, HTML, bodies that do not decode
+    │   ├── RateLimited            still refused after waiting; retry_after says how long the vendor wants
+    │   ├── BudgetUnavailable      Redis, which holds the shared request budget, does not answer: nothing was sent
+    │   └── BadAnswer              a tidy answer to another question: broken pagination, foreign ticker, cut rows
+    ├── NotYetPublished            the data will exist later; not a failure
+    ├── NotEntitled                the plan does not include it; record as capability, do not retry
+    │   └── OutsidePlanTimeframe   the plan has the endpoint, but not that day (too old, or in the future)
+    ├── TickerNotFound             record the negative result, re-ask rarely
+    ├── KeyRejected                fatal: every request with this key will fail
+    ├── FlatFilesNotInstalled      fatal until the extra is installed
+    └── BadRequest                 fatal: our bug, or a base URL that is not the vendor's
+        └── EndpointNotFound       the server knows no such path
+
+No message ever contains the API key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+
+class MassiveError(Exception):
+    """Something about the vendor."""
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        super().__init__(message if request_id is None else f"{message} (request {request_id})")
+        self.request_id = request_id
+
+
+class ProviderUnavailable(MassiveError):
+    """The vendor could not answer now; the same request may succeed later."""
+
+
+class RateLimited(ProviderUnavailable):
+    """The vendor counts more requests than the plan allows."""
+
+    def __init__(self, message: str, *, retry_after: dt.timedelta | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class BudgetUnavailable(ProviderUnavailable):
+    """The shared request budget cannot be asked, so the request was not sent."""
+
+
+class BadAnswer(ProviderUnavailable):
+    """The answer is readable and wrong; nothing of it may be stored."""
+
+
+class NotYetPublished(MassiveError):
+    """The data of that day does not exist yet."""
+
+
+class NotEntitled(MassiveError):
+    """The plan behind the key does not include this data."""
+
+
+class OutsidePlanTimeframe(NotEntitled):
+    """The plan does not reach to that day."""
+
+
+class TickerNotFound(MassiveError):
+    """The vendor knows no such ticker."""
+
+
+class KeyRejected(MassiveError):
+    """The vendor does not accept the API key."""
+
+
+class FlatFilesNotInstalled(MassiveError):
+    """The extra that reads flat files is missing."""
+
+
+class BadRequest(MassiveError):
+    """The vendor does not understand the request."""
+
+
+class EndpointNotFound(BadRequest):
+    """The server at the base URL has no such path."""

@@ -1,0 +1,173 @@
+"""Names the rows the vendor sends and the results handed to the tasks.
+
+Rows carry the vendor's own field names and ignore fields they do not know.  Only what a row is useless without is
+required.  Results say what was set aside, and why, so that nothing is dropped unseen.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+# Beyond 2**53 a number is no time in milliseconds, and numpy could not hold it.
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Endpoint(StrEnum):
+    """The vendor's endpoints as our counters and logs call them."""
+
+    GROUPED_DAILY = "grouped_daily"
+    RANGE_BARS = "range_bars"
+    TICKERS = "tickers"
+    TICKER_DETAILS = "ticker_details"
+    FLOATS = "floats"
+    SPLITS = "splits"
+
+
+class Flaw(StrEnum):
+    """Why a row was set aside."""
+
+    UNDECODABLE = "undecodable"
+    SYMBOL = "symbol"
+    FOREIGN_DAY = "foreign_day"
+    PRICE = "price"
+    HIGH_BELOW_LOW = "high_below_low"
+    VOLUME = "volume"
+    RATIO = "ratio"
+    DUPLICATE = "duplicate"
+    OUTSIDE_GRID = "outside_grid"
+
+
+Rejected = Mapping[Flaw, int]
+
+
+class DailyRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One ticker's bar of one trading day, raw prices; volume is fractional."""
+
+    T: str
+    o: float
+    h: float
+    l: float  # noqa: E741  (the vendor's name)
+    c: float
+    v: float
+    t: Milliseconds
+    vw: float | None = None
+    n: int | None = None
+    otc: bool | None = None
+
+
+class GroupedDaily(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole market's bars of the requested day; no rows is an answer, not an error."""
+
+    day: dt.date
+    rows: list[DailyRow]
+    request_id: str | None = None
+    rejected: Rejected = {}
+
+
+class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What volume slots need of an intraday bar: its start and its volume."""
+
+    t: Milliseconds
+    v: float
+
+
+class RangeBars(msgspec.Struct, frozen=True, kw_only=True):
+    """One ticker's intraday bars in time order, each start once; `foreign` bars lay outside the requested days."""
+
+    timestamps_ms: NDArray[np.int64]
+    volumes: NDArray[np.float64]
+    request_ids: tuple[str, ...]
+    pages: int
+    foreign: int
+    rejected: Rejected = {}
+
+
+class MinuteSlots(msgspec.Struct, frozen=True, kw_only=True):
+    """One session's traded shares: row i of `volumes` holds the 192 slots of `symbols[i]`, symbols in byte order."""
+
+    symbols: list[str]
+    volumes: NDArray[np.float64]
+    rejected: Rejected = {}
+
+
+class TickerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One ticker of the reference listing."""
+
+    ticker: str
+    name: str | None = None
+    market: str | None = None
+    locale: str | None = None
+    primary_exchange: str | None = None
+    type: str | None = None
+    active: bool | None = None
+    currency_name: str | None = None
+    cik: str | None = None
+    composite_figi: str | None = None
+    share_class_figi: str | None = None
+    last_updated_utc: str | None = None
+    delisted_utc: str | None = None
+
+
+class TickerListing(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing read to its end: `complete` is always true, a partial one is raised and never returned."""
+
+    rows: list[TickerRow]
+    pages: int
+    complete: bool = True
+    rejected: Rejected = {}
+
+
+class TickerDetails(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the vendor knows of one company; any field but the ticker may be missing."""
+
+    ticker: str
+    name: str | None = None
+    market: str | None = None
+    locale: str | None = None
+    active: bool | None = None
+    type: str | None = None
+    primary_exchange: str | None = None
+    currency_name: str | None = None
+    cik: str | None = None
+    composite_figi: str | None = None
+    share_class_figi: str | None = None
+    market_cap: float | None = None
+    weighted_shares_outstanding: float | None = None
+    share_class_shares_outstanding: float | None = None
+    round_lot: float | None = None
+    sic_code: str | None = None
+    sic_description: str | None = None
+    ticker_root: str | None = None
+    ticker_suffix: str | None = None
+    total_employees: int | None = None
+    list_date: dt.date | None = None
+    delisted_utc: str | None = None
+    homepage_url: str | None = None
+    phone_number: str | None = None
+    description: str | None = None
+
+
+class FloatRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The shares of one ticker that trade freely; percent from 0 to 100."""
+
+    ticker: str
+    effective_date: dt.date | None = None
+    free_float: int | None = None
+    free_float_percent: float | None = None
+
+
+class SplitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One split: `split_from` old shares became `split_to` new ones on `execution_date`; ratios are numbers."""
+
+    ticker: str
+    execution_date: dt.date
+    split_from: float
+    split_to: float
+    id: str | None = None
+    adjustment_type: str | None = None
+    historical_adjustment_factor: float | None = None

@@ -1,0 +1,113 @@
+"""Bodies that are not quite what the vendor documents."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.massive.answers import Answer, read_page
+from consumer.massive.envelope import Envelope, PageReader, reader_of_one
+from consumer.massive.errors import MassiveError
+from consumer.massive.rows import DailyRow, RangeRow, TickerDetails, TickerRow
+
+DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
+RANGE = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
+TICKERS = PageReader(TickerRow, msgspec.json.Decoder(Envelope[list[TickerRow]]).decode)
+DETAILS = reader_of_one(TickerDetails, msgspec.json.Decoder(Envelope[TickerDetails]).decode)
+
+BAR = {"T": "BRK.A", "o": 1.5, "h": 2, "l": 1, "c": 2, "v": 10.25, "t": 1602705600000, "vw": 1.7, "n": 3}
+GOOD = json.dumps({"status": "OK", "request_id": "r", "resultsCount": 2, "results": [BAR, BAR]}).encode()
+
+
+def body_of(*rows: object, **envelope: object) -> bytes:
+    return json.dumps({"status": "OK", **envelope, "results": rows}).encode()
+
+
+def test_unknown_fields_are_ignored_and_volumes_stay_fractional() -> None:
+    page = DAILY.read(body_of({**BAR, "dv": "10.25", "new": [1]}, surprise={}))
+    assert [row.v for row in page.rows] == [10.25]
+
+
+@pytest.mark.parametrize("bad", [{**BAR, "o": None}, {**BAR, "T": 5}, {"T": "A"}, None, 7, "row", []])
+def test_one_unreadable_row_costs_one_row(bad: object) -> None:
+    page = DAILY.read(body_of(BAR, bad, BAR, resultsCount=3))
+    assert (len(page.rows), page.undecodable, page.envelope.results_count) == (2, 1, 3)
+
+
+def test_a_wrong_optional_field_costs_that_field_only() -> None:
+    page = TICKERS.read(body_of({"ticker": "A", "cik": ["?"], "name": "Agilent"}))
+    assert page.rows == [TickerRow(ticker="A", name="Agilent")]
+
+
+def test_integral_floats_are_integers() -> None:
+    page = RANGE.read(b'{"results":[{"t":1602705600000.0,"v":1}]}')
+    assert page.rows == [RangeRow(t=1602705600000, v=1.0)]
+
+
+def test_not_a_number_is_read_so_that_it_can_be_counted() -> None:
+    page = RANGE.read(b'{"results":[{"t":1,"v":NaN},{"t":2,"v":1e999},{"t":3,"v":4}]}')
+    assert [row.t for row in page.rows] == [1, 2, 3]
+
+
+def test_a_wrong_envelope_field_does_not_cost_the_rows() -> None:
+    page = RANGE.read(b'{"status":"OK","request_id":17,"count":"many","results":[{"t":3,"v":4}]}')
+    assert (page.rows, page.envelope.count) == ([RangeRow(t=3, v=4.0)], None)
+
+
+def test_nul_leaves_texts_and_stays_in_symbols_where_it_shows_garbage() -> None:
+    page = TICKERS.read(body_of({"ticker": "A\0B", "name": "Agi\0lent"}))
+    assert page.rows == [TickerRow(ticker="A\0B", name="Agilent")]
+
+
+def test_texts_are_storable_as_utf8() -> None:
+    page = TICKERS.read(b'{"results":[{"ticker":"A","name":"Agi\\ud800lent"}]}')
+    assert page.rows == [TickerRow(ticker="A", name="Agilent")]
+
+
+def test_one_object_reads_like_a_list_of_one() -> None:
+    assert DETAILS.read(b'{"results":{"ticker":"A","sic_code":"3826"}}').rows[0].sic_code == "3826"
+    assert DETAILS.read(b'{"results":{"ticker":"A","total_employees":"x"}}').rows == [TickerDetails(ticker="A")]
+    assert DETAILS.read(b'{"status":"OK"}').rows == []
+
+
+def read_any(body: bytes, status: int = 200) -> None:
+    for reader in (DAILY, RANGE, TICKERS, DETAILS):
+        try:
+            page: Any = read_page(Answer(path="/", status=status, body=body), reader)
+        except MassiveError:
+            continue
+        assert isinstance(page.rows, list)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*BAR, "ticker"]), inner, max_size=4),
+    max_leaves=8,
+)
+envelopes = st.dictionaries(
+    st.sampled_from(
+        ["status", "results", "next_url", "ticker", "adjusted", "count", "resultsCount", "error", "message"]
+    ),
+    json_values,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(envelopes, st.sampled_from([200, 400, 401, 403, 404, 429, 500]))
+def test_any_json_is_a_page_or_a_typed_error(fields: dict[str, object], status: int) -> None:
+    read_any(json.dumps(fields).encode(), status)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 12), st.binary(max_size=6))
+def test_a_mangled_body_is_a_page_or_a_typed_error(position: int, cut: int, noise: bytes) -> None:
+    read_any(GOOD[:position] + noise + GOOD[position + cut :])
+
+
+@pytest.mark.parametrize("make", [lambda: b"[" * 200_000, lambda: b'{"results":' * 100_000, lambda: b"9" * 10_000])
+def test_bottomless_bodies_are_typed_errors(make: Callable[[], bytes]) -> None:
+    read_any(make())
