@@ -1,0 +1,97 @@
+"""Turns pages of intraday bars into two arrays: when and how much.
+
+Every start stands once and in order.  Bars of other days, bad volumes and repeated starts are counted, not returned:
+the vendor has sent all three under load.  Pure.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.massive.daily_rows import instant_ms
+from consumer.massive.envelope import Page
+from consumer.massive.errors import BadAnswer
+from consumer.massive.rows import Flaw, RangeBars, RangeRow
+
+EXTENDED_OPEN = dt.time(4)
+EXTENDED_CLOSE = dt.time(20)
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """The asked ticker and days, and the instants its bars must start in, the end not included."""
+
+    symbol: str
+    first_day: dt.date
+    last_day: dt.date
+    start_ms: int
+    end_ms: int
+
+
+def window_of(symbol: str, first_day: dt.date, last_day: dt.date) -> Window:
+    """From 04:00 of the first to 20:00 of the last day, in New York."""
+    return Window(
+        symbol=symbol,
+        first_day=first_day,
+        last_day=last_day,
+        start_ms=instant_ms(first_day, EXTENDED_OPEN),
+        end_ms=instant_ms(last_day, EXTENDED_CLOSE),
+    )
+
+
+def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
+    """The bars of all pages of one question."""
+    for page in pages:
+        _require_own_ticker(page, window.symbol)
+    rows = [row for page in pages for row in page.rows]
+    starts = np.fromiter((row.t for row in rows), np.int64, len(rows))
+    volumes = np.fromiter((row.v for row in rows), np.float64, len(rows))
+    _require_own_days(starts, window)
+
+    inside = (starts >= window.start_ms) & (starts < window.end_ms)
+    sound = np.isfinite(volumes) & (volumes >= 0.0)
+    kept = inside & sound
+    kept_starts, kept_volumes = _each_start_once(starts[kept], volumes[kept])
+    flaws = {
+        Flaw.UNDECODABLE: sum(page.undecodable for page in pages),
+        Flaw.VOLUME: int(np.count_nonzero(inside & ~sound)),
+        Flaw.DUPLICATE: int(np.count_nonzero(kept)) - len(kept_starts),
+    }
+    return RangeBars(
+        timestamps_ms=kept_starts,
+        volumes=kept_volumes,
+        request_ids=tuple(page.envelope.request_id for page in pages if page.envelope.request_id is not None),
+        pages=len(pages),
+        foreign=len(rows) - int(np.count_nonzero(inside)),
+        rejected={flaw: count for flaw, count in flaws.items() if count},
+    )
+
+
+def _require_own_ticker(page: Page[RangeRow], symbol: str) -> None:
+    if page.rows and page.envelope.ticker != symbol:
+        raise BadAnswer(
+            f"Asked for bars of {symbol}, got those of {str(page.envelope.ticker)[:20]!r}",
+            request_id=page.envelope.request_id,
+        )
+
+
+def _require_own_days(starts: NDArray[np.int64], window: Window) -> None:
+    """Single foreign bars are set aside; an answer of nothing else belongs to another question."""
+    midnight_ms = instant_ms(window.first_day, dt.time())
+    next_midnight_ms = instant_ms(window.last_day + dt.timedelta(days=1), dt.time())
+    if len(starts) and not np.any((starts >= midnight_ms) & (starts < next_midnight_ms)):
+        raise BadAnswer(f"Not one of {len(starts)} bars of {window.symbol} lies on the days asked for")
+
+
+def _each_start_once(
+    starts: NDArray[np.int64], volumes: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if np.all(starts[1:] > starts[:-1]):
+        return starts, volumes
+    # By start, then the larger volume last; the last of each start stays.
+    order = np.lexsort((volumes, starts))
+    starts, volumes = starts[order], volumes[order]
+    last = np.append(starts[1:] != starts[:-1], True)
+    return starts[last], volumes[last]

@@ -1,0 +1,86 @@
+"""Separates sound reference rows (listing, floats, splits) from duplicates and garbage.
+
+What was set aside is counted and logged.  Pure but for the log.
+"""
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from loguru import logger
+
+from consumer.massive.envelope import Page
+from consumer.massive.rows import Flaw, FloatRow, Rejected, SplitRow, TickerListing, TickerRow
+from market.symbols import is_well_formed
+
+
+def newest_listing(pages: Sequence[Page[TickerRow]]) -> TickerListing:
+    """One row a ticker; of duplicates the one updated last."""
+    kept: dict[str, TickerRow] = {}
+    rejected = _undecodable(pages)
+    for row in (row for page in pages for row in page.rows):
+        if not is_well_formed(row.ticker):
+            rejected[Flaw.SYMBOL] += 1
+            continue
+        known = kept.get(row.ticker)
+        if known is not None:
+            rejected[Flaw.DUPLICATE] += 1
+        if known is None or (row.last_updated_utc or "") > (known.last_updated_utc or ""):
+            kept[row.ticker] = row
+    return TickerListing(rows=list(kept.values()), pages=len(pages), rejected=+rejected)
+
+
+def sound_floats(pages: Sequence[Page[FloatRow]]) -> list[FloatRow]:
+    """One row a ticker; of duplicates the one with the latest effective date."""
+    kept: dict[str, FloatRow] = {}
+    rejected = _undecodable(pages)
+    for row in (row for page in pages for row in page.rows):
+        if not is_well_formed(row.ticker):
+            rejected[Flaw.SYMBOL] += 1
+            continue
+        known = kept.get(row.ticker)
+        if known is not None:
+            rejected[Flaw.DUPLICATE] += 1
+        if known is None or (row.effective_date or dt.date.min) > (known.effective_date or dt.date.min):
+            kept[row.ticker] = row
+    _report("float", +rejected)
+    return list(kept.values())
+
+
+def sound_splits(pages: Sequence[Page[SplitRow]], since: dt.date, until: dt.date) -> list[SplitRow]:
+    """One split a ticker and day, the first that came: the vendor repeats some, and a factor counts once."""
+    kept: dict[tuple[str, dt.date], SplitRow] = {}
+    rejected = _undecodable(pages)
+    for row in (row for page in pages for row in page.rows):
+        flaw = _split_flaw(row, since, until)
+        if flaw is None and (row.ticker, row.execution_date) in kept:
+            flaw = Flaw.DUPLICATE
+        if flaw is not None:
+            rejected[flaw] += 1
+            continue
+        kept[row.ticker, row.execution_date] = row
+    _report("split", +rejected)
+    return list(kept.values())
+
+
+def _split_flaw(row: SplitRow, since: dt.date, until: dt.date) -> Flaw | None:
+    if not is_well_formed(row.ticker):
+        return Flaw.SYMBOL
+    if not since <= row.execution_date <= until:
+        return Flaw.FOREIGN_DAY
+    if not (0.0 < row.split_from < math.inf and 0.0 < row.split_to < math.inf):
+        return Flaw.RATIO
+    return None
+
+
+def _undecodable(
+    pages: Sequence[Page[TickerRow]] | Sequence[Page[FloatRow]] | Sequence[Page[SplitRow]],
+) -> Counter[Flaw]:
+    return Counter({Flaw.UNDECODABLE: sum(page.undecodable for page in pages)})
+
+
+def _report(kind: str, rejected: Rejected) -> None:
+    if rejected:
+        counts = {str(flaw): count for flaw, count in rejected.items()}
+        logger.bind(kind=kind, rejected=counts).warning("Rows of the vendor were set aside")
