@@ -1,0 +1,1 @@
+"""Serves a market over the vendor's own protocol: the sandbox's source, and the tests'."""

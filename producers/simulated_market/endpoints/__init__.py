@@ -1,0 +1,1 @@
+"""Answers the vendor's addresses, one family a file."""

@@ -1,0 +1,1 @@
+"""Makes answers go wrong on demand, the ways the real service has been seen to."""

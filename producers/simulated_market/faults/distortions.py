@@ -1,0 +1,113 @@
+"""Spoils an answer the way the real service has been seen to: lost pages, strange rows, wrong addresses.
+
+Works on the answer before it is encoded, so the rest of the envelope stays true to what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from producers.simulated_market.faults.fault_set import Fault, FaultKind
+from producers.simulated_market.wire_rows import Bar, GroupedRow, SplitRow, TickerRow
+
+if TYPE_CHECKING:
+    from producers.simulated_market.answer import Answer, Call
+
+_DAY_MS = 86_400_000
+_ABSURD_PRICE = 1e12
+
+
+def distort(fault: Fault, call: Call, answer: Answer) -> None:
+    """Changes the answer in place; kinds that do not concern its rows or pages leave it alone."""
+    match fault.kind:
+        case FaultKind.EMPTY:
+            _empty(fault, answer)
+        case FaultKind.TRUNCATED_PAGES:
+            answer.following = None
+        case FaultKind.DUPLICATE_ROWS:
+            _put(answer, [*_rows(answer), *map(_again, _rows(answer)[: fault.rows])])
+        case FaultKind.FOREIGN_TICKER:
+            _foreign_ticker(fault, answer)
+        case FaultKind.FOREIGN_DAY:
+            _put(answer, [*_rows(answer), *(_next_week(row) for row in _rows(answer)[: fault.rows])])
+        case FaultKind.NUL_TICKERS:
+            _put(answer, [*_rows(answer), *(_garbage(row, place) for place, row in _some(fault, answer))])
+        case FaultKind.REPEATED_CURSOR:
+            answer.following = call.path_and_query
+        case FaultKind.FOREIGN_HOST | FaultKind.DOUBLED_PORT:
+            _lead_astray(fault, call, answer)
+        case _:
+            pass
+
+
+def _rows(answer: Answer) -> Sequence[Any]:
+    return answer.results if isinstance(answer.results, Sequence) else ()
+
+
+def _put(answer: Answer, rows: Sequence[Any]) -> None:
+    if isinstance(answer.results, Sequence):
+        answer.results = rows
+
+
+def _some(fault: Fault, answer: Answer) -> list[tuple[int, Any]]:
+    return list(enumerate(_rows(answer)[: fault.rows]))
+
+
+def _empty(fault: Fault, answer: Answer) -> None:
+    answer.results, answer.following = ([] if fault.shape == "list" else None), None
+    answer.envelope.update(dict.fromkeys(("queryCount", *answer.counted), 0))
+    if fault.shape == "null":
+        answer.envelope["results"] = None
+
+
+def _foreign_ticker(fault: Fault, answer: Answer) -> None:
+    """Another ticker's bars: the envelope names it, or for a whole day its rows stand among the others."""
+    if "ticker" in answer.envelope:
+        answer.envelope["ticker"] = "XFRGN"
+    else:
+        _put(answer, [*_rows(answer), *(_renamed(row, f"XFRGN{place}") for place, row in _some(fault, answer))])
+
+
+def _again(row: Any) -> Any:
+    """The row once more; listings repeat a ticker with another company's number and an older date."""
+    if isinstance(row, TickerRow):
+        return msgspec.structs.replace(row, cik="0000000001", last_updated_utc="2001-01-01T00:00:00Z")
+    return row
+
+
+def _next_week(row: Any) -> Any:
+    if isinstance(row, Bar | GroupedRow):
+        return msgspec.structs.replace(row, t=row.t + 7 * _DAY_MS)
+    if isinstance(row, SplitRow):
+        return msgspec.structs.replace(row, execution_date="1999-01-04")
+    return row
+
+
+def _garbage(row: Any, place: int) -> Any:
+    """A row as it was seen once: NUL bytes before the ticker, prices in the thousands of billions."""
+    spoiled = _renamed(row, f"\0\0ZZ{place}")
+    if isinstance(spoiled, Bar | GroupedRow):
+        price = _ABSURD_PRICE
+        return msgspec.structs.replace(spoiled, o=price, c=price, h=price, l=price, vw=price)
+    return spoiled
+
+
+def _renamed(row: Any, symbol: str) -> Any:
+    if isinstance(row, GroupedRow):
+        return msgspec.structs.replace(row, T=symbol)
+    return row if isinstance(row, Bar) else msgspec.structs.replace(row, ticker=symbol)
+
+
+def _lead_astray(fault: Fault, call: Call, answer: Answer) -> None:
+    """The next page's address names a host that is not this one, or a port twice."""
+    if answer.following is None:
+        return
+    if fault.kind is FaultKind.FOREIGN_HOST:
+        answer.next_url = f"{fault.host}{answer.following}"
+    else:
+        parts = urlsplit(call.origin)
+        answer.next_url = f"{parts.scheme}://{parts.hostname}:443:443{answer.following}"

@@ -1,0 +1,1 @@
+"""Makes a market from a folder of the vendor's flat files."""
