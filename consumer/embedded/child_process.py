@@ -111,7 +111,7 @@ class ChildProcess:
             raise ServerFailed(f"{self._launch.name} failed with exit code {code}.\n{self.log_tail()}")
 
     async def stop(self, steps: Steps) -> None:
-        """Send each signal in turn until the process has ended."""
+        """Send each signal in turn until the process has ended, and is reaped."""
         for number, patience in steps:
             if self.running:
                 self._process.send_signal(number)

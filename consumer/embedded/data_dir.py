@@ -95,11 +95,13 @@ def socket_directory(home: Path, socket_name: str, account: Account | None = Non
         directory = parent / f"dm-{digest}"
         if fits(directory, socket_name):
             return private_directory(directory, account)
-    raise EmbeddedUnavailable(f"{home} is too deep for a unix socket: set TMPDIR to a short path.")
+    raise EmbeddedUnavailable(f"{home} is no place for a unix socket: set TMPDIR to a short path.")
 
 
 def fits(directory: Path, socket_name: str) -> bool:
-    return len(os.fsencode(directory / socket_name)) <= LONGEST_SOCKET_PATH
+    """Short enough; and without a comma, at which PostgreSQL's clients take a host for several."""
+    path = os.fsencode(directory / socket_name)
+    return len(path) <= LONGEST_SOCKET_PATH and b"," not in path
 
 
 def short_directories(account: Account | None) -> list[Path]:

@@ -19,6 +19,7 @@ from loguru import logger
 
 from consumer.embedded.child_process import ChildProcess, Launch, command_name
 from consumer.embedded.data_dir import make_data_dir, private_directory, socket_directory
+from consumer.embedded.errors import ServerFailed
 from consumer.embedded.postgres_binaries import account_for, find_binaries
 from consumer.embedded.server_lock import take_server_lock
 
@@ -90,9 +91,15 @@ class EmbeddedPostgres:
             raise RuntimeError("the embedded PostgreSQL is not running")
         return self._child.pid
 
+    @property
+    def stopped(self) -> bool:
+        """Never started, or ended by `stop`; a server that was killed is not stopped."""
+        return self._child is None
+
     async def start(self) -> None:
         """Return when the server takes connections; the first start makes the cluster."""
         binaries = find_binaries()
+        await self.stop()  # of a server that was killed, and is not reaped yet
         make_data_dir(self._home.parent)
         account = account_for(self._home, binaries)
         private_directory(self._home, account)
@@ -102,6 +109,7 @@ class EmbeddedPostgres:
             if not self._cluster.exists():
                 await self._make_cluster(binaries, lock, account)
             remove_stale_pid_file(self._cluster / "postmaster.pid")
+            remove_stale_pid_file(self._sockets / f"{SOCKET_NAME}.lock")
             self._child = ChildProcess(self._launch(binaries, lock, account))
         finally:
             os.close(lock)
@@ -169,8 +177,10 @@ class EmbeddedPostgres:
             return False
         try:
             connection = await asyncpg.connect(self.dsn)
-        except (OSError, asyncpg.CannotConnectNowError):
+        except asyncpg.CannotConnectNowError:
             return False
+        except OSError as error:
+            raise ServerFailed(f"the embedded PostgreSQL takes no connection at {self.dsn}: {error}") from error
         await connection.close()
         return True
 

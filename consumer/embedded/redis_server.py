@@ -71,9 +71,15 @@ class EmbeddedRedis:
             raise RuntimeError("the embedded Redis is not running")
         return self._child.pid
 
+    @property
+    def stopped(self) -> bool:
+        """Never started, or ended by `stop`; a server that was killed is not stopped."""
+        return self._child is None
+
     async def start(self) -> None:
         """Return when the server answers, with its earlier state loaded."""
         binary = find_valkey()
+        await self.stop()  # of a server that was killed, and is not reaped yet
         make_data_dir(self._home.parent)
         private_directory(self._home)
         self._socket = socket_directory(self._home, SOCKET_NAME) / SOCKET_NAME
