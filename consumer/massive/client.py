@@ -1,0 +1,195 @@
+"""Asks the vendor the six questions of data maintenance and returns typed answers.
+
+Prices and volumes are always asked raw (`adjusted=false`): stored rows then never go stale at a split.  An empty answer
+is an empty result; whatever could not be read to its end is raised, never returned in part.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+
+from consumer.massive.budget import Budget
+from consumer.massive.daily_rows import sound_rows
+from consumer.massive.envelope import Envelope, Page, PageReader, reader_of_one
+from consumer.massive.errors import (
+    BadAnswer,
+    BadRequest,
+    EndpointNotFound,
+    NotEntitled,
+    TickerNotFound,
+)
+from consumer.massive.pagination import PageTrail, with_query
+from consumer.massive.range_bars import gather_bars, window_of
+from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
+from consumer.massive.rows import (
+    DailyRow,
+    Endpoint,
+    Flaw,
+    FloatRow,
+    GroupedDaily,
+    RangeBars,
+    RangeRow,
+    SplitRow,
+    TickerDetails,
+    TickerListing,
+    TickerRow,
+)
+from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from market.symbols import is_well_formed
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+RAW = {"adjusted": "false"}
+RANGE_LIMIT = 50_000
+LISTING_LIMIT = 1_000
+BULK_LIMIT = 5_000
+
+_DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
+_RANGE = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
+_TICKERS = PageReader(TickerRow, msgspec.json.Decoder(Envelope[list[TickerRow]]).decode)
+_DETAILS = reader_of_one(TickerDetails, msgspec.json.Decoder(Envelope[TickerDetails]).decode)
+_FLOATS = PageReader(FloatRow, msgspec.json.Decoder(Envelope[list[FloatRow]]).decode)
+_SPLITS = PageReader(SplitRow, msgspec.json.Decoder(Envelope[list[SplitRow]]).decode)
+
+
+class MassiveClient:
+    """The vendor, as the tasks see it."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        base_url: str,
+        api_key: str | None,
+        budget: Budget,
+        timeout: dt.timedelta = TOTAL_TIMEOUT,
+        max_in_flight: int = 64,
+        patience: Patience | None = None,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._transport = Transport(
+            http,
+            base_url=base_url,
+            api_key=api_key,
+            budget=budget,
+            timeout=timeout,
+            max_in_flight=max_in_flight,
+            patience=self._patience,
+        )
+
+    @property
+    def requests_made(self) -> Counter[str]:
+        """HTTP requests sent, by endpoint name, repeated tries included."""
+        return self._transport.requests_made
+
+    async def grouped_daily(self, day: dt.date) -> GroupedDaily:
+        """The whole market's bars of *day* in one request."""
+        target = with_query(f"/v2/aggs/grouped/locale/us/market/stocks/{day.isoformat()}", RAW.items())
+        page = await self._transport.get_page(Endpoint.GROUPED_DAILY, target, _DAILY)
+        _require_raw(page)
+        _require_whole(page, page.envelope.results_count)
+        rows, rejected = sound_rows(page.rows, day)
+        rejected[Flaw.UNDECODABLE] += page.undecodable
+        if not rows and rejected.total():
+            # Not one bar of that day is no empty day: it is another day's bars, or garbage.
+            raise BadAnswer(
+                f"Not one of {rejected.total()} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
+            )
+        return GroupedDaily(day=day, rows=rows, request_id=page.envelope.request_id, rejected=+rejected)
+
+    async def five_minute_bars(self, symbol: str, first_day: dt.date, last_day: dt.date) -> RangeBars:
+        """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""
+        path = f"/v2/aggs/ticker/{_quoted(symbol)}/range/5/minute/{first_day.isoformat()}/{last_day.isoformat()}"
+        params = {**RAW, "sort": "asc", "limit": str(RANGE_LIMIT)}
+        pages = await self._all_pages(Endpoint.RANGE_BARS, path, params, _RANGE)
+        for page in pages:
+            _require_raw(page)
+            _require_whole(page, page.envelope.results_count)
+        return gather_bars(pages, window_of(symbol, first_day, last_day))
+
+    async def list_tickers(self, *, active: bool = True) -> TickerListing:
+        """Every stock ticker, read to the end."""
+        params = {"market": "stocks", "active": str(active).lower(), "order": "asc", "sort": "ticker"}
+        params["limit"] = str(LISTING_LIMIT)
+        pages = await self._all_pages(Endpoint.TICKERS, "/v3/reference/tickers", params, _TICKERS)
+        for page in pages:
+            declared = page.envelope.count
+            # A count above the page size would be a total over all pages, which says nothing about this one.
+            _require_whole(page, declared if declared is not None and declared <= LISTING_LIMIT else None)
+        listing = newest_listing(pages)
+        if active and not listing.rows:
+            raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
+        return listing
+
+    async def ticker_details(self, symbol: str) -> TickerDetails:
+        """One ticker's details; `TickerNotFound` where the vendor knows none."""
+        target = f"/v3/reference/tickers/{_quoted(symbol)}"
+        page = await self._transport.get_page(Endpoint.TICKER_DETAILS, target, _DETAILS)
+        if len(page.rows) != 1 or page.rows[0].ticker != symbol:
+            raise BadAnswer(f"Asked for details of {symbol}, got others or none", request_id=page.envelope.request_id)
+        return page.rows[0]
+
+    async def list_floats(self) -> list[FloatRow]:
+        """Every ticker's free float; `NotEntitled` where the plan or the vendor does not have the endpoint."""
+        params = {"limit": str(BULK_LIMIT), "sort": "ticker.asc"}
+        try:
+            pages = await self._all_pages(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS)
+        except (TickerNotFound, EndpointNotFound) as error:
+            raise NotEntitled(f"The vendor offers no float data for this key: {error}") from error
+        return sound_floats(pages)
+
+    async def list_splits(self, since: dt.date, until: dt.date) -> list[SplitRow]:
+        """The splits executed from *since* to *until*, both included, one for each ticker and day."""
+        bounds = {"execution_date.gte": since.isoformat(), "execution_date.lte": until.isoformat()}
+        params = {**bounds, "limit": str(BULK_LIMIT), "sort": "execution_date.asc"}
+        try:
+            pages = await self._all_pages(Endpoint.SPLITS, "/stocks/v1/splits", params, _SPLITS)
+        except (TickerNotFound, EndpointNotFound, NotEntitled):
+            # The older endpoint has the same rows for plans and servers that lack the newer one.
+            params = {**bounds, "limit": str(LISTING_LIMIT), "order": "asc", "sort": "execution_date"}
+            pages = await self._all_pages(Endpoint.SPLITS, "/v3/reference/splits", params, _SPLITS)
+        return sound_splits(pages, since, until)
+
+    async def _all_pages(
+        self, endpoint: Endpoint, path: str, params: Mapping[str, str], reader: PageReader[Row]
+    ) -> list[Page[Row]]:
+        target = with_query(path, params.items())
+        trail = PageTrail(
+            target,
+            base_path=urlsplit(self._transport.base_url).path,
+            keep={name: value for name, value in params.items() if name in RAW},
+            max_pages=self._patience.max_pages,
+        )
+        pages = [await self._transport.get_page(endpoint, target, reader)]
+        while next_url := pages[-1].envelope.next_url:
+            target = trail.follow(next_url)
+            try:
+                pages.append(await self._transport.get_page(endpoint, target, reader))
+            except (BadRequest, TickerNotFound) as error:
+                # The vendor refuses a cursor of its own making; the question itself was sound.
+                raise BadAnswer(f"The vendor's pages break off after {len(pages)}: {error}") from error
+        return pages
+
+
+def _quoted(symbol: str) -> str:
+    if not is_well_formed(symbol):
+        raise BadRequest(f"{symbol[:30]!r} is no ticker symbol")
+    return quote(symbol, safe="")
+
+
+def _require_raw(page: Page[Row]) -> None:
+    if page.rows and page.envelope.adjusted:
+        raise BadAnswer("Asked for raw bars, got split-adjusted ones", request_id=page.envelope.request_id)
+
+
+def _require_whole(page: Page[Row], declared: int | None) -> None:
+    arrived = len(page.rows) + page.undecodable
+    if declared is not None and declared > arrived:
+        raise BadAnswer(
+            f"The answer announces {declared} rows and holds {arrived}", request_id=page.envelope.request_id
+        )

@@ -1,0 +1,155 @@
+"""Carries requests to the vendor and brings back pages or typed errors.
+
+Each request asks the shared budget first and carries the key in a header, to the configured host only.  A 429 pauses
+the budget for every process; what is transient is tried a few times with full jitter.  Nothing else is retried here:
+longer patience belongs to the delivery of tasks.
+"""
+
+import asyncio
+import datetime as dt
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+from loguru import logger
+from yarl import URL
+
+from consumer.massive.answers import Answer, parse_retry_after, read_page
+from consumer.massive.budget import Budget, Sleep
+from consumer.massive.envelope import Page, PageReader
+from consumer.massive.errors import BadAnswer, MassiveError, ProviderUnavailable, RateLimited
+from consumer.massive.requests import note_request
+from consumer.massive.rows import Endpoint
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+CONNECT_TIMEOUT = dt.timedelta(seconds=10)
+TOTAL_TIMEOUT = dt.timedelta(seconds=60)
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the client tries before it hands the failure back; the delays are drawn from zero up to these."""
+
+    tries: int = 3
+    rate_limited_tries: int = 6
+    first_delay: dt.timedelta = dt.timedelta(seconds=1)
+    longest_delay: dt.timedelta = dt.timedelta(seconds=10)
+    max_pages: int = 100
+    sleep: Sleep = asyncio.sleep
+    draw: Callable[[], float] = random.random
+
+
+def open_session(*, max_in_flight: int) -> aiohttp.ClientSession:
+    """A session with room for *max_in_flight* connections, kept alive; the caller closes it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=max_in_flight, keepalive_timeout=30),
+        timeout=aiohttp.ClientTimeout(
+            total=TOTAL_TIMEOUT.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
+        ),
+        headers={"Accept": "application/json"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+class Transport:
+    """One base URL, one key, one budget."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        base_url: str,
+        api_key: str | None,
+        budget: Budget,
+        timeout: dt.timedelta,
+        max_in_flight: int,
+        patience: Patience,
+    ) -> None:
+        self.base_url = _checked_base_url(base_url)
+        self.requests_made: Counter[str] = Counter()
+        self._http = http
+        self._api_key = api_key
+        self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._budget = budget
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
+        )
+        self._in_flight = asyncio.Semaphore(max_in_flight)
+        self._patience = patience
+
+    async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row]) -> Page[Row]:
+        """The page at *target* (path and query), after as many tries as `Patience` allows."""
+        tries = refusals = 0
+        while True:
+            try:
+                return self._read(await self._send(endpoint, target), reader)
+            except RateLimited as error:
+                refusals += 1
+                if refusals >= self._patience.rate_limited_tries:
+                    raise
+                await self._wait_for_the_vendor(error, refusals)
+            except BadAnswer:
+                raise
+            except ProviderUnavailable as error:
+                tries += 1
+                if tries >= self._patience.tries:
+                    raise
+                await self._back_off(endpoint, error, tries)
+
+    async def _send(self, endpoint: Endpoint, target: str) -> Answer:
+        path = target.partition("?")[0]
+        # The slot before the grant: a grant that waited for a slot would be sent too late to count as rationed.
+        async with self._in_flight:
+            await self._budget.acquire()
+            self.requests_made[endpoint] += 1
+            note_request(endpoint.value)
+            try:
+                return await self._exchange(path, target)
+            except TimeoutError as error:
+                raise ProviderUnavailable(f"{path} did not answer within {self._timeout.total:.0f} s") from error
+            except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
+                raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {error}") from error
+
+    async def _exchange(self, path: str, target: str) -> Answer:
+        url = URL(self.base_url + target, encoded=True)
+        async with self._http.get(url, headers=self._headers, timeout=self._timeout, allow_redirects=False) as response:
+            return Answer(
+                path=path,
+                status=response.status,
+                body=await response.read(),
+                retry_after=parse_retry_after(response.headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)),
+            )
+
+    def _read(self, answer: Answer, reader: PageReader[Row]) -> Page[Row]:
+        try:
+            return read_page(answer, reader)
+        except MassiveError as error:
+            if self._api_key:
+                # Whatever the vendor or a proxy echoes into its refusal, the key does not reach a log from here.
+                error.args = (str(error).replace(self._api_key, "***"),)
+            raise
+
+    async def _wait_for_the_vendor(self, error: RateLimited, refusals: int) -> None:
+        pause = error.retry_after or self._budget.recovery(refusals)
+        logger.bind(pause_s=pause.total_seconds(), refusals=refusals, reason=str(error)).warning(
+            "The vendor counts too many requests, all requests with this key pause"
+        )
+        await self._budget.pause(pause)
+
+    async def _back_off(self, endpoint: Endpoint, error: ProviderUnavailable, tries: int) -> None:
+        ceiling = min(self._patience.first_delay * 2 ** (tries - 1), self._patience.longest_delay)
+        delay_s = self._patience.draw() * ceiling.total_seconds()
+        logger.bind(endpoint=str(endpoint), tries=tries, delay_s=round(delay_s, 2), reason=str(error)).warning(
+            "The vendor did not answer properly, trying again"
+        )
+        await self._patience.sleep(delay_s)
+
+
+def _checked_base_url(base_url: str) -> str:
+    url = URL(base_url)
+    if url.scheme not in ("http", "https") or not url.host or url.query_string or url.user:
+        raise ValueError("MASSIVE_BASE_URL must look like https://api.massive.com: a scheme, a host, no query, no user")
+    return base_url.rstrip("/")
