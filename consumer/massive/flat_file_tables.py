@@ -1,0 +1,112 @@
+"""Reads one flat file into volume slots or daily bars, with polars.
+
+Imported only through `flat_files`.  Rows that cannot be used are counted by flaw; a file that is cut, corrupt or of
+another day is a `BadAnswer` as a whole, since the vendor replaces published files.
+"""
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from consumer.massive.daily_rows import sound_rows
+from consumer.massive.errors import BadAnswer, NotYetPublished
+from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
+from market.session import TradingSession
+from market.symbols import is_well_formed
+from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, slot_start_ms
+
+# What stands in place of a slot where a row has none.
+_NO_SLOT = {Flaw.UNDECODABLE: -1, Flaw.VOLUME: -2, Flaw.OUTSIDE_GRID: -3}
+
+_NUMBERS = ("volume", "open", "close", "high", "low")
+
+
+def read_minute_slots(path: Path, session: TradingSession) -> MinuteSlots:
+    """The file's minutes summed into slots."""
+    sums = _collected(path, _slot_sums(_rows_of(path), slot_start_ms(session)))
+    rejected = Counter({flaw: _row_count(sums.filter(pl.col("slot") == code)) for flaw, code in _NO_SLOT.items()})
+    inside = sums.filter(pl.col("slot") >= 0)
+    if sums.height and not inside.height:
+        raise BadAnswer(f"{path.name} holds not one bar of its day's session")
+    malformed = [symbol for symbol in inside["ticker"].unique().to_list() if not is_well_formed(symbol)]
+    is_malformed = pl.col("ticker").is_in(malformed)
+    rejected[Flaw.SYMBOL] = _row_count(inside.filter(is_malformed))
+    inside = inside.filter(~is_malformed)
+    rejected[Flaw.DUPLICATE] = _row_count(inside) - int(inside["minutes"].sum())
+    symbols = inside["ticker"].unique().sort().to_list()
+    return MinuteSlots(symbols=symbols, volumes=_as_table(inside, symbols), rejected=+rejected)
+
+
+def read_day_bars(path: Path, day: dt.date) -> GroupedDaily:
+    """The file's bars, held to the same rules as the REST answer of that day."""
+    columns = ["ticker", *_NUMBERS, "window_start"]
+    table = _collected(path, _rows_of(path).select(columns))
+    whole = table.drop_nulls()
+    bars = [
+        DailyRow(T=ticker, v=volume, o=open_, c=close, h=high, l=low, t=window_start // 1_000_000)
+        for ticker, volume, open_, close, high, low, window_start in whole.iter_rows()
+    ]
+    rows, rejected = sound_rows(bars, day)
+    rejected[Flaw.UNDECODABLE] += table.height - whole.height
+    if table.height and not rows:
+        raise BadAnswer(f"{path.name} holds not one sound bar of its day")
+    return GroupedDaily(day=day, rows=rows, rejected=+rejected)
+
+
+def _rows_of(path: Path) -> pl.LazyFrame:
+    """The file's rows by column name; what is no number is null."""
+    return pl.scan_csv(
+        path,
+        infer_schema=False,
+        schema_overrides={**dict.fromkeys(_NUMBERS, pl.Float64), "window_start": pl.Int64},
+        ignore_errors=True,
+        glob=False,
+    )
+
+
+def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
+    """Volume, minutes and rows for each ticker and slot, or the code of what a row is without one."""
+    volume, window_start = pl.col("volume"), pl.col("window_start")
+    slot = (window_start // 1_000_000 - start_ms) // (SLOT_MINUTES * 60_000)
+    slot_or_flaw = (
+        pl.when(pl.any_horizontal(pl.col("ticker", "volume", "window_start").is_null()))
+        .then(_NO_SLOT[Flaw.UNDECODABLE])
+        .when(~slot.is_between(0, SLOTS_PER_DAY - 1))
+        .then(_NO_SLOT[Flaw.OUTSIDE_GRID])
+        .when(~(volume.is_finite() & (volume >= 0.0)))
+        .then(_NO_SLOT[Flaw.VOLUME])
+        .otherwise(slot)
+    )
+    # By minute first: a minute that stands twice must not count twice.
+    return (
+        rows.select("ticker", "volume", "window_start", slot_or_flaw.alias("slot"))
+        .group_by("ticker", "slot", "window_start")
+        .agg(volume.max(), pl.len().alias("rows"))
+        .group_by("ticker", "slot")
+        .agg(volume.sum(), pl.len().alias("minutes"), pl.col("rows").sum())
+    )
+
+
+def _collected(path: Path, query: pl.LazyFrame) -> pl.DataFrame:
+    try:
+        return query.collect(engine="streaming")
+    except FileNotFoundError as error:
+        raise NotYetPublished(f"There is no flat file {path.name} in {path.parent} yet") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadAnswer(f"The flat file {path.name} cannot be read: {str(error)[:200]}") from error
+
+
+def _row_count(sums: pl.DataFrame) -> int:
+    return int(sums["rows"].sum())
+
+
+def _as_table(sums: pl.DataFrame, symbols: list[str]) -> NDArray[np.float64]:
+    volumes = np.zeros((len(symbols), SLOTS_PER_DAY))
+    if symbols:
+        row_of_symbol = sums["ticker"].cast(pl.Enum(symbols)).to_physical().to_numpy()
+        volumes[row_of_symbol, sums["slot"].to_numpy()] = sums["volume"].to_numpy()
+    return volumes
