@@ -1,0 +1,109 @@
+"""Finds due work from calendar and ledger alone, so that a lost event is only a delay.
+
+Every consumer runs it, every 30 seconds and at start, without a leader: all it does is send messages whose work is
+never twice under way. It opens the newest due cycle, sends the parts whose messages Redis lost, and starts the next
+pass of a cycle that waited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from redis.exceptions import RedisError
+
+from consumer.cycle.runner import part_message, pass_message, rule_message
+from consumer.postgres import ledger
+from consumer.postgres.pool import CONNECTION_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.cycle.reporting import Reporter
+    from consumer.delivery.task_stream import Outgoing, TaskStream
+    from consumer.postgres.ledger import Cycle, Pool
+    from market.schedule import Schedule
+
+EVERY = dt.timedelta(seconds=30)
+
+
+class CatchUp:
+    """The reconciler of one consumer."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        stream: TaskStream,
+        schedule: Schedule,
+        reporter: Reporter,
+        *,
+        now: Callable[[], dt.datetime],
+        opens_due_cycles: bool = True,
+        every: dt.timedelta = EVERY,
+    ) -> None:
+        self._pool = pool
+        self._stream = stream
+        self._schedule = schedule
+        self._reporter = reporter
+        self._now = now
+        self._opens_due_cycles = opens_due_cycles
+        self._every = every
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now: something was lost."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look at start, then every *every*, until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                sent = await self.look()
+                if sent:
+                    logger.info("caught_up", messages=sent)
+            except (RedisError, *CONNECTION_ERRORS) as error:
+                logger.warning("catch_up_postponed", reason=str(error))
+            try:
+                await asyncio.wait_for(self._woken.wait(), self._every.total_seconds())
+            except TimeoutError:
+                continue
+
+    async def look(self) -> int:
+        """Send what is due or lost; return how many messages that was."""
+        now = self._now()
+        messages: list[Outgoing] = []
+        for cycle in await ledger.unended_cycles(self._pool):
+            if cycle.state == "running":
+                lost = await ledger.dispatchable(self._pool, cycle.cycle_id, all_open=True)
+                messages += [part_message(part, cycle.trading_day) for part in lost]
+            elif cycle.next_pass_at is None or cycle.next_pass_at <= now:
+                messages.append(pass_message(cycle))
+        if self._opens_due_cycles:
+            messages += await self._due(now)
+        sent = await self._stream.enqueue(messages)
+        await self._republish()
+        return sent
+
+    async def _due(self, now: dt.datetime) -> list[Outgoing]:
+        """The newest due occurrence only: its cycle brings the days before it up to date as well."""
+        occurrence = self._schedule.latest_due(now)
+        known = await ledger.cycle_of_occasion(self._pool, occurrence.trading_day, occurrence.rule.text)
+        if known is not None:
+            return []
+        return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
+
+    async def _republish(self) -> None:
+        """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""
+        row = await self._pool.fetchrow("SELECT * FROM cycle ORDER BY cycle_id DESC LIMIT 1")
+        newest: Cycle | None = None if row is None else ledger.cycle_from(row)
+        if newest is not None:
+            await self._reporter.publish(newest.cycle_id)
+        complete = await self._pool.fetchval(
+            "SELECT cycle_id FROM cycle WHERE state = 'complete' AND cardinality(tasks) >= 4 "
+            "ORDER BY trading_day DESC, cycle_id DESC LIMIT 1"
+        )
+        if complete is not None and (newest is None or complete != newest.cycle_id):
+            await self._reporter.publish(complete)

@@ -1,0 +1,190 @@
+"""Opens a cycle, joins one that already does the work, or makes the request wait its turn.
+
+One cycle runs at a time. A scheduled cycle takes over from an older one (its plan contains what that one lacked); a
+person's request joins a running cycle that covers it, and otherwise waits until that one has ended.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.delivery.errors import Busy, DataRejected
+from consumer.postgres import ledger
+from consumer.postgres.ledger import Cycle, PartId, PartPlan
+from market.calendar_errors import CalendarError
+from market.schedule import BadRule, parse_rules
+from producers.messages import TaskMessage, TaskName
+
+if TYPE_CHECKING:
+    from consumer.postgres.ledger import Connection, Pool
+    from market.schedule import Schedule
+    from market.trading_calendar import TradingCalendar
+
+ALL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS, TaskName.METADATA_ENRICH, TaskName.REDIS_SYNC)
+PLAN = PartPlan(task=TaskName.CYCLE, part="plan", stage="cycle/plan")
+BUSY_DELAY = dt.timedelta(seconds=3)
+_OPENING_LOCK = 0x6379636C65  # "cycle"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish for a cycle, checked against the calendar."""
+
+    trading_day: dt.date
+    occasion: str
+    scheduled: bool
+    due_at: dt.datetime
+    requested_by: str
+    tasks: tuple[str, ...]
+    force: bool
+    give_up_at: dt.datetime
+
+
+def request_from(
+    message: TaskMessage, origin: str, *, calendar: TradingCalendar, schedule: Schedule, now: dt.datetime
+) -> Request:
+    """Return the request that *message* makes; *origin* is the stream entry. Raises DataRejected with the cure."""
+    try:
+        day = message.trading_day or calendar.last_completed(now)
+        session = calendar.session(day)
+    except CalendarError as error:
+        raise DataRejected(str(error)) from error
+    if session.closes_at > now:
+        raise DataRejected(f"trading_day {day} has not closed yet: ask again after {session.closes_at:%H:%M} UTC")
+    due_at = now
+    if message.rule is not None:
+        try:
+            rule = parse_rules(message.rule)[0]
+        except BadRule as error:
+            raise DataRejected(f"rule {error}") from error
+        due_at = next((o.due_at for o in schedule.occurrences(day) if o.rule.text == rule.text), now)
+    return Request(
+        trading_day=day,
+        occasion=message.rule or f"request:{origin}",
+        scheduled=message.rule is not None,
+        due_at=due_at,
+        requested_by=message.requested_by,
+        tasks=tasks_of(message.task),
+        force=message.force,
+        give_up_at=schedule.give_up_at(day, now),
+    )
+
+
+def tasks_of(task: TaskName) -> tuple[str, ...]:
+    """Return the tasks a request means: a cycle all of them, one task itself and the caches made from it."""
+    if task is TaskName.CYCLE:
+        return tuple(name.value for name in ALL_TASKS)
+    return tuple(dict.fromkeys((task.value, TaskName.REDIS_SYNC.value)))
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request: the cycle that serves it, those it replaced, and the parts to send."""
+
+    cycle: Cycle
+    verdict: str  # opened, joined, known
+    superseded: tuple[int, ...] = ()
+    parts: tuple[PartId, ...] = ()
+
+
+async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opened:
+    """Open, join or find the cycle for *request*. Raises Busy while another one has to end first."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _OPENING_LOCK)
+        known = await ledger.cycle_of_occasion(connection, request.trading_day, request.occasion)
+        if known is not None:
+            parts = await ledger.dispatchable(connection, known.cycle_id)
+            return Opened(cycle=known, verdict="known", parts=tuple(parts))
+        replaced: list[int] = []
+        for other in await ledger.unended_cycles(connection):
+            if replaces(request, other):
+                replaced.append(other.cycle_id)
+            elif other.state == "running" and joins(request, other):
+                return Opened(cycle=other, verdict="joined")
+            elif other.state == "running":
+                raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
+        await supersede(connection, replaced, now=now)
+        cycle = await _insert(connection, request, now)
+        return Opened(
+            cycle=cycle,
+            verdict="opened",
+            superseded=tuple(replaced),
+            parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
+        )
+
+
+def replaces(request: Request, other: Cycle) -> bool:
+    """Whether *request* does all that *other* still wants, and should do it instead."""
+    if not set(other.tasks) <= set(request.tasks) or other.trading_day > request.trading_day:
+        return False
+    if request.scheduled:
+        return other.trading_day == request.trading_day or (other.scheduled and other.due_at <= request.due_at)
+    return other.state == "waiting" and other.trading_day == request.trading_day
+
+
+def joins(request: Request, running: Cycle) -> bool:
+    """Whether *running* is already doing what *request* asks for."""
+    return (
+        running.trading_day == request.trading_day
+        and set(request.tasks) <= set(running.tasks)
+        and (running.force or not request.force)
+    )
+
+
+async def supersede(connection: Connection, cycle_ids: list[int], *, now: dt.datetime) -> None:
+    """End cycles whose work another one takes over; their parts can no longer commit."""
+    await connection.execute(
+        "UPDATE part SET state = 'superseded', ended_at = $2 WHERE cycle_id = ANY ($1) "
+        "AND state IN ('blocked', 'ready', 'running', 'retrying')",
+        cycle_ids, now,
+    )  # fmt: skip
+    await connection.execute(
+        "UPDATE cycle SET state = 'superseded', finished_at = $2, next_pass_at = NULL WHERE cycle_id = ANY ($1)",
+        cycle_ids, now,
+    )  # fmt: skip
+
+
+async def _insert(connection: Connection, request: Request, now: dt.datetime) -> Cycle:
+    row = await connection.fetchrow(
+        """
+        INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, force, state, opened_at,
+                           pass_started_at, give_up_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $8, $9) RETURNING *
+        """,
+        request.trading_day, request.occasion, request.scheduled, request.due_at, request.requested_by,
+        list(request.tasks), request.force, now, request.give_up_at,
+    )  # fmt: skip
+    assert row is not None, "INSERT … RETURNING"
+    cycle = ledger.cycle_from(row)
+    await ledger.insert_parts(connection, cycle.cycle_id, 1, [PLAN])
+    await ledger.unblock(connection, cycle.cycle_id)
+    return cycle
+
+
+async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> list[PartId]:
+    """Start the next pass of a waiting cycle, or end it where its time is over; return the parts to send.
+
+    Raises Busy while another cycle runs.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _OPENING_LOCK)
+        cycle = await ledger.find_cycle(connection, cycle_id)
+        if cycle is None or cycle.state != "waiting":
+            return await ledger.dispatchable(connection, cycle_id)
+        if now >= cycle.give_up_at:
+            await connection.execute(
+                "UPDATE cycle SET state = 'partial', finished_at = $2, next_pass_at = NULL WHERE cycle_id = $1",
+                cycle_id, now,
+            )  # fmt: skip
+            return []
+        if any(other.state == "running" for other in await ledger.unended_cycles(connection)):
+            raise Busy("another cycle is running", delay=BUSY_DELAY)
+        await connection.execute(
+            "UPDATE cycle SET state = 'running', pass = pass + 1, pass_started_at = $2, next_pass_at = NULL "
+            "WHERE cycle_id = $1",
+            cycle_id, now,
+        )  # fmt: skip
+        await ledger.insert_parts(connection, cycle_id, cycle.run_pass + 1, [PLAN])
+        await ledger.unblock(connection, cycle_id)
+        return await ledger.dispatchable(connection, cycle_id)

@@ -1,0 +1,177 @@
+"""Computes what a trading day's data lacks, and plans only that.
+
+Expected (sessions in the windows x data sets x universe) is held against the ledger: what is missing, provisional
+(fetched before its session was final) or stale becomes a part. The same function plans the first pass, a later pass,
+a repeated request and, at the end of a pass, says what is still missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.postgres import coverage
+from consumer.postgres.ledger import PartPlan, PartReport
+from consumer.tasks import data_sets as sets
+from consumer.tasks import metadata_enrich, volume_slots
+from producers import keys
+from producers.messages import TaskName
+
+if TYPE_CHECKING:
+    from consumer.postgres.ledger import Connection
+    from consumer.tasks.part import PartContext, Write
+
+FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=sets.STAGE_FINISH, needs=("*",))
+BEFORE_CACHES = (
+    sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_ATR, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
+    sets.STAGE_DETAILS, sets.STAGE_DERIVED, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS, sets.STAGE_PROVE,
+)  # fmt: skip
+
+
+async def plan_cycle(ctx: PartContext) -> Write:
+    """The first part of every pass: spawns the others, and the one that judges the pass."""
+    parts = await missing_parts(ctx)
+
+    async def write(connection: Connection) -> PartReport:
+        return PartReport(spawned=(*parts, FINISH))
+
+    return write
+
+
+async def missing_parts(ctx: PartContext) -> list[PartPlan]:
+    """Return the parts that would bring the cycle's tasks up to date; none when everything is there."""
+    parts: list[PartPlan] = []
+    if TaskName.OHLC_DAILY in ctx.cycle.tasks:
+        parts += await _ohlc_daily(ctx)
+    if TaskName.METADATA_ENRICH in ctx.cycle.tasks:
+        parts += await _metadata_enrich(ctx, {part.stage for part in parts})
+    if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
+        parts += await _volume_slots(ctx, {part.stage for part in parts})
+    if TaskName.REDIS_SYNC in ctx.cycle.tasks:
+        parts += await _redis_sync(ctx, {part.stage for part in parts})
+    return parts
+
+
+def _after(task: TaskName, part: str, stage: str, *needs: str) -> PartPlan:
+    return PartPlan(task=task, part=part, stage=stage, needs=needs)
+
+
+async def _ohlc_daily(ctx: PartContext) -> list[PartPlan]:
+    pool = ctx.services.pool
+    sessions = ctx.sessions(ctx.services.options.ohlc_sessions)
+    covered = await coverage.covered_days(pool, sets.DAILY_BARS, {day: ctx.fresh_since(day) for day in sessions})
+    parts = [
+        PartPlan(
+            task=TaskName.OHLC_DAILY, part=f"bars:{day}", stage=sets.STAGE_BARS, payload={"session": day.isoformat()}
+        )
+        for day in reversed(sessions)
+        if day not in covered
+    ]
+    if await _splits_are_due(ctx, sessions[0]):
+        payload = {"since": sessions[0].isoformat()}
+        parts.append(PartPlan(task=TaskName.OHLC_DAILY, part="splits", stage=sets.STAGE_SPLITS, payload=payload))
+    if parts or await _is_stale(ctx, sets.ATR, (sets.DAILY_BARS, sets.SPLITS)):
+        parts.append(_after(TaskName.OHLC_DAILY, "atr", sets.STAGE_ATR, sets.STAGE_BARS, sets.STAGE_SPLITS))
+    return parts
+
+
+async def _splits_are_due(ctx: PartContext, since: dt.date) -> bool:
+    known = await coverage.covered_on(ctx.services.pool, sets.SPLITS, ctx.day)
+    return (
+        known is None
+        or known.fetched_at < ctx.fresh_since(ctx.day)
+        or dt.date.fromisoformat(known.detail["since"]) > since
+    )
+
+
+async def _is_stale(ctx: PartContext, data_set: str, inputs: tuple[str, ...]) -> bool:
+    """Whether *data_set* of the cycle's day was never computed, or before one of its inputs changed."""
+    computed = await coverage.covered_on(ctx.services.pool, data_set, ctx.day)
+    if computed is None:
+        return True
+    changed_at = await coverage.newest_input(ctx.services.pool, inputs, up_to=ctx.day)
+    return changed_at is not None and changed_at > computed.fetched_at
+
+
+async def _is_outdated(ctx: PartContext, data_set: str) -> bool:
+    """Whether *data_set*, which describes the present, was last fetched before the cycle's day asks for."""
+    fetched_at = await coverage.newest(ctx.services.pool, data_set)
+    return fetched_at is None or fetched_at < ctx.fresh_since(ctx.day)
+
+
+async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
+    parts: list[PartPlan] = []
+    if await _is_outdated(ctx, sets.UNIVERSE):
+        parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
+    if await _is_outdated(ctx, sets.FLOATS):
+        parts.append(_after(TaskName.METADATA_ENRICH, "floats", sets.STAGE_FLOATS, sets.STAGE_UNIVERSE))
+    if sets.STAGE_UNIVERSE in {part.stage for part in parts} or sets.STAGE_SPLITS in planned:
+        parts.append(
+            _after(TaskName.METADATA_ENRICH, "plan", sets.STAGE_PLAN_DETAILS, sets.STAGE_UNIVERSE, sets.STAGE_SPLITS)
+        )
+    else:
+        parts += metadata_enrich.plan(ctx, await metadata_enrich.due_details(ctx))
+    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.DETAILS)
+    if parts or planned or await _is_stale(ctx, sets.DERIVED, inputs):
+        parts.append(
+            _after(
+                TaskName.METADATA_ENRICH, "derived", sets.STAGE_DERIVED, sets.STAGE_BARS, sets.STAGE_SPLITS,
+                sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS, sets.STAGE_DETAILS,
+            )
+        )  # fmt: skip
+    return parts
+
+
+async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
+    parts: list[PartPlan] = []
+    if sets.STAGE_UNIVERSE not in planned and await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
+        parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
+        planned = planned | {sets.STAGE_UNIVERSE}
+    if sets.STAGE_UNIVERSE in planned:
+        parts.append(_after(TaskName.VOLUME_SLOTS, "plan", sets.STAGE_PLAN_SLOTS, sets.STAGE_UNIVERSE))
+    else:
+        parts += volume_slots.plan(ctx, await volume_slots.missing_slots(ctx))
+    if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.VOLUME_SLOTS, (sets.DAILY_BARS,)):
+        needs = (sets.STAGE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
+        parts.append(_after(TaskName.VOLUME_SLOTS, "prove", sets.STAGE_PROVE, *needs))
+    return parts
+
+
+async def _redis_sync(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
+    if await newer_caches(ctx) is not None:
+        return []
+    marks = await asyncio.to_thread(_cache_marks, ctx)
+    parts = []
+    for cache, inputs in sets.CACHE_INPUTS.items():
+        if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, marks.get(cache)):
+            parts.append(
+                PartPlan(
+                    task=TaskName.REDIS_SYNC, part=cache.removeprefix("cache:"), stage=sets.STAGE_CACHE,
+                    needs=BEFORE_CACHES, payload={"cache": cache},
+                )
+            )  # fmt: skip
+    return parts
+
+
+async def newer_caches(ctx: PartContext) -> dt.date | None:
+    """Return the day the caches stand at, if that is later than the cycle's: they are never taken back in time."""
+    day: dt.date | None = await ctx.services.pool.fetchval(
+        "SELECT max(trading_day) FROM coverage WHERE data_set = ANY ($1)", list(sets.CACHES)
+    )
+    return day if day is not None and day > ctx.day else None
+
+
+async def _cache_is_stale(ctx: PartContext, cache: str, inputs: tuple[str, ...], mark: dict[str, Any] | None) -> bool:
+    """A cache is stale when its inputs are newer, or when Redis does not hold what the ledger says was written."""
+    written = await coverage.covered_on(ctx.services.pool, cache, ctx.day)
+    if written is None or mark is None or mark.get("fence") != written.detail.get("fence"):
+        return True
+    return await _is_stale(ctx, cache, inputs)
+
+
+def _cache_marks(ctx: PartContext) -> dict[str, dict[str, Any]]:
+    found: Any = ctx.services.cache.hgetall(keys.CACHES.pattern)
+    return {name: msgspec.json.decode(text) for name, text in found.items() if not name.endswith(":fence")}

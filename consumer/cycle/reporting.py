@@ -1,0 +1,255 @@
+"""Tells people and services what happens: the day's status, the last complete day, events and the log's story.
+
+All of it is derived from the ledger and can be written again at any time; a failure to report never stops the work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from loguru import logger
+from redis.exceptions import RedisError
+
+from consumer.cycle.opening import ALL_TASKS
+from consumer.postgres import ledger
+from consumer.postgres.pool import CONNECTION_ERRORS
+from producers import keys
+from producers.messages import TaskName, encode
+from producers.reports import (
+    CycleState,
+    CycleStatus,
+    EventName,
+    MaintenanceEvent,
+    PartCount,
+    TaskState,
+    encode_status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.asyncio import Redis
+
+    from consumer.cycle.opening import Opened
+    from consumer.postgres.ledger import Cycle, PartId, Pool
+
+PUBLISH_EVERY = dt.timedelta(milliseconds=250)
+_REPORT_ERRORS = (RedisError, *CONNECTION_ERRORS)
+
+
+class TaskTally(msgspec.Struct, frozen=True, kw_only=True):
+    """How many parts of a task are in which state, and what they cost."""
+
+    task: str
+    total: int
+    done: int
+    failed: int
+    not_yet: int
+    open: int
+    rows: int
+    seconds: float
+
+
+def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
+    """Return a task's state in the words of the status."""
+    if task not in cycle.tasks:
+        return TaskState.SKIPPED
+    if tally is None or tally.total == 0:
+        return TaskState.PENDING if cycle.state == "running" else TaskState.COMPLETED
+    if tally.open:
+        return TaskState.IN_PROGRESS if tally.open < tally.total or cycle.state == "running" else TaskState.PENDING
+    if tally.not_yet or (tally.failed and cycle.state == "waiting"):
+        return TaskState.WAITING
+    return TaskState.FAILED if tally.failed else TaskState.COMPLETED
+
+
+async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
+    """Count the parts of the cycle's present pass, by task."""
+    rows = await pool.fetch(
+        """
+        SELECT task, count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done,
+               count(*) FILTER (WHERE state IN ('failed', 'superseded')) AS failed,
+               count(*) FILTER (WHERE state = 'not_yet') AS not_yet,
+               count(*) FILTER (WHERE state IN ('blocked', 'ready', 'running', 'retrying')) AS open,
+               coalesce(sum(row_count), 0)::bigint AS rows,
+               coalesce(extract(epoch FROM max(coalesce(ended_at, now())) - min(started_at)), 0)::float8 AS seconds
+        FROM part WHERE cycle_id = $1 AND pass = $2 AND task <> 'cycle' GROUP BY task
+        """,
+        cycle.cycle_id, cycle.run_pass,
+    )  # fmt: skip
+    return {row["task"]: TaskTally(**dict(row)) for row in rows}
+
+
+async def read_requests(pool: Pool, cycle_id: int) -> dict[str, int]:
+    """Sum the requests that the cycle has made, by endpoint."""
+    rows = await pool.fetch(
+        "SELECT key AS endpoint, sum(value::bigint)::bigint AS requests FROM part, jsonb_each_text(requests) "
+        "WHERE cycle_id = $1 GROUP BY key ORDER BY key",
+        cycle_id,
+    )
+    return {row["endpoint"]: row["requests"] for row in rows}
+
+
+async def read_status(pool: Pool, cycle: Cycle, *, now: dt.datetime) -> CycleStatus:
+    """Return the status of *cycle* as the ledger has it."""
+    tallies = await read_tallies(pool, cycle)
+    ended_at = cycle.finished_at
+    return CycleStatus(
+        date=cycle.trading_day,
+        started_at=cycle.opened_at,
+        completed_at=ended_at,
+        duration_seconds=round(((ended_at or now) - cycle.opened_at).total_seconds(), 3),
+        all_success=cycle.state == "complete",
+        tasks={task.value: state_of(task.value, tallies.get(task.value), cycle) for task in ALL_TASKS},
+        state=CycleState(cycle.state),
+        cycle=cycle.cycle_id,
+        rule=cycle.occasion if cycle.scheduled else None,
+        requested_by=cycle.requested_by,
+        parts={t.task: PartCount(done=t.done, failed=t.failed + t.not_yet, total=t.total) for t in tallies.values()},
+        missing=list(cycle.missing),
+        warnings=list(cycle.warnings),
+        rows={t.task: t.rows for t in tallies.values()},
+        requests=await read_requests(pool, cycle.cycle_id),
+        next_try_at=cycle.next_pass_at,
+        updated_at=now,
+    )
+
+
+class Reporter:
+    """Writes the reports of one consumer."""
+
+    def __init__(self, pool: Pool, redis: Redis, *, now: Callable[[], dt.datetime]) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._now = now
+        self._published_at: dt.datetime | None = None
+
+    async def publish(self, cycle_id: int) -> Cycle | None:
+        """Write the cycle's status to its day's key, and the last complete day; return the cycle."""
+        try:
+            cycle = await ledger.find_cycle(self._pool, cycle_id)
+            if cycle is None:
+                return None
+            status = await read_status(self._pool, cycle, now=self._now())
+            await self._redis.set(keys.status_key(cycle.trading_day), encode_status(status), ex=keys.STATUS_TTL)
+            if cycle.state == "complete" and set(cycle.tasks) >= {task.value for task in ALL_TASKS}:
+                await self._advance_last_run(cycle.trading_day)
+        except _REPORT_ERRORS as error:
+            logger.warning("status_not_published", reason=str(error))
+            return None
+        self._published_at = self._now()
+        return cycle
+
+    async def _advance_last_run(self, day: dt.date) -> None:
+        known = await self._redis.get(keys.LAST_RUN.pattern)
+        if known is None or str(known) < day.isoformat():
+            await self._redis.set(keys.LAST_RUN.pattern, day.isoformat())
+
+    async def cycle_opened(self, opened: Opened) -> None:
+        """Tell that a request was served: by a new cycle, or by one there already was."""
+        cycle = opened.cycle
+        log = logger.bind(trading_day=str(cycle.trading_day), cycle=cycle.cycle_id, occasion=cycle.occasion)
+        match opened.verdict:
+            case "opened":
+                log.info("maintenance_cycle_started", requested_by=cycle.requested_by, tasks=list(cycle.tasks))
+                await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
+            case verdict:
+                log.info("request_served_by_another_cycle", verdict=verdict, state=cycle.state)
+        for cycle_id in opened.superseded:
+            log.warning("maintenance_cycle_superseded", superseded=cycle_id)
+            await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {cycle_id}")
+            await self.publish(cycle_id)
+        await self.publish(cycle.cycle_id)
+
+    async def part_ended(self, cycle_id: int, part: PartId) -> None:
+        """Refresh the status, at most a few times a second; tell the end of a cycle."""
+        ends_cycle = part.task == TaskName.CYCLE and part.part == "finish"
+        recent = self._published_at is not None and self._now() - self._published_at < PUBLISH_EVERY
+        if recent and not ends_cycle:
+            return
+        cycle = await self.publish(cycle_id)
+        if ends_cycle and cycle is not None:
+            await self._tell_end(cycle)
+
+    async def _tell_end(self, cycle: Cycle) -> None:
+        try:
+            status = await read_status(self._pool, cycle, now=self._now())
+        except _REPORT_ERRORS as error:
+            logger.warning("status_not_published", reason=str(error))
+            return
+        for task, state in status.tasks.items():
+            await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=state.value)
+        if cycle.state == "waiting":
+            logger.warning(
+                "maintenance_cycle_waiting", date=str(cycle.trading_day), reason=cycle.reason,
+                next_try_at=str(cycle.next_pass_at), missing=list(cycle.missing[:5]),
+            )  # fmt: skip
+            await self.event(EventName.CYCLE_WAITING, cycle=cycle, detail=cycle.reason)
+            return
+        log_finished(status)
+        await self.event(EventName.CYCLE_FINISHED, cycle=cycle, detail=cycle.state)
+
+    async def part_failed(
+        self, part: PartId, trading_day: dt.date, reason: str, *, event: EventName, not_yet: bool
+    ) -> None:
+        """Tell that a part ended without its data."""
+        level = "INFO" if not_yet else "WARNING"
+        logger.bind(trading_day=str(trading_day), cycle=part.cycle_id, task=part.task, part=part.part).log(
+            level, "part_not_yet_published" if not_yet else "part_failed", reason=reason
+        )
+        if not not_yet:
+            cycle = await ledger.find_cycle(self._pool, part.cycle_id)
+            await self.event(event, cycle=cycle, task=TaskName(part.task), part=part.part, detail=reason)
+        await self.publish(part.cycle_id)
+
+    async def refused(self, reason: str) -> None:
+        """Tell that a message was refused."""
+        await self.event(EventName.DEAD_LETTERED, detail=reason)
+
+    async def event(
+        self,
+        name: EventName,
+        *,
+        cycle: Cycle | None = None,
+        task: TaskName | None = None,
+        part: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Append to maintenance:events."""
+        event = MaintenanceEvent(
+            event=name, at=self._now(), trading_day=None if cycle is None else cycle.trading_day,
+            cycle=None if cycle is None else cycle.cycle_id, task=task, part=part, detail=detail or None,
+        )  # fmt: skip
+        fields: dict[Any, Any] = {**encode(event)}
+        try:
+            await self._redis.xadd(keys.EVENTS.name, fields, maxlen=keys.EVENTS.kept, approximate=True), maxlen=keys.EVENTS.kept, approximate=True)
+        except RedisError as error:
+            logger.warning("event_not_written", reason=str(error))
+
+
+def log_finished(status: CycleStatus) -> None:
+    """Write the line that operators of the earlier service know."""
+    states: Sequence[TaskState] = list(status.tasks.values())
+    seconds = status.duration_seconds or 0.0
+    logger.log(
+        "INFO" if status.all_success else "ERROR",
+        "maintenance_cycle_finished",
+        date=status.date.isoformat(),
+        duration_seconds=round(seconds, 1),
+        duration_human=human_duration(seconds),
+        completed=sum(state is TaskState.COMPLETED for state in states),
+        failed=sum(state not in (TaskState.COMPLETED, TaskState.SKIPPED) for state in states),
+        success=status.all_success,
+        state=status.state.value,
+        missing=status.missing[:20],
+        requests=status.requests,
+    )
+
+
+def human_duration(seconds: float) -> str:
+    """Return e.g. 42.1s, 18.6m or 1.5h."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    return f"{seconds / 60:.1f}m" if seconds < 3600 else f"{seconds / 3600:.1f}h"

@@ -1,0 +1,253 @@
+"""Runs what a task message asks for: opens a cycle, starts its next pass, or runs one part of it.
+
+This is the handler that `delivery` calls. A part's data, its end in the ledger and the release of what waited for it
+commit in one transaction; the messages that follow are sent together with the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from loguru import logger
+from redis.exceptions import RedisError
+
+from consumer.cycle import opening
+from consumer.cycle.handlers import handler_of
+from consumer.delivery.errors import Busy, DataRejected, LeaseLost
+from consumer.delivery.settle import Policy, Settlement, Verdict
+from consumer.delivery.task_stream import Delivery, Entry, Outgoing
+from consumer.massive.errors import BadRequest, KeyRejected, NotEntitled, NotYetPublished, ProviderUnavailable
+from consumer.massive.requests import counted_requests
+from consumer.postgres import ledger
+from consumer.postgres.ledger import FenceBehind, PartGone, PartId
+from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.tasks.part import PartContext
+from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
+from producers.reports import EventName
+
+if TYPE_CHECKING:
+    from consumer.cycle.reporting import Reporter
+    from consumer.delivery.task_stream import TaskStream
+    from consumer.postgres.ledger import Connection
+    from consumer.tasks.part import Services
+
+FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
+AWAY_AFTER = 3
+_CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class VendorAway(Exception):
+    """Other parts of this pass gave up on the vendor already: this one ends without asking."""
+
+
+def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
+    """Return the message that makes somebody run *part*."""
+    message = TaskMessage(
+        task=TaskName(part.task), trading_day=trading_day, part=part.part, cycle=part.cycle_id, requested_by="cycle"
+    )
+    return Outgoing(fields=encode(message), key=part.key)
+
+
+def pass_message(cycle: ledger.Cycle) -> Outgoing:
+    """Return the message that starts the next pass of a waiting cycle."""
+    message = TaskMessage(
+        task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"
+    )
+    return Outgoing(fields=encode(message), key=f"{cycle.cycle_id}/pass")
+
+
+def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
+    """Return the message that opens the cycle of *rule* on *trading_day*."""
+    message = TaskMessage(task=TaskName.CYCLE, trading_day=trading_day, rule=rule, requested_by=requested_by)
+    return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at)
+
+
+class CycleRunner:
+    """The handler of the task stream."""
+
+    def __init__(self, services: Services, stream: TaskStream, reporter: Reporter) -> None:
+        self._services = services
+        self._stream = stream
+        self._reporter = reporter
+        self._requests: dict[str, Counter[str]] = {}
+
+    def key_of(self, entry: Entry) -> str:
+        """The identity of the entry's work, so that it is never twice under way; a person's request has none."""
+        try:
+            message = decode_task(entry.fields)
+        except UndecodableMessage:
+            return ""
+        if message.cycle is not None and message.part is not None:
+            return PartId(cycle_id=message.cycle, task=message.task, part=message.part).key
+        if message.cycle is not None:
+            return f"{message.cycle}/pass"
+        if message.rule is not None and message.trading_day is not None:
+            return f"{message.trading_day}/{message.rule}"
+        return f"request:{message.request}" if message.request else ""
+
+    def attempt_of(self, entry: Entry) -> int:
+        try:
+            return decode_task(entry.fields).attempt
+        except UndecodableMessage:
+            return 1
+
+    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+        """The message that tries the entry's work again; a person's request keeps the entry it came from."""
+        fields = dict(entry.fields)
+        fields["attempt"] = str(self.attempt_of(entry) + int(counted))
+        key = self.key_of(entry)
+        if not key:
+            fields["request"] = entry.entry_id
+            key = f"request:{entry.entry_id}"
+        return Outgoing(fields=fields, key=key)
+
+    def classify(self, failure: BaseException) -> Policy:
+        match failure:
+            case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway():
+                return Policy.END
+            case BadRequest():
+                return Policy.REJECT
+            case ProviderUnavailable():
+                return Policy.RETRY
+            case _ if isinstance(failure, (*CONNECTION_ERRORS, *_CONTENTION, RedisError)):
+                return Policy.RETRY_FREELY
+            case _:
+                return Policy.RETRY
+
+    async def run(self, delivery: Delivery) -> list[Outgoing]:
+        try:
+            message = decode_task(delivery.entry.fields)
+        except UndecodableMessage as error:
+            raise DataRejected(str(error)) from error
+        if message.part is not None or message.cycle is not None:
+            if message.cycle is None:
+                raise DataRejected("part without cycle: leave part out to run the whole task")
+            if message.part is None:
+                return await self._next_pass(message.cycle)
+            successors = await self._run_part(delivery, message, message.cycle, message.part)
+            self._requests.pop(delivery.entry.entry_id, None)
+            return successors
+        return await self._open(delivery.entry, message)
+
+    async def _open(self, entry: Entry, message: TaskMessage) -> list[Outgoing]:
+        now = self._services.now()
+        request = opening.request_from(
+            message, message.request or entry.entry_id,
+            calendar=self._services.calendar, schedule=self._services.schedule, now=now,
+        )  # fmt: skip
+        opened = await opening.open_cycle(self._services.pool, request, now=now)
+        await self._reporter.cycle_opened(opened)
+        return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
+
+    async def _next_pass(self, cycle_id: int) -> list[Outgoing]:
+        parts = await opening.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
+        await self._reporter.publish(cycle_id)
+        cycle = await ledger.find_cycle(self._services.pool, cycle_id)
+        return [] if cycle is None else [part_message(part, cycle.trading_day) for part in parts]
+
+    async def _run_part(self, delivery: Delivery, message: TaskMessage, cycle_id: int, name: str) -> list[Outgoing]:
+        part = PartId(cycle_id=cycle_id, task=message.task, part=name)
+        cycle = await ledger.find_cycle(self._services.pool, cycle_id)
+        if cycle is None:
+            raise DataRejected(f"cycle {cycle_id} is unknown: leave cycle and part out to ask for a new one")
+        try:
+            row = await ledger.take_part(
+                self._services.pool, part, fence=delivery.token, holder=self._stream.consumer,
+                attempt=message.attempt, now=self._services.now(),
+            )  # fmt: skip
+        except FenceBehind as behind:
+            await self._stream.raise_fence(behind.seen)
+            raise Busy(str(behind), delay=FENCE_BEHIND_DELAY) from behind
+        except PartGone as gone:
+            # Committed by an earlier delivery, or taken over: what followed from it may still have to be sent.
+            logger.info("part_needs_no_run", cycle=cycle_id, task=part.task, part=name, state=gone.state)
+            waiting = await ledger.dispatchable(self._services.pool, cycle_id)
+            return [part_message(other, cycle.trading_day) for other in waiting]
+        with logger.contextualize(trading_day=str(cycle.trading_day), cycle=cycle_id, task=part.task, part=name):
+            return await self._run_taken(delivery, cycle, part, row)
+
+    async def _run_taken(
+        self, delivery: Delivery, cycle: ledger.Cycle, part: PartId, row: dict[str, Any]
+    ) -> list[Outgoing]:
+        await self._stop_asking_when_vendor_is_away(cycle, part)
+        ctx = PartContext(self._services, cycle, part, row["payload"], delivery.token)
+        requests = self._requests.setdefault(delivery.entry.entry_id, Counter())
+        with counted_requests(requests):
+            write = await handler_of(part)(ctx)
+        async with ledger.fenced_write(self._services.pool, part, fence=delivery.token) as connection:
+            report = await write(connection)
+            ready = await self._end(connection, part, report, requests)
+        requests.clear()  # in the ledger now; what a failure leaves here is written by `record`
+        if report.unfinished is not None:
+            raise report.unfinished
+        logger.debug("part_done", rows=report.rows)
+        await self._reporter.part_ended(cycle.cycle_id, part)
+        return [part_message(other, cycle.trading_day) for other in ready]
+
+    async def _end(
+        self, connection: Connection, part: PartId, report: ledger.PartReport, requests: Counter[str]
+    ) -> list[PartId]:
+        if report.unfinished is not None:
+            await ledger.note_progress(connection, part, rows=report.rows, requests=requests)
+            return []
+        await ledger.lock_cycle(connection, part.cycle_id)
+        now = self._services.now()
+        await ledger.end_part(connection, part, state="done", now=now, report=report, requests=requests)
+        return await ledger.unblock(connection, part.cycle_id)
+
+    async def _stop_asking_when_vendor_is_away(self, cycle: ledger.Cycle, part: PartId) -> None:
+        """One pass makes a handful of parts find out that the vendor is away, not all of them."""
+        if part.task == TaskName.CYCLE or part.task == TaskName.REDIS_SYNC:
+            return
+        gave_up = await self._services.pool.fetchval(
+            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable",
+            cycle.cycle_id, cycle.run_pass,
+        )  # fmt: skip
+        if gave_up >= AWAY_AFTER:
+            raise VendorAway(f"{gave_up} parts gave up on the vendor in this pass")
+
+    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]:
+        """Write into the ledger how the work stopped; return what may go on without it."""
+        requests = self._requests.pop(delivery.entry.entry_id, Counter())
+        try:
+            message = decode_task(delivery.entry.fields)
+        except UndecodableMessage:
+            await self._reporter.refused(settlement.reason)
+            return []
+        if message.part is None or message.cycle is None:
+            if settlement.verdict is Verdict.DEAD_LETTER:
+                await self._reporter.refused(settlement.reason)
+            return []
+        part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
+        if settlement.verdict is Verdict.RETRY_LATER:
+            await ledger.note_retry(
+                self._services.pool, part, fence=delivery.token, reason=settlement.reason, requests=requests
+            )
+            return []
+        return await self._record_end(delivery, part, settlement, failure, requests)
+
+    async def _record_end(
+        self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
+    ) -> list[Outgoing]:
+        now = self._services.now()
+        not_yet = isinstance(failure, NotYetPublished)
+        async with self._services.pool.acquire() as connection, connection.transaction():
+            cycle = await ledger.lock_cycle(connection, part.cycle_id)
+            if cycle is None or not await ledger.may_end(connection, part, fence=delivery.token):
+                raise LeaseLost(f"{part.key} belongs to a newer delivery")
+            await ledger.end_part(
+                connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
+                requests=requests,
+                retryable=isinstance(failure, ProviderUnavailable | VendorAway),
+            )  # fmt: skip
+            if isinstance(failure, KeyRejected):
+                await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
+            if part.task == TaskName.CYCLE:
+                await ledger.fail_cycle(connection, part.cycle_id, now=now, reason=settlement.reason)
+            ready = await ledger.unblock(connection, part.cycle_id)
+        event = EventName.DEAD_LETTERED if settlement.verdict is Verdict.DEAD_LETTER else EventName.PART_FAILED
+        await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
+        return [part_message(other, cycle.trading_day) for other in ready]

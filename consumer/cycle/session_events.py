@@ -1,0 +1,140 @@
+"""Turns SESSION_CHANGED into due cycles: the fast path; calendar and ledger find the same work without it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+from redis.exceptions import RedisError, ResponseError
+
+from consumer.cycle.runner import rule_message
+from consumer.postgres import ledger
+from consumer.postgres.pool import CONNECTION_ERRORS
+from market.calendar_errors import CalendarError
+from producers import keys
+from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
+from producers.reports import DeadLetter, encode_dead_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.task_stream import Outgoing, TaskStream
+    from consumer.postgres.ledger import Pool
+    from market.schedule import Schedule
+    from market.trading_calendar import TradingCalendar
+
+BLOCK = dt.timedelta(seconds=2)
+EVENT_LEASE = dt.timedelta(seconds=10)
+
+
+class EventRefused(Exception):
+    """The event contradicts the calendar; the text says how."""
+
+
+class SessionEvents:
+    """One consumer of the session stream."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        blocking: Redis,
+        stream: TaskStream,
+        pool: Pool,
+        *,
+        calendar: TradingCalendar,
+        schedule: Schedule,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._redis = redis
+        self._blocking = blocking
+        self._stream = stream
+        self._pool = pool
+        self._calendar = calendar
+        self._schedule = schedule
+        self._now = now
+
+    async def run(self) -> None:
+        """Read events until cancelled."""
+        ready = False
+        while True:
+            try:
+                if not ready:
+                    await self._ensure_group()
+                    ready = True
+                await self._read_once()
+            except (RedisError, *CONNECTION_ERRORS) as error:
+                logger.debug("session_events_postponed", reason=str(error))
+                ready = False
+                await asyncio.sleep(1.0)
+
+    async def _ensure_group(self) -> None:
+        try:
+            await self._redis.xgroup_create(keys.SESSIONS.name, keys.GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def _read_once(self) -> None:
+        claimed: Any = await self._redis.xautoclaim(
+            keys.SESSIONS.name, keys.GROUP, self._stream.consumer,
+            min_idle_time=int(EVENT_LEASE.total_seconds() * 1000), start_id="0-0", count=20,
+        )  # fmt: skip
+        entries = [(entry_id, fields) for entry_id, fields in claimed[1] if fields]
+        if not entries:
+            wanted: dict[Any, Any] = {keys.SESSIONS.name: ">"}
+            answer: Any = await self._blocking.xreadgroup(
+                keys.GROUP, self._stream.consumer, wanted, count=100, block=int(BLOCK.total_seconds() * 1000)
+            )
+            entries = [entry for _, found in answer or [] for entry in found]
+        for entry_id, fields in entries:
+            await self._handle(entry_id, fields)
+            await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
+
+    async def _handle(self, entry_id: str, fields: dict[str, str]) -> None:
+        try:
+            event = decode_session_changed(fields)
+            due = self.due_messages(event, now=self._now())
+        except (UndecodableMessage, EventRefused) as error:
+            await self._refuse(entry_id, fields, str(error))
+            return
+        for message in due:
+            day, rule = event.trading_date, message.fields["rule"]
+            if await ledger.cycle_of_occasion(self._pool, day, rule) is None:
+                added = await self._stream.enqueue([message])
+                logger.info(
+                    "session_changed", trading_day=str(day), to_session=event.to_session, rule=rule, added=added
+                )
+
+    def due_messages(self, event: SessionChanged, *, now: dt.datetime) -> list[Outgoing]:
+        """Return the cycles that *event* makes due: at its own instant plus each matching rule's offset.
+
+        Of those due already only the newest of all counts, because its cycle brings the days before it up to date.
+        """
+        try:
+            session = self._calendar.session(event.trading_date)
+        except CalendarError as error:
+            raise EventRefused(f"trading_date: {error}") from error
+        if abs(event.timestamp - session.closes_at) > dt.timedelta(hours=24):
+            raise EventRefused(f"timestamp {event.timestamp.isoformat()} is not on trading_date {event.trading_date}")
+        messages = []
+        for rule in self._schedule.rules:
+            if rule.phase != event.to_session:
+                continue
+            due_at = event.timestamp + rule.offset
+            newest = self._schedule.latest_due(now)
+            if due_at <= now and (newest.trading_day, newest.due_at) > (event.trading_date, due_at):
+                continue
+            messages.append(rule_message(event.trading_date, rule.text, requested_by="session_changed", due_at=due_at))
+        return messages
+
+    async def _refuse(self, entry_id: str, fields: dict[str, str], reason: str) -> None:
+        letter = DeadLetter(
+            stream=keys.SESSIONS.name, entry_id=entry_id, reason=reason, deliveries=1, at=self._now(), fields=fields
+        )
+        dead: dict[Any, Any] = {**encode_dead_letter(letter)}
+        await self._redis.xadd(keys.DEAD.name, dead, maxlen=keys.DEAD.kept, approximate=True)
+        logger.error("session_event_refused", entry_id=entry_id, reason=reason, runbook="dead-letters")

@@ -1,0 +1,1 @@
+"""Delivery: a stream entry is claimed, leased, run and settled; what it means is not known here."""

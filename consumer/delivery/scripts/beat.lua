@@ -1,0 +1,11 @@
+-- Renews the leases of this consumer's entries. ARGV: group, consumer, ids... -> ids that are no longer ours
+-- Never an unconditional XCLAIM: that would steal an entry back from its new owner.
+local lost = {}
+for i = 3, #ARGV do
+  if owned(ARGV[i], ARGV[2]) then
+    redis.call('XCLAIM', KEYS[1], GROUP, ARGV[2], 0, ARGV[i], 'JUSTID')
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost

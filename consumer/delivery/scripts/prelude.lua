@@ -1,0 +1,41 @@
+-- Shared by every script. KEYS: 1 tasks stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence
+-- A message: {key = "" or the work's identity, due = unix ms (0 = now), fields = {name, value, ...}}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local GROUP = ARGV[1]
+
+-- The same work is never twice in the stream or among what is due later.
+local function alive(key)
+  if key == '' then return false end
+  if redis.call('ZSCORE', KEYS[2], key) then return true end
+  local id = redis.call('HGET', KEYS[4], key)
+  return id and #redis.call('XRANGE', KEYS[1], id, id) == 1
+end
+
+local function park(message)
+  redis.call('HSET', KEYS[3], message.key, cjson.encode(message.fields))
+  redis.call('ZADD', KEYS[2], message.due, message.key)
+end
+
+local function append(key, fields)
+  local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
+  if key ~= '' then redis.call('HSET', KEYS[4], key, id) end
+  return id
+end
+
+local function put(message)
+  if alive(message.key) then return 0 end
+  if message.due > now then park(message) else append(message.key, message.fields) end
+  return 1
+end
+
+local function owned(id, consumer)
+  local pending = redis.call('XPENDING', KEYS[1], GROUP, id, id, 1, consumer)
+  return pending[1]
+end
+
+local function forget(key, id)
+  if key ~= '' and redis.call('HGET', KEYS[4], key) == id then redis.call('HDEL', KEYS[4], key) end
+  redis.call('XACK', KEYS[1], GROUP, id)
+  redis.call('XDEL', KEYS[1], id)
+end

@@ -1,0 +1,120 @@
+"""Decides what happens to a delivery once its work has stopped.
+
+Pure: failures in, a verdict out; `worker` performs it. The policy of a failure type is given by the caller
+(`classify`), so that this package knows nothing of vendors or databases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from consumer.delivery.errors import Busy, DataRejected, LeaseLost, ShutdownRequested
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
+T = TypeVar("T")
+
+BACKOFF_FIRST = dt.timedelta(seconds=1)
+BACKOFF_MOST = dt.timedelta(seconds=30)
+
+
+class Verdict(Enum):
+    """What is written to Redis for a delivery."""
+
+    ACKNOWLEDGE = "ack"
+    RETRY_LATER = "retry"
+    DEAD_LETTER = "dead"
+    RELEASE = "release"
+    ABANDON = "abandon"
+
+
+class Policy(Enum):
+    """How a failure of the work itself is treated."""
+
+    RETRY = "retry"  # counted; dead letter after the last attempt
+    RETRY_FREELY = "retry_freely"  # our own infrastructure is away: not the work's fault, not counted
+    END = "end"  # an outcome the ledger records (not yet published, key refused): acknowledge
+    REJECT = "reject"  # dead letter at once
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict, its reason in plain words, and for a retry the delay and whether it counts."""
+
+    verdict: Verdict
+    reason: str = ""
+    delay: dt.timedelta = dt.timedelta(0)
+    counted: bool = True
+
+
+def backoff(attempt: int, random: Random) -> dt.timedelta:
+    """Full jitter: uniform in 0 … min(30 s, 1 s x 2^attempt), so that failures of one cause do not return together."""
+    ceiling = min(BACKOFF_MOST.total_seconds(), BACKOFF_FIRST.total_seconds() * 2.0 ** min(attempt, 10))
+    return dt.timedelta(seconds=ceiling * random.random())
+
+
+async def failure_of(work: Awaitable[list[T]]) -> tuple[list[T], BaseException | None]:
+    """Run *work*; return its result, or the failure that ended it. The one place that catches everything:
+    whatever a handler raises must end in a settlement."""
+    try:
+        return await work, None
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()  # it is dealt with here: settling must be able to await
+        return [], cancelled
+    except Exception as failure:  # noqa: BLE001
+        return [], failure
+
+
+def describe(failure: BaseException) -> str:
+    """One readable line of a failure: its type and its words."""
+    words = " ".join(str(failure).split())[:500]
+    return f"{type(failure).__name__}: {words}" if words else type(failure).__name__
+
+
+def settle(
+    failure: BaseException | None,
+    *,
+    attempt: int,
+    max_attempts: int,
+    classify: Callable[[BaseException], Policy],
+    random: Random,
+) -> Settlement:
+    """Return what to do after *failure* (None: the work is committed) of attempt number *attempt* (from 1)."""
+    match failure:
+        case None:
+            return Settlement(verdict=Verdict.ACKNOWLEDGE)
+        case LeaseLost():
+            return Settlement(verdict=Verdict.ABANDON, reason=describe(failure))
+        case ShutdownRequested() | asyncio.CancelledError():
+            return Settlement(verdict=Verdict.RELEASE, reason="this consumer is shutting down")
+        case Busy():
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=str(failure), delay=failure.delay, counted=False)
+        case DataRejected():
+            return Settlement(verdict=Verdict.DEAD_LETTER, reason=str(failure))
+        case _:
+            return _after_failure(failure, classify(failure), attempt, max_attempts, random)
+
+
+def _after_failure(
+    failure: BaseException, policy: Policy, attempt: int, max_attempts: int, random: Random
+) -> Settlement:
+    reason = describe(failure)
+    match policy:
+        case Policy.END:
+            return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=reason)
+        case Policy.REJECT:
+            return Settlement(verdict=Verdict.DEAD_LETTER, reason=reason)
+        case Policy.RETRY_FREELY:
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=backoff(attempt, random), counted=False)
+        case Policy.RETRY if attempt >= max_attempts:
+            return Settlement(verdict=Verdict.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
+        case Policy.RETRY:
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=backoff(attempt, random))

@@ -1,0 +1,169 @@
+"""Speaks to the task stream: every state change is one atomic Lua script.
+
+A lost reply is harmless everywhere: repeating a script finds its work done. Needs Redis 6.2 (EVAL, XPENDING IDLE);
+nothing here uses a newer command, so that every supported server behaves the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from producers import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.settle import Verdict
+
+SCRIPTS = ("enqueue", "promote", "claim", "begin", "beat", "settle", "collect", "raise_fence")
+SCRIPT_KEYS = [
+    keys.TASKS.name,
+    keys.LATER.pattern,
+    keys.LATER_MESSAGES.pattern,
+    keys.QUEUED.pattern,
+    keys.DEAD.name,
+    keys.FENCE.pattern,
+]
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be sent. The same *key* is never twice under way; due_at None = at once."""
+
+    fields: dict[str, str]
+    key: str = ""
+    due_at: dt.datetime | None = None
+
+    def as_script_argument(self) -> dict[str, object]:
+        due = 0 if self.due_at is None else int(self.due_at.timestamp() * 1000)
+        return {"key": self.key, "due": due, "fields": flatten(self.fields)}
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream entry as it was read; *taken_from* names the consumer that let its lease run out."""
+
+    entry_id: str
+    fields: dict[str, str]
+    taken_from: str | None = None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that this consumer owns: *token* is the fence, *deliveries* counts the times it was handed out."""
+
+    entry: Entry
+    token: int
+    deliveries: int
+
+
+def flatten(fields: dict[str, str]) -> list[str]:
+    """Return name, value, name, value, …"""
+    return [text for pair in fields.items() for text in pair]
+
+
+def script_text(name: str) -> str:
+    """Return the prelude and the named script as one text."""
+    folder = files("consumer.delivery") / "scripts"
+    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+
+
+class TaskStream:
+    """The task stream as one consumer of the group sees it.
+
+    *commands* answers quickly; *blocking* is a client of its own whose socket timeout is longer than any BLOCK.
+    """
+
+    def __init__(self, commands: Redis, blocking: Redis, *, consumer: str, lease: dt.timedelta) -> None:
+        self._blocking = blocking
+        self._redis = commands
+        self.consumer = consumer
+        self.lease = lease
+        self._scripts = {name: commands.register_script(script_text(name)) for name in SCRIPTS}
+
+    async def ensure_group(self) -> None:
+        """Create stream and group where they are missing; from 0, so that nothing written before is passed over."""
+        try:
+            await self._redis.xgroup_create(keys.TASKS.name, keys.GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read(self, count: int, *, block: dt.timedelta) -> list[Entry]:
+        """Return up to *count* new entries; waits at most *block* for the first."""
+        milliseconds = max(1, int(block.total_seconds() * 1000))
+        streams: dict[Any, Any] = {keys.TASKS.name: ">"}
+        answer: Any = await self._blocking.xreadgroup(
+            keys.GROUP, self.consumer, streams, count=count, block=milliseconds
+        )
+        return [Entry(entry_id=i, fields=fields or {}) for _, entries in answer or [] for i, fields in entries]
+
+    async def claim(self, count: int) -> list[Entry]:
+        """Take over up to *count* entries whose lease has run out."""
+        rows = await self._run("claim", self.consumer, self._lease_ms(), count)
+        return [
+            Entry(entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder)
+            for entry_id, flat, holder in rows
+        ]
+
+    async def begin(self, entry: Entry) -> Delivery | None:
+        """Issue the fence token if the entry is still ours; None when it is not."""
+        row = await self._run("begin", self.consumer, entry.entry_id)
+        return None if row is None else Delivery(entry=entry, token=row[0], deliveries=row[1])
+
+    async def settle(
+        self,
+        entry: Entry,
+        verdict: Verdict,
+        *,
+        key: str,
+        detail: object = None,
+        successors: Iterable[Outgoing] = (),
+    ) -> bool:
+        """Write *verdict* with what follows from it; False when somebody else holds the entry (nothing was written)."""
+        reply = await self._run(
+            "settle",
+            self.consumer,
+            entry.entry_id,
+            key,
+            verdict.value,
+            _json(detail),
+            _json([message.as_script_argument() for message in successors]),
+            self._lease_ms(),
+        )
+        return bool(reply == "OK")
+
+    async def enqueue(self, messages: Iterable[Outgoing]) -> int:
+        """Send what is not under way already; return how many were new."""
+        arguments = [message.as_script_argument() for message in messages]
+        return int(await self._run("enqueue", _json(arguments))) if arguments else 0
+
+    async def promote(self) -> int:
+        """Move what has become due into the stream."""
+        return int(await self._run("promote", 100))
+
+    async def raise_fence(self, floor: int) -> None:
+        """Lift the fence counter to at least *floor*: the ledger has seen that token, so Redis lost some."""
+        await self._run("raise_fence", floor)
+
+    async def collect_consumers(self, *, idle: dt.timedelta) -> int:
+        """Remove consumers that hold nothing and were silent for *idle*."""
+        return int(await self._run("collect", int(idle.total_seconds() * 1000), ""))
+
+    async def leave(self) -> None:
+        """Remove this consumer, unless it still holds an entry."""
+        await self._run("collect", 10**15, self.consumer)
+
+    def _lease_ms(self) -> int:
+        return int(self.lease.total_seconds() * 1000)
+
+    async def _run(self, script: str, *arguments: str | int) -> Any:
+        return await self._scripts[script](keys=SCRIPT_KEYS, args=[keys.GROUP, *arguments])
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

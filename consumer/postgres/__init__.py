@@ -1,0 +1,1 @@
+"""PostgreSQL: the ledger and the data. One module a group of tables."""

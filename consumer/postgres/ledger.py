@@ -1,0 +1,351 @@
+"""Keeps the ledger of cycles and their parts: what is planned, who runs it under which fence, what is done.
+
+Every write of a part goes through `fenced_write`: one transaction that holds the data, the part's end and the fence
+check together. A worker that lost its lease finds another fence there and writes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.delivery.errors import LeaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    import asyncpg
+
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+OPEN_STATES = ("blocked", "ready", "running", "retrying")
+
+
+class FenceBehind(Exception):
+    """The ledger has seen this token or a later one: Redis lost its counter. *seen* is the highest."""
+
+    def __init__(self, seen: int) -> None:
+        super().__init__(f"the ledger has seen fence {seen}")
+        self.seen = seen
+
+
+class PartGone(Exception):
+    """The part is not to be run (any more): done, superseded, or of a cycle that ended. *state* says which."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the part is {state}")
+        self.state = state
+
+
+class PartId(msgspec.Struct, frozen=True, kw_only=True):
+    """A part's name in the ledger and, as *key*, on the wire."""
+
+    cycle_id: int
+    task: str
+    part: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.cycle_id}/{self.task}/{self.part}"
+
+
+class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A part to be done. *stage* is what others wait for in their *needs*; *why* is for people."""
+
+    task: str
+    part: str
+    stage: str
+    needs: tuple[str, ...] = ()
+    payload: dict[str, Any] = {}
+
+
+class PartReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part has done, recorded with it.
+
+    *unfinished*: why the rest of the part is still to be done; what was done is committed all the same.
+    """
+
+    rows: int = 0
+    warnings: tuple[str, ...] = ()
+    spawned: tuple[PartPlan, ...] = ()
+    unfinished: Exception | None = None
+
+
+class Cycle(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `cycle`."""
+
+    cycle_id: int
+    trading_day: dt.date
+    occasion: str
+    scheduled: bool
+    due_at: dt.datetime
+    requested_by: str
+    tasks: tuple[str, ...]
+    force: bool
+    state: str
+    run_pass: int
+    opened_at: dt.datetime
+    pass_started_at: dt.datetime
+    finished_at: dt.datetime | None
+    next_pass_at: dt.datetime | None
+    give_up_at: dt.datetime
+    reason: str | None
+    missing: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def cycle_from(row: asyncpg.Record) -> Cycle:
+    """Return the Cycle of a row of `cycle`."""
+    values: dict[str, Any] = dict(row)
+    values["run_pass"] = values.pop("pass")
+    for name in ("tasks", "missing", "warnings"):
+        values[name] = tuple(values[name])
+    return Cycle(**values)
+
+
+async def find_cycle(connection: Connection | Pool, cycle_id: int) -> Cycle | None:
+    row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1", cycle_id)
+    return None if row is None else cycle_from(row)
+
+
+async def cycle_of_occasion(connection: Connection | Pool, trading_day: dt.date, occasion: str) -> Cycle | None:
+    row = await connection.fetchrow(
+        "SELECT * FROM cycle WHERE trading_day = $1 AND occasion = $2", trading_day, occasion
+    )
+    return None if row is None else cycle_from(row)
+
+
+async def unended_cycles(connection: Connection | Pool) -> list[Cycle]:
+    """Return the running cycle, if any, and the waiting ones, newest first."""
+    rows = await connection.fetch(
+        "SELECT * FROM cycle WHERE state IN ('running', 'waiting') ORDER BY state = 'running' DESC, cycle_id DESC"
+    )
+    return [cycle_from(row) for row in rows]
+
+
+async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, parts: Sequence[PartPlan]) -> None:
+    """Plan *parts*; one that an earlier pass knew begins anew, keeping its fence."""
+    await connection.executemany(
+        """
+        INSERT INTO part (cycle_id, task, part, stage, needs, state, pass, payload)
+        VALUES ($1, $2, $3, $4, $5, 'blocked', $6, $7)
+        ON CONFLICT (cycle_id, task, part) DO UPDATE
+            SET stage = excluded.stage, needs = excluded.needs, state = 'blocked', pass = excluded.pass,
+                payload = excluded.payload, attempt = 0, row_count = 0, requests = '{}', holder = NULL,
+                started_at = NULL, ended_at = NULL,
+                retryable = false, reason = NULL, warnings = '{}'
+            WHERE part.pass < excluded.pass
+        """,
+        [(cycle_id, p.task, p.part, p.stage, list(p.needs), run_pass, p.payload) for p in parts],
+    )
+
+
+async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle | None:
+    """Lock the cycle until the transaction ends. Without it two parts that end together would each still see the
+    other one running, and neither would release what waits for both."""
+    row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1 FOR UPDATE", cycle_id)
+    return None if row is None else cycle_from(row)
+
+
+async def unblock(connection: Connection, cycle_id: int) -> list[PartId]:
+    """Make ready, and return, every blocked part whose needed stages have no open part left ('*': all others)."""
+    rows = await connection.fetch(
+        """
+        UPDATE part AS waiting SET state = 'ready'
+        WHERE cycle_id = $1 AND state = 'blocked' AND NOT EXISTS (
+            SELECT FROM part AS other
+            WHERE other.cycle_id = $1 AND other.state IN ('blocked', 'ready', 'running', 'retrying')
+              AND (other.stage = ANY (waiting.needs)
+                   OR ('*' = ANY (waiting.needs) AND other.stage <> waiting.stage)))
+        RETURNING task, part
+        """,
+        cycle_id,
+    )
+    return [PartId(cycle_id=cycle_id, task=row["task"], part=row["part"]) for row in rows]
+
+
+async def dispatchable(connection: Connection | Pool, cycle_id: int, *, all_open: bool = False) -> list[PartId]:
+    """Return the ready parts; with *all_open* also those being run: their message may be lost."""
+    states = ["ready", "running", "retrying"] if all_open else ["ready"]
+    rows = await connection.fetch(
+        "SELECT task, part FROM part WHERE cycle_id = $1 AND state = ANY ($2) ORDER BY task, part",
+        cycle_id,
+        states,
+    )
+    return [PartId(cycle_id=cycle_id, task=row["task"], part=row["part"]) for row in rows]
+
+
+async def take_part(
+    pool: Pool, part: PartId, *, fence: int, holder: str, attempt: int, now: dt.datetime
+) -> dict[str, Any]:
+    """Put *fence* on the part and return its row. Raises PartGone, FenceBehind."""
+    row = await pool.fetchrow(
+        """
+        UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7, ended_at = NULL
+        WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence < $4
+          AND state IN ('ready', 'running', 'retrying')
+        RETURNING *
+        """,
+        part.cycle_id, part.task, part.part, fence, holder, attempt, now,
+    )  # fmt: skip
+    if row is not None:
+        return dict(row)
+    known = await pool.fetchrow(
+        "SELECT state, fence FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3",
+        part.cycle_id, part.task, part.part,
+    )  # fmt: skip
+    if known is None:
+        raise PartGone("unknown")
+    if known["state"] in ("ready", "running", "retrying"):
+        raise FenceBehind(known["fence"])
+    raise PartGone(known["state"])
+
+
+@contextlib.asynccontextmanager
+async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator[Connection]:
+    """A transaction that commits only while *fence* is still the part's. Raises LeaseLost.
+
+    The row lock makes a new owner's `take_part` wait for a transaction in flight, and see its effect.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        held = await connection.fetchval(
+            "SELECT 1 FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence = $4 AND state = 'running' "
+            "FOR NO KEY UPDATE",
+            part.cycle_id, part.task, part.part, fence,
+        )  # fmt: skip
+        if held is None:
+            raise LeaseLost(f"fence {fence} of {part.key} is not the newest")
+        yield connection
+
+
+async def end_part(
+    connection: Connection,
+    part: PartId,
+    *,
+    state: str,
+    now: dt.datetime,
+    report: PartReport | None = None,
+    requests: Mapping[str, int] | None = None,
+    reason: str | None = None,
+    retryable: bool = False,
+) -> None:
+    """Record how the part ended, and add what it spawned."""
+    report = report or PartReport()
+    await connection.execute(
+        """
+        UPDATE part SET state = $4, ended_at = $5, row_count = row_count + $6, reason = $7, retryable = $8,
+               warnings = $9
+        WHERE cycle_id = $1 AND task = $2 AND part = $3
+        """,
+        part.cycle_id, part.task, part.part, state, now, report.rows, reason, retryable, list(report.warnings),
+    )  # fmt: skip
+    await _add_requests(connection, part, requests or {})
+    if report.spawned:
+        run_pass = await connection.fetchval("SELECT pass FROM cycle WHERE cycle_id = $1", part.cycle_id)
+        await insert_parts(connection, part.cycle_id, run_pass, report.spawned)
+
+
+async def _add_requests(connection: Connection, part: PartId, requests: Mapping[str, int]) -> None:
+    """Add to the requests that the part has cost so far, over all its attempts."""
+    for endpoint, count in requests.items():
+        await connection.execute(
+            "UPDATE part SET requests = requests || jsonb_build_object($4::text, "
+            "coalesce((requests->>$4)::bigint, 0) + $5::bigint) WHERE cycle_id = $1 AND task = $2 AND part = $3",
+            part.cycle_id, part.task, part.part, endpoint, count,
+        )  # fmt: skip
+
+
+async def note_progress(connection: Connection, part: PartId, *, rows: int, requests: Mapping[str, int]) -> None:
+    """Record that a part has committed some of its work and is not at its end."""
+    await connection.execute(
+        "UPDATE part SET row_count = row_count + $4 WHERE cycle_id = $1 AND task = $2 AND part = $3",
+        part.cycle_id, part.task, part.part, rows,
+    )  # fmt: skip
+    await _add_requests(connection, part, requests)
+
+
+async def note_retry(pool: Pool, part: PartId, *, fence: int, reason: str, requests: Mapping[str, int]) -> None:
+    """Record that the part will be tried again, unless a newer delivery has it."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "UPDATE part SET state = 'retrying', reason = $5, holder = NULL "
+            "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence = $4 AND state = 'running'",
+            part.cycle_id, part.task, part.part, fence, reason,
+        )  # fmt: skip
+        await _add_requests(connection, part, requests)
+
+
+async def may_end(connection: Connection, part: PartId, *, fence: int) -> bool:
+    """Whether the delivery with *fence* may say how the part ended: nobody newer has it, and it is still open."""
+    held = await connection.fetchval(
+        "SELECT 1 FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence <= $4 "
+        "AND state IN ('ready', 'running', 'retrying') FOR UPDATE",
+        part.cycle_id, part.task, part.part, fence,
+    )  # fmt: skip
+    return held is not None
+
+
+async def cancel_waiting_parts(connection: Connection, cycle_id: int, *, now: dt.datetime, but: str) -> None:
+    """End the parts that nobody runs yet, except those of task *but*."""
+    await connection.execute(
+        "UPDATE part SET state = 'superseded', ended_at = $2 "
+        "WHERE cycle_id = $1 AND task <> $3 AND state IN ('blocked', 'ready', 'retrying')",
+        cycle_id, now, but,
+    )  # fmt: skip
+
+
+async def fail_cycle(connection: Connection, cycle_id: int, *, now: dt.datetime, reason: str) -> None:
+    """End a cycle that cannot be planned or judged."""
+    await cancel_waiting_parts(connection, cycle_id, now=now, but="")
+    await connection.execute(
+        "UPDATE cycle SET state = 'failed', finished_at = $2, reason = $3 WHERE cycle_id = $1", cycle_id, now, reason
+    )
+
+
+async def record_load(
+    connection: Connection,
+    part: PartId,
+    *,
+    fence: int,
+    source: str,
+    fetched_at: dt.datetime,
+    rows: int,
+    request_id: str | None = None,
+    rejected: Mapping[str, int] | None = None,
+) -> int:
+    """Write the provenance of a group of rows and return its load_id."""
+    load_id = await connection.fetchval(
+        """
+        INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count, rejected)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING load_id
+        """,
+        part.cycle_id, part.task, part.part, fence, source, request_id, fetched_at, rows, dict(rejected or {}),
+    )  # fmt: skip
+    return int(load_id)
+
+
+async def record_coverage(
+    connection: Connection,
+    data_set: str,
+    days: Iterable[dt.date],
+    *,
+    rows: int,
+    fetched_at: dt.datetime,
+    load_id: int,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """State that *data_set* holds what it should for each of *days*, as fetched at *fetched_at*."""
+    await connection.executemany(
+        """
+        INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (data_set, trading_day) DO UPDATE
+            SET row_count = excluded.row_count, fetched_at = excluded.fetched_at, load_id = excluded.load_id,
+                detail = excluded.detail
+        """,
+        [(data_set, day, rows, fetched_at, load_id, dict(detail or {})) for day in days],
+    )

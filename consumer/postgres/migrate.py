@@ -1,0 +1,64 @@
+"""Brings the database schema to this version: plain SQL files, each once, in order.
+
+A session advisory lock lets any number of processes start together. A file that changed after it was applied is
+refused, because two databases would then differ without anyone knowing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_LOCK = 0x6D61696E74  # "maint"
+
+
+class SchemaMismatch(Exception):
+    """The database was made by other migrations. Cure: run the version that made it, or use a new database."""
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """One SQL file; *checksum* is the SHA-256 of its text."""
+
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """Return the packaged migrations in order of their number."""
+    folder = files("consumer.postgres") / "migrations"
+    found = [Migration(name=f.name, sql=f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")]
+    return sorted(found, key=lambda migration: migration.name)
+
+
+async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
+    """Apply what is missing and return the names applied. Raises SchemaMismatch."""
+    applied: list[str] = []
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = 0")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migration "
+            "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = await connection.fetch("SELECT name, checksum FROM schema_migration")
+        known = {row["name"]: row["checksum"] for row in rows}
+        for migration in migrations():
+            if migration.name not in known:
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+                )
+                applied.append(migration.name)
+            elif known[migration.name] != migration.checksum:
+                raise SchemaMismatch(f"migration {migration.name} of this database differs from this program's")
+    return applied

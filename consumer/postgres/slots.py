@@ -1,0 +1,141 @@
+"""Stores volume slots, one row a session and symbol, and answers which of them are missing.
+
+A row is also the ledger of its (session, symbol): it says that the vendor was asked and what came of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import struct
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.postgres.copy_binary import HEADER, TRAILER, copy_out, encode_float_arrays, float_array_rows
+from market.volume_slots import SLOTS_PER_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.postgres.ledger import Connection, Pool
+
+_NULL = struct.pack(">i", -1)
+_EPOCH_DAY = 730120  # date(2000, 1, 1).toordinal()
+_EPOCH_SECOND = 946684800
+
+
+class SlotDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one session and symbol; volumes float64[192], None where nothing was traded."""
+
+    day: dt.date
+    symbol: str
+    outcome: str
+    volumes: NDArray[np.float64] | None = None
+
+
+async def missing_slots(
+    connection: Connection | Pool,
+    fresh_since: Mapping[dt.date, dt.datetime],
+    *,
+    retry_unproven_before: dt.datetime,
+    symbols: Sequence[str] | None = None,
+) -> dict[str, list[dt.date]]:
+    """Return per active symbol the sessions that lack a fresh row.
+
+    *fresh_since*: the window's sessions, and since when a row must have been fetched. An unproven row is asked for
+    again once it is older than *retry_unproven_before*. With *symbols*, only those.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT u.symbol, array_agg(w.day ORDER BY w.day) AS days
+        FROM ticker_universe AS u
+        CROSS JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since)
+        LEFT JOIN volume_slots_daily AS s
+               ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
+              AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
+        WHERE u.is_active AND s.symbol IS NULL AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
+        GROUP BY u.symbol ORDER BY u.symbol
+        """,
+        list(fresh_since), list(fresh_since.values()), retry_unproven_before, symbols,
+    )  # fmt: skip
+    return {row["symbol"]: list(row["days"]) for row in rows}
+
+
+async def write_slots(
+    connection: Connection, rows: Sequence[SlotDay], *, fetched_at: dt.datetime, load_id: int
+) -> None:
+    """Put *rows* in place of what stood there for the same sessions and symbols."""
+    if not rows:
+        return
+    await connection.execute(
+        "DELETE FROM volume_slots_daily AS s USING unnest($1::date[], $2::text[]) AS n (day, symbol) "
+        "WHERE s.trading_date = n.day AND s.symbol = n.symbol",
+        [row.day for row in rows],
+        [row.symbol for row in rows],
+    )
+    await connection.copy_to_table(
+        "volume_slots_daily",
+        source=io.BytesIO(_encode(rows, fetched_at, load_id)),
+        columns=("trading_date", "symbol", "outcome", "volumes", "fetched_at", "load_id"),
+        format="binary",
+    )
+
+
+def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> bytes:
+    ordered = sorted(rows, key=lambda row: (row.day, row.symbol))  # in key order the index loads faster
+    traded = [row.volumes for row in ordered if row.volumes is not None]
+    arrays = iter(encode_float_arrays(np.stack(traded)) if traded else ())
+    microseconds = round((fetched_at.timestamp() - _EPOCH_SECOND) * 1_000_000)
+    tail = struct.pack(">iqiq", 8, microseconds, 8, load_id)
+    out = [HEADER]
+    for row in ordered:
+        symbol, outcome = row.symbol.encode(), row.outcome.encode()
+        out.append(struct.pack(">hiii", 6, 4, row.day.toordinal() - _EPOCH_DAY, len(symbol)))
+        out += (symbol, struct.pack(">i", len(outcome)), outcome)
+        out += (_NULL if row.volumes is None else next(arrays), tail)
+    return b"".join([*out, TRAILER])
+
+
+async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
+    """Hold "no trades" against the daily bars: where a bar has volume, no trades is not proven. Return how many."""
+    await connection.execute(
+        "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
+        "AND s.outcome = 'unproven' AND NOT EXISTS (SELECT FROM market_data_daily AS b "
+        "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
+        days,
+    )
+    await connection.execute(
+        "UPDATE volume_slots_daily AS s SET outcome = 'unproven' FROM market_data_daily AS b "
+        "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
+        "AND b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0",
+        days,
+    )
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM volume_slots_daily WHERE trading_date = ANY ($1) AND outcome = 'unproven'", days
+        )
+    )
+
+
+async def read_slots(
+    connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
+) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:
+    """Return the (day, symbol, outcome) of one partition of the symbols, traded rows first, and the traded volumes.
+
+    The second value is float64[traded rows, 192], in the order of the first. Needs a repeatable-read transaction.
+    """
+    listed = ",".join(f"'{day}'" for day in days)
+    where = f"trading_date IN ({listed}) AND (hashtext(symbol) & 1073741823) % {partitions} = {partition}"
+    rows = await connection.fetch(
+        f"SELECT trading_date, symbol, outcome FROM volume_slots_daily WHERE {where} "
+        "ORDER BY outcome <> 'traded', trading_date, symbol"
+    )
+    body = await copy_out(
+        connection,
+        f"SELECT volumes FROM volume_slots_daily WHERE {where} AND outcome = 'traded' ORDER BY trading_date, symbol",
+    )
+    found = [(row["trading_date"], row["symbol"], row["outcome"]) for row in rows]
+    return found, float_array_rows(body, SLOTS_PER_DAY)

@@ -1,0 +1,44 @@
+"""Names the data sets of the ledger and the stages that parts wait for: one word a thing, spelled once."""
+
+from __future__ import annotations
+
+DAILY_BARS = "daily_bars"
+SPLITS = "splits"
+ATR = "atr"
+VOLUME_SLOTS = "volume_slots"
+UNIVERSE = "universe"
+FLOATS = "floats"
+DETAILS = "details"
+DERIVED = "derived"
+
+CACHE_METADATA = "cache:metadata"
+CACHE_ATR = "cache:atr"
+# The RVOL averages are most of what is written: four parts, so that several workers share them.
+RVOL_PARTITIONS = 4
+CACHE_RVOL = tuple(f"cache:rvol:{partition}" for partition in range(RVOL_PARTITIONS))
+CACHE_UNIVERSE = "cache:universe"
+CACHE_AVERAGE_VOLUMES = "cache:average_volumes"
+
+# Each cache and what it is made of: older than one of these, it is stale.
+CACHE_INPUTS: dict[str, tuple[str, ...]] = {
+    CACHE_METADATA: (UNIVERSE, FLOATS, DETAILS, DERIVED),
+    CACHE_ATR: (ATR,),
+    **dict.fromkeys(CACHE_RVOL, (VOLUME_SLOTS, SPLITS, DETAILS)),
+    CACHE_UNIVERSE: (UNIVERSE,),
+    CACHE_AVERAGE_VOLUMES: (DERIVED,),
+}
+CACHES = tuple(CACHE_INPUTS)
+
+STAGE_BARS = "ohlc_daily/bars"
+STAGE_SPLITS = "ohlc_daily/splits"
+STAGE_ATR = "ohlc_daily/atr"
+STAGE_UNIVERSE = "metadata_enrich/universe"
+STAGE_FLOATS = "metadata_enrich/floats"
+STAGE_PLAN_DETAILS = "metadata_enrich/plan"
+STAGE_DETAILS = "metadata_enrich/details"
+STAGE_DERIVED = "metadata_enrich/derived"
+STAGE_PLAN_SLOTS = "volume_slots/plan"
+STAGE_SLOTS = "volume_slots/slots"
+STAGE_PROVE = "volume_slots/prove"
+STAGE_CACHE = "redis_sync/cache"
+STAGE_FINISH = "cycle/finish"

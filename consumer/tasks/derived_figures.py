@@ -1,0 +1,131 @@
+"""Computes what metadata derives from bars: market cap, average volumes and prices, last close.
+
+Market cap = shares outstanding x latest close, both on the split basis of the cycle's day: a share count taken before
+a split is scaled by it. Average volume = split-adjusted volume of the last N sessions / N, sessions without a trade
+counted as zero once the symbol has a bar in the window.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from consumer.postgres import bars, ledger, tickers
+from consumer.postgres.tickers import DerivedFigures
+from consumer.tasks import data_sets
+from consumer.tasks.metadata_enrich import shares_now
+from consumer.tasks.ohlc_daily import split_factors
+from market.trading_calendar import NEW_YORK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from consumer.postgres.bars import BarHistory
+    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.tasks.part import PartContext, Write
+    from market.splits import Split
+
+AVERAGES = (30, 10, 5)
+
+
+class ShareCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares outstanding as they were counted on a New York day."""
+
+    shares: float
+    counted_on: dt.date
+
+
+async def compute_derived(ctx: PartContext) -> Write:
+    """Derive the figures of every symbol with a bar in the last 30 sessions."""
+    computed_at = ctx.services.now()
+    sessions = ctx.sessions(max(AVERAGES))
+    async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        history = await bars.read_history(connection, up_to=ctx.day, since=sessions[0])
+        splits = await bars.read_splits(connection, up_to=ctx.day)
+        counts = await _share_counts(connection)
+    figures = derive(history, splits, counts, sessions)
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(figures)
+        )
+        await tickers.store_derived(connection, figures, day=ctx.day, now=computed_at)
+        await ledger.record_coverage(
+            connection, data_sets.DERIVED, [ctx.day], rows=len(figures), fetched_at=computed_at, load_id=load_id
+        )
+        return ledger.PartReport(rows=len(figures))
+
+    return write
+
+
+async def _share_counts(connection: Connection) -> dict[str, ShareCount]:
+    rows = await connection.fetch(
+        "SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_metadata "
+        "WHERE shares_outstanding IS NOT NULL AND details_fetched_at IS NOT NULL"
+    )
+    return {
+        row["symbol"]: ShareCount(
+            shares=row["shares_outstanding"], counted_on=row["details_fetched_at"].astimezone(NEW_YORK).date()
+        )
+        for row in rows
+    }
+
+
+def derive(
+    history: BarHistory,
+    splits: dict[str, list[Split]],
+    counts: dict[str, ShareCount],
+    sessions: Sequence[dt.date],
+) -> list[DerivedFigures]:
+    """Return the figures as of the last of *sessions*; *history* holds only bars of those sessions."""
+    if not history.symbols:
+        return []
+    factors = split_factors(history, splits, sessions[-1])
+    close, volume = history.close * factors, history.volume / factors
+    window = np.array(sessions, dtype="datetime64[D]")
+    place = np.searchsorted(window, history.days)
+    starts = history.offsets[:-1]
+    listed_for = len(sessions) - place[starts]
+    averages = [_average(volume, place, starts, listed_for, len(sessions), last) for last in AVERAGES]
+    price = np.add.reduceat(close, starts) / np.diff(history.offsets)
+    last_close = history.close[history.offsets[1:] - 1] * factors[history.offsets[1:] - 1]
+    figures = []
+    for number, symbol in enumerate(history.symbols):
+        shares = _shares(counts.get(symbol), splits.get(symbol, []))
+        figures.append(
+            DerivedFigures(
+                symbol=symbol,
+                market_cap=None if shares is None else shares * float(last_close[number]),
+                last_close=float(last_close[number]),
+                avg_volume_30d=float(averages[0][number]),
+                avg_volume_10d=float(averages[1][number]),
+                avg_volume_5d=float(averages[2][number]),
+                avg_price_30d=float(price[number]),
+            )
+        )
+    return figures
+
+
+def _average(
+    volume: NDArray[np.float64],
+    place: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    listed_for: NDArray[np.int64],
+    sessions: int,
+    last: int,
+) -> NDArray[np.float64]:
+    recent = np.where(place >= sessions - last, volume, 0.0)
+    result: NDArray[np.float64] = np.add.reduceat(recent, starts) / np.minimum(listed_for, last)
+    return result
+
+
+def _shares(count: ShareCount | None, splits: list[Split]) -> float | None:
+    if count is None:
+        return None
+    ratios = [(split.execution_day, split.split_to / split.split_from) for split in splits]
+    return shares_now(count.shares, ratios, count.counted_on)

@@ -1,0 +1,156 @@
+"""metadata_enrich: the universe's listing, floats in bulk, and details of the symbols that need them.
+
+Details cost a request each, so they are asked only for symbols that are new, changed, split or stale. A listing is
+applied only when it is complete; one that shrank beyond belief is refused and nothing is deactivated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
+from consumer.postgres import ledger, tickers
+from consumer.tasks import data_sets
+from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks.part import bounded_gather
+from market.symbols import is_test_issue
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.massive.rows import FloatRow, TickerDetails
+    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.tasks.part import PartContext, Write
+
+# Fewer symbols than this share of those active now is a truncated answer, not a delisting.
+SMALLEST_SHARE = 0.8
+
+
+async def load_universe(ctx: PartContext) -> Write:
+    """Read the listing of active tickers to its end and bring the universe to it."""
+    fetched_at = ctx.services.now()
+    listing = await ctx.services.massive.list_tickers(active=True)
+    rows = [row for row in listing.rows if row.active is not False and not is_test_issue(row.ticker)]
+    if not rows:
+        raise BadAnswer("the listing of active tickers is empty")
+    rejected = {flaw.value: count for flaw, count in listing.rejected.items()}
+
+    async def write(connection: Connection) -> PartReport:
+        active = await tickers.count_active(connection)
+        if len(rows) < SMALLEST_SHARE * active:
+            raise BadAnswer(f"the listing has {len(rows)} active tickers where {active} are known: nothing changed")
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            rejected=rejected,
+        )  # fmt: skip
+        change = await tickers.apply_listing(connection, rows, day=ctx.day, now=fetched_at)
+        await ledger.record_coverage(
+            connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
+            detail={"added": change.added, "removed": change.removed},
+        )  # fmt: skip
+        return ledger.PartReport(rows=change.active, warnings=rejected_warnings("universe", rejected))
+
+    return write
+
+
+async def load_floats(ctx: PartContext) -> Write:
+    """Read all floats in bulk. A plan without them is a fact to record, not a failure."""
+    fetched_at = ctx.services.now()
+    rows: list[FloatRow] = []
+    warnings: tuple[str, ...] = ()
+    try:
+        rows = await ctx.services.massive.list_floats()
+    except NotEntitled as error:
+        warnings = (f"floats: not part of the plan behind this key ({error})",)
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
+        )
+        stored = await tickers.store_floats(connection, rows, now=fetched_at)
+        await ledger.record_coverage(
+            connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
+            detail={"entitled": not warnings},
+        )  # fmt: skip
+        return ledger.PartReport(rows=stored, warnings=warnings)
+
+    return write
+
+
+async def due_details(ctx: PartContext, symbols: list[str] | None = None) -> list[str]:
+    """Return the symbols whose details are due, the oldest attempt first."""
+    return await tickers.details_due(
+        ctx.services.pool,
+        day=ctx.day,
+        refresh_days=ctx.services.options.details_refresh_days,
+        now=ctx.services.now(),
+        symbols=symbols,
+    )
+
+
+async def plan_parts(ctx: PartContext) -> Write:
+    """Spawn the parts that fetch details, once universe and splits are known."""
+    parts = plan(ctx, await due_details(ctx))
+
+    async def write(connection: Connection) -> PartReport:
+        return ledger.PartReport(spawned=tuple(parts))
+
+    return write
+
+
+def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
+    """Return the parts that fetch the details of *symbols*, a batch each."""
+    size = ctx.services.options.batch
+    batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
+    return [
+        ledger.PartPlan(
+            task="metadata_enrich", part=f"details:{number:04}", stage=data_sets.STAGE_DETAILS,
+            payload={"symbols": batch},
+        )
+        for number, batch in enumerate(batches, start=1)
+    ]  # fmt: skip
+
+
+async def load_details(ctx: PartContext) -> Write:
+    """Fetch the details of a batch; "not found" is remembered with its date, other failures leave the symbol due."""
+    wanted = await due_details(ctx, ctx.payload["symbols"])
+    fetched_at = ctx.services.now()
+    outcomes = await bounded_gather(
+        [ctx.services.massive.ticker_details(symbol) for symbol in wanted],
+        at_once=ctx.services.options.requests_at_once,
+    )
+    found: list[TickerDetails] = []
+    not_found: list[str] = []
+    failures: list[MassiveError] = []
+    for symbol, outcome in zip(wanted, outcomes, strict=True):
+        match outcome:
+            case KeyRejected():
+                raise outcome
+            case TickerNotFound():
+                not_found.append(symbol)
+            case MassiveError():
+                failures.append(outcome)
+            case _:
+                found.append(outcome)
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
+        )
+        await tickers.store_details(connection, found, not_found, now=fetched_at)
+        await ledger.record_coverage(
+            connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
+        )
+        return ledger.PartReport(rows=len(found), unfinished=failures[0] if failures else None)
+
+    return write
+
+
+def shares_now(shares: float | None, ratios: list[tuple[dt.date, float]], counted_on: dt.date) -> float | None:
+    """Return *shares*, counted on *counted_on*, scaled by the splits (day, to/from) executed after that day."""
+    if shares is None:
+        return None
+    for day, ratio in ratios:
+        if day > counted_on:
+            shares *= ratio
+    return shares

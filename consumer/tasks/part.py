@@ -1,0 +1,113 @@
+"""Says what a part of a task is given and what it must give back.
+
+A handler fetches and computes without touching the database, then returns a *write*: the runner calls it inside the
+one transaction that also checks the fence and records the part's end. So no handler can commit outside of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from consumer.massive.errors import MassiveError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from redis import Redis
+
+    from consumer.massive.client import MassiveClient
+    from consumer.postgres.ledger import Connection, Cycle, PartId, PartReport, Pool
+    from market.schedule import Schedule
+    from market.trading_calendar import TradingCalendar
+
+
+class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The windows and sizes that the operator may set."""
+
+    ohlc_sessions: int = 30
+    slot_sessions: int = 10
+    rvol_sessions: int = 5
+    atr_period: int = 14
+    details_refresh_days: int = 30
+    batch: int = 100
+    requests_at_once: int = 16
+    flat_files: Path | None = None
+
+
+class Services:
+    """What the composition root builds once and every part uses."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        cache: Redis,
+        massive: MassiveClient,
+        calendar: TradingCalendar,
+        schedule: Schedule,
+        options: TaskOptions,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self.pool = pool
+        self.cache = cache
+        self.massive = massive
+        self.calendar = calendar
+        self.schedule = schedule
+        self.options = options
+        self.now = now
+
+
+class PartContext:
+    """One run of one part: its cycle, its payload and the fence under which it may write."""
+
+    def __init__(self, services: Services, cycle: Cycle, part: PartId, payload: dict[str, Any], fence: int) -> None:
+        self.services = services
+        self.cycle = cycle
+        self.part = part
+        self.payload = payload
+        self.fence = fence
+
+    @property
+    def day(self) -> dt.date:
+        """The trading day that the cycle is for."""
+        return self.cycle.trading_day
+
+    def sessions(self, count: int) -> tuple[dt.date, ...]:
+        """The last *count* trading days up to and including the cycle's, ascending."""
+        return self.services.calendar.last_trading_days(count, up_to=self.day)
+
+    def fresh_since(self, day: dt.date) -> dt.datetime:
+        """Since when data of *day* must have been fetched to need no fetching now; forced cycles want all anew."""
+        since = self.services.schedule.fresh_since(day, self.services.now())
+        return max(since, self.cycle.opened_at) if self.cycle.force else since
+
+
+T = TypeVar("T")
+
+
+async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int) -> list[T | MassiveError]:
+    """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. Others propagate."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(coroutine: Coroutine[Any, Any, T]) -> T | MassiveError:
+        async with gate:
+            try:
+                return await coroutine
+            except MassiveError as error:
+                return error
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(coroutine)) for coroutine in work]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from several
+    return [task.result() for task in tasks]
+
+
+Write = Callable[["Connection"], Awaitable["PartReport"]]
+Handler = Callable[[PartContext], Awaitable[Write]]

@@ -1,0 +1,186 @@
+"""redis_sync: brings the Redis caches to what PostgreSQL holds, in the formats their readers know.
+
+The formats are those of streams.md. One part a cache (the RVOL averages in four); each is fenced, read back and
+counted, and its mark in `maintenance:caches` lets the planner see when Redis has lost it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from consumer.postgres import bars, ledger, slots
+from consumer.redis_cache.writer import CacheWriter
+from consumer.tasks import data_sets
+from market.rvol import mean_accumulated_volume
+from market.splits import price_factors
+from market.volume_slots import SLOTS_PER_DAY, first_unobserved_slot
+from producers import keys
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.tasks.part import PartContext, Write
+    from market.splits import Split
+
+_SLOT_NAMES = [str(slot) for slot in range(SLOTS_PER_DAY)]
+_WHOLE_NUMBERS = ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d")
+
+
+async def sync_cache(ctx: PartContext) -> Write:
+    """Write one cache and read it back; the ledger then says as of which day it stands."""
+    cache = str(ctx.payload["cache"])
+    synced_at = ctx.services.now()
+    put = await _prepare(ctx, cache)
+    ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
+    writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl)
+    entries = await asyncio.to_thread(put, writer)
+    mark = {"trading_day": ctx.day.isoformat(), "fence": ctx.fence, "entries": entries}
+    await asyncio.to_thread(writer.mark, msgspec.json.encode(mark).decode())
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=synced_at, rows=entries
+        )
+        await ledger.record_coverage(
+            connection, cache, [ctx.day], rows=entries, fetched_at=synced_at, load_id=load_id,
+            detail={"fence": ctx.fence},
+        )  # fmt: skip
+        return ledger.PartReport(rows=entries)
+
+    return write
+
+
+async def _prepare(ctx: PartContext, cache: str) -> Callable[[CacheWriter], int]:
+    if cache == data_sets.CACHE_METADATA:
+        return await _metadata(ctx)
+    if cache == data_sets.CACHE_ATR:
+        return await _atr(ctx)
+    if cache == data_sets.CACHE_UNIVERSE:
+        return await _universe(ctx)
+    if cache == data_sets.CACHE_AVERAGE_VOLUMES:
+        return await _average_volumes(ctx)
+    return await _rvol(ctx, data_sets.CACHE_RVOL.index(cache))
+
+
+async def _metadata(ctx: PartContext) -> Callable[[CacheWriter], int]:
+    rows = await ctx.services.pool.fetch(
+        "SELECT m.* FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol) WHERE u.is_active"
+    )
+    return _per_symbol(keys.TICKER_METADATA.pattern, {row["symbol"]: metadata_json(dict(row)) for row in rows})
+
+
+def metadata_json(row: dict[str, Any]) -> str:
+    """Return a row of ticker_metadata as its readers expect it: nulls dropped, counts as whole numbers."""
+    hidden = ("details_attempted_at", "details_outcome", "details_fetched_at", "created_at")
+    kept = {name: value for name, value in row.items() if value is not None and name not in hidden}
+    for name in _WHOLE_NUMBERS:
+        if name in kept:
+            kept[name] = round(kept[name])
+    return msgspec.json.encode(kept).decode()
+
+
+async def _average_volumes(ctx: PartContext) -> Callable[[CacheWriter], int]:
+    rows = await ctx.services.pool.fetch(
+        "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, as_of FROM ticker_metadata AS m "
+        "JOIN ticker_universe AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
+    )
+    values = {}
+    for row in rows:
+        averages = {name: round(row[name]) for name in ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")}
+        values[row["symbol"]] = msgspec.json.encode({**averages, "as_of": row["as_of"]}).decode()
+    return _per_symbol(keys.AVERAGE_VOLUMES.pattern, values)
+
+
+def _per_symbol(pattern: str, values: dict[str, str]) -> Callable[[CacheWriter], int]:
+    def put(writer: CacheWriter) -> int:
+        written = writer.put_strings({pattern.format(symbol=symbol): text for symbol, text in values.items()})
+        writer.drop_gone(set(values), pattern=pattern)
+        return written
+
+    return put
+
+
+async def _universe(ctx: PartContext) -> Callable[[CacheWriter], int]:
+    rows = await ctx.services.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active")
+    return lambda writer: writer.put_set(keys.TICKER_UNIVERSE.pattern, [row["symbol"] for row in rows])
+
+
+async def _atr(ctx: PartContext) -> Callable[[CacheWriter], int]:
+    rows = await ctx.services.pool.fetch(
+        "SELECT symbol, atr, atr_percent FROM ticker_atr WHERE trading_date = $1", ctx.day
+    )
+    flat: list[str] = []
+    for row in rows:
+        value = {"atr": row["atr"], "atr_percent": row["atr_percent"], "updated": ctx.day.isoformat()}
+        flat += (row["symbol"], msgspec.json.encode(value).decode())
+    return lambda writer: writer.put_hashes({keys.ATR_DAILY.pattern: flat} if flat else {})
+
+
+async def _rvol(ctx: PartContext, partition: int) -> Callable[[CacheWriter], int]:
+    sessions = ctx.sessions(ctx.services.options.rvol_sessions)
+    async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        rows, traded = await slots.read_slots(
+            connection, sessions, partition=partition, partitions=data_sets.RVOL_PARTITIONS
+        )
+        splits = await bars.read_splits(connection, up_to=ctx.day)
+        listed = await connection.fetch(
+            "SELECT symbol, list_date FROM ticker_metadata WHERE list_date > $1", sessions[0]
+        )
+    observed_until = [first_unobserved_slot(ctx.services.calendar.session(day)) for day in sessions]
+    list_dates = {row["symbol"]: row["list_date"] for row in listed}
+    averages = await asyncio.to_thread(
+        rvol_averages, sessions, observed_until, rows, traded, splits=splits, list_dates=list_dates
+    )
+
+    def put(writer: CacheWriter) -> int:
+        written = writer.put_hashes({keys.rvol_averages_key(symbol): flat for symbol, flat in averages.items()})
+        writer.drop_gone(set(averages), pattern=keys.RVOL_AVERAGES.pattern)
+        return written
+
+    return put
+
+
+def rvol_averages(
+    sessions: tuple[dt.date, ...],
+    observed_until: list[int],
+    rows: list[tuple[dt.date, str, str]],
+    traded: NDArray[np.float64],
+    *,
+    splits: dict[str, list[Split]],
+    list_dates: dict[str, dt.date],
+) -> dict[str, list[str]]:
+    """Return per symbol slot, mean, slot, mean, …: the mean accumulated volume as whole numbers, zeros left out.
+
+    *rows* name (session, symbol, outcome), the traded ones first, as *traded* float64[traded rows, 192] has them.
+    Not observed, so left out of the mean: sessions without a proven outcome, those before the symbol was listed, and
+    the slots after an early close. Volumes are on the split basis of the last session.
+    """
+    symbols = sorted({symbol for _, symbol, _ in rows})
+    column = {symbol: number for number, symbol in enumerate(symbols)}
+    line = {day: number for number, day in enumerate(sessions)}
+    volumes = np.zeros((len(sessions), len(symbols), SLOTS_PER_DAY))
+    observed = np.zeros((len(sessions), len(symbols), SLOTS_PER_DAY), dtype=bool)
+    for number, (day, symbol, outcome) in enumerate(rows):
+        if outcome == "traded":
+            volumes[line[day], column[symbol]] = traded[number]
+        if outcome != "unproven" and day >= list_dates.get(symbol, day):
+            observed[line[day], column[symbol], : observed_until[line[day]]] = True
+    for symbol in splits.keys() & column.keys():
+        factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])
+        volumes[:, column[symbol]] /= factors[:, None]
+    means = mean_accumulated_volume(volumes, observed)
+    whole = np.nan_to_num(means, nan=0.0).astype(np.int64)
+    found = {}
+    for symbol, values in zip(symbols, whole, strict=True):
+        at = np.flatnonzero(values)
+        if at.size:
+            found[symbol] = [text for slot in at.tolist() for text in (_SLOT_NAMES[slot], str(values[slot]))]
+    return found

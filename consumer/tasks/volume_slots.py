@@ -1,0 +1,172 @@
+"""volume_slots: five-minute volumes 04:00-20:00 New York, a row a session and symbol, also where nobody traded.
+
+By REST one range request a ticker covers whatever sessions it lacks; with a flat-files folder one file a session
+covers the whole market. What a part has to fetch is read from the ledger when it runs, so a redelivered part asks only
+for what the first delivery had not committed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
+from consumer.massive.flat_files import load_minute_slots
+from consumer.postgres import ledger, slots
+from consumer.postgres.slots import SlotDay
+from consumer.tasks import data_sets
+from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks.part import bounded_gather
+from market.volume_slots import bin_volumes, slot_start_ms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.tasks.part import PartContext, Write
+
+
+async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> dict[str, list[dt.date]]:
+    """Return per symbol the sessions of the window that still have to be fetched."""
+    sessions = ctx.sessions(ctx.services.options.slot_sessions)
+    return await slots.missing_slots(
+        ctx.services.pool,
+        {day: ctx.fresh_since(day) for day in sessions},
+        retry_unproven_before=ctx.fresh_since(ctx.day),
+        symbols=symbols,
+    )
+
+
+async def load_batch(ctx: PartContext) -> Write:
+    """Fetch what a batch of symbols lacks, one request each. One symbol's failure does not lose the others."""
+    wanted = await missing_slots(ctx, ctx.payload["symbols"])
+    fetched_at = ctx.services.now()
+    outcomes = await bounded_gather(
+        [_fetch(ctx, symbol, days) for symbol, days in wanted.items()], at_once=ctx.services.options.requests_at_once
+    )
+    rows: list[SlotDay] = []
+    failures: list[MassiveError] = []
+    outside = 0
+    for outcome in outcomes:
+        if isinstance(outcome, KeyRejected | NotYetPublished):
+            raise outcome
+        if isinstance(outcome, MassiveError):
+            failures.append(outcome)
+        else:
+            rows += outcome[0]
+            outside += outcome[1]
+    warnings = () if not outside else (f"volume_slots: {outside} bars outside 04:00-20:00 left out",)
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
+        )
+        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
+        unfinished = failures[0] if failures else None
+        return ledger.PartReport(rows=len(rows), warnings=warnings, unfinished=unfinished)
+
+    return write
+
+
+async def _fetch(ctx: PartContext, symbol: str, days: list[dt.date]) -> tuple[list[SlotDay], int]:
+    try:
+        bars = await ctx.services.massive.five_minute_bars(symbol, days[0], days[-1])
+    except TickerNotFound:
+        # Listed, and yet unknown here: a contradiction, so no proof that nobody traded.
+        return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days], 0
+    starts = np.array([slot_start_ms(ctx.services.calendar.session(day)) for day in days], dtype=np.int64)
+    binned = bin_volumes(bars.timestamps_ms, bars.volumes, starts)
+    rows = [slot_day(day, symbol, binned.volumes[number]) for number, day in enumerate(days)]
+    between = ctx.services.calendar.trading_days(days[0], days[-1])
+    return rows, binned.outside if len(between) == len(days) else 0
+
+
+def slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64]) -> SlotDay:
+    """Return the row of one session and symbol: traded, or asked for and not traded."""
+    if volumes.any():
+        return SlotDay(day=day, symbol=symbol, outcome="traded", volumes=volumes)
+    return SlotDay(day=day, symbol=symbol, outcome="no_trades")
+
+
+async def load_flat_file(ctx: PartContext) -> Write:
+    """Read one session's minute file; every active symbol gets its row, from the file or as not traded."""
+    day = dt.date.fromisoformat(ctx.payload["session"])
+    session = ctx.services.calendar.session(day)
+    fetched_at = ctx.services.now()
+    found = await load_minute_slots(Path(ctx.payload["folder"]), session)
+    wanted = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
+    traded = {symbol: found.volumes[number] for number, symbol in enumerate(found.symbols)}
+    nothing = np.zeros(found.volumes.shape[1])
+    rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
+    rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:flat_files", fetched_at=fetched_at, rows=len(rows),
+            rejected=rejected,
+        )  # fmt: skip
+        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
+        return ledger.PartReport(rows=len(rows), warnings=rejected_warnings(f"slots {day}", rejected))
+
+    return write
+
+
+async def plan_parts(ctx: PartContext) -> Write:
+    """Spawn the parts of this task once the universe is known."""
+    parts = plan(ctx, await missing_slots(ctx))
+
+    async def write(connection: Connection) -> PartReport:
+        return ledger.PartReport(spawned=tuple(parts))
+
+    return write
+
+
+def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledger.PartPlan]:
+    """Return the parts that fetch *missing*: a batch of symbols each, or a file each."""
+    options = ctx.services.options
+    if options.flat_files is not None:
+        return [
+            ledger.PartPlan(
+                task="volume_slots", part=f"file:{day}", stage=data_sets.STAGE_SLOTS,
+                payload={"session": day.isoformat(), "folder": str(options.flat_files)},
+            )
+            for day in sorted({day for days in missing.values() for day in days})
+        ]  # fmt: skip
+    symbols = list(missing)
+    batches = [symbols[at : at + options.batch] for at in range(0, len(symbols), options.batch)]
+    return [
+        ledger.PartPlan(
+            task="volume_slots", part=f"batch:{number:04}", stage=data_sets.STAGE_SLOTS, payload={"symbols": batch}
+        )
+        for number, batch in enumerate(batches, start=1)
+    ]
+
+
+async def prove(ctx: PartContext) -> Write:
+    """Hold the sessions of the window against the daily bars and record what the window now covers."""
+    sessions = ctx.sessions(ctx.services.options.slot_sessions)
+    proved_at = ctx.services.now()
+
+    async def write(connection: Connection) -> PartReport:
+        unproven = await slots.mark_unproven(connection, sessions)
+        counts = await connection.fetch(
+            "SELECT trading_date, count(*) AS rows FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY 1",
+            sessions,
+        )
+        load_id = await ledger.record_load(
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=proved_at, rows=0
+        )
+        for row in counts:
+            await ledger.record_coverage(
+                connection, data_sets.VOLUME_SLOTS, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
+                load_id=load_id,
+            )  # fmt: skip
+        warnings = () if not unproven else (
+            f"volume_slots: {unproven} (session, symbol) pairs have a daily bar with volume and no slot: unproven",
+        )  # fmt: skip
+        return ledger.PartReport(warnings=warnings)
+
+    return write
