@@ -1,0 +1,81 @@
+"""Proves that a log line is one JSON object with its facts flat, whatever was bound to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from loguru import logger
+
+from producers.logs import configure_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    written: list[str] = []
+    configure_logs(json=True, level="DEBUG", write=written.append)
+    yield written
+    logger.remove()
+    logger.add(sys.stderr)
+
+
+def only(lines: list[str]) -> dict[str, Any]:
+    [line] = lines
+    assert line.endswith("\n")
+    assert line.count("\n") == 1
+    shown: dict[str, Any] = json.loads(line)
+    return shown
+
+
+def test_bound_fields_stand_beside_the_sentence(lines: list[str]) -> None:
+    logger.bind(trading_day=dt.date(2025, 11, 11), parts=3, path=object).info("maintenance_cycle_finished")
+    shown = only(lines)
+    assert shown["event"] == "maintenance_cycle_finished"
+    assert shown["level"] == "INFO"
+    assert dt.datetime.fromisoformat(shown["time"]).utcoffset() == dt.timedelta(0)
+    assert (shown["trading_day"], shown["parts"]) == ("2025-11-11", 3)
+
+
+def test_a_bound_field_named_event_does_not_hide_the_sentence(lines: list[str]) -> None:
+    logger.bind(event="SESSION_CHANGED", level=4).info("entry read")
+    shown = only(lines)
+    assert (shown["event"], shown["field_event"], shown["field_level"]) == ("entry read", "SESSION_CHANGED", 4)
+
+
+def test_braces_and_tags_in_a_fact_are_only_text(lines: list[str]) -> None:
+    logger.bind(reason="{no} <red>markup</red>").warning("part failed")
+    assert only(lines)["reason"] == "{no} <red>markup</red>"
+
+
+@pytest.mark.parametrize("fact", ["\ud800", float("nan"), {1, 2}, {"a": object()}, "two\nlines"])
+def test_a_fact_of_any_kind_is_still_one_line(lines: list[str], fact: object) -> None:
+    logger.bind(fact=fact).info("odd fact")
+    assert only(lines)["event"] == "odd fact"
+
+
+def test_an_exception_is_told_without_the_values_of_variables(lines: list[str]) -> None:
+    password = "hunter" + "2"
+    try:
+        raise ValueError(len(password))
+    except ValueError:
+        logger.exception("it broke")
+    shown = only(lines)
+    assert "ValueError: 7" in shown["exception"]
+    assert "hunter2" not in shown["exception"]
+
+
+def test_a_person_reads_one_plain_line() -> None:
+    written: list[str] = []
+    configure_logs(json=False, write=written.append)
+    try:
+        logger.bind(task="ohlc_daily").info("task finished")
+    finally:
+        logger.remove()
+        logger.add(sys.stderr)
+    assert written[0].endswith("INFO    task finished  task=ohlc_daily\n")
