@@ -62,7 +62,12 @@ def _rows_of(path: Path) -> pl.LazyFrame:
     return pl.scan_csv(
         path,
         infer_schema=False,
-        schema_overrides={**dict.fromkeys(_NUMBERS, pl.Float64), "window_start": pl.Int64},
+        # Categorical: eleven thousand symbols in a million rows take a quarter less memory than as texts.
+        schema_overrides={
+            "ticker": pl.Categorical(),
+            **dict.fromkeys(_NUMBERS, pl.Float64),
+            "window_start": pl.Int64,
+        },
         ignore_errors=True,
         glob=False,
     )
@@ -71,29 +76,30 @@ def _rows_of(path: Path) -> pl.LazyFrame:
 def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
     """Volume, minutes and rows for each ticker and slot, or the code of what a row is without one."""
     volume, window_start = pl.col("volume"), pl.col("window_start")
-    slot = (window_start // 1_000_000 - start_ms) // (SLOT_MINUTES * 60_000)
-    slot_or_flaw = (
+    minute = (window_start // 1_000_000 - start_ms) // 60_000
+    minute_or_flaw = (
         pl.when(pl.any_horizontal(pl.col("ticker", "volume", "window_start").is_null()))
-        .then(_NO_SLOT[Flaw.UNDECODABLE])
-        .when(~slot.is_between(0, SLOTS_PER_DAY - 1))
-        .then(_NO_SLOT[Flaw.OUTSIDE_GRID])
+        .then(_NO_SLOT[Flaw.UNDECODABLE] * SLOT_MINUTES)
+        .when(~minute.is_between(0, SLOTS_PER_DAY * SLOT_MINUTES - 1))
+        .then(_NO_SLOT[Flaw.OUTSIDE_GRID] * SLOT_MINUTES)
         .when(~(volume.is_finite() & (volume >= 0.0)))
-        .then(_NO_SLOT[Flaw.VOLUME])
-        .otherwise(slot)
+        .then(_NO_SLOT[Flaw.VOLUME] * SLOT_MINUTES)
+        .otherwise(minute)
+        .cast(pl.Int32)
     )
     # By minute first: a minute that stands twice must not count twice.
     return (
-        rows.select("ticker", "volume", "window_start", slot_or_flaw.alias("slot"))
-        .group_by("ticker", "slot", "window_start")
+        rows.select("ticker", "volume", minute_or_flaw.alias("minute"))
+        .group_by("ticker", "minute")
         .agg(volume.max(), pl.len().alias("rows"))
-        .group_by("ticker", "slot")
+        .group_by("ticker", (pl.col("minute") // SLOT_MINUTES).alias("slot"))
         .agg(volume.sum(), pl.len().alias("minutes"), pl.col("rows").sum())
     )
 
 
 def _collected(path: Path, query: pl.LazyFrame) -> pl.DataFrame:
     try:
-        return query.collect(engine="streaming")
+        return query.with_columns(pl.col("ticker").cast(pl.String)).collect(engine="streaming")
     except FileNotFoundError as error:
         raise NotYetPublished(f"There is no flat file {path.name} in {path.parent} yet") from error
     except (OSError, pl.exceptions.PolarsError) as error:
