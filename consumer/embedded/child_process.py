@@ -33,10 +33,14 @@ Steps = tuple[tuple[signal.Signals, dt.timedelta], ...]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The user a server runs as when we are root."""
+    """The user a server runs as when we are root; *masked* means: still root, but it cannot tell."""
 
     uid: int
     gid: int
+    masked: bool = False
+
+    def __str__(self) -> str:
+        return leash.MASKED if self.masked else f"{self.uid}:{self.gid}"
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +60,10 @@ class ChildProcess:
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
         self._log_start = shorten(launch.log_path)
-        account = launch.account
         wrapped = (
             *(sys.executable, "-I", "-S", leash.__file__),
             *(str(os.getpid()), str(int(launch.ends_on))),
-            f"{account.uid}:{account.gid}" if account else leash.NO_ACCOUNT,
+            str(launch.account or leash.NO_ACCOUNT),
             *(str(launch.lock), *launch.command),
         )
         with launch.log_path.open("ab") as log:

@@ -1,5 +1,6 @@
 """Becomes a server that ends when its parent does: `leash.py PARENT SIGNAL ACCOUNT LOCK COMMAND...`.
 
+ACCOUNT is `uid:gid` to become, `masked` for a root who must not look like one, or `-`.
 Runs alone, by path, before any package can be imported: gives up root, asks Linux for SIGNAL at the parent's
 death, writes its process id into the LOCK descriptor and execs COMMAND under the same id. It is a program of
 its own because `preexec_fn` runs Python between fork and exec, which is unsafe (and warned about since 3.12)
@@ -11,13 +12,27 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
+CLONE_NEWUSER = 0x10000000
 NO_ACCOUNT = "-"
+MASKED = "masked"
+PROBE = "probe"
+MASK_ID = 65534
 
 
 def become(uid: int, gid: int) -> None:
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
+
+
+def mask() -> None:
+    """Enter a user namespace in which root has another number, and none of root's privileges after exec."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER) != 0:
+        sys.exit(f"no user namespace: {os.strerror(ctypes.get_errno())}")
+    for name, text in {"setgroups": "deny", "uid_map": f"{MASK_ID} 0 1", "gid_map": f"{MASK_ID} 0 1"}.items():
+        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib would double the start-up time
+            file.write(text)
 
 
 def end_with_parent(parent: int, signal_number: int) -> None:
@@ -30,7 +45,9 @@ def end_with_parent(parent: int, signal_number: int) -> None:
 
 
 def main(parent: str, signal_number: str, account: str, lock: str, *command: str) -> None:
-    if account != NO_ACCOUNT:
+    if account == MASKED:
+        mask()
+    elif account != NO_ACCOUNT:
         uid, gid = account.split(":")
         become(int(uid), int(gid))
     end_with_parent(int(parent), int(signal_number))
@@ -40,4 +57,7 @@ def main(parent: str, signal_number: str, account: str, lock: str, *command: str
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == [PROBE]:  # only asks whether `masked` would work
+        mask()
+    else:
+        main(*sys.argv[1:])

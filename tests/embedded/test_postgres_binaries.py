@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
+import asyncpg
 import pytest
 
+from consumer.embedded import leash
 from consumer.embedded.errors import EmbeddedUnavailable
 from consumer.embedded.postgres_binaries import account_for, find_binaries
 from consumer.embedded.postgres_server import EmbeddedPostgres
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about running as root")
 
@@ -43,7 +44,34 @@ def test_root_runs_existing_data_as_its_owner(data_dir: Path) -> None:
 
 
 @as_root
-async def test_root_is_told_which_directory_is_in_the_way(data_dir: Path) -> None:
+async def test_root_stays_root_unseen_where_nobody_cannot_go(data_dir: Path) -> None:
     data_dir.parent.chmod(0o700)
+    if not namespaces_allowed():
+        pytest.skip("this system gives no user namespaces")
+    server = EmbeddedPostgres(data_dir, {"fsync": "off"})
+    for _ in ("new data", "data that belongs to root"):
+        await server.start()
+        try:
+            await (await asyncpg.connect(server.dsn)).close()
+            assert (data_dir / "postgres" / "cluster").stat().st_uid == 0
+            assert effective_capabilities(server.pid) == 0
+        finally:
+            await server.stop()
+        data_dir.parent.chmod(0o711)
+
+
+@as_root
+async def test_root_is_told_which_directory_is_in_the_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_dir.parent.chmod(0o700)
+    monkeypatch.setattr("consumer.embedded.leash.PROBE", "refused")
     with pytest.raises(EmbeddedUnavailable, match=rf"cannot enter {data_dir.parent},.*DATABASE_URL"):
         await EmbeddedPostgres(data_dir).start()
+
+
+def namespaces_allowed() -> bool:
+    return subprocess.run([sys.executable, leash.__file__, leash.PROBE], check=False).returncode == 0
+
+
+def effective_capabilities(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("CapEff")).split()[1], 16)
