@@ -6,7 +6,7 @@ is an empty result; whatever could not be read to its end is raised, never retur
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -43,6 +43,7 @@ from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
 from market.symbols import is_well_formed
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+Listed = TypeVar("Listed", TickerRow, FloatRow)
 
 RAW = {"adjusted": "false"}
 RANGE_LIMIT = 50_000
@@ -121,6 +122,7 @@ class MassiveClient:
             declared = page.envelope.count
             # A count above the page size would be a total over all pages, which says nothing about this one.
             _require_whole(page, declared if declared is not None and declared <= LISTING_LIMIT else None)
+        await self._require_end(Endpoint.TICKERS, "/v3/reference/tickers", params, _TICKERS, pages)
         listing = newest_listing(pages)
         if active and not listing.rows:
             raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
@@ -141,6 +143,7 @@ class MassiveClient:
             pages = await self._all_pages(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS)
         except (TickerNotFound, EndpointNotFound) as error:
             raise NotEntitled(f"The vendor offers no float data for this key: {error}") from error
+        await self._require_end(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS, pages)
         return sound_floats(pages)
 
     async def list_splits(self, since: dt.date, until: dt.date) -> list[SplitRow]:
@@ -174,6 +177,22 @@ class MassiveClient:
                 # The vendor refuses a cursor of its own making; the question itself was sound.
                 raise BadAnswer(f"The vendor's pages break off after {len(pages)}: {error}") from error
         return pages
+
+    async def _require_end(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        params: Mapping[str, str],
+        reader: PageReader[Listed],
+        pages: Sequence[Page[Listed]],
+    ) -> None:
+        """Make sure of the end where it looks like a lost next_url: a last page that is full, or empty after others."""
+        last = next((page.rows[-1].ticker for page in reversed(pages) if page.rows), None)
+        if last is None or 0 < len(pages[-1].rows) < int(params["limit"]):
+            return
+        beyond = with_query(path, {**params, "limit": "1", "ticker.gt": last}.items())
+        if (await self._transport.get_page(endpoint, beyond, reader)).rows:
+            raise BadAnswer(f"The vendor's pages end at {last!r} although tickers follow")
 
 
 def _quoted(symbol: str) -> str:

@@ -179,6 +179,23 @@ async def test_a_partial_listing_is_raised_and_never_returned(
         await client.list_tickers()
 
 
+FULL = [{"ticker": f"T{number:04}"} for number in range(1000)]
+
+
+@pytest.mark.parametrize("last_page", [[], [ok()]])
+async def test_an_end_that_may_be_a_lost_page_is_made_sure_of(
+    client: MassiveClient, vendor: ScriptedVendor, last_page: list[Any]
+) -> None:
+    further = {"next_url": f"{NEXT}1"} if last_page else {}
+    vendor.will_answer(
+        ok(*FULL, **further), *last_page, ok(), ok(*FULL, **further), *last_page, ok({"ticker": "T1000"})
+    )
+    assert len((await client.list_tickers()).rows) == 1000
+    assert vendor.targets[-1].endswith("limit=1&ticker.gt=T0999")
+    with pytest.raises(BadAnswer, match="end at 'T0999' although tickers follow"):
+        await client.list_tickers()
+
+
 async def test_details_may_miss_any_field(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer({"status": "OK", "results": {"ticker": "MSFT", "sic_code": "7372", "list_date": "1986-03-13"}})
     details = await client.ticker_details("MSFT")
