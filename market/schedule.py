@@ -78,33 +78,33 @@ class Schedule:
     """The rules, applied to a calendar."""
 
     def __init__(self, calendar: TradingCalendar, rules: tuple[Rule, ...]) -> None:
-        self._calendar = calendar
+        self.calendar = calendar
         self.rules = rules
 
     def occurrences(self, day: dt.date) -> list[Occurrence]:
         """Return what falls due for trading day *day*, in order of time."""
-        session = self._calendar.session(day)
+        session = self.calendar.session(day)
         starts = {SessionPhase.POST_MARKET: session.closes_at, SessionPhase.CLOSED: session.extended_closes_at}
         found = [Occurrence(due_at=starts[r.phase] + r.offset, trading_day=day, rule=r) for r in self.rules]
         return sorted(found, key=lambda occurrence: occurrence.due_at)
 
     def latest_due(self, now: dt.datetime) -> Occurrence:
         """Return the newest occurrence that is due at *now*: it brings earlier days up to date as well."""
-        day = self._calendar.last_completed(now)
+        day = self.calendar.last_completed(now)
         while True:
             due = [occurrence for occurrence in self.occurrences(day) if occurrence.due_at <= now]
             if due:
                 return due[-1]
-            day = self._calendar.previous_trading_day(day)
+            day = self.calendar.previous_trading_day(day)
 
     def next_due(self, now: dt.datetime) -> Occurrence:
         """Return the first occurrence after *now*."""
-        day = self._calendar.last_completed(now)
+        day = self.calendar.last_completed(now)
         while True:
             ahead = [occurrence for occurrence in self.occurrences(day) if occurrence.due_at > now]
             if ahead:
                 return ahead[0]
-            day = self._calendar.next_trading_day(day)
+            day = self.calendar.next_trading_day(day)
 
     def fresh_since(self, day: dt.date, now: dt.datetime) -> dt.datetime:
         """Return the instant since which data of *day* must have been fetched; what is older is provisional.
@@ -112,13 +112,13 @@ class Schedule:
         It moves at each due time of the day's own rules and when the session becomes final, so a repeated request
         in between finds everything fresh and fetches nothing.
         """
-        session = self._calendar.session(day)
+        session = self.calendar.session(day)
         points = [occurrence.due_at for occurrence in self.occurrences(day)] + [final_at(session)]
         return max((point for point in points if point <= now), default=session.pre_market_opens_at)
 
     def give_up_at(self, day: dt.date, now: dt.datetime) -> dt.datetime:
         """Return when a cycle for *day* opened at *now* stops waiting: when the next session opens."""
-        candidate = self._calendar.next_trading_day(day)
-        while (opens_at := self._calendar.session(candidate).opens_at) <= now:
-            candidate = self._calendar.next_trading_day(max(candidate, now.date() - dt.timedelta(days=2)))
+        candidate = self.calendar.next_trading_day(day)
+        while (opens_at := self.calendar.session(candidate).opens_at) <= now:
+            candidate = self.calendar.next_trading_day(max(candidate, now.date() - dt.timedelta(days=2)))
         return opens_at

@@ -69,6 +69,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     cycle: int | None = None
     attempt: int = 1
     force: bool = False
+    request: str | None = None
     requested_by: str = "operator"
 
     def __post_init__(self) -> None:
@@ -76,7 +77,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
             raise BadField(f"attempt '{self.attempt}' is too small: the first attempt is 1")
         if self.cycle is not None and self.cycle < 1:
             raise BadField(f"cycle '{self.cycle}' is no cycle: ids start at 1, leave it out if unknown")
-        _refuse_untidy(rule=self.rule, part=self.part, requested_by=self.requested_by)
+        _refuse_untidy(rule=self.rule, part=self.part, request=self.request, requested_by=self.requested_by)
 
 
 def encode(message: msgspec.Struct) -> dict[str, str]:

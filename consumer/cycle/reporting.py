@@ -224,7 +224,7 @@ class Reporter:
         )  # fmt: skip
         fields: dict[Any, Any] = {**encode(event)}
         try:
-            await self._redis.xadd(keys.EVENTS.name, fields, maxlen=keys.EVENTS.kept, approximate=True), maxlen=keys.EVENTS.kept, approximate=True)
+            await self._redis.xadd(keys.EVENTS.name, fields, maxlen=keys.EVENTS.kept, approximate=True)
         except RedisError as error:
             logger.warning("event_not_written", reason=str(error))
 

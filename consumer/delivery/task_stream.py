@@ -85,13 +85,18 @@ class TaskStream:
         self.lease = lease
         self._scripts = {name: commands.register_script(script_text(name)) for name in SCRIPTS}
 
-    async def ensure_group(self) -> None:
-        """Create stream and group where they are missing; from 0, so that nothing written before is passed over."""
+    async def ensure_group(self) -> bool:
+        """Create stream and group where they are missing, from 0: nothing written before is passed over.
+
+        Returns whether they were missing.
+        """
         try:
             await self._redis.xgroup_create(keys.TASKS.name, keys.GROUP, id="0", mkstream=True)
         except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+            if "BUSYGROUP" in str(error):
+                return False
+            raise
+        return True
 
     async def read(self, count: int, *, block: dt.timedelta) -> list[Entry]:
         """Return up to *count* new entries; waits at most *block* for the first."""

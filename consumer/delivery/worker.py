@@ -68,6 +68,7 @@ class Worker:
         *,
         random: Random,
         now: Callable[[], dt.datetime],
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream = stream
         self._keeper = keeper
@@ -75,6 +76,7 @@ class Worker:
         self._options = options
         self._random = random
         self._now = now
+        self._on_lost = on_lost
         self._running: dict[str, asyncio.Task[object]] = {}
         self._slot_freed = asyncio.Event()
         self._stopping = False
@@ -104,22 +106,28 @@ class Worker:
             logger.warning("consumer_not_removed", reason=str(error))
 
     async def _read_for_ever(self) -> None:
-        trouble = 0
+        trouble: int | None = None  # None: nothing tried yet
         collect_at = self._now() + COLLECT_EVERY
         while True:
             try:
-                if trouble:
-                    await self._stream.ensure_group()
+                if trouble is None or trouble:
+                    await self._join_group()
                 await self._read_once()
                 if self._now() >= collect_at:
                     collect_at = self._now() + COLLECT_EVERY
                     await self._stream.collect_consumers(idle=SILENT_CONSUMER)
                 trouble = 0
             except RedisError as error:
-                trouble += 1
+                trouble = (trouble or 0) + 1
                 if trouble == 1:
                     logger.warning("redis_not_reachable", reason=str(error))
                 await asyncio.sleep(min(0.1 * 2 ** min(trouble, 5), 2.0))
+
+    async def _join_group(self) -> None:
+        """A group that had to be made anew means that Redis lost messages: somebody should look what was due."""
+        if await self._stream.ensure_group():
+            logger.warning("consumer_group_made", stream=keys.TASKS.name)
+            self._on_lost()
 
     async def _read_once(self) -> None:
         await self._stream.promote()

@@ -28,7 +28,8 @@ CONNECTION_ERRORS = (
 )
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Let jsonb columns take and give Python values."""
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
@@ -44,7 +45,7 @@ async def open_pool(
                 dsn,
                 min_size=1,
                 max_size=size,
-                init=_prepare,
+                init=prepare_connection,
                 timeout=10,
                 server_settings={
                     "application_name": name,

@@ -223,7 +223,7 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
 async def store_derived(
     connection: Connection, figures: Sequence[DerivedFigures], *, day: dt.date, now: dt.datetime
 ) -> None:
-    """Store what was computed for *day*; an unknown market cap leaves the earlier one, and an earlier day leaves all."""
+    """Store what was computed for *day*; an unknown market cap leaves the old one, an earlier day leaves all."""
     rows = [msgspec.structs.astuple(figure) for figure in figures]
     columns = [[row[number] for row in rows] for number in range(7)]
     await connection.execute(

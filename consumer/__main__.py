@@ -1,0 +1,37 @@
+"""Starts one consumer process: ``python -m consumer [--no-http]``; settings come from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from consumer.service import run_consumer
+from consumer.settings import BadSettings, Settings, read_settings
+from producers.logs import configure_logs
+
+
+def main() -> int:
+    """Run until stopped; exit 2 with every problem when the settings are refused."""
+    try:
+        settings = read_settings(os.environ)
+    except BadSettings as refused:
+        sys.stderr.write("\n".join(["these settings are refused:", *refused.problems]) + "\n")
+        return 2
+    missing = [name for name, url in required(settings) if url is None]
+    if missing:
+        sys.stderr.write(f"{' and '.join(missing)} not set; `maintenance run` brings servers of its own\n")
+        return 2
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    configure_logs(json=as_json, level=settings.log_level)
+    asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
+    return 0
+
+
+def required(settings: Settings) -> list[tuple[str, str | None]]:
+    """What a consumer cannot do without."""
+    return [("REDIS_URL", settings.redis_url), ("DATABASE_URL", settings.database_url)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

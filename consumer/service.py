@@ -1,0 +1,181 @@
+"""Builds one consumer process from the settings and runs it until it is told to stop.
+
+The composition root: the only place that knows every part. One process is one consumer of both groups: it runs parts,
+reads session events, and looks for due or lost work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import secrets
+import signal
+import socket
+from random import Random
+from typing import TYPE_CHECKING
+
+import redis
+import redis.asyncio
+from loguru import logger
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.reporting import Reporter
+from consumer.cycle.runner import CycleRunner
+from consumer.cycle.session_events import SessionEvents
+from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.task_stream import TaskStream
+from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
+from consumer.massive.client import MassiveClient
+from consumer.massive.transport import open_session
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import open_pool
+from consumer.settings import VENDOR_URL, build_calendar
+from consumer.tasks.part import Services, TaskOptions
+from consumer.web.app import Monitor, serve_http
+from market.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.massive.budget import Budget
+    from consumer.settings import Settings
+
+# Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
+BLOCKING_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 5.0
+
+
+def utc_now() -> dt.datetime:
+    """The one clock of the process."""
+    return dt.datetime.now(dt.UTC)
+
+
+def consumer_name() -> str:
+    """A name that is never used again: a reused one would inherit the entries of a dead namesake."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.asyncio.Redis:
+    """A client that does not retry by itself: what may be repeated is decided by whoever sends it."""
+    return redis.asyncio.Redis.from_url(
+        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=COMMAND_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0), health_check_interval=0,
+    )  # fmt: skip
+
+
+def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
+    """Return the budget shared by all processes of the key."""
+    windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
+    if not windows:
+        return UnlimitedBudget()
+    return RequestBudget(client, api_key=settings.api_key, windows=windows)
+
+
+def part_batch(settings: Settings) -> int:
+    """Symbols a part: as many as the budget lets through in about a minute, so that a crash repeats little."""
+    if settings.requests_per_minute is None:
+        return 100
+    return max(5, min(100, settings.requests_per_minute))
+
+
+def task_options(settings: Settings) -> TaskOptions:
+    """Return what of the settings the tasks need."""
+    return TaskOptions(
+        ohlc_sessions=settings.ohlc_sessions,
+        slot_sessions=settings.slot_sessions,
+        details_refresh_days=settings.details_refresh_days,
+        batch=part_batch(settings),
+        requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),
+        flat_files=settings.flat_files,
+    )
+
+
+@contextlib.asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def run_consumer(settings: Settings, *, http: bool) -> None:
+    """Run one consumer until SIGTERM or SIGINT. Needs redis_url and database_url."""
+    if settings.redis_url is None or settings.database_url is None:
+        raise ValueError("a consumer needs REDIS_URL and DATABASE_URL; `maintenance run` brings its own servers")
+    calendar = build_calendar(settings)
+    schedule = Schedule(calendar, settings.rules)
+    async with contextlib.AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(stop_signals())
+        pool = await open_pool(settings.database_url, lease=settings.lease, size=settings.parts_at_once + 4)
+        stack.push_async_callback(pool.close)
+        await migrate(pool)
+        commands = await stack.enter_async_context(connect_redis(settings.redis_url))
+        blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
+        cache = stack.enter_context(redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=30))
+        web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
+        massive = MassiveClient(
+            web, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key,
+            budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight,
+        )  # fmt: skip
+        services = Services(
+            pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
+            options=task_options(settings), now=utc_now,
+        )  # fmt: skip
+        stream = TaskStream(commands, blocking, consumer=consumer_name(), lease=settings.lease)
+        reporter = Reporter(pool, commands, now=utc_now)
+        keeper = LeaseKeeper(
+            settings.redis_url, consumer=stream.consumer, lease=settings.lease, loop=asyncio.get_running_loop()
+        )
+        catch_up = CatchUp(pool, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up)
+        worker = Worker(
+            stream, keeper, CycleRunner(services, stream, reporter), worker_options(settings),
+            random=Random(), now=utc_now, on_lost=catch_up.wake,
+        )  # fmt: skip
+        events = SessionEvents(commands, blocking, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
+        if http:
+            monitor = Monitor(pool=pool, redis=commands, schedule=schedule, calendar=calendar, now=utc_now)
+            await stack.enter_async_context(serve_http(settings, monitor))
+        logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
+        await _run_all(worker, keeper, catch_up, events, stop)
+        logger.info("consumer_stopped", consumer=stream.consumer)
+
+
+def worker_options(settings: Settings) -> WorkerOptions:
+    """Return what of the settings the worker needs."""
+    return WorkerOptions(
+        slots=settings.parts_at_once,
+        max_attempts=settings.max_attempts,
+        max_deliveries=settings.max_deliveries,
+        deadline=settings.part_timeout,
+    )
+
+
+async def _run_all(
+    worker: Worker, keeper: LeaseKeeper, catch_up: CatchUp, events: SessionEvents, stop: asyncio.Event
+) -> None:
+    keeper.start()
+    background = [asyncio.create_task(catch_up.run()), asyncio.create_task(events.run())]
+    working = asyncio.create_task(worker.run(stop))
+    try:
+        # Whichever ends first ends the process: a consumer without one of the three would look alive and not be.
+        await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, *background):
+            if task.done():
+                task.result()
+    finally:
+        stop.set()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(working, *background, return_exceptions=True)
+        keeper.stop()

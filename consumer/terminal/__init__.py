@@ -1,0 +1,1 @@
+"""The command `maintenance`: one verb a module."""

@@ -1,0 +1,260 @@
+"""`maintenance run`: brings up whatever is not configured, follows the cycle, and prints what it has left.
+
+The run itself holds the embedded servers, the HTTP API and the display; the simulated market, the market-session
+producer and the workers are processes of their own, started again when they end unasked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+from loguru import logger
+from redis.asyncio import Redis
+from rich.console import Console
+
+from consumer.embedded.errors import EmbeddedError
+from consumer.postgres.ledger import Pool
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import open_pool
+from consumer.service import connect_redis, stop_signals, utc_now
+from consumer.settings import Settings, build_calendar
+from consumer.terminal.children import Child, ChildFailed
+from consumer.terminal.progress import display_for
+from consumer.terminal.servers import Servers, started
+from consumer.terminal.summary import print_summary
+from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
+from consumer.web.app import Monitor, next_due, serve_http
+from market.schedule import Schedule
+from producers.logs import configure_logs
+from producers.trigger import request_cycle
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
+SIMULATED_KEY = "simulated-market"
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `maintenance run`."""
+
+    once: bool = False
+    tickers: int | None = None
+    replay: Path | None = None
+    trading_day: dt.date | None = None
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has once everything is up."""
+
+    servers: Servers
+    pool: Pool
+    redis: Redis
+    schedule: Schedule
+    status_url: str | None
+    console: Console
+
+
+def log_as_json(settings: Settings) -> bool:
+    """Whether log lines are for machines."""
+    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+
+
+async def run(settings: Settings, options: RunOptions) -> int:
+    """Run everything until the cycle has ended (`once`) or until Ctrl-C; return the exit code."""
+    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200)
+    configure_logs(json=log_as_json(settings), level=settings.log_level if log_as_json(settings) else "WARNING")
+    async with stop_signals() as stop:
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                running = await _bring_up(settings, options, console, stack, stop)
+                return await _follow(running, options, stop)
+        except (EmbeddedError, ChildFailed, RequestRefused) as error:
+            console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+            return EXIT_FAILED
+        except OSError as error:
+            console.print(f"[bold red]{error}[/]; if the port is taken, set HTTP_PORT", highlight=False)
+            return EXIT_FAILED
+
+
+async def _bring_up(
+    settings: Settings, options: RunOptions, console: Console, stack: contextlib.AsyncExitStack, stop: asyncio.Event
+) -> Running:
+    console.print(f"[bold]data maintenance[/] · {_sources(settings, options)}", highlight=False)
+    servers = await stack.enter_async_context(started(settings))
+    pool = await open_pool(servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
+    stack.push_async_callback(pool.close)
+    await migrate(pool)
+    redis = await stack.enter_async_context(connect_redis(servers.redis_url))
+    calendar = build_calendar(settings)
+    schedule = Schedule(calendar, settings.rules)
+    monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)
+    url = await stack.enter_async_context(serve_http(settings, monitor))
+    await _start_children(settings, options, servers, stack, stop)
+    return Running(
+        servers=servers, pool=pool, redis=redis, schedule=schedule, status_url=f"{url}/status", console=console
+    )
+
+
+def _sources(settings: Settings, options: RunOptions) -> str:
+    if settings.api_key is not None and options.replay is None:
+        source = "Massive API"
+    elif options.replay is not None:
+        source = f"replay of {options.replay}"
+    else:
+        source = f"simulated market of {options.tickers or settings.simulated_tickers:,} tickers"
+    redis = "own Redis" if settings.redis_url else "embedded Redis"
+    postgres = "own PostgreSQL" if settings.database_url else "embedded PostgreSQL"
+    return f"{source} · {redis} · {postgres}"
+
+
+async def _start_children(
+    settings: Settings, options: RunOptions, servers: Servers, stack: contextlib.AsyncExitStack, stop: asyncio.Event
+) -> None:
+    logs = settings.data_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "REDIS_URL": servers.redis_url,
+        "DATABASE_URL": servers.database_url,
+        "MAINTENANCE_CATCH_UP": "off" if options.once or options.trading_day else "on" if settings.catch_up else "off",
+    }
+
+    def child(name: str, *arguments: str) -> Child:
+        # Beside a progress bar log lines would tear the screen: there they go to a file.
+        log = None if log_as_json(settings) else logs / f"{name}.log"
+        return Child(name, arguments, environment=environment, log=log)
+
+    if settings.api_key is None or options.replay is not None:
+        market = child("simulated_market", "producers.simulated_market", *_market_arguments(settings, options))
+        stack.push_async_callback(market.stop)
+        answer = await market.start(read_ready_line=True)
+        environment["MASSIVE_BASE_URL"] = answer["listening"]
+        environment["MASSIVE_API_KEY"] = SIMULATED_KEY
+        if "MASSIVE_REQUESTS_PER_SECOND" not in os.environ:
+            environment["MASSIVE_REQUESTS_PER_SECOND"] = "0"
+        _watch(stack, market.must_run(), stop)
+    if not options.once:
+        producer = child("market_session", "producers.market_session")
+        stack.push_async_callback(producer.stop)
+        await producer.start()
+        _watch(stack, producer.keep_running(), stop)
+    workers = [child(f"worker-{number}", "consumer", "--no-http") for number in range(1, settings.workers + 1)]
+    stack.push_async_callback(_stop_together, workers)
+    for worker in workers:
+        await worker.start()
+        _watch(stack, worker.keep_running(), stop)
+
+
+async def _stop_together(children: list[Child]) -> None:
+    await asyncio.gather(*(child.stop() for child in children))
+
+
+def _watch(stack: contextlib.AsyncExitStack, work: object, stop: asyncio.Event) -> None:
+    """Run *work* beside the run; its failure stops the run."""
+
+    async def guarded() -> None:
+        try:
+            await work  # type: ignore[misc]
+        except ChildFailed as error:
+            logger.error("run_cannot_go_on", reason=str(error))
+            stop.set()
+
+    task = asyncio.create_task(guarded())
+    stack.callback(task.cancel)
+
+
+def _market_arguments(settings: Settings, options: RunOptions) -> list[str]:
+    arguments = ["--port", "0", "--key", SIMULATED_KEY, "--seed", str(settings.simulated_seed)]
+    arguments += ["--latency-ms", str(round(settings.simulated_latency.total_seconds() * 1000))]
+    if options.replay is not None:
+        return [*arguments, "--replay", str(options.replay)]
+    return [*arguments, "--tickers", str(options.tickers or settings.simulated_tickers)]
+
+
+async def _follow(running: Running, options: RunOptions, stop: asyncio.Event) -> int:
+    watch = CycleWatch(running.pool, running.redis)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        if options.once or options.trading_day is not None:
+            return await _serve_request(running, options, watch, stopped)
+        return await _serve_for_ever(running, watch, stopped)
+    finally:
+        stopped.cancel()
+
+
+async def _serve_request(running: Running, options: RunOptions, watch: CycleWatch, stopped: asyncio.Task[bool]) -> int:
+    day = options.trading_day or running.schedule.latest_due(utc_now()).trading_day
+    entry_id = await request_cycle(running.redis, trading_day=day, requested_by="maintenance run")
+    view: View | None = None
+    with display_for(running.console) as display:
+        while not stopped.done():
+            view = await watch.serving(entry_id, day)
+            if view is not None:
+                display.show(view)
+                if view.at_rest and view.cycle.finished_at is None and options.once:
+                    break
+                if view.at_rest and view.cycle.finished_at is not None:
+                    break
+            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
+    if view is None or not view.at_rest:
+        running.console.print("stopped before the cycle had ended; starting again continues it")
+        return EXIT_FAILED
+    await print_summary(
+        running.console, view, running.pool, running.redis, running.servers, status_url=running.status_url
+    )
+    if options.once:
+        return EXIT_OK if view.cycle.state == "complete" else EXIT_FINDING
+    return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
+
+
+async def _serve_for_ever(
+    running: Running, watch: CycleWatch, stopped: asyncio.Task[bool], *, summarised: int | None = None
+) -> int:
+    """Show every cycle as it runs and its summary when it is at rest, until told to stop."""
+    told: tuple[int, int] | None = None if summarised is None else (summarised, 1)
+    first = summarised is None
+    while not stopped.done():
+        view = await watch.newest()
+        if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == told:
+            await asyncio.wait({stopped}, timeout=1.0)
+            continue
+        if view.at_rest and first and not await _something_is_due(running):
+            running.console.print("everything that was due is done; the last cycle:")
+        if not view.at_rest:
+            view = await _show_until_at_rest(running, watch, stopped)
+        first = False
+        if view is None or not view.at_rest:
+            continue
+        told = (view.cycle.cycle_id, view.cycle.run_pass)
+        await print_summary(
+            running.console, view, running.pool, running.redis, running.servers, status_url=running.status_url
+        )
+        due = next_due(running.schedule, running.schedule.calendar, utc_now())
+        running.console.print(
+            f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False
+        )
+    running.console.print("stopping")
+    return EXIT_OK
+
+
+async def _something_is_due(running: Running) -> bool:
+    due = running.schedule.latest_due(utc_now())
+    known = await running.pool.fetchval(
+        "SELECT 1 FROM cycle WHERE trading_day = $1 AND occasion = $2", due.trading_day, due.rule.text
+    )
+    return known is None
+
+
+async def _show_until_at_rest(running: Running, watch: CycleWatch, stopped: asyncio.Task[bool]) -> View | None:
+    with display_for(running.console) as display:
+        while not stopped.done():
+            view = await watch.newest()
+            if view is not None:
+                display.show(view)
+                if view.at_rest:
+                    return view
+            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
+    return None

@@ -1,0 +1,96 @@
+"""Finds the servers that a command works on: those of the settings, else the embedded ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.embedded.data_dir import DataDirLock
+from consumer.embedded.keep_alive import keep_alive
+from consumer.embedded.postgres_server import EmbeddedPostgres
+from consumer.embedded.redis_server import EmbeddedRedis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.embedded.keep_alive import EmbeddedServer
+    from consumer.settings import Settings
+
+
+ADDRESSES = "servers.json"
+
+
+class NotRunning(Exception):
+    """There is no service to talk to; the text names the cure."""
+
+
+class Servers(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Redis and PostgreSQL are; a socket is None where the server is the operator's own."""
+
+    redis_url: str
+    database_url: str
+    redis_socket: str | None = None
+    postgres_socket_dir: str | None = None
+
+
+def locate(settings: Settings) -> Servers:
+    """Return the servers without starting any: a run has written down where its own are. Raises NotRunning."""
+    if settings.redis_url is not None and settings.database_url is not None:
+        return Servers(redis_url=settings.redis_url, database_url=settings.database_url)
+    path = settings.data_dir / ADDRESSES
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Servers)
+    except (OSError, msgspec.DecodeError) as error:
+        raise NotRunning(
+            f"no run has left its addresses in {path}: start ./start-data-maintenance.sh, or set REDIS_URL and "
+            "DATABASE_URL (or DATA_DIR) as it has them"
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[Servers]:
+    """Start the embedded servers that the settings need, and stop them at the end. Raises EmbeddedError."""
+    wanted: list[EmbeddedRedis | EmbeddedPostgres] = []
+    if settings.redis_url is None:
+        wanted.append(EmbeddedRedis(settings.data_dir))
+    if settings.database_url is None:
+        wanted.append(EmbeddedPostgres(settings.data_dir))
+    async with contextlib.AsyncExitStack() as stack:
+        if wanted:
+            stack.enter_context(DataDirLock(settings.data_dir))
+        for server in wanted:
+            await server.start()
+            stack.push_async_callback(server.stop)
+        await stack.enter_async_context(_watched(wanted))
+        servers = _addresses(settings, wanted)
+        (settings.data_dir / ADDRESSES).write_bytes(msgspec.json.encode(servers))
+        yield servers
+
+
+def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgres]) -> Servers:
+    redis = next((server for server in embedded if isinstance(server, EmbeddedRedis)), None)
+    postgres = next((server for server in embedded if isinstance(server, EmbeddedPostgres)), None)
+    return Servers(
+        redis_url=redis.url if redis else settings.redis_url or "",
+        database_url=postgres.dsn if postgres else settings.database_url or "",
+        redis_socket=str(redis.socket_path) if redis else None,
+        postgres_socket_dir=str(postgres.socket_dir) if postgres else None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _watched(servers: list[EmbeddedRedis | EmbeddedPostgres]) -> AsyncIterator[None]:
+    watches = [asyncio.create_task(_watch(server)) for server in servers]
+    try:
+        yield
+    finally:
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+
+async def _watch(server: EmbeddedServer) -> None:
+    await keep_alive(server)

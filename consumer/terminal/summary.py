@@ -1,0 +1,111 @@
+"""Prints what a cycle has left: rows, keys, requests, seconds a task, what is missing, and where to look."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from consumer.cycle.opening import ALL_TASKS
+from consumer.cycle.reporting import human_duration, read_requests, state_of
+from producers import keys
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from rich.console import Console
+
+    from consumer.postgres.ledger import Pool
+    from consumer.terminal.servers import Servers
+    from consumer.terminal.watch import View
+
+TABLES = (
+    "market_data_daily", "volume_slots_daily", "ticker_universe", "ticker_metadata", "stock_split", "ticker_atr",
+)  # fmt: skip
+COUNTED_CACHES = (keys.TICKER_METADATA, keys.RVOL_AVERAGES, keys.AVERAGE_VOLUMES)
+
+
+async def table_rows(pool: Pool) -> dict[str, int]:
+    """Count the rows of every data table."""
+    return {table: int(await pool.fetchval(f"SELECT count(*) FROM {table}")) for table in TABLES}
+
+
+async def cache_keys(redis: Redis) -> dict[str, int]:
+    """Count the keys of every cache; for the two that are one key, its entries."""
+    counts: dict[str, int] = {}
+    prefixes = {key.pattern: key.pattern.partition("{")[0] for key in COUNTED_CACHES}
+    counts = dict.fromkeys(prefixes, 0)
+    async for name in redis.scan_iter(count=5000):
+        for pattern, prefix in prefixes.items():
+            if name.startswith(prefix):
+                counts[pattern] += 1
+    atr: Any = redis.hlen(keys.ATR_DAILY.pattern)
+    universe: Any = redis.scard(keys.TICKER_UNIVERSE.pattern)
+    (
+        counts[f"{keys.ATR_DAILY.pattern} (fields)"],
+        counts[f"{keys.TICKER_UNIVERSE.pattern} (members)"],
+    ) = await asyncio.gather(atr, universe)
+    return counts
+
+
+async def print_summary(
+    console: Console, view: View, pool: Pool, redis: Redis, servers: Servers, *, status_url: str | None
+) -> None:
+    """Print the whole summary of a cycle that is at rest."""
+    cycle = view.cycle
+    ended_at = cycle.finished_at or cycle.pass_started_at
+    seconds = (ended_at - cycle.opened_at).total_seconds()
+    colour = {"complete": "green", "waiting": "yellow"}.get(cycle.state, "red")
+    console.print()
+    console.print(
+        f"[bold]{cycle.trading_day}[/] cycle {cycle.cycle_id}: [bold {colour}]{cycle.state}[/]"
+        f" in {human_duration(seconds)}" + (f" ({cycle.reason})" if cycle.reason else ""), highlight=False,
+    )  # fmt: skip
+    console.print(task_table(view))
+    requests = await read_requests(pool, cycle.cycle_id)
+    total = sum(requests.values())
+    details = ", ".join(f"{endpoint} {count:,}" for endpoint, count in requests.items())
+    console.print(f"requests made: {total:,}" + (f" ({details})" if details else ""), highlight=False)
+    console.print(_counts("rows", await table_rows(pool)))
+    console.print(_counts("keys", await cache_keys(redis)))
+    for line in cycle.missing:
+        console.print(f"[red]missing[/] {line}", highlight=False)
+    for line in cycle.warnings:
+        console.print(f"[yellow]note[/]    {line}", highlight=False)
+    if cycle.next_pass_at is not None:
+        console.print(f"tries again at {cycle.next_pass_at:%Y-%m-%d %H:%M} UTC", highlight=False)
+    print_where_to_look(console, servers, status_url=status_url)
+
+
+def task_table(view: View) -> Table:
+    """Return a row a task: state, parts, rows, seconds."""
+    table = Table(box=None, pad_edge=False)
+    for name, side in (("task", "left"), ("state", "left"), ("parts", "right"), ("rows", "right"), ("s", "right")):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    for task in ALL_TASKS:
+        tally = view.tallies.get(task.value)
+        state = state_of(task.value, tally, view.cycle).value
+        if tally is None:
+            table.add_row(task.value, state, "nothing to do", "", "")
+        else:
+            table.add_row(task.value, state, f"{tally.done}/{tally.total}", f"{tally.rows:,}", f"{tally.seconds:.1f}")
+    return table
+
+
+def _counts(what: str, counts: dict[str, int]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="left", min_width=34)
+    table.add_column(justify="right")
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,} {what}")
+    return table
+
+
+def print_where_to_look(console: Console, servers: Servers, *, status_url: str | None) -> None:
+    """Print the status URL and ready-to-paste command lines."""
+    lines = [] if status_url is None else [f"curl {status_url}"]
+    if servers.redis_socket is not None:
+        lines.append(f"redis-cli -s {servers.redis_socket} XINFO GROUPS {keys.TASKS.name}")
+    if servers.postgres_socket_dir is not None:
+        lines.append(f"psql -h {servers.postgres_socket_dir} -U postgres postgres")
+    console.print("look: " + "\n      ".join(lines), highlight=False, soft_wrap=True)
