@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 def day_field(name: str, text: str) -> dt.date:
     """A date written YYYY-MM-DD."""
     try:
-        return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=NEW_YORK).date()
+        if len(text) == len("YYYY-MM-DD"):
+            return dt.date.fromisoformat(text)
     except ValueError as error:
         raise unparseable_date(name, text) from error
+    raise unparseable_date(name, text)
 
 
 def optional_day(query: Mapping[str, str], name: str) -> dt.date | None:

@@ -1,38 +1,39 @@
 """Spells the rows of the vendor's answers, field by field and in its order.
 
-A field that is None is absent from the answer, as the vendor leaves out what it does not know.
+A field that is None (in bars: UNSET) is absent, as the vendor leaves out what it does not know.
 """
 
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
-class Bar(msgspec.Struct, omit_defaults=True, gc=False):
+class Bar(msgspec.Struct, gc=False):
     """A bar of one ticker; positional, because eleven thousand answers are built of them."""
 
     v: float
-    vw: float | None
+    vw: float | UnsetType
     o: float
     c: float
     h: float
     l: float  # noqa: E741  the vendor's name
     t: int
-    n: int | None = None
+    n: int | UnsetType = UNSET
 
 
-class GroupedRow(msgspec.Struct, omit_defaults=True, gc=False):
+class GroupedRow(msgspec.Struct, gc=False):
     """One ticker's bar in the answer for a whole day."""
 
     T: str
     v: float
-    vw: float | None
+    vw: float | UnsetType
     o: float
     c: float
     h: float
     l: float  # noqa: E741  the vendor's name
     t: int
-    n: int | None = None
+    n: int | UnsetType = UNSET
 
 
 class TickerRow(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):

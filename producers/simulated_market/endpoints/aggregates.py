@@ -10,6 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
 from market.trading_calendar import NEW_YORK
 from producers.simulated_market.answer import Answer, Call
@@ -108,7 +109,8 @@ class Aggregates:
     def _bars(self, call: Call, days: Sequence[dt.date]) -> BarColumns:
         unit, multiplier = call.parts["unit"], int(call.parts["multiplier"])
         if unit == "day" and multiplier == 1:
-            return self._market.day_bars(call.parts["ticker"], days)
+            over = [day for day in days if self._publication.share_of(day) == 1.0]
+            return self._market.day_bars(call.parts["ticker"], over)
         width = _MINUTES.get(unit, 0) * multiplier
         if width not in _WIDTHS:
             raise bad_request(f"This simulated market has no windows of {multiplier} {unit}")
@@ -116,8 +118,10 @@ class Aggregates:
 
     def _days(self, first_ms: int, last_ms: int) -> Sequence[dt.date]:
         calendar = self._market.calendar
-        first = max(calendar.FIRST_DAY + dt.timedelta(days=7), _new_york_day(first_ms))
-        return calendar.trading_days(first, min(calendar.LAST_DAY, max(first, _new_york_day(last_ms))))
+        # A week inside the horizon, because a day's prices start from the session before it.
+        first = max(_new_york_day(first_ms), calendar.FIRST_DAY + dt.timedelta(days=7))
+        last = min(_new_york_day(last_ms), calendar.LAST_DAY)
+        return calendar.trading_days(first, last) if first <= last else ()
 
 
 def _cut(days: Sequence[dt.date], *, ascending: bool) -> tuple[Sequence[dt.date], Sequence[dt.date]]:
@@ -137,7 +141,8 @@ def _first_page(call: Call, bars: BarColumns, limit: int, *, ascending: bool) ->
 
 def _rows(bars: BarColumns) -> list[Bar]:
     count = len(bars)
-    averages = [None] * count if bars.averages is None else bars.averages.tolist()
+    averages = [UNSET] * count if bars.averages is None else bars.averages.tolist()
+    trades = bars.trades.tolist() if bars.trades.all() else [number or UNSET for number in bars.trades.tolist()]
     return list(
         map(
             Bar,
@@ -148,7 +153,7 @@ def _rows(bars: BarColumns) -> list[Bar]:
             bars.highs.tolist(),
             bars.lows.tolist(),
             bars.starts_ms.tolist(),
-            bars.trades.tolist(),
+            trades,
         )
     )
 
@@ -157,7 +162,7 @@ def _adjust(rows: list[GroupedRow], factors: dict[str, float]) -> None:
     for row in rows:
         if (factor := factors.get(row.T)) is not None:
             row.v = round(row.v / factor, 6)
-            row.vw = None if row.vw is None else round(row.vw * factor, 6)
+            row.vw = UNSET if row.vw is UNSET else round(row.vw * factor, 6)
             row.o, row.c = round(row.o * factor, 6), round(row.c * factor, 6)
             row.h, row.l = round(row.h * factor, 6), round(row.l * factor, 6)
 

@@ -10,6 +10,7 @@ from producers.simulated_market.request_fields import optional_day, switch
 from producers.simulated_market.vendor_errors import bad_request, not_found
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from producers.simulated_market.market_source import MarketSource
@@ -51,7 +52,7 @@ class Reference:
         self._publication = publication
 
     def tickers(self, call: Call) -> Answer:
-        as_of = optional_day(call.query, "date") or self._publication.today()
+        as_of = self._as_of(call)
         active = switch(call.query, "active", default=True)
         rows = self._market.active(as_of) if active else self._market.delisted(as_of)
         rows = _sorted(_matching(rows, call.query), call.query)
@@ -59,11 +60,16 @@ class Reference:
         return Answer(results=page, envelope={"count": 0}, counted=("count",), following=following)
 
     def ticker_details(self, call: Call) -> Answer:
-        as_of = optional_day(call.query, "date") or self._publication.today()
+        as_of = self._as_of(call)
         details = self._market.details(call.parts["ticker"], as_of)
         if details is None:
             raise not_found()
         return Answer(results=details)
+
+    def _as_of(self, call: Call) -> dt.date:
+        """The date asked for; nothing is known of the future."""
+        today = self._publication.today()
+        return min(optional_day(call.query, "date") or today, today)
 
     def floats(self, call: Call) -> Answer:
         rows = by_ticker(self._market.floats(self._publication.today()), call.query)

@@ -96,9 +96,10 @@ def _volumes(
 def _prices(
     daily: Floats, sessions: Integers, slots: Integers, counts: Integers, words: Words
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    day = daily[sessions]
-    day_open, day_close = day[:, daily_prices.OPEN], day[:, daily_prices.CLOSE]
-    day_high, day_low, ticks = day[:, daily_prices.HIGH], day[:, daily_prices.LOW], day[:, daily_prices.TICKS]
+    of_day = daily.T.copy()
+    day_open, day_close = of_day[daily_prices.OPEN][sessions], of_day[daily_prices.CLOSE][sessions]
+    day_high, day_low = of_day[daily_prices.HIGH][sessions], of_day[daily_prices.LOW][sessions]
+    ticks = of_day[daily_prices.TICKS][sessions]
     lasts = (np.cumsum(counts) - 1)[counts > 0]
     firsts = lasts - counts[counts > 0] + 1
     wobble = ((words >> np.uint64(16)) & np.uint64(0xFFF)) * 2.0**-12 - 0.5

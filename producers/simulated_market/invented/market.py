@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.trading_calendar import NEW_YORK, TradingCalendar
-from producers.simulated_market.bar_columns import BarColumns, folded
+from producers.simulated_market.bar_columns import BarColumns, folded, joined
 from producers.simulated_market.invented import companies, daily_prices, dice
 from producers.simulated_market.invented.daily_prices import DailyPrices
 from producers.simulated_market.invented.intraday_bars import five_minute_bars
@@ -71,9 +71,10 @@ class InventedMarket:
         return list(map(GroupedRow, symbols, volumes, averages, opens, closes, highs, lows, [at] * len(trades), counts))
 
     def day_bars(self, ticker: str, days: Sequence[dt.date]) -> BarColumns:
-        listing, days = self._trading(ticker, days)
-        row = 0 if listing is None else listing.row
+        row, days = self._trading(ticker, days)
         days = [day for day in days if self._prices.on(day).traded[row]]
+        if not days:
+            return joined([])
         midnights = [dt.datetime.combine(day, dt.time(), tzinfo=NEW_YORK) for day in days]
         columns = np.array([self._prices.on(day).columns[row] for day in days]).reshape(len(days), 8)
         return BarColumns(
@@ -89,8 +90,9 @@ class InventedMarket:
         )
 
     def minute_bars(self, ticker: str, days: Sequence[dt.date], width: int) -> BarColumns:
-        listing, days = self._trading(ticker, days)
-        row = 0 if listing is None else listing.row
+        row, days = self._trading(ticker, days)
+        if not days:
+            return joined([])
         shapes, day_keys = self._window(tuple(days))
         daily = [self._prices.on(day) for day in days]
         bars = five_minute_bars(
@@ -104,11 +106,12 @@ class InventedMarket:
             bars = split_into_minutes(bars)
         return bars if width in (1, 5) else folded(bars, width * 60_000)
 
-    def _trading(self, ticker: str, days: Sequence[dt.date]) -> tuple[Listing | None, list[dt.date]]:
+    def _trading(self, ticker: str, days: Sequence[dt.date]) -> tuple[int, list[dt.date]]:
+        """The ticker's row, and which of the days it was listed on."""
         listing = self._universe.find(ticker)
         if listing is None:
-            return None, []
-        return listing, [day for day in days if day >= HISTORY_BEGINS and listing.trades_on(day)]
+            return 0, []
+        return listing.row, [day for day in days if day >= HISTORY_BEGINS and listing.trades_on(day)]
 
     def _make_window(self, days: tuple[dt.date, ...]) -> tuple[list[SessionShape], dice.Words]:
         keys = [dice.label(self._seed, dice.Purpose.MINUTES, day.toordinal()) for day in days]
@@ -179,6 +182,8 @@ class InventedMarket:
         return ratios
 
     def _last_close(self, listing: Listing, as_of: dt.date) -> float | None:
+        if as_of <= HISTORY_BEGINS:
+            return None
         day = self.calendar.previous_trading_day(as_of)
         if not listing.trades_on(day):
             return None

@@ -40,7 +40,8 @@ def split_into_minutes(bars: BarColumns) -> BarColumns:
     last = turns == counts[parents] - 1
     ends = bars.opens[parents] + (bars.closes - bars.opens)[parents] * (turns + 1) / counts[parents]
     ticks = np.where(bars.lows < 1.0, 10_000.0, 100.0)[parents]
-    closes = np.where(last, bars.closes[parents], np.rint(ends * ticks) / ticks)
+    inside = np.clip(np.rint(ends * ticks) / ticks, bars.lows[parents], bars.highs[parents])
+    closes = np.where(last, bars.closes[parents], inside)
     opens = np.where(turns == 0, bars.opens[parents], np.roll(closes, 1))
     peak = (words >> np.uint64(8)).astype(np.int64) % counts
     trough = (words >> np.uint64(16)).astype(np.int64) % counts

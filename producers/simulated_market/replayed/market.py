@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
-from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.simulated_market.bar_columns import BarColumns, folded, joined
 from producers.simulated_market.invented import companies, dice
 from producers.simulated_market.invented.listing import Listing
 from producers.simulated_market.invented.sic_codes import SIC_CODES
 from producers.simulated_market.invented.static_listings import share_count
-from producers.simulated_market.replayed.flat_file import file_of_day, read_bars
+from producers.simulated_market.replayed.flat_file import DayFile, days_on_file, file_of_day, read_day, read_tickers
 from producers.simulated_market.wire_rows import (
     FloatRow,
     GroupedRow,
@@ -31,8 +31,10 @@ from producers.simulated_market.wire_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from market.trading_calendar import TradingCalendar
 
 _DAYS_KEPT = 16
 
@@ -53,16 +55,17 @@ class ReplayedMarket:
     # Bars
 
     def grouped(self, day: dt.date) -> list[GroupedRow]:
-        at = int(dt.datetime.combine(day, dt.time(16), tzinfo=NEW_YORK).timestamp()) * 1000
-        if self.calendar.is_trading_day(day):
-            at = int(self.calendar.session(day).closes_at.timestamp()) * 1000
-        return [_grouped_row(ticker, bars, at) for ticker, bars in self._daily(day).items()]
+        file = self._daily(day)
+        if not file.places or not self.calendar.is_trading_day(day):
+            return []
+        at = int(self.calendar.session(day).closes_at.timestamp()) * 1000
+        return [_grouped_row(ticker, file.bars, place.start, at) for ticker, place in file.places.items()]
 
     def day_bars(self, ticker: str, days: Sequence[dt.date]) -> BarColumns:
-        return joined([bars for day in days if (bars := self._daily(day).get(ticker)) is not None])
+        return joined([bars for day in days if (bars := self._daily(day).bars_of(ticker)) is not None])
 
     def minute_bars(self, ticker: str, days: Sequence[dt.date], width: int) -> BarColumns:
-        bars = joined([bars for day in days if (bars := self._minutes(day).get(ticker)) is not None])
+        bars = joined([bars for day in days if (bars := self._minutes(day).bars_of(ticker)) is not None])
         return bars if width == 1 else folded(bars, width * 60_000)
 
     # Reference data
@@ -95,40 +98,41 @@ class ReplayedMarket:
 
     # Files
 
-    def _read_day(self, day: dt.date) -> Mapping[str, BarColumns]:
-        return read_bars(file_of_day(self._folder, "day_aggs_v1", day))
+    def _read_day(self, day: dt.date) -> DayFile:
+        return read_day(file_of_day(self._folder, "day_aggs_v1", day))
 
-    def _read_minutes(self, day: dt.date) -> Mapping[str, BarColumns]:
-        return read_bars(file_of_day(self._folder, "minute_aggs_v1", day))
+    def _read_minutes(self, day: dt.date) -> DayFile:
+        return read_day(file_of_day(self._folder, "minute_aggs_v1", day))
 
     def _read_listings(self) -> dict[str, Listing]:
         """A listing for every ticker of any day file, in the order of their symbols."""
         first_days: dict[str, dt.date] = {}
-        for path in sorted(self._folder.glob("us_stocks_sip/day_aggs_v1/*/*/*.csv.gz")):
-            day = dt.date.fromisoformat(path.name.removesuffix(".csv.gz"))
-            for ticker in read_bars(path):
+        for day, path in days_on_file(self._folder, "day_aggs_v1"):
+            for ticker in read_tickers(path):
                 first_days.setdefault(ticker, day)
         return {ticker: _listing(ticker, first_days[ticker]) for ticker in sorted(first_days)}
 
     def _last_close(self, ticker: str, as_of: dt.date) -> float | None:
         """The close of the latest session before the date, or within the week before it."""
+        if as_of > self.calendar.LAST_DAY or as_of < self.calendar.FIRST_DAY + dt.timedelta(days=30):
+            return None
         for day in reversed(self.calendar.last_trading_days(5, up_to=as_of - dt.timedelta(days=1))):
-            if (bars := self._daily(day).get(ticker)) is not None:
+            if (bars := self._daily(day).bars_of(ticker)) is not None:
                 return float(bars.closes[-1])
         return None
 
 
-def _grouped_row(ticker: str, bars: BarColumns, at: int) -> GroupedRow:
+def _grouped_row(ticker: str, bars: BarColumns, place: int, at: int) -> GroupedRow:
     return GroupedRow(
         T=ticker,
-        v=float(bars.volumes[0]),
-        vw=None,
-        o=float(bars.opens[0]),
-        c=float(bars.closes[0]),
-        h=float(bars.highs[0]),
-        l=float(bars.lows[0]),
+        v=float(bars.volumes[place]),
+        vw=UNSET,
+        o=float(bars.opens[place]),
+        c=float(bars.closes[place]),
+        h=float(bars.highs[place]),
+        l=float(bars.lows[place]),
         t=at,
-        n=int(bars.trades[0]) or None,
+        n=int(bars.trades[place]) or UNSET,
     )
 
 
