@@ -20,7 +20,7 @@ from yarl import URL
 from consumer.massive.answers import Answer, parse_retry_after, read_page
 from consumer.massive.budget import Budget, Sleep
 from consumer.massive.envelope import Page, PageReader
-from consumer.massive.errors import BadAnswer, MassiveError, ProviderUnavailable, RateLimited
+from consumer.massive.errors import MassiveError, ProviderUnavailable, RateLimited
 from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
 
@@ -91,8 +91,6 @@ class Transport:
                 if refusals >= self._patience.rate_limited_tries:
                     raise
                 await self._wait_for_the_vendor(error, refusals)
-            except BadAnswer:
-                raise
             except ProviderUnavailable as error:
                 tries += 1
                 if tries >= self._patience.tries:

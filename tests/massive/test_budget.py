@@ -102,6 +102,15 @@ async def test_processes_with_different_limits_share_one_key(redis: Redis) -> No
     assert not (await budget_on(redis, wide).ask()).granted
 
 
+async def test_nobody_overtakes_a_grant_that_is_reserved_already(redis: Redis) -> None:
+    narrow = (Window(name="second", limit=1, length=dt.timedelta(seconds=0.5)),)
+    wide = (Window(name="second", limit=9, length=dt.timedelta(seconds=0.5)),)
+    await budget_on(redis, narrow).ask()
+    reserved = await budget_on(redis, narrow).ask()
+    assert reserved.wait > dt.timedelta(0)
+    assert (await budget_on(redis, wide).ask()).at_us >= reserved.at_us
+
+
 ASK_IN_A_PROCESS = """
 import asyncio, sys
 from redis.asyncio import Redis
