@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.plan import missing_parts, newer_caches
+from consumer.postgres import slots
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, volume_slots
 from consumer.tasks.part import PartContext
+from producers.messages import TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from consumer.tasks.part import Write
 
 NOT_YET_RETRY = dt.timedelta(minutes=15)
+UNPROVEN_TOLERATED = 0.01
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
 
 
@@ -123,7 +126,22 @@ async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: S
     if stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}:
         due = await metadata_enrich.due_details(ctx)
         lines += [f"metadata_enrich details of {len(due)} symbols{_because(ended, 'details:')}"] if due else []
+    if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
+        sessions = ctx.sessions(ctx.services.options.slot_sessions)
+        lines += unproven_lines(await slots.unproven_by_day(ctx.services.pool, sessions))
     return lines
+
+
+def unproven_lines(unproven: dict[dt.date, tuple[int, int]]) -> list[str]:
+    """Say which sessions have too many symbols whose daily bar has volume and whose slots have none.
+
+    A few are the vendor's oddities (trades that count for the day and not for a minute); many are a hole.
+    """
+    return [
+        f"volume_slots {day}: {count} of {rows} symbols traded that day and have no slot"
+        for day, (count, rows) in unproven.items()
+        if count > UNPROVEN_TOLERATED * rows
+    ]
 
 
 def _slot_lines(missing: dict[str, list[dt.date]], ended: Sequence[EndedPart]) -> list[str]:

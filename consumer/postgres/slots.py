@@ -120,6 +120,16 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     )
 
 
+async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[dt.date, tuple[int, int]]:
+    """Return for each day with unproven rows how many there are, and how many rows the day has in all."""
+    rows = await connection.fetch(
+        "SELECT trading_date, count(*) FILTER (WHERE outcome = 'unproven') AS unproven, count(*) AS rows "
+        "FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY trading_date ORDER BY trading_date",
+        days,
+    )
+    return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}
+
+
 async def read_slots(
     connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
 ) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:
