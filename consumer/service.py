@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
 import secrets
-import signal
 import socket
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,8 +17,6 @@ from typing import TYPE_CHECKING
 import redis
 import redis.asyncio
 from loguru import logger
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.reporting import Reporter
@@ -34,38 +30,23 @@ from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
+from consumer.runtime import connect_redis, stop_signals, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.tasks.part import Services, TaskOptions
 from consumer.web.app import Monitor, serve_http
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from consumer.massive.budget import Budget
     from consumer.settings import Settings
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
 BLOCKING_TIMEOUT_S = 10.0
-COMMAND_TIMEOUT_S = 5.0
-
-
-def utc_now() -> dt.datetime:
-    """The one clock of the process."""
-    return dt.datetime.now(dt.UTC)
 
 
 def consumer_name() -> str:
     """A name that is never used again: a reused one would inherit the entries of a dead namesake."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.asyncio.Redis:
-    """A client that does not retry by itself: what may be repeated is decided by whoever sends it."""
-    return redis.asyncio.Redis.from_url(
-        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=COMMAND_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0), health_check_interval=0,
-    )  # fmt: skip
 
 
 def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
@@ -93,20 +74,6 @@ def task_options(settings: Settings) -> TaskOptions:
         requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),
         flat_files=settings.flat_files,
     )
-
-
-@contextlib.asynccontextmanager
-async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:

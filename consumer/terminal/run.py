@@ -22,7 +22,7 @@ from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.ledger import Pool
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from consumer.service import connect_redis, stop_signals, utc_now
+from consumer.runtime import connect_redis, stop_signals, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.terminal.children import Child, ChildFailed
 from consumer.terminal.progress import display_for

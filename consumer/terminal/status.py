@@ -10,7 +10,7 @@ from rich.console import Console
 
 from consumer.cycle.reporting import human_duration
 from consumer.postgres.pool import CONNECTION_ERRORS
-from consumer.service import connect_redis, utc_now
+from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.servers import NotRunning, locate

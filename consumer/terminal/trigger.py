@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from consumer.postgres.pool import CONNECTION_ERRORS
-from consumer.service import connect_redis, utc_now
+from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.progress import display_for
 from consumer.terminal.reach import reach_postgres

@@ -1,0 +1,45 @@
+"""Gives a process of ours its clock, its Redis client and its stop signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import signal
+from typing import TYPE_CHECKING
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+COMMAND_TIMEOUT_S = 5.0
+
+
+def utc_now() -> dt.datetime:
+    """The one clock of the process."""
+    return dt.datetime.now(dt.UTC)
+
+
+def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.asyncio.Redis:
+    """A client that does not retry by itself: what may be repeated is decided by whoever sends it."""
+    return redis.asyncio.Redis.from_url(
+        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=COMMAND_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0), health_check_interval=0,
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
