@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs the tests against real servers of its own; what this machine lacks is skipped, with the reason printed.
+#
+#   ./run-tests.sh [FLAGS AND PATHS OF pytest]
+#
+# Needs python3 (3.11 or newer) with its venv module; see also .ci/run.
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=tools/virtual-environment.sh
+. "$root/tools/virtual-environment.sh"
+
+ready_environment "$root" embedded flat-files dev
+cd -- "$root"
+exec .venv/bin/python -m pytest "$@"
