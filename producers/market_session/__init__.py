@@ -1,0 +1,1 @@
+"""Publishes SESSION_CHANGED on market:session, once for every transition of the trading calendar."""

@@ -1,0 +1,61 @@
+"""Starts the market-session producer as a process: `python -m producers.market_session`.
+
+SIGTERM and SIGINT end it at once (nothing is held, nothing to finish). Exit codes: 0 ended by a signal,
+1 the calendar ends here, 2 the settings are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from loguru import logger
+from redis.asyncio import Redis
+
+from market.trading_calendar import CalendarError
+from producers.logs import configure_logs
+from producers.market_session.run import run
+from producers.market_session.settings import BadSettings, Settings, read_settings
+
+
+def main() -> int:
+    configure_logs(json=not sys.stderr.isatty())
+    try:
+        settings = read_settings(os.environ)
+        asyncio.run(_run_until_signalled(settings))
+    except BadSettings as error:
+        for problem in error.problems:
+            logger.bind(problem=problem).error("setting_refused")
+        return 2
+    except CalendarError as error:
+        logger.bind(problem=str(error)).error("trading_calendar_unusable")
+        return 1
+    return 0
+
+
+async def _run_until_signalled(settings: Settings) -> None:
+    # Shorter than a pass: a dead connection is noticed here, the timeout of a pass is the second line.
+    redis = Redis.from_url(
+        settings.redis_url,
+        decode_responses=True,
+        encoding_errors="replace",
+        socket_timeout=5,
+        socket_connect_timeout=5,
+    )
+    producer = asyncio.create_task(run(redis, settings.calendar, catch_up=settings.catch_up))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, producer.cancel)
+    logger.bind(catch_up_days=settings.catch_up.days).info("market_session_producer_started")
+    try:
+        await producer
+    except asyncio.CancelledError:
+        logger.info("market_session_producer_stopped")
+    finally:
+        await redis.aclose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Reads what has been published on the session stream, and publishes the next transition atomically.
+
+Every call may be repeated and may come from any number of producers: the script alone decides whether a
+transition is new. The state key is written in that script; when it is lost, the stream's newest entry stands in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import Enum, auto
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from producers.keys import SESSION_PUBLISHED, SESSIONS
+from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed, encode
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# Clocks of machines under NTP differ by milliseconds; a look at Redis' clock takes a round trip.
+CLOCK_TOLERANCE = dt.timedelta(seconds=2)
+# Entries that people added by hand may stand on top of ours.
+ENTRIES_LOOKED_AT = 100
+# A hand-written entry further ahead than this would silence the producer until then.
+FARTHEST_AHEAD = dt.timedelta(days=1)
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+_LATEST_READABLE_MS = (dt.datetime(9999, 12, 30, tzinfo=dt.UTC) - _EPOCH) // _MILLISECOND
+
+
+class Outcome(Enum):
+    PUBLISHED = auto()
+    KNOWN = auto()  # by another producer, or by us before a lost reply
+    EARLY = auto()  # Redis' clock has not reached it
+    MOVED = auto()  # the state was lost and the stream has changed since the look
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at the stream: what was published last (None: nothing known), by Redis' clock at that time."""
+
+    latest_at: dt.datetime | None
+    newest_entry_id: str
+    redis_now: dt.datetime
+
+
+class SessionStream:
+    """The stream `market:session` as its producers see it; needs a client with decode_responses."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._publish = redis.register_script((files(__package__) / "publish.lua").read_text("utf-8"))
+
+    async def look(self) -> Published:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.get(SESSION_PUBLISHED.pattern)
+            pipe.time()
+            state, (seconds, microseconds) = await pipe.execute()
+        redis_now = _EPOCH + dt.timedelta(seconds=seconds, microseconds=microseconds)
+        if state is not None and state.isascii() and state.isdigit():
+            latest_at = _EPOCH + min(int(state), _LATEST_READABLE_MS) * _MILLISECOND
+            return Published(latest_at=latest_at, newest_entry_id="", redis_now=redis_now)
+        return await self._look_at_entries(redis_now)
+
+    async def publish(self, message: SessionChanged, seen: Published) -> Outcome:
+        fields = [text for pair in encode(message).items() for text in pair]
+        bounds = (CLOCK_TOLERANCE // _MILLISECOND, str(SESSIONS.kept))
+        lost_state = (seen.newest_entry_id, 0 if seen.latest_at is None else _milliseconds(seen.latest_at))
+        answer = await self._publish(
+            keys=[SESSIONS.name, SESSION_PUBLISHED.pattern],
+            args=[_milliseconds(message.timestamp), *bounds, *lost_state, *fields],
+        )
+        return Outcome[answer] if answer in Outcome.__members__ else Outcome.PUBLISHED
+
+    async def _look_at_entries(self, redis_now: dt.datetime) -> Published:
+        entries: Any = await self._redis.xrevrange(SESSIONS.name, count=ENTRIES_LOOKED_AT)
+        instants = (_instant(fields) for _, fields in entries)
+        believable = (at for at in instants if at is not None and at <= redis_now + FARTHEST_AHEAD)
+        return Published(
+            latest_at=next(believable, None),
+            newest_entry_id=entries[0][0] if entries else "",
+            redis_now=redis_now,
+        )
+
+
+def _milliseconds(instant: dt.datetime) -> int:
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def _instant(fields: dict[str, str]) -> dt.datetime | None:
+    try:
+        return decode_session_changed(fields).timestamp
+    except UndecodableMessage:
+        return None
