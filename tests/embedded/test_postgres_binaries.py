@@ -16,6 +16,7 @@ from consumer.embedded.errors import EmbeddedUnavailable
 from consumer.embedded.postgres_binaries import account_for, find_binaries
 from consumer.embedded.postgres_server import EmbeddedPostgres
 
+ANYWHERE = Path("/usr/bin")  # where every user may go, unlike perhaps this checkout
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about running as root")
 
 
@@ -27,7 +28,7 @@ def test_an_ordinary_user_runs_it_as_himself(data_dir: Path) -> None:
 @as_root
 def test_root_runs_new_data_as_nobody(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o711)
-    account = account_for(data_dir / "postgres", find_binaries())
+    account = account_for(data_dir / "postgres", ANYWHERE)
     assert account is not None
     assert account.uid == pwd.getpwnam("nobody").pw_uid
 
@@ -38,7 +39,7 @@ def test_root_runs_existing_data_as_its_owner(data_dir: Path) -> None:
     home.mkdir(parents=True)
     owner = pwd.getpwnam("daemon").pw_uid
     os.chown(home, owner, -1)
-    account = account_for(home, find_binaries())
+    account = account_for(home, ANYWHERE)
     assert account is not None
     assert account.uid == owner
 
@@ -61,11 +62,12 @@ async def test_root_stays_root_unseen_where_nobody_cannot_go(data_dir: Path) -> 
 
 
 @as_root
-async def test_root_is_told_which_directory_is_in_the_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_is_told_which_directory_is_in_the_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_dir.mkdir(parents=True)
     data_dir.parent.chmod(0o700)
     monkeypatch.setattr("consumer.embedded.leash.PROBE", "refused")
     with pytest.raises(EmbeddedUnavailable, match=rf"cannot enter {data_dir.parent},.*DATABASE_URL"):
-        await EmbeddedPostgres(data_dir).start()
+        account_for(data_dir / "postgres", ANYWHERE)
 
 
 def namespaces_allowed() -> bool:
