@@ -80,7 +80,7 @@ async def test_producers_that_are_cut_off_anywhere_lose_and_repeat_nothing(
         task.cancel()
         cut += bool(isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError))
     await new_producer(Clock(saturday)).publish_due()
-    assert cut > 50
+    assert cut, "nobody was cut off: the test proves nothing"
     assert await published_instants(redis) == scheduled(calendar, monday, saturday)
 
 
