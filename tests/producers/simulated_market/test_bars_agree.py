@@ -52,10 +52,12 @@ def test_one_minute_bars_fold_into_the_five_minute_bars(market):
         minutes, bars = market.minute_bars(symbol, DAYS, 1), market.minute_bars(symbol, DAYS, 5)
         windows = minutes.starts_ms // 300_000 * 300_000
         assert np.array_equal(np.unique(windows), bars.starts_ms)
-        for start, high, low, volume in zip(bars.starts_ms, bars.highs, bars.lows, bars.volumes, strict=True):
+        for place, start in enumerate(bars.starts_ms):
             inside = windows == start
-            assert (minutes.highs[inside].max(), minutes.lows[inside].min()) == (high, low)
-            assert minutes.volumes[inside].sum() == pytest.approx(volume, abs=1e-6)
+            assert (minutes.opens[inside][0], minutes.closes[inside][-1]) == (bars.opens[place], bars.closes[place])
+            assert (minutes.highs[inside].max(), minutes.lows[inside].min()) == (bars.highs[place], bars.lows[place])
+            assert minutes.volumes[inside].sum() == pytest.approx(bars.volumes[place], abs=1e-6)
+            assert minutes.trades[inside].sum() == bars.trades[place]
             assert np.all(minutes.volumes[inside] > 0)
 
 

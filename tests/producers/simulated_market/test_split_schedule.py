@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from statistics import median
 
 import pytest
 
 from market.trading_calendar import TradingCalendar
+from producers.simulated_market.invented.market import InventedMarket
 
 CALENDAR = TradingCalendar()
 
@@ -47,6 +49,18 @@ async def test_a_split_moves_the_raw_price_and_volume_between_two_sessions(serve
             assert adjusted[0]["v"] / raw[0]["v"] == pytest.approx(adjusted[1]["v"] / raw[1]["v"] * ratio, rel=1e-6)
             checked += 1
     assert checked > 3
+
+
+def test_raw_volumes_follow_the_number_of_shares():
+    market = InventedMarket(2000, 1, CALENDAR)
+    left_over = []
+    for split in market.splits(dt.date(2025, 9, 15), dt.date(2025, 11, 11)):
+        day = dt.date.fromisoformat(split.execution_date)
+        bars = market.day_bars(split.ticker, [CALENDAR.previous_trading_day(day), day])
+        if len(bars) == 2 and split.split_to / split.split_from >= 3:
+            left_over.append(bars.volumes[1] / bars.volumes[0] / (split.split_to / split.split_from))
+    assert len(left_over) > 5
+    assert 0.5 < median(left_over) < 2
 
 
 async def test_a_whole_day_is_adjusted_like_a_range(serve):
