@@ -1,0 +1,153 @@
+"""Holds whole cycles on real prices and volumes against independent calculations from the same files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.real_market.expected import talib_atr
+
+if TYPE_CHECKING:
+    from tests.real_market.conftest import Replayed
+    from tests.real_market.expected import Files
+
+STORED_SESSIONS = 30
+SLOT_SESSIONS = 10
+RVOL_SESSIONS = 5
+
+
+@pytest.fixture(params=["columbus", "apple"])
+def replayed(request: pytest.FixtureRequest) -> Replayed:
+    run: Replayed = request.getfixturevalue(request.param)
+    return run
+
+
+def test_atr_of_every_ticker_is_talibs_on_split_adjusted_bars(replayed: Replayed, files: Files) -> None:
+    bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
+    adjusted = {ticker: files.adjusted(ticker, own, replayed.day) for ticker, own in bars.items()}
+    wanted = {ticker: atr for ticker, own in adjusted.items() if (atr := talib_atr(own)) is not None}
+    assert len(wanted) >= 10
+    found = replayed.atr()
+    assert found.keys() == wanted.keys()
+    for ticker, atr in wanted.items():
+        assert found[ticker]["atr"] == pytest.approx(atr, rel=0, abs=1e-9), ticker
+        percent = 100 * atr / adjusted[ticker][-1].close
+        assert found[ticker]["atr_percent"] == pytest.approx(percent, rel=0, abs=1e-9), ticker
+        assert found[ticker]["updated"] == str(replayed.day)
+
+
+def test_the_atr_cache_holds_what_the_table_holds(replayed: Replayed) -> None:
+    stored = {row["symbol"]: (row["atr"], row["atr_percent"]) for row in replayed.tables["ticker_atr"]}
+    assert {ticker: (value["atr"], value["atr_percent"]) for ticker, value in replayed.atr().items()} == stored
+
+
+def test_apples_atr_shows_no_trace_of_its_split(apple: Replayed, files: Files) -> None:
+    bars = files.bars(files.sessions(STORED_SESSIONS, apple.day))["AAPL"]
+    naive = talib_atr(bars)
+    assert naive is not None
+    found = apple.atr()["AAPL"]
+    assert naive > 10 * found["atr"]
+    assert found["atr_percent"] < 3.0
+    assert [(row["symbol"], row["execution_day"]) for row in apple.tables["stock_split"]] == [("AAPL", apple.day)]
+
+
+@pytest.mark.parametrize("ticker", ["SPY", "IBM", "BAC", "AIG"])
+def test_rvol_averages_are_the_mean_accumulated_volumes_of_five_sessions(
+    columbus: Replayed, files: Files, ticker: str
+) -> None:
+    wanted = files.rvol_averages(ticker, files.sessions(RVOL_SESSIONS, columbus.day))
+    assert len(wanted) > 100
+    assert columbus.keys[f"rvol:hist:avg:{ticker}:5"] == wanted
+
+
+def test_apples_rvol_averages_count_shares_of_before_the_split_seven_times(apple: Replayed, files: Files) -> None:
+    sessions = files.sessions(RVOL_SESSIONS, apple.day)
+    assert [day for day in sessions if "AAPL" in files.slots(day)] == sessions[2:]
+    assert apple.keys["rvol:hist:avg:AAPL:5"] == files.rvol_averages("AAPL", sessions)
+
+
+def test_tickers_without_minutes_have_no_rvol_averages(replayed: Replayed, files: Files) -> None:
+    listed = {row["symbol"] for row in replayed.tables["ticker_universe"] if row["is_active"]}
+    sessions = files.sessions(RVOL_SESSIONS, replayed.day)
+    with_minutes = {ticker for day in sessions for ticker in files.slots(day)} & listed
+    found = {key.split(":")[3] for key in replayed.keys if key.startswith("rvol:hist:avg:")}
+    assert found == with_minutes
+
+
+def test_the_slots_of_spy_are_sums_of_its_minutes(columbus: Replayed, files: Files) -> None:
+    found: dict[dt.date, dict[int, float]] = defaultdict(dict)
+    for row in columbus.tables["volume_slots"]:
+        if row["symbol"] == "SPY":
+            found[row["date"]][row["slot_number"]] = row["volume"]
+            minutes = 240 + 5 * row["slot_number"]
+            assert row["slot_time"] == dt.time(minutes // 60, minutes % 60)
+    days = files.sessions(6, columbus.day)
+    assert found == {day: {slot: volume for slot, volume in files.slots(day)["SPY"].items() if volume} for day in days}
+
+
+def test_every_daily_bar_of_the_window_is_stored_as_the_file_has_it(replayed: Replayed, files: Files) -> None:
+    bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
+    wanted = {(ticker, *bar) for ticker, own in bars.items() for bar in own}
+    rows = replayed.tables["market_data_daily"]
+    assert {(r["symbol"], r["trading_date"], r["high"], r["low"], r["close"], r["volume"]) for r in rows} == wanted
+
+
+def test_market_cap_is_shares_times_the_latest_close(replayed: Replayed, files: Files) -> None:
+    bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
+    shares = {row["symbol"]: row["shares_outstanding"] for row in replayed.tables["ticker_metadata"]}
+    metadata = replayed.metadata()
+    priced = [ticker for ticker in bars if ticker in metadata]
+    assert len(priced) >= 10
+    for ticker in priced:
+        close = files.adjusted(ticker, bars[ticker], replayed.day)[-1].close
+        assert metadata[ticker]["market_cap"] == round(shares[ticker] * close), ticker
+        assert metadata[ticker]["as_of"] == str(replayed.day)
+
+
+def test_average_volumes_count_shares_of_before_a_split_as_shares_of_today(apple: Replayed, files: Files) -> None:
+    bars = files.bars(files.sessions(STORED_SESSIONS, apple.day))["AAPL"]
+    volumes = [bar.volume for bar in files.adjusted("AAPL", bars, apple.day)]
+    found = apple.metadata()["AAPL"]
+    assert found["avg_volume_30d"] == round(sum(volumes) / 30)
+    assert found["avg_volume_10d"] == round(sum(volumes[-10:]) / 10)
+
+
+def test_the_universe_is_every_ticker_of_the_files(replayed: Replayed, files: Files) -> None:
+    named = {row["ticker"] for day in files.days("day_aggs_v1") for row in files.rows("day_aggs_v1", day)}
+    assert replayed.keys["ticker:universe"] == named
+    assert replayed.metadata().keys() == named
+
+
+def test_sessions_and_symbols_without_minutes_are_recorded_as_unproven(replayed: Replayed, files: Files) -> None:
+    wanted: dict[tuple[dt.date, str], str] = {}
+    listed = {row["symbol"] for row in replayed.tables["ticker_universe"] if row["is_active"]}
+    for day in files.sessions(SLOT_SESSIONS, replayed.day):
+        with_a_bar = {row["ticker"] for row in files.rows("day_aggs_v1", day) if float(row["volume"]) > 0}
+        for ticker in listed:
+            outcome = "unproven" if ticker in with_a_bar else "no_trades"
+            wanted[day, ticker] = "traded" if ticker in files.slots(day) else outcome
+    found = {(row["trading_date"], row["symbol"]): row["outcome"] for row in replayed.tables["volume_slots_daily"]}
+    assert set(wanted.values()) >= {"traded", "unproven"}
+    assert found == wanted
+
+
+def test_a_run_that_could_not_prove_all_slots_says_so_and_exits_3(replayed: Replayed, files: Files) -> None:
+    assert replayed.exit_code == 3
+    rows = replayed.tables["volume_slots_daily"]
+    for day in files.sessions(SLOT_SESSIONS, replayed.day):
+        own = [row for row in rows if row["trading_date"] == day]
+        unproven = sum(row["outcome"] == "unproven" for row in own)
+        line = f"volume_slots {day}: {unproven} of {len(own)} symbols traded that day and have no slot"
+        assert f"missing {line}" in replayed.printed
+        assert line in replayed.tables["cycle"][0]["missing"]
+    assert replayed.tables["cycle"][0]["state"] == "partial"
+    assert "maintenance:last_run" not in replayed.keys
+
+
+def test_nothing_is_left_half_built_or_half_done(replayed: Replayed) -> None:
+    assert [key for key in replayed.keys if key.startswith("maintenance:building:")] == []
+    assert replayed.keys["maintenance:tasks"] == 0
+    assert "maintenance:dead" not in replayed.keys
