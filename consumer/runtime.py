@@ -28,6 +28,7 @@ def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.as
     return redis.asyncio.Redis.from_url(
         url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=COMMAND_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0), health_check_interval=0,
+        encoding_errors="replace",  # one value that is no UTF-8 must not make a whole read fail
     )  # fmt: skip
 
 

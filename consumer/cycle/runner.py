@@ -24,7 +24,7 @@ from consumer.massive.requests import counted_requests
 from consumer.postgres import ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.postgres.pool import CONNECTION_ERRORS
-from consumer.tasks.part import PartContext
+from consumer.tasks.part import InputMissing, PartContext
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
 from producers.reports import EventName
 
@@ -106,7 +106,7 @@ class CycleRunner:
 
     def classify(self, failure: BaseException) -> Policy:
         match failure:
-            case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway():
+            case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing():
                 return Policy.END
             case BadRequest():
                 return Policy.REJECT

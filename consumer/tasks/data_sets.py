@@ -28,6 +28,12 @@ CACHE_INPUTS: dict[str, tuple[str, ...]] = {
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
 CACHES = tuple(CACHE_INPUTS)
+# Without these of the day itself a cache stays as it was: it carries the day's date, or readers take it for the day's.
+CACHE_REQUIRES: dict[str, tuple[str, ...]] = {
+    CACHE_ATR: (ATR,),
+    **dict.fromkeys(CACHE_RVOL, (VOLUME_SLOTS,)),
+    CACHE_AVERAGE_VOLUMES: (DERIVED,),
+}
 
 STAGE_BARS = "ohlc_daily/bars"
 STAGE_SPLITS = "ohlc_daily/splits"

@@ -18,6 +18,7 @@ from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
 from consumer.tasks.metadata_enrich import shares_now
 from consumer.tasks.ohlc_daily import split_factors
+from consumer.tasks.part import require_coverage
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ShareCount(msgspec.Struct, frozen=True, kw_only=True):
 
 async def compute_derived(ctx: PartContext) -> Write:
     """Derive the figures of every symbol with a bar in the last 30 sessions."""
+    await require_coverage(ctx, data_sets.DAILY_BARS)
     computed_at = ctx.services.now()
     sessions = ctx.sessions(max(AVERAGES))
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):

@@ -15,6 +15,7 @@ import numpy as np
 from consumer.massive.errors import BadAnswer
 from consumer.postgres import bars, ledger
 from consumer.tasks import data_sets
+from consumer.tasks.part import require_coverage
 from market.atr import latest_atr
 from market.splits import Split, price_factors
 from market.symbols import is_test_issue
@@ -108,6 +109,7 @@ def one_per_day(rows: list[SplitRow]) -> tuple[list[Split], list[str]]:
 
 async def compute_atr(ctx: PartContext) -> Write:
     """ATR(14) of every symbol with a bar in the window and enough history; percent of the adjusted last close."""
+    await require_coverage(ctx, data_sets.DAILY_BARS)
     computed_at = ctx.services.now()
     window_start = ctx.sessions(ctx.services.options.ohlc_sessions)[0]
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from consumer.massive.errors import MassiveError
+from consumer.postgres import coverage
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -87,6 +88,10 @@ class PartContext:
         return max(since, self.cycle.opened_at) if self.cycle.force else since
 
 
+class InputMissing(Exception):
+    """What this part computes from is not there; computing without it would pass off old data as the day's."""
+
+
 T = TypeVar("T")
 
 
@@ -107,6 +112,13 @@ async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from several
     return [task.result() for task in tasks]
+
+
+async def require_coverage(ctx: PartContext, *data_sets: str) -> None:
+    """Raise InputMissing unless the ledger covers all of *data_sets* on the cycle's day."""
+    for data_set in data_sets:
+        if await coverage.covered_on(ctx.services.pool, data_set, ctx.day) is None:
+            raise InputMissing(f"{data_set} of {ctx.day} is not there: what stood before is kept")
 
 
 Write = Callable[["Connection"], Awaitable["PartReport"]]

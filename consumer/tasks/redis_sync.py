@@ -15,6 +15,7 @@ import numpy as np
 from consumer.postgres import bars, ledger, slots
 from consumer.redis_cache.writer import CacheWriter
 from consumer.tasks import data_sets
+from consumer.tasks.part import require_coverage
 from market.rvol import mean_accumulated_volume
 from market.splits import price_factors
 from market.volume_slots import SLOTS_PER_DAY, first_unobserved_slot
@@ -37,6 +38,7 @@ _WHOLE_NUMBERS = ("market_cap", "float_shares", "shares_outstanding", "avg_volum
 async def sync_cache(ctx: PartContext) -> Write:
     """Write one cache and read it back; the ledger then says as of which day it stands."""
     cache = str(ctx.payload["cache"])
+    await require_coverage(ctx, *data_sets.CACHE_REQUIRES.get(cache, ()))
     synced_at = ctx.services.now()
     put = await _prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL

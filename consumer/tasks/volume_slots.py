@@ -42,18 +42,23 @@ async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> d
 
 async def load_batch(ctx: PartContext) -> Write:
     """Fetch what a batch of symbols lacks, one request each. One symbol's failure does not lose the others."""
-    wanted = await missing_slots(ctx, ctx.payload["symbols"])
+    await _stop_when_known_to_be_unpublished(ctx)
+    wanted = list((await missing_slots(ctx, ctx.payload["symbols"])).items())
     fetched_at = ctx.services.now()
-    outcomes = await bounded_gather(
-        [_fetch(ctx, symbol, days) for symbol, days in wanted.items()], at_once=ctx.services.options.requests_at_once
-    )
+    at_once = ctx.services.options.requests_at_once
+    # The first alone: where the day is not published, one refusal says so for the whole batch.
+    outcomes = await bounded_gather([_fetch(ctx, symbol, days) for symbol, days in wanted[:1]], at_once=1)
+    if not any(isinstance(outcome, NotYetPublished) for outcome in outcomes):
+        outcomes += await bounded_gather([_fetch(ctx, symbol, days) for symbol, days in wanted[1:]], at_once=at_once)
     rows: list[SlotDay] = []
     failures: list[MassiveError] = []
     outside = 0
     for outcome in outcomes:
-        if isinstance(outcome, KeyRejected | NotYetPublished):
+        if isinstance(outcome, KeyRejected):
             raise outcome
-        if isinstance(outcome, MassiveError):
+        if isinstance(outcome, NotYetPublished):
+            failures.insert(0, outcome)
+        elif isinstance(outcome, MassiveError):
             failures.append(outcome)
         else:
             rows += outcome[0]
@@ -69,6 +74,17 @@ async def load_batch(ctx: PartContext) -> Write:
         return ledger.PartReport(rows=len(rows), warnings=warnings, unfinished=unfinished)
 
     return write
+
+
+async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
+    """Raise NotYetPublished, without a request, where another part of this pass has already been told so."""
+    told = await ctx.services.pool.fetchval(
+        "SELECT reason FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'not_yet' "
+        "AND (part = $3 OR task = 'volume_slots') LIMIT 1",
+        ctx.cycle.cycle_id, ctx.cycle.run_pass, f"bars:{ctx.day}",
+    )  # fmt: skip
+    if told is not None:
+        raise NotYetPublished(told)
 
 
 async def _fetch(ctx: PartContext, symbol: str, days: list[dt.date]) -> tuple[list[SlotDay], int]:
