@@ -1,8 +1,8 @@
 """Writes one cache: builds new values beside the old ones, swaps them in under a fence, reads back what stands there.
 
 Readers never see a gap: new values are in place before old ones go. A writer that lost its lease is refused by the
-fence inside the swap. Synchronous on purpose (run in a thread): redis-py packs commands with hiredis only there,
-at a third of the CPU.
+fence inside the swap, one whose Redis was emptied meanwhile by the missing fence. Synchronous on purpose (run in a
+thread): redis-py packs commands with hiredis only there, at a third of the CPU.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 BATCH = 500
+# Hashes have some hundred fields each, and a transaction keeps readers waiting: a few milliseconds, no more.
+HASH_BATCH = 100
 # What a crashed writer left half built goes by itself.
 BUILT_TTL_SECONDS = 900
 
@@ -30,93 +32,136 @@ class CacheMismatch(Exception):
 
 
 class CacheWriter:
-    """Writes the keys of one cache under one fence."""
+    """Writes the keys of one cache under one fence: `begin`, then what is to be replaced, then `finish`."""
 
     def __init__(self, redis: Redis, *, cache: str, fence: int, ttl: dt.timedelta | None) -> None:
         self._redis = redis
         self._cache = cache
-        self._fence = fence
+        self.fence = fence
         self._ttl = 0 if ttl is None else int(ttl.total_seconds())
-        self._swap = redis.register_script((files("consumer.redis_cache") / "swap.lua").read_text("utf-8"))
+        scripts = files("consumer.redis_cache")
+        self._begin = redis.register_script((scripts / "begin.lua").read_text("utf-8"))
+        self._swap = redis.register_script((scripts / "swap.lua").read_text("utf-8"))
 
-    def put_strings(self, values: Mapping[str, str]) -> int:
-        """Write string keys, read them back whole, and return their number."""
-        for batch in _batches(values.items()):
+    def begin(self) -> None:
+        """Become the writer of this cache, and say in `maintenance:caches` that it is not whole."""
+        self._require_held(self._begin(keys=[keys.CACHES.pattern], args=[self._cache, self.fence]))
+
+    def finish(self, mark: str) -> None:
+        """Say in `maintenance:caches` what this cache now holds."""
+        self._run_swap([], mark=mark)
+
+    def replace_strings(self, pattern: str, values: Mapping[str, str]) -> int:
+        """Make *values* (by symbol) the only keys of *pattern*, read them back whole, return their number."""
+        self._remember(values)
+        for batch in _batches(values.items(), BATCH):
+            named = [(pattern.format(symbol=symbol), text) for symbol, text in batch]
             with self._redis.pipeline(transaction=False) as pipe:
-                for key, value in batch:
-                    pipe.set(self._built(key), value, ex=BUILT_TTL_SECONDS)
+                for key, text in named:
+                    pipe.set(self._built(key), text, ex=BUILT_TTL_SECONDS)
                 pipe.execute()
-            self._put_in_place([key for key, _ in batch])
-            found: Any = self._redis.mget([key for key, _ in batch])
-            self._require(found == [value for _, value in batch], [key for key, _ in batch])
+            self._put_in_place([key for key, _ in named])
+            found: Any = self._redis.mget([key for key, _ in named])
+            self._require(found == [text for _, text in named], named[0][0])
+        self._drop_gone(pattern, values)
         return len(values)
 
-    def put_hashes(self, values: Mapping[str, list[str]]) -> int:
-        """Write hashes given as name, value, name, value, …; read their sizes back; return the number of fields."""
-        for batch in _batches(values.items()):
-            with self._redis.pipeline(transaction=False) as pipe:
-                for key, flat in batch:
-                    pipe.hset(self._built(key), items=flat)
-                    pipe.expire(self._built(key), BUILT_TTL_SECONDS)
-                pipe.execute()
-            self._put_in_place([key for key, _ in batch])
-            with self._redis.pipeline(transaction=False) as pipe:
-                for key, _ in batch:
-                    pipe.hlen(key)
-                self._require(pipe.execute() == [len(flat) // 2 for _, flat in batch], [key for key, _ in batch])
+    def replace_hashes(self, pattern: str, values: Mapping[str, list[str]]) -> int:
+        """Make *values* (by symbol, each name, value, name, value, …) the only keys of *pattern*; count the fields."""
+        self._remember(values)
+        for batch in _batches(values.items(), HASH_BATCH):
+            self._put_hashes([(pattern.format(symbol=symbol), flat) for symbol, flat in batch])
+        self._drop_gone(pattern, values)
         return sum(len(flat) // 2 for flat in values.values())
 
-    def put_set(self, key: str, members: Iterable[str]) -> int:
-        """Write a set, read its size back and return it; an empty one is a missing key."""
-        wanted = set(members)
-        if not wanted:
+    def replace_hash(self, key: str, flat: list[str]) -> int:
+        """Make name, value, name, value, … the fields of *key* and count them; without any the key goes."""
+        if flat:
+            self._put_hashes([(key, flat)])
+        else:
             self._run_swap([], drop=[key])
-            return 0
+        return len(flat) // 2
+
+    def replace_set(self, key: str, members: Iterable[str]) -> int:
+        """Make *members* the members of *key* and count them; without any the key goes."""
+        wanted = set(members)
+        if wanted:
+            self._put_set(key, wanted, ttl=self._ttl)
+        else:
+            self._run_swap([], drop=[key])
+        return len(wanted)
+
+    def _put_hashes(self, values: list[tuple[str, list[str]]]) -> None:
+        """Sizes are read back of all, values of the first."""
+        # One transaction: a writer that dies between two commands would leave a key that never expires.
+        with self._redis.pipeline(transaction=True) as pipe:
+            for key, flat in values:
+                pipe.delete(self._built(key))
+                pipe.hset(self._built(key), items=flat)
+                pipe.expire(self._built(key), BUILT_TTL_SECONDS)
+            pipe.execute()
+        self._put_in_place([key for key, _ in values])
+        first, flat = values[0]
         with self._redis.pipeline(transaction=False) as pipe:
+            for key, _ in values:
+                pipe.hlen(key)
+            pipe.hgetall(first)
+            *sizes, fields = pipe.execute()
+        self._require(sizes == [len(flat) // 2 for _, flat in values], first)
+        self._require(fields == dict(zip(flat[::2], flat[1::2], strict=True)), first)
+
+    def _put_set(self, key: str, members: set[str], *, ttl: int) -> None:
+        with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(self._built(key))
-            for batch in _batches(wanted):
+            for batch in _batches(members, BATCH):
                 pipe.sadd(self._built(key), *batch)
             pipe.expire(self._built(key), BUILT_TTL_SECONDS)
             pipe.execute()
-        self._put_in_place([key])
-        self._require(self._redis.scard(key) == len(wanted), [key])
-        return len(wanted)
+        self._put_in_place([key], ttl=ttl)
+        self._require(self._redis.smembers(key) == members, key)
 
-    def drop_gone(self, symbols: set[str], *, pattern: str) -> None:
-        """Drop the keys of symbols that this cache held before and holds no more, then remember *symbols*."""
-        registry = keys.CACHED.pattern.format(cache=self._cache)
-        before: Any = self._redis.smembers(registry)
-        for batch in _batches(set(before) - symbols):
+    def _remember(self, symbols: Iterable[str]) -> None:
+        """Note *symbols* before their keys are written: what a crash leaves is then known to the next writer."""
+        for batch in _batches(symbols, BATCH):
+            self._redis.sadd(self._registry, *batch)
+
+    def _drop_gone(self, pattern: str, kept: Iterable[str]) -> None:
+        """Drop the keys of symbols that this cache held and holds no more."""
+        symbols = set(kept)
+        before: Any = self._redis.smembers(self._registry)
+        for batch in _batches(set(before) - symbols, BATCH):
             self._run_swap([], drop=[pattern.format(symbol=symbol) for symbol in batch])
-        ttl, self._ttl = self._ttl, 0
-        try:
-            self.put_set(registry, symbols)
-        finally:
-            self._ttl = ttl
+        if symbols:
+            self._put_set(self._registry, symbols, ttl=0)
+        else:
+            self._run_swap([], drop=[self._registry])
 
-    def mark(self, value: str) -> None:
-        """Say in `maintenance:caches` what this cache now holds."""
-        self._redis.hset(keys.CACHES.pattern, self._cache, value)
+    @property
+    def _registry(self) -> str:
+        return keys.CACHED.pattern.format(cache=self._cache)
 
     def _built(self, key: str) -> str:
-        return f"maintenance:building:{self._fence}:{key}"
+        return keys.BUILDING.pattern.format(fence=self.fence, key=key)
 
-    def _put_in_place(self, final: list[str]) -> None:
-        self._run_swap([name for key in final for name in (self._built(key), key)])
+    def _put_in_place(self, final: list[str], *, ttl: int | None = None) -> None:
+        self._run_swap([name for key in final for name in (self._built(key), key)], ttl=ttl)
 
-    def _run_swap(self, pairs: list[str], *, drop: Iterable[str] = ()) -> None:
-        reply = self._swap(
-            keys=[keys.CACHES.pattern, *pairs, *drop], args=[self._cache, self._fence, self._ttl, len(pairs) // 2]
-        )
-        if reply != "OK":
+    def _run_swap(self, pairs: list[str], *, drop: Iterable[str] = (), mark: str = "", ttl: int | None = None) -> None:
+        arguments: list[str | int] = [self._cache, self.fence, self._ttl if ttl is None else ttl, len(pairs) // 2, mark]
+        self._require_held(self._swap(keys=[keys.CACHES.pattern, *pairs, *drop], args=arguments))
+
+    def _require_held(self, reply: object) -> None:
+        if reply == "FENCED":
             raise LeaseLost(f"a newer writer of {self._cache} has begun")
+        if reply != "OK":
+            raise CacheMismatch(f"{self._cache}: Redis was emptied while it was written")
 
-    def _require(self, equal: bool, about: list[str]) -> None:
+    def _require(self, equal: bool, about: str) -> None:
         if not equal:
-            raise CacheMismatch(f"{self._cache}: {about[0]} and its neighbours are not as they were written")
+            raise CacheMismatch(f"{self._cache}: {about} and its neighbours are not as they were written")
 
 
-def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
+    while batch := list(islice(iterator, size)):
         yield batch

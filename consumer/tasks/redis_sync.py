@@ -7,7 +7,7 @@ counted, and its mark in `maintenance:caches` lets the planner see when Redis ha
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from market.splits import Split
 
 _SLOT_NAMES = [str(slot) for slot in range(SLOTS_PER_DAY)]
-_WHOLE_NUMBERS = ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d")
+_WHOLE_NUMBERS = (
+    "market_cap", "float_shares", "shares_outstanding", "shares_class", "avg_volume_30d", "avg_volume_10d",
+    "avg_volume_5d",
+)  # fmt: skip
+# A mean of whole numbers that float arithmetic left a hair below the next one is that one.
+_HAIR = 1e-6
+
+Replace: TypeAlias = "Callable[[CacheWriter], int]"
 
 
 async def sync_cache(ctx: PartContext) -> Write:
@@ -40,12 +47,10 @@ async def sync_cache(ctx: PartContext) -> Write:
     cache = str(ctx.payload["cache"])
     await require_coverage(ctx, *data_sets.CACHE_REQUIRES.get(cache, ()))
     synced_at = ctx.services.now()
-    put = await _prepare(ctx, cache)
+    replace = await _prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
     writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl)
-    entries = await asyncio.to_thread(put, writer)
-    mark = {"trading_day": ctx.day.isoformat(), "fence": ctx.fence, "entries": entries}
-    await asyncio.to_thread(writer.mark, msgspec.json.encode(mark).decode())
+    entries = await asyncio.to_thread(_write, writer, replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await ledger.record_load(
@@ -60,7 +65,15 @@ async def sync_cache(ctx: PartContext) -> Write:
     return write
 
 
-async def _prepare(ctx: PartContext, cache: str) -> Callable[[CacheWriter], int]:
+def _write(writer: CacheWriter, replace: Replace, day: dt.date) -> int:
+    writer.begin()
+    entries = replace(writer)
+    mark = {"trading_day": day, "fence": writer.fence, "entries": entries}
+    writer.finish(msgspec.json.encode(mark).decode())
+    return entries
+
+
+async def _prepare(ctx: PartContext, cache: str) -> Replace:
     if cache == data_sets.CACHE_METADATA:
         return await _metadata(ctx)
     if cache == data_sets.CACHE_ATR:
@@ -72,11 +85,12 @@ async def _prepare(ctx: PartContext, cache: str) -> Callable[[CacheWriter], int]
     return await _rvol(ctx, data_sets.CACHE_RVOL.index(cache))
 
 
-async def _metadata(ctx: PartContext) -> Callable[[CacheWriter], int]:
+async def _metadata(ctx: PartContext) -> Replace:
     rows = await ctx.services.pool.fetch(
         "SELECT m.* FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol) WHERE u.is_active"
     )
-    return _per_symbol(keys.TICKER_METADATA.pattern, {row["symbol"]: metadata_json(dict(row)) for row in rows})
+    values = {row["symbol"]: metadata_json(dict(row)) for row in rows}
+    return lambda writer: writer.replace_strings(keys.TICKER_METADATA.pattern, values)
 
 
 def metadata_json(row: dict[str, Any]) -> str:
@@ -89,7 +103,7 @@ def metadata_json(row: dict[str, Any]) -> str:
     return msgspec.json.encode(kept).decode()
 
 
-async def _average_volumes(ctx: PartContext) -> Callable[[CacheWriter], int]:
+async def _average_volumes(ctx: PartContext) -> Replace:
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, as_of FROM ticker_metadata AS m "
         "JOIN ticker_universe AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
@@ -98,24 +112,15 @@ async def _average_volumes(ctx: PartContext) -> Callable[[CacheWriter], int]:
     for row in rows:
         averages = {name: round(row[name]) for name in ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")}
         values[row["symbol"]] = msgspec.json.encode({**averages, "as_of": row["as_of"]}).decode()
-    return _per_symbol(keys.AVERAGE_VOLUMES.pattern, values)
+    return lambda writer: writer.replace_strings(keys.AVERAGE_VOLUMES.pattern, values)
 
 
-def _per_symbol(pattern: str, values: dict[str, str]) -> Callable[[CacheWriter], int]:
-    def put(writer: CacheWriter) -> int:
-        written = writer.put_strings({pattern.format(symbol=symbol): text for symbol, text in values.items()})
-        writer.drop_gone(set(values), pattern=pattern)
-        return written
-
-    return put
-
-
-async def _universe(ctx: PartContext) -> Callable[[CacheWriter], int]:
+async def _universe(ctx: PartContext) -> Replace:
     rows = await ctx.services.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active")
-    return lambda writer: writer.put_set(keys.TICKER_UNIVERSE.pattern, [row["symbol"] for row in rows])
+    return lambda writer: writer.replace_set(keys.TICKER_UNIVERSE.pattern, [row["symbol"] for row in rows])
 
 
-async def _atr(ctx: PartContext) -> Callable[[CacheWriter], int]:
+async def _atr(ctx: PartContext) -> Replace:
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, atr, atr_percent FROM ticker_atr WHERE trading_date = $1", ctx.day
     )
@@ -123,10 +128,10 @@ async def _atr(ctx: PartContext) -> Callable[[CacheWriter], int]:
     for row in rows:
         value = {"atr": row["atr"], "atr_percent": row["atr_percent"], "updated": ctx.day.isoformat()}
         flat += (row["symbol"], msgspec.json.encode(value).decode())
-    return lambda writer: writer.put_hashes({keys.ATR_DAILY.pattern: flat} if flat else {})
+    return lambda writer: writer.replace_hash(keys.ATR_DAILY.pattern, flat)
 
 
-async def _rvol(ctx: PartContext, partition: int) -> Callable[[CacheWriter], int]:
+async def _rvol(ctx: PartContext, partition: int) -> Replace:
     sessions = ctx.sessions(ctx.services.options.rvol_sessions)
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         rows, traded = await slots.read_slots(
@@ -141,13 +146,7 @@ async def _rvol(ctx: PartContext, partition: int) -> Callable[[CacheWriter], int
     averages = await asyncio.to_thread(
         rvol_averages, sessions, observed_until, rows, traded, splits=splits, list_dates=list_dates
     )
-
-    def put(writer: CacheWriter) -> int:
-        written = writer.put_hashes({keys.rvol_averages_key(symbol): flat for symbol, flat in averages.items()})
-        writer.drop_gone(set(averages), pattern=keys.RVOL_AVERAGES.pattern)
-        return written
-
-    return put
+    return lambda writer: writer.replace_hashes(keys.RVOL_AVERAGES.pattern, averages)
 
 
 def rvol_averages(
@@ -179,7 +178,7 @@ def rvol_averages(
         factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])
         volumes[:, column[symbol]] /= factors[:, None]
     means = mean_accumulated_volume(volumes, observed)
-    whole = np.nan_to_num(means, nan=0.0).astype(np.int64)
+    whole = np.floor(np.nan_to_num(means, nan=0.0) + _HAIR).astype(np.int64)
     found = {}
     for symbol, values in zip(symbols, whole, strict=True):
         at = np.flatnonzero(values)
