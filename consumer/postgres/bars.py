@@ -89,13 +89,38 @@ async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load
         ON CONFLICT (symbol, execution_day) DO UPDATE
             SET split_from = excluded.split_from, split_to = excluded.split_to, kind = excluded.kind,
                 load_id = excluded.load_id
-            WHERE (stock_split.split_from, stock_split.split_to) <> (excluded.split_from, excluded.split_to)
+            WHERE (stock_split.split_from, stock_split.split_to, stock_split.kind)
+                  <> (excluded.split_from, excluded.split_to, excluded.kind)
         RETURNING symbol
         """,
         [s.symbol for s in splits], [s.execution_day for s in splits], [s.split_from for s in splits],
         [s.split_to for s in splits], [s.kind for s in splits], load_id,
     )  # fmt: skip
     return len(changed)
+
+
+async def count_splits(connection: Connection | Pool, *, since: dt.date, until: dt.date) -> int:
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM stock_split WHERE execution_day BETWEEN $1 AND $2", since, until
+        )
+    )
+
+
+async def withdraw_splits(
+    connection: Connection, listed: Sequence[Split], *, since: dt.date, until: dt.date
+) -> list[tuple[str, dt.date]]:
+    """Remove those of *since*…*until* that a complete list no longer has, and return (symbol, day) of them."""
+    rows = await connection.fetch(
+        """
+        DELETE FROM stock_split AS s WHERE s.execution_day BETWEEN $1 AND $2 AND NOT EXISTS (
+            SELECT FROM unnest($3::text[], $4::date[]) AS l (symbol, day)
+            WHERE l.symbol = s.symbol AND l.day = s.execution_day)
+        RETURNING s.symbol, s.execution_day
+        """,
+        since, until, [s.symbol for s in listed], [s.execution_day for s in listed],
+    )  # fmt: skip
+    return sorted((row["symbol"], row["execution_day"]) for row in rows)
 
 
 async def read_splits(connection: Connection | Pool, *, up_to: dt.date) -> dict[str, list[Split]]:

@@ -1,7 +1,8 @@
 """Brings the database schema to this version: plain SQL files, each once, in order.
 
-A session advisory lock lets any number of processes start together. A file that changed after it was applied is
-refused, because two databases would then differ without anyone knowing.
+An advisory lock, held until the transaction ends, lets any number of processes start together. A file that changed
+after it was applied is refused, because two databases would then differ without anyone knowing; so is a database that
+a newer version has already changed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
-    """Apply what is missing and return the names applied. Raises SchemaMismatch."""
+    """Apply what is missing, all or nothing, and return the names applied. Raises SchemaMismatch."""
     applied: list[str] = []
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = 0")
@@ -52,7 +53,10 @@ async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
         )
         rows = await connection.fetch("SELECT name, checksum FROM schema_migration")
         known = {row["name"]: row["checksum"] for row in rows}
-        for migration in migrations():
+        ours = migrations()
+        if foreign := sorted(known.keys() - {migration.name for migration in ours}):
+            raise SchemaMismatch(f"this program does not know migration {foreign[0]} of this database: it is too old")
+        for migration in ours:
             if migration.name not in known:
                 await connection.execute(migration.sql)
                 await connection.execute(

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _NULL = struct.pack(">i", -1)
 _EPOCH_DAY = 730120  # date(2000, 1, 1).toordinal()
-_EPOCH_SECOND = 946684800
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class SlotDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +89,7 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
     ordered = sorted(rows, key=lambda row: (row.day, row.symbol))  # in key order the index loads faster
     traded = [row.volumes for row in ordered if row.volumes is not None]
     arrays = iter(encode_float_arrays(np.stack(traded)) if traded else ())
-    microseconds = round((fetched_at.timestamp() - _EPOCH_SECOND) * 1_000_000)
-    tail = struct.pack(">iqiq", 8, microseconds, 8, load_id)
+    tail = struct.pack(">iqiq", 8, (fetched_at - _EPOCH) // _MICROSECOND, 8, load_id)
     out = [HEADER]
     for row in ordered:
         symbol, outcome = row.symbol.encode(), row.outcome.encode()
@@ -100,10 +100,15 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
 
 
 async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
-    """Hold "no trades" against the daily bars: where a bar has volume, no trades is not proven. Return how many."""
+    """Hold "no trades" against the daily bars: where a bar has volume, no trades is not proven. Return how many.
+
+    A day without bars proves nothing: there an unproven row stays what it is.
+    """
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
-        "AND s.outcome = 'unproven' AND NOT EXISTS (SELECT FROM market_data_daily AS b "
+        "AND s.outcome = 'unproven' "
+        "AND EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date) "
+        "AND NOT EXISTS (SELECT FROM market_data_daily AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
         days,
     )
@@ -138,7 +143,9 @@ async def read_slots(
     The second value is float64[traded rows, 192], in the order of the first. Needs a repeatable-read transaction.
     """
     listed = ",".join(f"'{day}'" for day in days)
-    where = f"trading_date IN ({listed}) AND (hashtext(symbol) & 1073741823) % {partitions} = {partition}"
+    # A symbol must stay in its partition, whichever server computes it: hashtext() promises no such thing.
+    own = f"get_byte(sha256(convert_to(symbol, 'UTF8')), 0) % {partitions} = {partition}"
+    where = f"trading_date IN ({listed}) AND {own}"
     rows = await connection.fetch(
         f"SELECT trading_date, symbol, outcome FROM volume_slots_daily WHERE {where} "
         "ORDER BY outcome <> 'traded', trading_date, symbol"

@@ -1,12 +1,14 @@
 """Computes what metadata derives from bars: market cap, average volumes and prices, last close.
 
-Market cap = shares outstanding x latest close, both on the split basis of the cycle's day: a share count taken before
-a split is scaled by it. Average volume = split-adjusted volume of the last N sessions / N, sessions without a trade
-counted as zero once the symbol has a bar in the window.
+Market cap = shares outstanding x latest close, both on the split basis of the cycle's day: a share count is scaled by
+the splits between the day it was taken and that day, whichever came first. Average volume = split-adjusted volume of
+the last N sessions / N, sessions without a trade counted as zero once the symbol has a bar in the window; a session
+whose bars are not stored is none of the N.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,6 @@ import numpy as np
 from consumer.postgres import bars, ledger, tickers
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
-from consumer.tasks.metadata_enrich import shares_now
 from consumer.tasks.ohlc_daily import split_factors
 from consumer.tasks.part import require_coverage
 from market.trading_calendar import NEW_YORK
@@ -48,9 +49,10 @@ async def compute_derived(ctx: PartContext) -> Write:
     sessions = ctx.sessions(max(AVERAGES))
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         history = await bars.read_history(connection, up_to=ctx.day, since=sessions[0])
-        splits = await bars.read_splits(connection, up_to=ctx.day)
         counts = await _share_counts(connection)
-    figures = derive(history, splits, counts, sessions)
+        last_counted_on = max((count.counted_on for count in counts.values()), default=ctx.day)
+        splits = await bars.read_splits(connection, up_to=max(ctx.day, last_counted_on))
+    figures = await asyncio.to_thread(derive, history, splits, counts, sessions)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await ledger.record_load(
@@ -92,13 +94,12 @@ def derive(
     window = np.array(sessions, dtype="datetime64[D]")
     place = np.searchsorted(window, history.days)
     starts = history.offsets[:-1]
-    listed_for = len(sessions) - place[starts]
-    averages = [_average(volume, place, starts, listed_for, len(sessions), last) for last in AVERAGES]
+    averages = [_average(volume, place, starts, np.isin(window, history.days), last) for last in AVERAGES]
     price = np.add.reduceat(close, starts) / np.diff(history.offsets)
     last_close = history.close[history.offsets[1:] - 1] * factors[history.offsets[1:] - 1]
     figures = []
     for number, symbol in enumerate(history.symbols):
-        shares = _shares(counts.get(symbol), splits.get(symbol, []))
+        shares = shares_on(sessions[-1], counts.get(symbol), splits.get(symbol, []))
         figures.append(
             DerivedFigures(
                 symbol=symbol,
@@ -117,17 +118,26 @@ def _average(
     volume: NDArray[np.float64],
     place: NDArray[np.int64],
     starts: NDArray[np.int64],
-    listed_for: NDArray[np.int64],
-    sessions: int,
+    stored: NDArray[np.bool_],
     last: int,
 ) -> NDArray[np.float64]:
-    recent = np.where(place >= sessions - last, volume, 0.0)
-    result: NDArray[np.float64] = np.add.reduceat(recent, starts) / np.minimum(listed_for, last)
-    return result
+    """Mean volume of each symbol over the *last* sessions; *place* is a bar's session, *stored* those with bars."""
+    recent = np.arange(len(stored)) >= len(stored) - last
+    # Sessions from each place to the end of the window: what a symbol first seen there has been listed for.
+    counted = np.cumsum((stored & recent)[::-1])[::-1]
+    totals = np.add.reduceat(np.where(recent[place], volume, 0.0), starts)
+    sessions = counted[place[starts]]
+    return np.divide(totals, sessions, out=np.zeros_like(totals), where=sessions > 0)
 
 
-def _shares(count: ShareCount | None, splits: list[Split]) -> float | None:
+def shares_on(day: dt.date, count: ShareCount | None, splits: Sequence[Split]) -> float | None:
+    """Return the shares outstanding on *day*: the count, scaled by the splits between the two days."""
     if count is None:
         return None
-    ratios = [(split.execution_day, split.split_to / split.split_from) for split in splits]
-    return shares_now(count.shares, ratios, count.counted_on)
+    shares = count.shares
+    for split in splits:
+        if count.counted_on < split.execution_day <= day:
+            shares *= split.split_to / split.split_from
+        elif day < split.execution_day <= count.counted_on:
+            shares *= split.split_from / split.split_to
+    return shares

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import ledger, tickers
+from consumer.postgres import details, ledger, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
 from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from consumer.massive.rows import FloatRow, TickerDetails
     from consumer.postgres.ledger import Connection, PartReport
     from consumer.tasks.part import PartContext, Write
@@ -79,7 +77,7 @@ async def load_floats(ctx: PartContext) -> Write:
 
 async def due_details(ctx: PartContext, symbols: list[str] | None = None) -> list[str]:
     """Return the symbols whose details are due, the oldest attempt first."""
-    return await tickers.details_due(
+    return await details.details_due(
         ctx.services.pool,
         day=ctx.day,
         refresh_days=ctx.services.options.details_refresh_days,
@@ -137,20 +135,10 @@ async def load_details(ctx: PartContext) -> Write:
         load_id = await ledger.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
         )
-        await tickers.store_details(connection, found, not_found, now=fetched_at)
+        await details.store_details(connection, found, not_found, now=fetched_at)
         await ledger.record_coverage(
             connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
         )
         return ledger.PartReport(rows=len(found), unfinished=failures[0] if failures else None)
 
     return write
-
-
-def shares_now(shares: float | None, ratios: list[tuple[dt.date, float]], counted_on: dt.date) -> float | None:
-    """Return *shares*, counted on *counted_on*, scaled by the splits (day, to/from) executed after that day."""
-    if shares is None:
-        return None
-    for day, ratio in ratios:
-        if day > counted_on:
-            shares *= ratio
-    return shares

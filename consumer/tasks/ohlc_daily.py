@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # A session is never replaced by one that holds less than this share of what is stored: such an answer was cut.
 SMALLEST_SHARE = 0.7
 SPLITS_AHEAD = dt.timedelta(days=7)
+# From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
+ENOUGH_SPLITS = 10
 
 
 async def load_session_bars(ctx: PartContext) -> Write:
@@ -68,23 +70,31 @@ def rejected_warnings(what: str, rejected: dict[str, int]) -> tuple[str, ...]:
 
 
 async def load_splits(ctx: PartContext) -> Write:
-    """The splits of the window and of the week ahead. No split at all is a possible answer."""
-    since = dt.date.fromisoformat(ctx.payload["since"])
+    """The splits of the window and of the week ahead. No split at all is a possible answer.
+
+    One that the vendor lists no more goes here too: a split moved to another day would be applied twice.
+    """
+    since, until = dt.date.fromisoformat(ctx.payload["since"]), ctx.day + SPLITS_AHEAD
     fetched_at = ctx.services.now()
-    rows = await ctx.services.massive.list_splits(since, ctx.day + SPLITS_AHEAD)
+    rows = await ctx.services.massive.list_splits(since, until)
     splits, conflicting = one_per_day(rows)
 
     async def write(connection: Connection) -> PartReport:
+        stored = await bars.count_splits(connection, since=since, until=until)
+        if stored >= ENOUGH_SPLITS and len(splits) < SMALLEST_SHARE * stored:
+            raise BadAnswer(f"{len(splits)} splits for {since}..{until} where {stored} are stored: nothing changed")
         load_id = await ledger.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(splits)
         )
         await bars.upsert_splits(connection, splits, load_id=load_id)
+        withdrawn = await bars.withdraw_splits(connection, splits, since=since, until=until)
         await ledger.record_coverage(
             connection, data_sets.SPLITS, [ctx.day], rows=len(splits), fetched_at=fetched_at, load_id=load_id,
             detail={"since": since.isoformat()},
         )  # fmt: skip
-        warnings = tuple(f"splits: {key} is given with different ratios, the first was kept" for key in conflicting)
-        return ledger.PartReport(rows=len(splits), warnings=warnings)
+        warnings = [f"splits: {key} is given with different ratios, the first was kept" for key in conflicting]
+        warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
+        return ledger.PartReport(rows=len(splits), warnings=tuple(warnings))
 
     return write
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
+from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.massive.flat_files import load_minute_slots
 from consumer.postgres import ledger, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
+from market.symbols import is_test_issue
 from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ async def load_flat_file(ctx: PartContext) -> Write:
     session = ctx.services.calendar.session(day)
     fetched_at = ctx.services.now()
     found = await load_minute_slots(Path(ctx.payload["folder"]), session)
+    if not found.symbols:
+        raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
     wanted = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
-    traded = {symbol: found.volumes[number] for number, symbol in enumerate(found.symbols)}
+    traded = {symbol: found.volumes[number] for number, symbol in enumerate(found.symbols) if not is_test_issue(symbol)}
     nothing = np.zeros(found.volumes.shape[1])
     rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
     rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}

@@ -1,0 +1,115 @@
+"""Stores the details of tickers, and decides whose are due; a null never overwrites a good value.
+
+Every attempt is remembered with its instant, also one that found nothing: what is due follows from that alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from consumer.postgres.tickers import ETF_TYPES
+from market.sectors import SECTOR_SCHEME, industry_group, sector
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from consumer.massive.rows import TickerDetails
+    from consumer.postgres.ledger import Connection, Pool
+
+
+async def details_due(
+    connection: Connection | Pool,
+    *,
+    day: dt.date,
+    refresh_days: int,
+    now: dt.datetime,
+    symbols: Sequence[str] | None = None,
+) -> list[str]:
+    """Return the active symbols whose details are new, changed, split or stale; the oldest attempt first.
+
+    Stale: each symbol has its own phase of the refresh period, so that a first load is not followed by a burst of the
+    whole market one period later; it is due on the first day of its phase after the last attempt.
+    """
+    today = min(day, now.date())
+    rows = await connection.fetch(
+        """
+        WITH known AS (
+            SELECT u.symbol, u.changed_at, m.details_attempted_at AS attempted_at,
+                   (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
+                   (hashtext(u.symbol) & 1073741823) % $2 AS phase
+            FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol)
+            WHERE u.is_active AND ($3::text[] IS NULL OR u.symbol = ANY ($3))
+        )
+        SELECT symbol FROM known
+        WHERE attempted_at IS NULL
+           OR changed_at > attempted_at
+           OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
+           OR EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = known.symbol
+                      AND s.execution_day > attempted_day AND s.execution_day <= $1)
+        ORDER BY attempted_at NULLS FIRST, symbol
+        """,
+        today, refresh_days, symbols,
+    )  # fmt: skip
+    return [row["symbol"] for row in rows]
+
+
+async def store_details(
+    connection: Connection, found: Sequence[TickerDetails], not_found: Sequence[str], *, now: dt.datetime
+) -> None:
+    """Store details, and remember the attempt also where the vendor has none."""
+    await connection.executemany(
+        """
+        INSERT INTO ticker_metadata AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
+            industry_group, sic_code, shares_outstanding, shares_class, cik, composite_figi, share_class_figi,
+            list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17)
+        ON CONFLICT (symbol) DO UPDATE SET
+            company_name = coalesce(excluded.company_name, m.company_name),
+            exchange = coalesce(excluded.exchange, m.exchange),
+            ticker_type = coalesce(excluded.ticker_type, m.ticker_type),
+            is_etf = CASE WHEN excluded.ticker_type IS NULL THEN m.is_etf ELSE excluded.is_etf END,
+            sector = coalesce(excluded.sector, m.sector),
+            sector_scheme = coalesce(excluded.sector_scheme, m.sector_scheme),
+            industry = coalesce(excluded.industry, m.industry),
+            industry_group = coalesce(excluded.industry_group, m.industry_group),
+            sic_code = coalesce(excluded.sic_code, m.sic_code),
+            shares_outstanding = coalesce(excluded.shares_outstanding, m.shares_outstanding),
+            shares_class = coalesce(excluded.shares_class, m.shares_class),
+            cik = coalesce(excluded.cik, m.cik),
+            composite_figi = coalesce(excluded.composite_figi, m.composite_figi),
+            share_class_figi = coalesce(excluded.share_class_figi, m.share_class_figi),
+            list_date = coalesce(excluded.list_date, m.list_date),
+            details_attempted_at = excluded.details_attempted_at,
+            details_outcome = 'loaded',
+            details_fetched_at = CASE WHEN excluded.shares_outstanding IS NULL AND m.shares_outstanding IS NOT NULL
+                                      THEN m.details_fetched_at ELSE excluded.details_fetched_at END,
+            updated_at = excluded.updated_at
+        """,
+        [_details_row(details, now) for details in found],
+    )
+    await connection.execute(
+        """
+        INSERT INTO ticker_metadata AS m (symbol, details_attempted_at, details_outcome, created_at, updated_at)
+        SELECT symbol, $2, 'not_found', $2, $2 FROM unnest($1::text[]) AS u (symbol)
+        ON CONFLICT (symbol) DO UPDATE SET details_attempted_at = $2, details_outcome = 'not_found'
+        """,
+        list(not_found), now,
+    )  # fmt: skip
+
+
+def _details_row(details: TickerDetails, now: dt.datetime) -> tuple[object, ...]:
+    found_sector = sector(details.type, details.sic_code)
+    return (
+        details.ticker, details.name, details.primary_exchange, details.type, found_sector,
+        None if found_sector is None else SECTOR_SCHEME, details.sic_description, industry_group(details.sic_code),
+        details.sic_code, _count(details.weighted_shares_outstanding) or _count(details.share_class_shares_outstanding),
+        _count(details.share_class_shares_outstanding), details.cik, details.composite_figi, details.share_class_figi,
+        details.list_date, details.type in ETF_TYPES, now,
+    )  # fmt: skip
+
+
+def _count(shares: float | None) -> float | None:
+    """The vendor sends 0 where it does not know: no company has no shares."""
+    return shares if shares is not None and 0.0 < shares < math.inf else None
