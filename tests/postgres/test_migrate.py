@@ -1,0 +1,99 @@
+"""Holds migrations to: each once, however many start together, and never two schemas under one name."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from consumer.postgres import migrate as module
+from consumer.postgres.migrate import Migration, SchemaMismatch, migrate, migrations
+from consumer.postgres.pool import open_pool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.postgres.ledger import Pool
+
+STARTS = """
+import asyncio, datetime as dt, sys
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import open_pool
+
+async def main():
+    pool = await open_pool(sys.argv[1], lease=dt.timedelta(seconds=1), size=2)
+    print(*await migrate(pool))
+    await pool.close()
+
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+async def test_five_processes_that_start_together_apply_each_migration_once(postgres_dsn: str) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", STARTS, postgres_dsn, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": "."},
+        )
+        for _ in range(5)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [process.returncode for process in processes] == [0] * 5
+    applied = [name for out, _ in answers for name in out.decode().split()]
+    assert applied == [migration.name for migration in migrations()]
+
+
+@pytest.fixture
+async def pool(postgres_dsn: str) -> AsyncIterator[Pool]:
+    """A database of the test's own: these tests change what is known of it."""
+    async with await open_pool(postgres_dsn, lease=dt.timedelta(seconds=10), size=2) as opened:
+        await migrate(opened)
+        yield opened
+
+
+async def test_a_second_start_applies_nothing(pool: Pool) -> None:
+    assert await migrate(pool) == []
+
+
+async def test_a_file_changed_after_it_was_applied_is_refused(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = migrations()
+    changed = Migration(name=first.name, sql=first.sql + "\n-- afterthought")
+    monkeypatch.setattr(module, "migrations", lambda: [changed, *others])
+    with pytest.raises(SchemaMismatch, match=first.name):
+        await migrate(pool)
+
+
+async def test_a_database_that_a_newer_version_has_changed_is_refused(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *older, newest = migrations()
+    monkeypatch.setattr(module, "migrations", lambda: older)
+    with pytest.raises(SchemaMismatch, match=newest.name):
+        await migrate(pool)
+
+
+async def test_a_failing_migration_leaves_nothing_behind(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = migrations()
+    good = Migration(name="9001_good.sql", sql="CREATE TABLE half (x integer)")
+    bad = Migration(name="9002_bad.sql", sql="CREATE TABLE half (x integer)")
+    monkeypatch.setattr(module, "migrations", lambda: [*known, good, bad])
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await migrate(pool)
+    assert await pool.fetchval("SELECT to_regclass('half')") is None
+    monkeypatch.setattr(module, "migrations", lambda: [*known, good])
+    assert await migrate(pool) == ["9001_good.sql"]
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [migration.name.partition("_")[0] for migration in migrations()]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
