@@ -203,7 +203,12 @@ async def _serve_request(running: Running, options: RunOptions, watch: CycleWatc
         running.console.print("stopped before the cycle had ended; starting again continues it")
         return EXIT_FAILED
     await print_summary(
-        running.console, view, running.pool, running.redis, running.servers, status_url=running.status_url
+        running.console,
+        view,
+        running.pool,
+        running.redis,
+        running.servers,
+        status_url=None if options.once else running.status_url,
     )
     if options.once:
         return EXIT_OK if view.cycle.state == "complete" else EXIT_FINDING

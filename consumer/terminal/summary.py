@@ -51,7 +51,7 @@ async def cache_keys(redis: Redis) -> dict[str, int]:
 async def print_summary(
     console: Console, view: View, pool: Pool, redis: Redis, servers: Servers, *, status_url: str | None
 ) -> None:
-    """Print the whole summary of a cycle that is at rest."""
+    """Print the whole summary of a cycle that is at rest; *status_url* None: the run ends with it."""
     cycle = view.cycle
     ended_at = cycle.finished_at or cycle.pass_started_at
     seconds = (ended_at - cycle.opened_at).total_seconds()
@@ -102,8 +102,12 @@ def _counts(what: str, counts: dict[str, int]) -> Table:
 
 
 def print_where_to_look(console: Console, servers: Servers, *, status_url: str | None) -> None:
-    """Print the status URL and ready-to-paste command lines."""
-    lines = [] if status_url is None else [f"curl {status_url}"]
+    """Print the status URL and ready-to-paste command lines; they answer while the service is up."""
+    if status_url is None and (servers.redis_socket or servers.postgres_socket_dir):
+        console.print(
+            "the embedded servers stop with this run; without --once they stay up, and then:", highlight=False
+        )
+    lines = ["maintenance status"] if status_url is None else [f"curl {status_url}"]
     if servers.redis_socket is not None:
         lines.append(f"redis-cli -s {servers.redis_socket} XINFO GROUPS {keys.TASKS.name}")
     if servers.postgres_socket_dir is not None:
