@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NOT_YET_RETRY = dt.timedelta(minutes=15)
 UNPROVEN_TOLERATED = 0.01
+# Computed from what was fetched: planned again together with any of their inputs.
+FOLLOWS = (sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
 
 
@@ -113,14 +115,8 @@ async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
 
 async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> list[str]:
     """Say in words what *parts* would bring, with the reason a part of the same name ended without it."""
-    reasons = {(part.task, part.part): part.reason for part in ended if part.reason}
-    lines = []
-    for part in parts:
-        if part.stage in (sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS, sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS):
-            continue
-        reason = reasons.get((part.task, part.part))
-        lines.append(f"{part.task} {part.part}" + (f": {reason}" if reason else ""))
     stages = {part.stage for part in parts}
+    lines = _part_lines([part for part in parts if part.stage not in FOLLOWS], ended)
     if stages & {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}:
         lines += _slot_lines(await volume_slots.missing_slots(ctx), ended)
     if stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}:
@@ -129,6 +125,20 @@ async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: S
     if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
         sessions = ctx.sessions(ctx.services.options.slot_sessions)
         lines += unproven_lines(await slots.unproven_by_day(ctx.services.pool, sessions))
+    # What was computed from all there is goes on the list only when nothing else explains why it is planned again.
+    done = {(part.task, part.part) for part in ended if part.state == "done"} if lines else set()
+    return lines + _part_lines([p for p in parts if p.stage in FOLLOWS and (p.task, p.part) not in done], ended)
+
+
+def _part_lines(parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> list[str]:
+    """One line a part; those that fetch batches are counted by what they would fetch instead."""
+    batches = (sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS, sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS)
+    reasons = {(part.task, part.part): part.reason for part in ended if part.reason}
+    lines = []
+    for part in parts:
+        if part.stage not in batches:
+            reason = reasons.get((part.task, part.part))
+            lines.append(f"{part.task} {part.part}" + (f": {reason}" if reason else ""))
     return lines
 
 

@@ -30,6 +30,10 @@ BEFORE_CACHES = (
     sets.STAGE_DETAILS, sets.STAGE_DERIVED, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS, sets.STAGE_PROVE,
 )  # fmt: skip
 
+MADE_BY = {
+    sets.ATR: TaskName.OHLC_DAILY, sets.VOLUME_SLOTS: TaskName.VOLUME_SLOTS, sets.DERIVED: TaskName.METADATA_ENRICH,
+}  # fmt: skip
+
 
 async def plan_cycle(ctx: PartContext) -> Write:
     """The first part of every pass: spawns the others, and the one that judges the pass."""
@@ -146,6 +150,8 @@ async def _redis_sync(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     marks = await asyncio.to_thread(_cache_marks, ctx)
     parts = []
     for cache, inputs in sets.CACHE_INPUTS.items():
+        if await _waits_for_another_task(ctx, cache):
+            continue
         if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, marks.get(cache)):
             parts.append(
                 PartPlan(
@@ -154,6 +160,17 @@ async def _redis_sync(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
                 )
             )  # fmt: skip
     return parts
+
+
+async def _waits_for_another_task(ctx: PartContext, cache: str) -> bool:
+    """Whether a request for one task cannot bring this cache, since another task has not brought its input yet."""
+    if not set(ctx.cycle.tasks) & set(MADE_BY.values()):
+        return False  # the caches themselves were asked for: then a missing input is worth saying
+    for data_set in sets.CACHE_REQUIRES.get(cache, ()):
+        made_here = MADE_BY[data_set] in ctx.cycle.tasks
+        if not made_here and await coverage.covered_on(ctx.services.pool, data_set, ctx.day) is None:
+            return True
+    return False
 
 
 async def newer_caches(ctx: PartContext) -> dt.date | None:

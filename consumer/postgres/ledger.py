@@ -127,14 +127,14 @@ async def unended_cycles(connection: Connection | Pool) -> list[Cycle]:
 
 
 async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, parts: Sequence[PartPlan]) -> None:
-    """Plan *parts*; one that an earlier pass knew begins anew, keeping its fence."""
+    """Plan *parts*; one that an earlier pass knew begins anew, keeping its fence and what it has cost so far."""
     await connection.executemany(
         """
         INSERT INTO part (cycle_id, task, part, stage, needs, state, pass, payload)
         VALUES ($1, $2, $3, $4, $5, 'blocked', $6, $7)
         ON CONFLICT (cycle_id, task, part) DO UPDATE
             SET stage = excluded.stage, needs = excluded.needs, state = 'blocked', pass = excluded.pass,
-                payload = excluded.payload, attempt = 0, row_count = 0, requests = '{}', holder = NULL,
+                payload = excluded.payload, attempt = 0, row_count = 0, holder = NULL,
                 started_at = NULL, ended_at = NULL,
                 retryable = false, reason = NULL, warnings = '{}'
             WHERE part.pass < excluded.pass

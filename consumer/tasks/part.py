@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from consumer.massive.errors import MassiveError
+from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.postgres import coverage
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class PartContext:
 
     def fresh_since(self, day: dt.date) -> dt.datetime:
         """Since when data of *day* must have been fetched to need no fetching now; forced cycles want all anew."""
-        since = self.services.schedule.fresh_since(day, self.services.now())
+        # As of the pass's start, so that plan, parts and verdict measure alike though a due time passes meanwhile.
+        since = self.services.schedule.fresh_since(day, self.cycle.pass_started_at)
         return max(since, self.cycle.opened_at) if self.cycle.force else since
 
 
@@ -96,13 +97,16 @@ T = TypeVar("T")
 
 
 async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int) -> list[T | MassiveError]:
-    """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. Others propagate."""
+    """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. A rejected
+    key ends them all."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(coroutine: Coroutine[Any, Any, T]) -> T | MassiveError:
         async with gate:
             try:
                 return await coroutine
+            except KeyRejected:
+                raise  # every other request would meet the same answer
             except MassiveError as error:
                 return error
 
@@ -111,6 +115,9 @@ async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int
             tasks = [group.create_task(one(coroutine)) for coroutine in work]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from several
+    finally:
+        for coroutine in work:
+            coroutine.close()  # one that was cancelled before its turn has not begun
     return [task.result() for task in tasks]
 
 

@@ -1,0 +1,291 @@
+"""Puts one consumer and one simulated market together in this process, with a clock that the test moves.
+
+The same parts as consumer/service.py, without processes and signals. The clock stands still in the past, so what is
+parked for a retry is due at once for Redis, which reads its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import redis
+from aiohttp.test_utils import TestServer
+
+from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.reporting import Reporter
+from consumer.cycle.runner import CycleRunner
+from consumer.cycle.session_events import SessionEvents
+from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.task_stream import TaskStream
+from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.massive.budget import UnlimitedBudget
+from consumer.massive.client import MassiveClient
+from consumer.massive.transport import Patience, open_session
+from consumer.postgres import ledger
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import open_pool
+from consumer.runtime import connect_redis
+from consumer.tasks.part import Services, TaskOptions
+from market.schedule import Schedule, parse_rules
+from market.trading_calendar import NEW_YORK, TradingCalendar
+from producers.simulated_market.app import build_app
+from producers.simulated_market.options import SimulatorOptions
+from producers.trigger import request_cycle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from consumer.postgres.ledger import Cycle, Pool
+
+DAY = dt.date(2025, 11, 11)  # a Tuesday; an ordinary session
+OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
+IN_FLIGHT = 16
+LEASE = dt.timedelta(seconds=5)
+DEADLINE_S = 20.0
+CALENDAR = TradingCalendar()  # immutable: one for all tests
+SCHEDULE = Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m"))
+
+
+def new_york(day: dt.date, time: str) -> dt.datetime:
+    """The instant of a New York time of day."""
+    return dt.datetime.combine(day, dt.time.fromisoformat(time), tzinfo=NEW_YORK).astimezone(dt.UTC)
+
+
+AT_FIVE = new_york(DAY, "17:00")
+EVENING = new_york(DAY, "20:30")
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self, at: dt.datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> dt.datetime:
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        self.at += dt.timedelta(**by)
+
+
+async def no_sleep(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+class Market:
+    """A simulated market behind a loopback port, and what it has been asked."""
+
+    def __init__(self, server: TestServer) -> None:
+        self._server = server
+        self.url = str(server.make_url("")).rstrip("/")
+
+    async def requests(self) -> dict[str, int]:
+        """Requests by endpoint since the last `reset`."""
+        return dict((await self._get("requests"))["by_endpoint"])
+
+    async def paths(self) -> dict[str, int]:
+        """Requests by path since the last `reset`."""
+        return dict((await self._get("requests"))["by_path"])
+
+    async def reset(self) -> None:
+        await self._post("reset", None)
+
+    async def fail(self, *faults: Mapping[str, object]) -> None:
+        """Put *faults* in the place of those in force; none: all is well."""
+        await self._post("faults", [dict(fault) for fault in faults])
+
+    async def _get(self, what: str) -> dict[str, Any]:
+        async with open_session(max_in_flight=1) as http, http.get(f"{self.url}/_simulator/{what}") as answer:
+            return dict(await answer.json())
+
+    async def _post(self, what: str, body: object) -> None:
+        async with (
+            open_session(max_in_flight=1) as http,
+            http.post(f"{self.url}/_simulator/{what}", json=body) as answer,
+        ):
+            answer.raise_for_status()
+
+
+class Stack:
+    """One consumer: what it is made of, and the questions that tests ask of it."""
+
+    def __init__(
+        self, *, services: Services, redis_client: redis.asyncio.Redis, blocking: redis.asyncio.Redis, redis_url: str,
+        clock: Clock, market: Market, options: WorkerOptions,
+    ) -> None:  # fmt: skip
+        self.services, self.pool, self.redis, self.clock, self.market = (
+            services, services.pool, redis_client, clock, market,
+        )  # fmt: skip
+        self._redis_url, self._blocking, self._options = redis_url, blocking, options
+        self.stream = TaskStream(redis_client, blocking, consumer="tests", lease=LEASE)
+        self.reporter = Reporter(self.pool, redis_client, now=clock)
+        self.runner = CycleRunner(services, self.stream, self.reporter)
+        self.catch_up = CatchUp(self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock)
+        self.passes_only = CatchUp(
+            self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock, opens_due_cycles=False
+        )
+        self.events = SessionEvents(
+            redis_client, blocking, self.stream, self.pool, calendar=services.calendar, schedule=services.schedule,
+            now=clock,
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def working(self, *, stream: TaskStream | None = None) -> AsyncIterator[None]:
+        """Run a worker until the block ends."""
+        stop = asyncio.Event()
+        own = stream or self.stream
+        keeper = LeaseKeeper(self._redis_url, consumer=own.consumer, lease=LEASE, loop=asyncio.get_running_loop())
+        runner = CycleRunner(self.services, own, self.reporter)
+        worker = Worker(own, keeper, runner, self._options, random=Random(1), now=self.clock,
+                        on_lost=self.catch_up.wake)  # fmt: skip
+        keeper.start()
+        task = asyncio.create_task(worker.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+            keeper.stop()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Read session events until the block ends."""
+        task = asyncio.create_task(self.events.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def ask(self, day: dt.date | None = DAY, **wanted: Any) -> str:
+        """Ask for a cycle as a person does."""
+        return await request_cycle(self.redis, trading_day=day, requested_by="test", **wanted)
+
+    async def cycle(self, day: dt.date | None = None) -> Cycle | None:
+        """The newest cycle, of *day* if given."""
+        row = await self.pool.fetchrow(
+            "SELECT * FROM cycle WHERE $1::date IS NULL OR trading_day = $1 ORDER BY cycle_id DESC LIMIT 1", day
+        )
+        return None if row is None else ledger.cycle_from(row)
+
+    async def cycles(self) -> list[Cycle]:
+        return [ledger.cycle_from(row) for row in await self.pool.fetch("SELECT * FROM cycle ORDER BY cycle_id")]
+
+    async def at_rest(self, *, after: int = 0) -> Cycle:
+        """The newest cycle once it no longer runs and no message is under way; *after*: one with a higher id."""
+
+        async def look() -> Cycle | None:
+            cycle = await self.cycle()
+            if cycle is None or cycle.cycle_id <= after or cycle.state == "running":
+                return None
+            return cycle if await self.idle() else None
+
+        found: Cycle = await until(look, what="a cycle at rest")
+        return found
+
+    async def idle(self) -> bool:
+        """Whether no message is in the stream or due."""
+        return not await self.redis.xlen("maintenance:tasks") and not await self.redis.zcard("maintenance:later")
+
+    async def run_cycle(self, day: dt.date | None = DAY, **wanted: Any) -> Cycle:
+        """Ask for a cycle, work until it is at rest, and return it."""
+        newest = await self.cycle()
+        async with self.working():
+            await self.ask(day, **wanted)
+            return await self.at_rest(after=0 if newest is None else newest.cycle_id)
+
+    async def look_and_work(self) -> Cycle:
+        """Let the catch-up look once, and work off what it sends."""
+        async with self.working():
+            await self.catch_up.look()
+            return await self.at_rest()
+
+    async def next_pass(self) -> Cycle:
+        """Move the clock to where the waiting cycle tries again, and let it, without any other cycle."""
+        cycle = await self.cycle()
+        assert cycle is not None
+        assert cycle.next_pass_at is not None
+        self.clock.at = cycle.next_pass_at
+        async with self.working():
+            await self.passes_only.look()
+            found = await self.at_rest()
+        assert found.cycle_id == cycle.cycle_id
+        return found
+
+    async def parts(self, cycle_id: int) -> dict[str, str]:
+        """State by "task/part" of every part but plan and finish."""
+        rows = await self.pool.fetch(
+            "SELECT task || '/' || part AS name, state FROM part WHERE cycle_id = $1 AND task <> 'cycle' ORDER BY 1",
+            cycle_id,
+        )
+        return {row["name"]: row["state"] for row in rows}
+
+    async def status(self, day: dt.date = DAY) -> dict[str, Any]:
+        """The JSON of `maintenance:status:{day}`."""
+        import json
+
+        return dict(json.loads(str(await self.redis.get(f"maintenance:status:{day}"))))
+
+    async def dead(self) -> list[dict[str, str]]:
+        """The dead letters, oldest first."""
+        entries: Any = await self.redis.xrange("maintenance:dead")
+        return [fields for _, fields in entries]
+
+    async def value(self, query: str, *arguments: object) -> Any:
+        return await self.pool.fetchval(query, *arguments)
+
+
+async def until(
+    look: Callable[[], Awaitable[Any]], *, within_s: float = DEADLINE_S, what: str = "what was awaited"
+) -> Any:
+    """Look again and again until the answer is true; the deadline only ends a test that would hang."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not (answer := await look()):  # noqa: ASYNC110  (the ledger gives no signal)
+                await asyncio.sleep(0.01)
+            return answer
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {within_s} s") from None
+
+
+@contextlib.asynccontextmanager
+async def market_of(tickers: int, clock: Clock, **options: Any) -> AsyncIterator[Market]:
+    """Serve a simulated market until the block ends."""
+    server = TestServer(build_app(SimulatorOptions(tickers=tickers, seed=7, **options), now=clock))
+    await server.start_server()
+    try:
+        yield Market(server)
+    finally:
+        await server.close()
+
+
+@contextlib.asynccontextmanager
+async def stack_on(
+    dsn: str, redis_url: str, market: Market, clock: Clock, *, schedule: Schedule = SCHEDULE,
+    options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 4,
+) -> AsyncIterator[Stack]:  # fmt: skip
+    """Compose a consumer as consumer/service.py does."""
+    async with contextlib.AsyncExitStack() as stack:
+        pool: Pool = await open_pool(dsn, lease=LEASE, size=8)
+        stack.push_async_callback(pool.close)
+        await migrate(pool)
+        commands = await stack.enter_async_context(connect_redis(redis_url))
+        blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=10))
+        cache = stack.enter_context(redis.Redis.from_url(redis_url, decode_responses=True))
+        http = await stack.enter_async_context(open_session(max_in_flight=IN_FLIGHT))
+        massive = MassiveClient(
+            http, base_url=market.url, api_key="any", budget=UnlimitedBudget(), max_in_flight=IN_FLIGHT,
+            patience=Patience(tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0),
+        )  # fmt: skip
+        services = Services(
+            pool=pool, cache=cache, massive=massive, calendar=schedule.calendar, schedule=schedule, options=options,
+            now=clock,
+        )  # fmt: skip
+        yield Stack(
+            services=services, redis_client=commands, blocking=blocking, redis_url=redis_url, clock=clock,
+            market=market, options=WorkerOptions(slots=slots, max_attempts=max_attempts),
+        )  # fmt: skip
