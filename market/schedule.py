@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Late trades and corrections keep changing a day's bars until some minutes after the extended session.
 SETTLING_TIME = dt.timedelta(minutes=15)
 _RULE = re.compile(r"([A-Z_]+)(?:\+(.+))?")
-_OFFSET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_OFFSET = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
 _PHASES = (SessionPhase.POST_MARKET, SessionPhase.CLOSED)
 
 
@@ -60,13 +60,19 @@ def _parse_rule(word: str) -> Rule:
     if match is None or match[1] not in _PHASES:
         raise BadRule(f"'{word}' is no rule: write POST_MARKET or CLOSED, then an offset such as +1h or +15m")
     offset = _OFFSET.fullmatch(match[2] or "0s")
-    if offset is None or not (match[2] or "0s"):
+    if offset is None:
         raise BadRule(f"'{word}' has an unreadable offset: write for example +1h, +15m or +1h30m")
     hours, minutes, seconds = (int(digits or 0) for digits in offset.groups())
     length = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if length > dt.timedelta(hours=12):
         raise BadRule(f"'{word}' is more than 12h after the transition: the next session would begin before it")
     return Rule(phase=SessionPhase(match[1]), offset=length, text=word)
+
+
+def due_time(rule: Rule, session: TradingSession) -> dt.datetime:
+    """When *rule* falls due on the day of *session*."""
+    starts = {SessionPhase.POST_MARKET: session.closes_at, SessionPhase.CLOSED: session.extended_closes_at}
+    return starts[rule.phase] + rule.offset
 
 
 def final_at(session: TradingSession) -> dt.datetime:
@@ -84,8 +90,7 @@ class Schedule:
     def occurrences(self, day: dt.date) -> list[Occurrence]:
         """Return what falls due for trading day *day*, in order of time."""
         session = self.calendar.session(day)
-        starts = {SessionPhase.POST_MARKET: session.closes_at, SessionPhase.CLOSED: session.extended_closes_at}
-        found = [Occurrence(due_at=starts[r.phase] + r.offset, trading_day=day, rule=r) for r in self.rules]
+        found = [Occurrence(due_at=due_time(rule, session), trading_day=day, rule=rule) for rule in self.rules]
         return sorted(found, key=lambda occurrence: occurrence.due_at)
 
     def latest_due(self, now: dt.datetime) -> Occurrence:

@@ -15,12 +15,13 @@ from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import ledger
 from consumer.postgres.ledger import Cycle, PartId, PartPlan
 from market.calendar_errors import CalendarError
-from market.schedule import BadRule, parse_rules
+from market.schedule import BadRule, due_time, parse_rules
 from producers.messages import TaskMessage, TaskName
 
 if TYPE_CHECKING:
     from consumer.postgres.ledger import Connection, Pool
     from market.schedule import Schedule
+    from market.session import TradingSession
     from market.trading_calendar import TradingCalendar
 
 ALL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS, TaskName.METADATA_ENRICH, TaskName.REDIS_SYNC)
@@ -53,13 +54,7 @@ def request_from(
         raise DataRejected(str(error)) from error
     if session.closes_at > now:
         raise DataRejected(f"trading_day {day} has not closed yet: ask again after {session.closes_at:%H:%M} UTC")
-    due_at = now
-    if message.rule is not None:
-        try:
-            rule = parse_rules(message.rule)[0]
-        except BadRule as error:
-            raise DataRejected(f"rule {error}") from error
-        due_at = next((o.due_at for o in schedule.occurrences(day) if o.rule.text == rule.text), now)
+    due_at = now if message.rule is None else _due_at(message.rule, session, now=now)
     return Request(
         trading_day=day,
         occasion=message.rule or f"request:{origin}",
@@ -70,6 +65,21 @@ def request_from(
         force=message.force,
         give_up_at=schedule.give_up_at(day, now),
     )
+
+
+def _due_at(text: str, session: TradingSession, *, now: dt.datetime) -> dt.datetime:
+    """When the rule falls due on that day. Raises Busy before: a cycle opened early would count as the rule's own,
+    and what the rule is for would never be fetched. Redis' clock may well be a second ahead of ours."""
+    try:
+        rules = parse_rules(text)
+    except BadRule as error:
+        raise DataRejected(f"rule {error}") from error
+    if len(rules) > 1:
+        raise DataRejected(f"rule '{text}' is {len(rules)} rules: send a message for each")
+    due_at = due_time(rules[0], session)
+    if due_at > now:
+        raise Busy(f"{text} of {session.day} is due at {due_at:%H:%M} UTC", delay=due_at - now)
+    return due_at
 
 
 def tasks_of(task: TaskName) -> tuple[str, ...]:
@@ -118,8 +128,12 @@ def replaces(request: Request, other: Cycle) -> bool:
     """Whether *request* does all that *other* still wants, and should do it instead."""
     if not set(other.tasks) <= set(request.tasks) or other.trading_day > request.trading_day:
         return False
+    if other.force and not request.force:
+        return False  # what was asked for by force is not brought by a plan of what is missing
+    if request.scheduled and other.scheduled:
+        return other.due_at <= request.due_at
     if request.scheduled:
-        return other.trading_day == request.trading_day or (other.scheduled and other.due_at <= request.due_at)
+        return other.trading_day == request.trading_day
     return other.state == "waiting" and other.trading_day == request.trading_day
 
 

@@ -25,6 +25,7 @@ from consumer.postgres import ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.tasks.part import InputMissing, PartContext
+from market.calendar_errors import CalendarError
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
 from producers.reports import EventName
 
@@ -108,7 +109,7 @@ class CycleRunner:
         match failure:
             case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing():
                 return Policy.END
-            case BadRequest():
+            case BadRequest() | CalendarError():
                 return Policy.REJECT
             case ProviderUnavailable():
                 return Policy.RETRY
@@ -146,7 +147,11 @@ class CycleRunner:
         parts = await opening.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
         await self._reporter.publish(cycle_id)
         cycle = await ledger.find_cycle(self._services.pool, cycle_id)
-        return [] if cycle is None else [part_message(part, cycle.trading_day) for part in parts]
+        if cycle is None:
+            return []
+        if cycle.finished_at is not None:
+            await self._reporter.pass_ended(cycle)
+        return [part_message(part, cycle.trading_day) for part in parts]
 
     async def _run_part(self, delivery: Delivery, message: TaskMessage, cycle_id: int, name: str) -> list[Outgoing]:
         part = PartId(cycle_id=cycle_id, task=message.task, part=name)
