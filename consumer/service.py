@@ -104,7 +104,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         keeper = LeaseKeeper(
             settings.redis_url, consumer=stream.consumer, lease=settings.lease, loop=asyncio.get_running_loop()
         )
-        catch_up = CatchUp(pool, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up)
+        catch_up = CatchUp(pool, commands, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up)
         worker = Worker(
             stream, keeper, CycleRunner(services, stream, reporter), worker_options(settings),
             random=Random(), now=utc_now, on_lost=catch_up.wake,

@@ -1,8 +1,8 @@
 """Finds due work from calendar and ledger alone, so that a lost event is only a delay.
 
 Every consumer runs it, every 30 seconds and at start, without a leader: all it does is send messages whose work is
-never twice under way. It opens the newest due cycle, sends the parts whose messages Redis lost, and starts the next
-pass of a cycle that waited.
+never twice under way. It opens the newest due cycle, sends the parts whose messages Redis lost, starts the next pass
+of a cycle that waited, and has the caches written again that Redis lost.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle.runner import part_message, pass_message, rule_message
+from consumer.delivery.task_stream import Outgoing
 from consumer.postgres import ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.tasks import data_sets
+from producers import keys
+from producers.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from redis.asyncio import Redis
+
     from consumer.cycle.reporting import Reporter
-    from consumer.delivery.task_stream import Outgoing, TaskStream
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.ledger import Cycle, Pool
     from market.schedule import Schedule
 
@@ -35,6 +41,7 @@ class CatchUp:
     def __init__(
         self,
         pool: Pool,
+        redis: Redis,
         stream: TaskStream,
         schedule: Schedule,
         reporter: Reporter,
@@ -44,6 +51,7 @@ class CatchUp:
         every: dt.timedelta = EVERY,
     ) -> None:
         self._pool = pool
+        self._redis = redis
         self._stream = stream
         self._schedule = schedule
         self._reporter = reporter
@@ -75,7 +83,8 @@ class CatchUp:
         """Send what is due or lost; return how many messages that was."""
         now = self._now()
         messages: list[Outgoing] = []
-        for cycle in await ledger.unended_cycles(self._pool):
+        unended = await ledger.unended_cycles(self._pool)
+        for cycle in unended:
             if cycle.state == "running":
                 lost = await ledger.dispatchable(self._pool, cycle.cycle_id, all_open=True)
                 messages += [part_message(part, cycle.trading_day) for part in lost]
@@ -83,6 +92,8 @@ class CatchUp:
                 messages.append(pass_message(cycle))
         if self._opens_due_cycles:
             messages += await self._due(now)
+            if not messages and not unended:
+                messages += await self._lost_caches()
         sent = await self._stream.enqueue(messages)
         await self._republish()
         return sent
@@ -94,6 +105,22 @@ class CatchUp:
         if known is not None:
             return []
         return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
+
+    async def _lost_caches(self) -> list[Outgoing]:
+        """Redis does not know of the caches that the ledger says were written: it was flushed, or is another one."""
+        written = await self._pool.fetchrow(
+            "SELECT trading_day, max(load_id) AS load_id FROM coverage WHERE data_set = ANY ($1) "
+            "GROUP BY trading_day ORDER BY trading_day DESC LIMIT 1",
+            list(data_sets.CACHES),
+        )
+        if written is None or await self._redis.exists(keys.CACHES.pattern):
+            return []
+        # Named after the write that was lost, so that it is asked for once, and again after the next loss.
+        request = f"caches-lost-{written['load_id']}"
+        message = TaskMessage(
+            task=TaskName.REDIS_SYNC, trading_day=written["trading_day"], request=request, requested_by="catch-up"
+        )
+        return [Outgoing(fields=encode(message), key=f"request:{request}")]
 
     async def _republish(self) -> None:
         """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""

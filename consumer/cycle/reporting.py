@@ -48,6 +48,7 @@ class TaskTally(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     not_yet: int
     open: int
+    blocked: int
     rows: int
     seconds: float
 
@@ -56,13 +57,19 @@ def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
     """Return a task's state in the words of the status."""
     if task not in cycle.tasks:
         return TaskState.SKIPPED
-    if tally is None or tally.total == 0:
-        return TaskState.PENDING if cycle.state == "running" else TaskState.COMPLETED
-    if tally.open:
-        return TaskState.IN_PROGRESS if tally.open < tally.total or cycle.state == "running" else TaskState.PENDING
-    if tally.not_yet or (tally.failed and cycle.state == "waiting"):
-        return TaskState.WAITING
-    return TaskState.FAILED if tally.failed else TaskState.COMPLETED
+    if cycle.state == "running":
+        if tally is None or tally.blocked == tally.total:
+            return TaskState.PENDING
+        if tally.open:
+            return TaskState.IN_PROGRESS
+    if tally is None and cycle.state in ("failed", "superseded"):
+        return TaskState.FAILED if cycle.state == "failed" else TaskState.SKIPPED
+    lacks = cycle.state != "running" and any(line.startswith(f"{task} ") for line in cycle.missing)
+    if tally is not None and (tally.not_yet or tally.failed):
+        return TaskState.WAITING if tally.not_yet or cycle.state == "waiting" else TaskState.FAILED
+    if lacks:
+        return TaskState.WAITING if cycle.state == "waiting" else TaskState.FAILED
+    return TaskState.COMPLETED
 
 
 async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
@@ -73,6 +80,7 @@ async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
                count(*) FILTER (WHERE state IN ('failed', 'superseded')) AS failed,
                count(*) FILTER (WHERE state = 'not_yet') AS not_yet,
                count(*) FILTER (WHERE state IN ('blocked', 'ready', 'running', 'retrying')) AS open,
+               count(*) FILTER (WHERE state = 'blocked') AS blocked,
                coalesce(sum(row_count), 0)::bigint AS rows,
                coalesce(extract(epoch FROM max(coalesce(ended_at, now())) - min(started_at)), 0)::float8 AS seconds
         FROM part WHERE cycle_id = $1 AND pass = $2 AND task <> 'cycle' GROUP BY task
@@ -171,16 +179,19 @@ class Reporter:
             return
         cycle = await self.publish(cycle_id)
         if ends_cycle and cycle is not None:
-            await self._tell_end(cycle)
+            await self.pass_ended(cycle)
 
-    async def _tell_end(self, cycle: Cycle) -> None:
+    async def pass_ended(self, cycle: Cycle) -> None:
+        """Tell how a pass ended: the cycle waits, or is over."""
         try:
             status = await read_status(self._pool, cycle, now=self._now())
         except _REPORT_ERRORS as error:
             logger.warning("status_not_published", reason=str(error))
             return
         for task, state in status.tasks.items():
-            await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=state.value)
+            if (parts := status.parts.get(task)) is not None:
+                detail = f"{state.value}, {parts.done} of {parts.total} parts"
+                await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=detail)
         if cycle.state == "waiting":
             logger.warning(
                 "maintenance_cycle_waiting", date=str(cycle.trading_day), reason=cycle.reason,
@@ -199,10 +210,11 @@ class Reporter:
         logger.bind(trading_day=str(trading_day), cycle=part.cycle_id, task=part.task, part=part.part).log(
             level, "part_not_yet_published" if not_yet else "part_failed", reason=reason
         )
+        cycle = await self.publish(part.cycle_id)
         if not not_yet:
-            cycle = await ledger.find_cycle(self._pool, part.cycle_id)
             await self.event(event, cycle=cycle, task=TaskName(part.task), part=part.part, detail=reason)
-        await self.publish(part.cycle_id)
+        if cycle is not None and part.task == TaskName.CYCLE:
+            await self.pass_ended(cycle)
 
     async def refused(self, reason: str) -> None:
         """Tell that a message was refused."""
@@ -233,7 +245,8 @@ def log_finished(status: CycleStatus) -> None:
     """Write the line that operators of the earlier service know."""
     states: Sequence[TaskState] = list(status.tasks.values())
     seconds = status.duration_seconds or 0.0
-    logger.log(
+    log = logger if status.all_success else logger.bind(runbook="cycle-not-complete")
+    log.log(
         "INFO" if status.all_success else "ERROR",
         "maintenance_cycle_finished",
         date=status.date.isoformat(),

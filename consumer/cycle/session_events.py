@@ -13,6 +13,7 @@ from consumer.cycle.runner import rule_message
 from consumer.postgres import ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.calendar_errors import CalendarError
+from market.session import SessionPhase
 from producers import keys
 from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
 from producers.reports import DeadLetter, encode_dead_letter
@@ -59,6 +60,12 @@ class SessionEvents:
 
     async def run(self) -> None:
         """Read events until cancelled."""
+        try:
+            await self._read_for_ever()
+        finally:
+            await self._leave()
+
+    async def _read_for_ever(self) -> None:
         ready = False
         while True:
             try:
@@ -70,6 +77,17 @@ class SessionEvents:
                 logger.debug("session_events_postponed", reason=str(error))
                 ready = False
                 await asyncio.sleep(1.0)
+
+    async def _leave(self) -> None:
+        """Take this consumer's name, which is never used again, off the group; unless it still holds events."""
+        try:
+            held: Any = await self._redis.xpending_range(
+                keys.SESSIONS.name, keys.GROUP, min="-", max="+", count=1, consumername=self._stream.consumer
+            )
+            if not held:
+                await self._redis.xgroup_delconsumer(keys.SESSIONS.name, keys.GROUP, self._stream.consumer)
+        except RedisError as error:
+            logger.debug("session_consumer_not_removed", reason=str(error))
 
     async def _ensure_group(self) -> None:
         try:
@@ -115,11 +133,9 @@ class SessionEvents:
         Of those due already only the newest of all counts, because its cycle brings the days before it up to date.
         """
         try:
-            session = self._calendar.session(event.trading_date)
+            self._hold_against_calendar(event)
         except CalendarError as error:
             raise EventRefused(f"trading_date: {error}") from error
-        if abs(event.timestamp - session.closes_at) > dt.timedelta(hours=24):
-            raise EventRefused(f"timestamp {event.timestamp.isoformat()} is not on trading_date {event.trading_date}")
         messages = []
         for rule in self._schedule.rules:
             if rule.phase != event.to_session:
@@ -130,6 +146,22 @@ class SessionEvents:
                 continue
             messages.append(rule_message(event.trading_date, rule.text, requested_by="session_changed", due_at=due_at))
         return messages
+
+    def _hold_against_calendar(self, event: SessionChanged) -> None:
+        """Raises EventRefused where the event and our calendar cannot both be right; the calendar's due times stay."""
+        session = self._calendar.session(event.trading_date)
+        if event.regular_close != session.closes_at:
+            raise EventRefused(
+                f"regular_close {event.regular_close.isoformat()} is not {session.closes_at.isoformat()}, the close of "
+                f"{event.trading_date} here: give producer and consumer the same TRADING_CALENDAR_OVERRIDES"
+            )
+        ended = event.to_session in (SessionPhase.POST_MARKET, SessionPhase.CLOSED)
+        if not session.pre_market_opens_at <= event.timestamp <= session.closes_at + dt.timedelta(hours=24):
+            raise EventRefused(f"timestamp {event.timestamp.isoformat()} is not on trading_date {event.trading_date}")
+        if ended and event.timestamp < session.closes_at:
+            raise EventRefused(
+                f"timestamp {event.timestamp.isoformat()}: {event.to_session} cannot begin before the regular close"
+            )
 
     async def _refuse(self, entry_id: str, fields: dict[str, str], reason: str) -> None:
         letter = DeadLetter(
