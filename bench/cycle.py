@@ -36,6 +36,15 @@ EARLIER = {
 }
 EARLIER_REQUESTS = 11_000 + 110_000 + 11_000
 
+ROLES = (
+    ("consumer.terminal", "run"),
+    ("producers.simulated_market", "simulated market"),
+    ("producers.market_session", "market session"),
+    ("-m consumer", "worker"),
+    ("valkey", "redis"),
+    ("postgres", "postgresql"),
+)
+
 
 class ProcessUse:
     """CPU seconds and peak memory of one process, as last seen."""
@@ -49,10 +58,7 @@ class ProcessUse:
 def role_of(process: psutil.Process) -> str:
     """Name a process by what it does."""
     words = " ".join(process.cmdline())
-    for mark, name in (
-        ("consumer.terminal", "run"), ("producers.simulated_market", "simulated market"), ("producers.market_session", "market session"),
-        ("-m consumer", "worker"), ("valkey", "redis"), ("postgres", "postgresql"), ("maintenance", "run"),
-    ):  # fmt: skip
+    for mark, name in ROLES:
         if mark in words:
             return name
     return process.name()
