@@ -4,7 +4,10 @@ DeliveryError
 ├── LeaseLost           another consumer holds the entry: stop, touch nothing
 ├── ShutdownRequested   release the entry, this delivery does not count
 ├── Busy                the work must wait its turn: park it, not an attempt
-└── DataRejected        trying again cannot help: dead letter at once
+├── DataRejected        trying again cannot help: dead letter at once
+│   └── PoisonedEntry   handed out too often without an end
+├── DeadlinePassed      the work took too long: a failed attempt
+└── StrayCancellation   the work was cancelled, and not by us: a failed attempt
 """
 
 from __future__ import annotations
@@ -37,3 +40,15 @@ class Busy(DeliveryError):
 
 class DataRejected(DeliveryError):
     """The message or its data is wrong; the text names the cure."""
+
+
+class PoisonedEntry(DataRejected):
+    """The entry was handed out too often without an end: it may kill or wedge its consumer."""
+
+
+class DeadlinePassed(DeliveryError):
+    """The work did not end within its deadline."""
+
+
+class StrayCancellation(DeliveryError):
+    """Something that the work awaited was cancelled by somebody else."""

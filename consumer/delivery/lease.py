@@ -2,16 +2,19 @@
 
 A thread, because a handler that blocks the event loop must not lose its lease. But a loop that stays blocked past the
 work's deadline is wedged, and wedged work with a kept lease would be immortal: then the process ends itself, its lease
-runs out, and another consumer takes over. When Redis is mute the work is cancelled before its lease can have run out.
+runs out, and another consumer takes over. When Redis is mute the work is told to stop before its lease can have run
+out.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import math
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import redis
@@ -19,24 +22,32 @@ from loguru import logger
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost
 from consumer.delivery.task_stream import SCRIPT_KEYS, script_text
 from producers import keys
 
 if TYPE_CHECKING:
+    import asyncio
     import datetime as dt
 
 BEATS_PER_LEASE = 4
-GIVE_UP_AT = 0.8  # of a lease, counted from when the last good beat was sent
+# A failed beat takes at most two timeouts (connect, read), a quarter of a lease together, and is repeated after a
+# sixteenth. Told to stop at 0.65 of a lease since the last good beat, at the end of such a round it is still 0.97.
+TIMEOUT = 1 / 8
+REPEAT_AFTER = 1 / 16
+GIVE_UP_AT = 0.65
+LEAST_TIMEOUT_S = 0.05
 WEDGED_EXIT_CODE = 75
 
 
 class _Held(msgspec.Struct):
-    """One entry under way: its task, when its last good beat was sent, and its deadline (monotonic seconds)."""
+    """One entry under way: how its work is told to stop, when its last good beat was sent, and its deadline."""
 
-    task: asyncio.Task[object]
-    beaten_at: float
+    tell: Callable[[DeliveryError], None]
+    beaten_at: float  # both in monotonic seconds
     deadline: float
-    cancelled: bool = False
+    allowed_s: float
+    told: bool = False
 
 
 class LeaseKeeper:
@@ -49,7 +60,7 @@ class LeaseKeeper:
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        timeout = max(self._lease / BEATS_PER_LEASE, 0.2)
+        timeout = max(self._lease * TIMEOUT, LEAST_TIMEOUT_S)
         self._redis = redis.Redis.from_url(
             url,
             decode_responses=True,
@@ -67,23 +78,38 @@ class LeaseKeeper:
         """End the thread; what is still held runs out by itself."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=self._lease)
+            self._thread.join(timeout=self._lease / 2)  # a beat under way ends within its timeouts
         self._redis.close()
 
-    def hold(self, entry_id: str, task: asyncio.Task[object], *, deadline_s: float) -> None:
-        """Keep *entry_id* alive until `drop`, at most *deadline_s* seconds; then *task* is cancelled."""
+    def hold(self, entry_id: str, tell: Callable[[DeliveryError], None], *, deadline_s: float) -> None:
+        """Keep *entry_id* alive until `drop`. *tell* is called on the loop, once, when its work has to stop:
+        with LeaseLost, or with DeadlinePassed after *deadline_s* seconds."""
         now = time.monotonic()
         with self._lock:
-            self._held[entry_id] = _Held(task=task, beaten_at=now, deadline=now + deadline_s)
+            self._held[entry_id] = _Held(tell=tell, beaten_at=now, deadline=now + deadline_s, allowed_s=deadline_s)
+
+    def settling(self, entry_id: str) -> None:
+        """The work has ended: from now on only the lease is kept, until its end is written."""
+        with self._lock:
+            held = self._held.get(entry_id)
+            if held is not None:
+                held.deadline = math.inf
+                held.told = True
 
     def drop(self, entry_id: str) -> None:
         with self._lock:
             self._held.pop(entry_id, None)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._lease / BEATS_PER_LEASE):
-            self._end_overdue()
-            self._beat_all()
+        pause = self._lease / BEATS_PER_LEASE
+        try:
+            while not self._stopped.wait(pause):
+                self._end_overdue()
+                pause = self._lease / BEATS_PER_LEASE if self._beat_all() else self._lease * REPEAT_AFTER
+        finally:
+            if not self._stopped.is_set():
+                logger.critical("lease_keeper_died", runbook="wedged-worker")
+                self._tell_unbeaten(older_than=-math.inf)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
@@ -91,37 +117,45 @@ class LeaseKeeper:
             overdue = [(entry_id, held) for entry_id, held in self._held.items() if now > held.deadline]
         for entry_id, held in overdue:
             if now > held.deadline + self._lease:
-                logger.error("wedged_worker_ends_itself", entry_id=entry_id, runbook="wedged-worker")
+                logger.critical("wedged_worker_ends_itself", entry_id=entry_id, runbook="wedged-worker")
                 os._exit(WEDGED_EXIT_CODE)
-            self._cancel(held, "deadline passed")
+            self._tell(held, DeadlinePassed(f"no end after {held.allowed_s:g} s"))
 
-    def _beat_all(self) -> None:
+    def _beat_all(self) -> bool:
+        """Renew all leases in one round trip; whether Redis answered."""
         with self._lock:
             ids = list(self._held)
         if not ids:
-            return
+            return True
         sent_at = time.monotonic()
         try:
-            lost = set(self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids]))
+            lost: Any = self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids])
         except redis.RedisError as error:
             logger.debug("beat_failed", reason=str(error))
-            self._cancel_unbeaten(sent_at)
-            return
+            self._tell_unbeaten(older_than=GIVE_UP_AT * self._lease)
+            return False
+        self._note(ids, set(lost), sent_at)
+        return True
+
+    def _note(self, ids: list[str], lost: set[str], sent_at: float) -> None:
         with self._lock:
             for entry_id in ids:
                 held = self._held.get(entry_id)
                 if held is not None and entry_id not in lost:
                     held.beaten_at = sent_at
-                elif held is not None:
-                    self._cancel(held, "lease lost")
+                elif held is not None and held.beaten_at < sent_at:  # not one that was taken up after the beat was sent
+                    self._tell(held, LeaseLost("another consumer holds the entry"))
 
-    def _cancel_unbeaten(self, now: float) -> None:
+    def _tell_unbeaten(self, *, older_than: float) -> None:
+        """Read the clock here, after the beat that failed: it may have hung for a good part of the lease."""
+        now = time.monotonic()
         with self._lock:
             for held in self._held.values():
-                if now - held.beaten_at > GIVE_UP_AT * self._lease:
-                    self._cancel(held, "lease lost: no answer from Redis")
+                if now - held.beaten_at > older_than:
+                    self._tell(held, LeaseLost("no answer from Redis for most of a lease"))
 
-    def _cancel(self, held: _Held, reason: str) -> None:
-        if not held.cancelled:  # once: what follows a cancellation must be able to await
-            held.cancelled = True
-            self._loop.call_soon_threadsafe(held.task.cancel, reason)
+    def _tell(self, held: _Held, why: DeliveryError) -> None:
+        if not held.told:
+            held.told = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs on it any more
+                self._loop.call_soon_threadsafe(held.tell, why)

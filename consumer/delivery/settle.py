@@ -6,18 +6,20 @@ Pure: failures in, a verdict out; `worker` performs it. The policy of a failure 
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from consumer.delivery.errors import Busy, DataRejected, LeaseLost, ShutdownRequested
+from consumer.delivery.errors import Busy, DataRejected, LeaseLost, ShutdownRequested, StrayCancellation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import asyncio
+    from collections.abc import Callable
     from random import Random
+
+    from consumer.delivery.errors import DeliveryError
 
 T = TypeVar("T")
 
@@ -59,18 +61,20 @@ def backoff(attempt: int, random: Random) -> dt.timedelta:
     return dt.timedelta(seconds=ceiling * random.random())
 
 
-async def failure_of(work: Awaitable[list[T]]) -> tuple[list[T], BaseException | None]:
-    """Run *work*; return its result, or the failure that ended it. The one place that catches everything:
-    whatever a handler raises must end in a settlement."""
-    try:
-        return await work, None
-    except asyncio.CancelledError as cancelled:
-        task = asyncio.current_task()
-        if task is not None:
-            task.uncancel()  # it is dealt with here: settling must be able to await
-        return [], cancelled
-    except Exception as failure:  # noqa: BLE001
-        return [], failure
+def outcome_of(work: asyncio.Task[list[T]], told: DeliveryError | None) -> tuple[list[T], BaseException | None]:
+    """Return what *work*, which has ended, gave, or the failure that ended it.
+
+    *told* is why it was told to stop, if it was: whatever it then died of, it died of that. Work that committed
+    nevertheless is committed.
+    """
+    if work.cancelled():
+        return [], told or StrayCancellation("something that the work awaited was cancelled")
+    failure = work.exception()
+    if failure is None:
+        return work.result(), None
+    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+        failure = failure.exceptions[0]  # a TaskGroup's wrapping says nothing
+    return [], told or failure
 
 
 def describe(failure: BaseException) -> str:
@@ -93,7 +97,7 @@ def settle(
             return Settlement(verdict=Verdict.ACKNOWLEDGE)
         case LeaseLost():
             return Settlement(verdict=Verdict.ABANDON, reason=describe(failure))
-        case ShutdownRequested() | asyncio.CancelledError():
+        case ShutdownRequested():
             return Settlement(verdict=Verdict.RELEASE, reason="this consumer is shutting down")
         case Busy():
             return Settlement(verdict=Verdict.RETRY_LATER, reason=str(failure), delay=failure.delay, counted=False)

@@ -1,7 +1,8 @@
 """Speaks to the task stream: every state change is one atomic Lua script.
 
 A lost reply is harmless everywhere: repeating a script finds its work done. Needs Redis 6.2 (EVAL, XPENDING IDLE);
-nothing here uses a newer command, so that every supported server behaves the same.
+nothing here uses a newer command, so that every supported server behaves the same. Texts are decoded here, not by
+the client: one byte that is no UTF-8, in an entry that anybody may write, must not stop every reader.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from redis.exceptions import ResponseError
+from loguru import logger
+from redis.exceptions import NoScriptError, ResponseError
 
 from producers import keys
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
     from consumer.delivery.settle import Verdict
 
-SCRIPTS = ("enqueue", "promote", "claim", "begin", "beat", "settle", "collect", "raise_fence")
+SCRIPTS = (
+    "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
+)  # fmt: skip
 SCRIPT_KEYS = [
     keys.TASKS.name,
     keys.LATER.pattern,
@@ -39,6 +43,12 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str]
     key: str = ""
     due_at: dt.datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise ValueError("a message without a field cannot be sent: XADD refuses it")
+        if self.due_at is not None and not self.key:
+            raise ValueError("what is due later is kept under its key: give it one")
 
     def as_script_argument(self) -> dict[str, object]:
         due = 0 if self.due_at is None else int(self.due_at.timestamp() * 1000)
@@ -72,6 +82,19 @@ def script_text(name: str) -> str:
     return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
 
 
+def readable(answer: Any) -> Any:
+    """Return *answer* with its bytes as text; a byte that is no UTF-8 stays visible as \\xNN."""
+    match answer:
+        case bytes():
+            return answer.decode("utf-8", "backslashreplace")
+        case dict():
+            return {readable(name): readable(value) for name, value in answer.items()}
+        case list() | tuple():
+            return [readable(item) for item in answer]
+        case _:
+            return answer
+
+
 class TaskStream:
     """The task stream as one consumer of the group sees it.
 
@@ -101,11 +124,12 @@ class TaskStream:
     async def read(self, count: int, *, block: dt.timedelta) -> list[Entry]:
         """Return up to *count* new entries; waits at most *block* for the first."""
         milliseconds = max(1, int(block.total_seconds() * 1000))
-        streams: dict[Any, Any] = {keys.TASKS.name: ">"}
-        answer: Any = await self._blocking.xreadgroup(
-            keys.GROUP, self.consumer, streams, count=count, block=milliseconds
-        )
-        return [Entry(entry_id=i, fields=fields or {}) for _, entries in answer or [] for i, fields in entries]
+        answer = await _execute(
+            self._blocking, "XREADGROUP", "GROUP", keys.GROUP, self.consumer, "COUNT", count, "BLOCK", milliseconds,
+            "STREAMS", keys.TASKS.name, ">",
+        )  # fmt: skip
+        streams = answer.items() if isinstance(answer, dict) else answer or []
+        return [Entry(entry_id=i, fields=fields or {}) for _, entries in streams for i, fields in entries]
 
     async def claim(self, count: int) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
@@ -115,10 +139,15 @@ class TaskStream:
             for entry_id, flat, holder in rows
         ]
 
-    async def begin(self, entry: Entry) -> Delivery | None:
-        """Issue the fence token if the entry is still ours; None when it is not."""
-        row = await self._run("begin", self.consumer, entry.entry_id)
-        return None if row is None else Delivery(entry=entry, token=row[0], deliveries=row[1])
+    async def begin(self, entry: Entry, *, key: str = "") -> Delivery | None:
+        """Issue the fence token, and renew the lease, if the entry is still ours; None when there is nothing to run.
+
+        An entry whose work, named *key*, stands in the stream a second time is dropped in favour of that one.
+        """
+        row = await self._run("begin", self.consumer, entry.entry_id, key)
+        if row == "DUPLICATE":
+            logger.info("duplicate_entry_dropped", entry_id=entry.entry_id, key=key)
+        return Delivery(entry=entry, token=row[0], deliveries=row[1]) if isinstance(row, list) else None
 
     async def settle(
         self,
@@ -139,6 +168,7 @@ class TaskStream:
             _json(detail),
             _json([message.as_script_argument() for message in successors]),
             self._lease_ms(),
+            keys.DEAD.kept or 0,
         )
         return bool(reply == "OK")
 
@@ -149,25 +179,46 @@ class TaskStream:
 
     async def promote(self) -> int:
         """Move what has become due into the stream."""
-        return int(await self._run("promote", 100))
+        moved, *spoilt = await self._run("promote", 100)
+        for key in spoilt:
+            logger.error("parked_message_unreadable", key=key, runbook="dead-letters")
+        return int(moved)
 
     async def raise_fence(self, floor: int) -> None:
         """Lift the fence counter to at least *floor*: the ledger has seen that token, so Redis lost some."""
         await self._run("raise_fence", floor)
 
     async def collect_consumers(self, *, idle: dt.timedelta) -> int:
-        """Remove consumers that hold nothing and were silent for *idle*."""
-        return int(await self._run("collect", int(idle.total_seconds() * 1000), ""))
+        """Remove consumers that hold nothing and were silent for *idle*, from every stream that has the group."""
+        milliseconds = int(idle.total_seconds() * 1000)
+        streams = [stream.name for stream in keys.STREAMS if stream.group is not None]
+        return sum([int(await self._run("collect", milliseconds, stream=name)) for name in streams])
 
-    async def leave(self) -> None:
-        """Remove this consumer, unless it still holds an entry."""
-        await self._run("collect", 10**15, self.consumer)
+    async def sweep(self) -> None:
+        """Forget the identities of entries that somebody deleted."""
+        for what in ("queued", "later"):
+            cursor = "0"
+            while (cursor := await self._run("sweep", what, cursor)) != "0":
+                pass
+
+    async def leave(self, *, stream: str = keys.TASKS.name) -> int:
+        """Hand back, uncounted, what this consumer holds, or remove it when that is nothing; how many it held."""
+        return int(await self._run("leave", self.consumer, self._lease_ms(), stream=stream))
 
     def _lease_ms(self) -> int:
         return int(self.lease.total_seconds() * 1000)
 
-    async def _run(self, script: str, *arguments: str | int) -> Any:
-        return await self._scripts[script](keys=SCRIPT_KEYS, args=[keys.GROUP, *arguments])
+    async def _run(self, name: str, *arguments: str | int, stream: str = keys.TASKS.name) -> Any:
+        script = self._scripts[name]
+        command = (len(SCRIPT_KEYS), stream, *SCRIPT_KEYS[1:], keys.GROUP, *arguments)
+        try:
+            return await _execute(self._redis, "EVALSHA", script.sha, *command)
+        except NoScriptError:
+            return await _execute(self._redis, "EVAL", script.script, *command)
+
+
+async def _execute(client: Any, *command: object) -> Any:
+    return readable(await client.execute_command(*command, NEVER_DECODE=True))
 
 
 def _json(value: object) -> str:

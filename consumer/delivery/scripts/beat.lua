@@ -2,10 +2,6 @@
 -- Never an unconditional XCLAIM: that would steal an entry back from its new owner.
 local lost = {}
 for i = 3, #ARGV do
-  if owned(ARGV[i], ARGV[2]) then
-    redis.call('XCLAIM', KEYS[1], GROUP, ARGV[2], 0, ARGV[i], 'JUSTID')
-  else
-    lost[#lost + 1] = ARGV[i]
-  end
+  if owned(ARGV[i], ARGV[2]) then renew(ARGV[i], ARGV[2]) else lost[#lost + 1] = ARGV[i] end
 end
 return lost

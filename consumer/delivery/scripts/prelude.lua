@@ -1,15 +1,22 @@
--- Shared by every script. KEYS: 1 tasks stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence
+-- Shared by every script. KEYS: 1 stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence
 -- A message: {key = "" or the work's identity, due = unix ms (0 = now), fields = {name, value, ...}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local GROUP = ARGV[1]
+-- unpack() fails from about 8,000 values on; nothing of ours comes near this.
+local MOST_TEXTS = 2000
+
+-- The entry in the stream that stands for the work; an id whose entry is gone stands for nothing.
+local function entry_of(key)
+  local id = key ~= '' and redis.call('HGET', KEYS[4], key)
+  if id and #redis.call('XRANGE', KEYS[1], id, id) == 1 then return id end
+  return nil
+end
 
 -- The same work is never twice in the stream or among what is due later.
 local function alive(key)
   if key == '' then return false end
-  if redis.call('ZSCORE', KEYS[2], key) then return true end
-  local id = redis.call('HGET', KEYS[4], key)
-  return id and #redis.call('XRANGE', KEYS[1], id, id) == 1
+  return redis.call('ZSCORE', KEYS[2], key) or entry_of(key)
 end
 
 local function park(message)
@@ -34,8 +41,20 @@ local function owned(id, consumer)
   return pending[1]
 end
 
-local function forget(key, id)
+local function renew(id, consumer)
+  redis.call('XCLAIM', KEYS[1], GROUP, consumer, 0, id, 'JUSTID')
+end
+
+-- At once claimable by others: idle for longer than anybody's lease.
+local function hand_back(id, consumer, lease_ms, deliveries)
+  redis.call('XCLAIM', KEYS[1], GROUP, consumer, 0, id, 'IDLE', lease_ms * 10, 'RETRYCOUNT', deliveries, 'JUSTID')
+end
+
+local function unregister(key, id)
   if key ~= '' and redis.call('HGET', KEYS[4], key) == id then redis.call('HDEL', KEYS[4], key) end
+end
+
+local function remove(id)
   redis.call('XACK', KEYS[1], GROUP, id)
   redis.call('XDEL', KEYS[1], id)
 end

@@ -1,0 +1,268 @@
+"""Takes entries from their fence token to their settlement, each in a task of its own.
+
+The handler runs in a further task, and only that one is ever cancelled: beginning and settling are never interrupted,
+so a commit is followed by its acknowledgement also while the consumer stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import itertools
+import time
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+from loguru import logger
+from redis.exceptions import ConnectionError as RedisUnreachable
+from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisSilent
+
+from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
+from consumer.delivery.settle import Policy, Settlement, Verdict, describe, outcome_of, settle
+from consumer.delivery.task_stream import flatten
+from producers import keys
+from producers.reports import DeadLetter, encode_dead_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from random import Random
+
+    from consumer.delivery.lease import LeaseKeeper
+    from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+
+T = TypeVar("T")
+
+MOST_FIELDS = 100  # a message of ours has ten
+RECORD_WITHIN_S = 30.0
+HANDLER_STOPS_WITHIN_S = 0.5  # what does not heed its cancellation by then is handed back while it still runs
+SETTLED_WITHIN_S = 5.0
+REPEAT_EVERY_S = 0.1
+
+
+class Handler(Protocol):
+    """What the worker runs: decodes, does and records the work of an entry."""
+
+    def key_of(self, entry: Entry) -> str: ...
+
+    def attempt_of(self, entry: Entry) -> int: ...
+
+    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing: ...
+
+    def classify(self, failure: BaseException) -> Policy: ...
+
+    async def run(self, delivery: Delivery) -> list[Outgoing]: ...
+
+    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]: ...
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """*slots*: entries at a time; *max_deliveries*: times an entry may kill or lose its consumer."""
+
+    slots: int = 4
+    max_attempts: int = 5
+    max_deliveries: int = 5
+    deadline: dt.timedelta = dt.timedelta(minutes=30)
+
+
+class _Running:
+    """One delivery under way: the task of its handler, and why that was told to stop."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.told: DeliveryError | None = None
+        self.work: asyncio.Task[list[Outgoing]] | None = None
+
+    def tell(self, why: DeliveryError) -> None:
+        """Only once: a second cancellation would hit what the handler does to end cleanly."""
+        if self.told is None:
+            self.told = why
+            if self.work is not None:
+                self.work.cancel()
+
+    @property
+    def at_work(self) -> bool:
+        return self.work is not None and not self.work.done()
+
+
+class Executor:
+    """The slots of one consumer."""
+
+    def __init__(
+        self,
+        stream: TaskStream,
+        keeper: LeaseKeeper,
+        handler: Handler,
+        options: WorkerOptions,
+        *,
+        random: Random,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._stream = stream
+        self._keeper = keeper
+        self._handler = handler
+        self._options = options
+        self._random = random
+        self._now = now
+        self._running: dict[str, _Running] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self.slot_freed = asyncio.Event()
+
+    @property
+    def free_slots(self) -> int:
+        return self._options.slots - len(self._running)
+
+    def start(self, entry: Entry) -> None:
+        """Run *entry*, unless it is running here already or this consumer is stopping (`leave` hands it back)."""
+        if self._stopping or entry.entry_id in self._running:
+            return
+        running = self._running[entry.entry_id] = _Running(entry)
+        self._keeper.hold(entry.entry_id, running.tell, deadline_s=self._options.deadline.total_seconds())
+        delivery = asyncio.create_task(self._deliver(entry, running))
+        self._deliveries.add(delivery)
+        delivery.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """Tell everything to stop; return when it is settled or handed back, or cannot be."""
+        self._stopping = True
+        for running in self._running.values():
+            running.tell(ShutdownRequested("this consumer is shutting down"))
+        await self._settled(HANDLER_STOPS_WITHIN_S)
+        stubborn = [running.entry for running in self._running.values() if running.at_work]
+        for entry in stubborn:
+            await self._hand_back(entry)
+        if len(self._running) > len(stubborn):
+            await self._settled(SETTLED_WITHIN_S)
+
+    async def _settled(self, within_s: float) -> None:
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=within_s)
+
+    async def _hand_back(self, entry: Entry) -> None:
+        """The handler goes on, and the fence keeps it from committing once somebody else has begun."""
+        logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
+        self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
+        with contextlib.suppress(RedisError):
+            await self._stream.settle(entry, Verdict.RELEASE, key=self._handler.key_of(entry))
+
+    def _ended(self, delivery: asyncio.Task[None]) -> None:
+        self._deliveries.discard(delivery)
+        if not delivery.cancelled() and (defect := delivery.exception()) is not None:
+            logger.opt(exception=defect).error("delivery_broke_off", runbook="dead-letters")
+
+    async def _deliver(self, entry: Entry, running: _Running) -> None:
+        key = self._handler.key_of(entry)
+        try:
+            delivery = await self._insist(lambda: self._stream.begin(entry, key=key))
+            if delivery is not None:
+                settlement, successors = await self._judge(delivery, running)
+                await self._perform(delivery, settlement, successors, key=key)
+        except RedisError as error:
+            logger.warning("delivery_left_to_its_lease", entry_id=entry.entry_id, reason=str(error))
+        finally:
+            self._keeper.drop(entry.entry_id)
+            self._running.pop(entry.entry_id, None)
+            self.slot_freed.set()
+
+    async def _insist(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a script through a restart of Redis, for a lease at most; repeated, it finds its work done."""
+        give_up_at = time.monotonic() + self._stream.lease.total_seconds()
+        while True:
+            try:
+                return await send()
+            except (RedisUnreachable, RedisSilent, ReadOnlyError):
+                if self._stopping or time.monotonic() > give_up_at:
+                    raise
+            await asyncio.sleep(REPEAT_EVERY_S)
+
+    async def _judge(self, delivery: Delivery, running: _Running) -> tuple[Settlement, list[Outgoing]]:
+        entry = delivery.entry
+        if entry.taken_from is not None:
+            logger.warning("entry_reclaimed", entry_id=entry.entry_id, taken_from=entry.taken_from)
+        failure: BaseException | None = self._refusal(delivery)
+        successors: list[Outgoing] = []
+        if failure is None:
+            successors, failure = await self._work(delivery, running)
+        self._keeper.settling(entry.entry_id)
+        settlement = self._settlement(failure, entry)
+        if failure is None or settlement.verdict in (Verdict.RELEASE, Verdict.ABANDON):
+            return settlement, successors
+        return await self._record(delivery, settlement, failure)
+
+    def _refusal(self, delivery: Delivery) -> DataRejected | None:
+        """Why the work is not even begun: counted and looked at before anything of it is read."""
+        if delivery.deliveries > self._options.max_deliveries:
+            return PoisonedEntry(f"{delivery.deliveries} deliveries, none of which ended: it may kill its consumer")
+        if (count := len(delivery.entry.fields)) > MOST_FIELDS:
+            return DataRejected(f"{count} fields: a message has at most {MOST_FIELDS}")
+        return None
+
+    async def _work(self, delivery: Delivery, running: _Running) -> tuple[list[Outgoing], BaseException | None]:
+        if running.told is not None:
+            return [], running.told
+        running.work = asyncio.create_task(self._handler.run(delivery))
+        await asyncio.wait({running.work})
+        return outcome_of(running.work, running.told)
+
+    def _settlement(self, failure: BaseException | None, entry: Entry) -> Settlement:
+        return settle(
+            failure,
+            attempt=self._handler.attempt_of(entry),
+            max_attempts=self._options.max_attempts,
+            classify=self._handler.classify,
+            random=self._random,
+        )
+
+    async def _record(
+        self, delivery: Delivery, settlement: Settlement, failure: BaseException
+    ) -> tuple[Settlement, list[Outgoing]]:
+        """Have the handler record the failure. What cannot be recorded is tried again rather than forgotten."""
+        recording = asyncio.create_task(self._handler.record(delivery, settlement, failure))
+        await asyncio.wait({recording}, timeout=RECORD_WITHIN_S)
+        if recording.done():
+            successors, unrecorded = outcome_of(recording, None)
+        else:
+            recording.cancel()
+            successors, unrecorded = [], TimeoutError(f"no answer within {RECORD_WITHIN_S:g} s")
+        if unrecorded is None:
+            return settlement, successors
+        reason = f"not recorded: {describe(unrecorded)}; before that: {settlement.reason}"
+        return msgspec.structs.replace(self._settlement(unrecorded, delivery.entry), reason=reason), []
+
+    async def _perform(
+        self, delivery: Delivery, settlement: Settlement, successors: list[Outgoing], *, key: str
+    ) -> None:
+        entry, verdict = delivery.entry, settlement.verdict
+        log = logger.bind(entry_id=entry.entry_id, verdict=verdict.value, reason=settlement.reason)
+        detail: object = None
+        match verdict:
+            case Verdict.RETRY_LATER:
+                again = self._handler.retry_of(entry, counted=settlement.counted)
+                due_at = self._now() + settlement.delay
+                detail = msgspec.structs.replace(again, due_at=due_at).as_script_argument()
+                log.info("delivery_retried_later", delay_s=round(settlement.delay.total_seconds(), 2))
+            case Verdict.DEAD_LETTER:
+                letter = self._dead_letter(delivery, settlement)
+                detail = flatten(encode_dead_letter(letter))
+                log.error("delivery_dead_lettered", runbook="dead-letters", fields=letter.fields)
+            case Verdict.ABANDON:
+                log.warning("delivery_abandoned")
+            case Verdict.RELEASE | Verdict.ACKNOWLEDGE:
+                pass
+        settled = await self._insist(
+            lambda: self._stream.settle(entry, verdict, key=key, detail=detail, successors=successors)
+        )
+        if not settled and verdict is not Verdict.ABANDON:
+            log.warning("settlement_came_too_late")
+
+    def _dead_letter(self, delivery: Delivery, settlement: Settlement) -> DeadLetter:
+        return DeadLetter(
+            stream=keys.TASKS.name,
+            entry_id=delivery.entry.entry_id,
+            reason=settlement.reason,
+            deliveries=delivery.deliveries,
+            at=self._now(),
+            fields=dict(itertools.islice(delivery.entry.fields.items(), MOST_FIELDS)),
+        )

@@ -1,0 +1,203 @@
+"""Puts consumers on a real Redis whose handler the test writes, and waits for signals instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import itertools
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.settle import Policy
+from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.runtime import connect_redis, utc_now
+from producers import keys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.settle import Settlement
+
+LEASE = dt.timedelta(seconds=0.5)
+LONG_LEASE = dt.timedelta(seconds=60)
+DEADLINE_S = 10.0
+_names = itertools.count(1)
+
+
+class ScriptedHandler:
+    """Runs what the test gives it, and remembers what it was asked."""
+
+    def __init__(self, run: Callable[[Delivery], Awaitable[list[Outgoing] | None]] | None = None) -> None:
+        self._run = run
+        self.deliveries: list[Delivery] = []
+        self.recorded: list[tuple[str, BaseException]] = []
+        self.policy = Policy.RETRY
+        self.record_fails_with: list[BaseException] = []
+
+    def key_of(self, entry: Entry) -> str:
+        return entry.fields.get("key", "")
+
+    def attempt_of(self, entry: Entry) -> int:
+        return int(entry.fields.get("attempt", "1"))
+
+    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+        attempt = self.attempt_of(entry) + int(counted)
+        key = self.key_of(entry) or f"request:{entry.entry_id}"
+        return Outgoing(fields={**entry.fields, "key": key, "attempt": str(attempt)}, key=key)
+
+    def classify(self, failure: BaseException) -> Policy:
+        return self.policy
+
+    async def run(self, delivery: Delivery) -> list[Outgoing]:
+        self.deliveries.append(delivery)
+        return (await self._run(delivery) or []) if self._run else []
+
+    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]:
+        if self.record_fails_with:
+            raise self.record_fails_with.pop()
+        self.recorded.append((settlement.verdict.value, failure))
+        return []
+
+    @property
+    def tasks(self) -> list[str]:
+        """The `task` field of every delivery, in order."""
+        return [delivery.entry.fields["task"] for delivery in self.deliveries]
+
+
+def message(task: str, *, due_at: dt.datetime | None = None, key: str | None = None, **fields: str) -> Outgoing:
+    """A message whose key is its task, unless another is given."""
+    key = task if key is None else key
+    return Outgoing(fields={"task": task, "key": key, **fields}, key=key, due_at=due_at)
+
+
+class Consumer:
+    """One consumer: its view of the stream, its handler, and its worker while it runs."""
+
+    def __init__(self, stream: TaskStream, handler: ScriptedHandler, url: str, options: WorkerOptions) -> None:
+        self.stream, self.handler = stream, handler
+        self.lost = 0
+        self._stop = asyncio.Event()
+        self.keeper = LeaseKeeper(url, consumer=stream.consumer, lease=stream.lease, loop=asyncio.get_running_loop())
+        self._worker = Worker(
+            stream, self.keeper, handler, options, random=Random(1), now=utc_now, on_lost=self._note_loss
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def _note_loss(self) -> None:
+        self.lost += 1
+
+    def start(self) -> None:
+        self.keeper.start()
+        self._task = asyncio.create_task(self._worker.run(self._stop))
+
+    async def stop(self) -> float:
+        """Stop as SIGTERM does; return how long it took."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._stop.set()
+        if self._task is not None:
+            task, self._task = self._task, None
+            await task
+            took = loop.time() - began
+            self.keeper.stop()
+            return took
+        return 0.0
+
+
+@contextlib.asynccontextmanager
+async def stream_of(
+    url: str, *, lease: dt.timedelta = LEASE, name: str | None = None, blocking_s: float = 10.0
+) -> AsyncIterator[TaskStream]:
+    """The task stream as a consumer of its own sees it, with the group in place."""
+    async with connect_redis(url) as commands, connect_redis(url, timeout_s=blocking_s) as blocking:
+        stream = TaskStream(commands, blocking, consumer=name or f"consumer-{next(_names)}", lease=lease)
+        await stream.ensure_group()
+        yield stream
+
+
+@contextlib.asynccontextmanager
+async def consumer_of(
+    url: str,
+    handler: ScriptedHandler | None = None,
+    *,
+    lease: dt.timedelta = LEASE,
+    started: bool = True,
+    blocking_s: float = 10.0,
+    **options: Any,
+) -> AsyncIterator[Consumer]:
+    """A consumer that works until the block ends."""
+    async with stream_of(url, lease=lease, blocking_s=blocking_s) as stream:
+        consumer = Consumer(stream, handler or ScriptedHandler(), url, WorkerOptions(**options))
+        if started:
+            consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+async def until(
+    look: Callable[[], Awaitable[Any]], *, within_s: float = DEADLINE_S, what: str = "what was awaited"
+) -> Any:
+    """Look again and again until the answer is true; the deadline only ends a test that would hang."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not (answer := await look()):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            return answer
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {within_s} s") from None
+
+
+async def wait_for(event: asyncio.Event, *, within_s: float = DEADLINE_S) -> None:
+    async with asyncio.timeout(within_s):
+        await event.wait()
+
+
+async def pending(redis: Redis) -> list[dict[str, Any]]:
+    """What the group has handed out: message_id, consumer, time_since_delivered, times_delivered."""
+    return list(await redis.xpending_range(keys.TASKS.name, keys.GROUP, "-", "+", 1000))
+
+
+async def at_rest(redis: Redis) -> bool:
+    """Nothing is in the stream, due later or remembered as queued."""
+    counts = (
+        await redis.xlen(keys.TASKS.name),
+        await redis.zcard(keys.LATER.pattern),
+        await redis.hlen(keys.LATER_MESSAGES.pattern),
+        await redis.hlen(keys.QUEUED.pattern),
+    )
+    return not any(counts)
+
+
+async def read_one(stream: TaskStream) -> Entry:
+    """The next new entry."""
+    entries = await stream.read(1, block=dt.timedelta(milliseconds=10))
+    assert entries, "nothing to read"
+    return entries[0]
+
+
+async def begun(stream: TaskStream, entry: Entry | None = None) -> Delivery:
+    """The delivery of *entry*, or of the next new one."""
+    entry = entry or await read_one(stream)
+    delivery = await stream.begin(entry, key=entry.fields.get("key", ""))
+    assert delivery is not None
+    return delivery
+
+
+async def let_lease_run_out(redis: Redis, entry_id: str, *, idle: dt.timedelta = LONG_LEASE * 2) -> None:
+    """What time would do, at once: the entry has been idle for *idle*; holder and delivery count stay."""
+    rows = await redis.xpending_range(keys.TASKS.name, keys.GROUP, entry_id, entry_id, 1)
+    await redis.xclaim(
+        keys.TASKS.name, keys.GROUP, rows[0]["consumer"], 0, [entry_id],
+        idle=int(idle.total_seconds() * 1000), retrycount=rows[0]["times_delivered"], justid=True,
+    )  # fmt: skip
+
+
+async def dead_letters(redis: Redis) -> list[dict[str, str]]:
+    return [fields for _, fields in await redis.xrange(keys.DEAD.name)]

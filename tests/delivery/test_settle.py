@@ -1,0 +1,149 @@
+"""What happens to a delivery once its work has stopped, for every way of stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.delivery.errors import (
+    Busy,
+    DataRejected,
+    DeadlinePassed,
+    DeliveryError,
+    LeaseLost,
+    PoisonedEntry,
+    ShutdownRequested,
+    StrayCancellation,
+)
+from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, Verdict, backoff, describe, outcome_of, settle
+
+A_SECOND = dt.timedelta(seconds=1)
+ANY_POLICY = st.sampled_from(Policy)
+
+
+def settled(failure: BaseException | None, *, attempt: int = 1, policy: Policy = Policy.RETRY) -> Settlement:
+    return settle(failure, attempt=attempt, max_attempts=3, classify=lambda _: policy, random=Random(1))
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict"),
+    [
+        (None, Verdict.ACKNOWLEDGE),
+        (LeaseLost("taken"), Verdict.ABANDON),
+        (ShutdownRequested(), Verdict.RELEASE),
+        (Busy("in turn", delay=A_SECOND), Verdict.RETRY_LATER),
+        (DataRejected("write trading_day"), Verdict.DEAD_LETTER),
+        (PoisonedEntry("7 deliveries"), Verdict.DEAD_LETTER),
+        (DeadlinePassed("no end"), Verdict.RETRY_LATER),
+        (StrayCancellation("odd"), Verdict.RETRY_LATER),
+        (ValueError("a defect"), Verdict.RETRY_LATER),
+    ],
+)
+def test_each_way_of_stopping_has_one_verdict(failure: BaseException | None, verdict: Verdict) -> None:
+    assert settled(failure).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict", "counted"),
+    [
+        (Policy.RETRY, Verdict.RETRY_LATER, True),
+        (Policy.RETRY_FREELY, Verdict.RETRY_LATER, False),
+        (Policy.END, Verdict.ACKNOWLEDGE, True),
+        (Policy.REJECT, Verdict.DEAD_LETTER, True),
+    ],
+)
+def test_the_policy_of_a_failure_decides_its_first_attempt(policy: Policy, verdict: Verdict, counted: bool) -> None:
+    settlement = settled(OSError("away"), policy=policy)
+
+    assert (settlement.verdict, settlement.counted) == (verdict, counted)
+
+
+@given(attempt=st.integers(1, 1000), policy=ANY_POLICY)
+def test_only_what_is_retried_freely_outlives_the_last_attempt(attempt: int, policy: Policy) -> None:
+    settlement = settled(OSError("away"), attempt=attempt, policy=policy)
+
+    retried = settlement.verdict is Verdict.RETRY_LATER
+    assert retried == (policy is Policy.RETRY_FREELY or (policy is Policy.RETRY and attempt < 3))
+
+
+@given(attempt=st.integers(1, 1000), policy=ANY_POLICY, what=st.sampled_from([LeaseLost, ShutdownRequested]))
+def test_losing_the_lease_or_stopping_never_ends_the_work(
+    attempt: int, policy: Policy, what: type[DeliveryError]
+) -> None:
+    verdict = settled(what("now"), attempt=attempt, policy=policy).verdict
+
+    assert verdict in (Verdict.ABANDON, Verdict.RELEASE)
+
+
+def test_waiting_its_turn_is_not_an_attempt() -> None:
+    settlement = settled(Busy("cycle 7 is running", delay=A_SECOND), attempt=99)
+
+    assert settlement == Settlement(
+        verdict=Verdict.RETRY_LATER, reason="cycle 7 is running", delay=A_SECOND, counted=False
+    )
+
+
+@given(attempt=st.integers(1, 10**6), seed=st.integers())
+def test_backoff_stays_within_its_growing_ceiling(attempt: int, seed: int) -> None:
+    delay = backoff(attempt, Random(seed))
+
+    assert dt.timedelta(0) <= delay <= min(BACKOFF_MOST, A_SECOND * 2 ** min(attempt, 5))
+
+
+def test_backoff_uses_the_whole_range_so_that_failures_do_not_return_together() -> None:
+    random = Random(1)
+    delays = [backoff(3, random).total_seconds() for _ in range(1000)]
+
+    assert min(delays) < 0.1
+    assert max(delays) > 7.9
+    assert 3.5 < sum(delays) / len(delays) < 4.5
+
+
+def test_a_reason_is_one_line_of_bounded_length() -> None:
+    assert describe(ValueError("two\n  lines")) == "ValueError: two lines"
+    assert describe(ValueError()) == "ValueError"
+    assert len(describe(ValueError("x" * 10_000))) < 600
+
+
+async def _die_of(failure: BaseException) -> list[str]:
+    raise failure
+
+
+async def _outcome(failure: BaseException, told: DeliveryError | None = None) -> BaseException | None:
+    work = asyncio.create_task(_die_of(failure))
+    await asyncio.wait({work})
+    return outcome_of(work, told)[1]
+
+
+async def test_work_that_was_told_to_stop_died_of_that_whatever_it_raised() -> None:
+    told = ShutdownRequested()
+
+    assert await _outcome(ConnectionError("reset while cancelling"), told) is told
+    assert await _outcome(asyncio.CancelledError(), told) is told
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure_of_the_work() -> None:
+    assert isinstance(await _outcome(asyncio.CancelledError()), StrayCancellation)
+
+
+async def test_a_failure_that_a_task_group_wrapped_is_judged_by_itself() -> None:
+    failure = DataRejected("write trading_day")
+
+    assert await _outcome(ExceptionGroup("one", [ExceptionGroup("inner", [failure])])) is failure
+    several = ExceptionGroup("two", [failure, ValueError()])
+    assert await _outcome(several) is several
+
+
+async def test_work_that_committed_although_it_was_told_to_stop_is_committed() -> None:
+    async def commit() -> list[str]:
+        return ["successor"]
+
+    work = asyncio.create_task(commit())
+    await asyncio.wait({work})
+
+    assert outcome_of(work, ShutdownRequested()) == (["successor"], None)
