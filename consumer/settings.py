@@ -323,9 +323,7 @@ def _contradictions(values: Mapping[str, Any], environment: Mapping[str, str]) -
         except CalendarError as error:
             problems.append(f"TRADING_CALENDAR_OVERRIDES: {error}")
     if "MASSIVE_BASE_URL" in environment and values["base_url"] and values["api_key"] is None:
-        problems.append(
-            "MASSIVE_BASE_URL is set without MASSIVE_API_KEY: set the key that this address expects"
-        )
+        problems.append("MASSIVE_BASE_URL is set without MASSIVE_API_KEY: set the key that this address expects")
     return problems
 
 

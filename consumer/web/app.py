@@ -171,8 +171,8 @@ class Handlers:
 
     async def trigger(self, request: web.Request) -> web.Response:
         """Ask for a cycle or a task; 202 with where to look."""
-        if not self._allowed(request):
-            return problem(401, "a bearer token is needed: send Authorization: Bearer <MAINTENANCE_API_TOKEN>")
+        if (refused := self._not_allowed(request)) is not None:
+            return refused
         body = await request.read()
         try:
             wanted = msgspec.json.decode(body or b"{}", type=TriggerBody)
@@ -187,12 +187,20 @@ class Handlers:
         answer = {"accepted": True, "entry_id": entry_id, "look_at": "/status"}
         return json_answer(answer, status=202, headers={"Location": "/status"})
 
-    def _allowed(self, request: web.Request) -> bool:
+    def _not_allowed(self, request: web.Request) -> web.Response | None:
         if self._token is None:
             # Only a listener on loopback has no token. A page in the operator's browser reaches it too: refuse that.
-            return "Origin" not in request.headers
-        sent = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        return secrets.compare_digest(sent.encode(), self._token.encode())
+            if "Origin" in request.headers:
+                return problem(403, "a page in a browser may not trigger work here: set MAINTENANCE_API_TOKEN, send it")
+            return None
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        # A header may hold bytes that are no UTF-8; they must fail the comparison, not the request.
+        given = sent.strip().encode("utf-8", "surrogateescape")
+        if scheme.lower() == "bearer" and secrets.compare_digest(given, self._token.encode()):
+            return None
+        refused = problem(401, "a bearer token is needed: send Authorization: Bearer <MAINTENANCE_API_TOKEN>")
+        refused.headers["WWW-Authenticate"] = "Bearer"
+        return refused
 
     def _refusal(self, wanted: TriggerBody) -> str | None:
         if wanted.trading_day is None:
@@ -202,7 +210,7 @@ class Handlers:
         except CalendarError as error:
             return str(error)
         if session.closes_at > self._monitor.now():
-            return f"trading_day {wanted.trading_day} has not closed yet"
+            return f"trading_day {wanted.trading_day} has not closed yet: ask after {session.closes_at:%H:%M} UTC"
         return None
 
 
@@ -234,13 +242,13 @@ async def answer_problems(
 @contextlib.asynccontextmanager
 async def serve_http(settings: Settings, monitor: Monitor) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises OSError when the port is taken."""
-    runner = web.AppRunner(build_app(monitor, token=settings.api_token), access_log=None)
+    runner = web.AppRunner(build_app(monitor, token=settings.api_token), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)
         await site.start()
         host, port = runner.addresses[0][:2]
-        url = f"http://{host}:{port}"
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("http_api_listening", url=url)
         yield url
     finally:

@@ -1,0 +1,82 @@
+"""The verdict on a pass, as a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, EndedPart, judge, summarised, unproven_lines
+
+NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
+GIVE_UP_AT = NOW + dt.timedelta(hours=13)
+LACK = ["ohlc_daily bars:2025-11-11"]
+
+
+def part(state: str, *, retryable: bool = False) -> EndedPart:
+    return EndedPart(task="ohlc_daily", part="bars", state=state, retryable=retryable, reason=None, warnings=[])
+
+
+DONE, NOT_YET = part("done"), part("not_yet")
+AWAY, WRONG = part("failed", retryable=True), part("failed")
+
+
+@pytest.mark.parametrize(
+    ("missing", "ended", "state"),
+    [
+        ([], [], "complete"),
+        ([], [DONE], "complete"),
+        ([], [DONE, AWAY], "complete"),  # another part brought it: only the lack counts
+        (LACK, [DONE], "partial"),
+        (LACK, [WRONG], "partial"),
+        (LACK, [AWAY], "waiting"),
+        (LACK, [NOT_YET], "waiting"),
+        (LACK, [WRONG, AWAY], "waiting"),
+    ],
+)
+def test_complete_needs_an_empty_plan_and_waiting_a_reason_to_hope(
+    missing: list[str], ended: list[EndedPart], state: str
+) -> None:
+    outcome = judge(missing, ended, run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    assert outcome.state == state
+    assert outcome.missing == tuple(missing)
+    assert (outcome.next_pass_at is not None) == (state == "waiting")
+
+
+def test_what_no_pass_can_help_is_failed_whatever_else_is_so() -> None:
+    outcome = judge([], [AWAY, NOT_YET], run_pass=1, fatal="KeyRejected: no", now=NOW, give_up_at=GIVE_UP_AT)
+    assert (outcome.state, outcome.reason, outcome.next_pass_at) == ("failed", "KeyRejected: no", None)
+
+
+def test_a_vendor_that_is_away_is_tried_ever_more_rarely() -> None:
+    delays = []
+    for run_pass in range(1, 9):
+        outcome = judge(LACK, [AWAY], run_pass=run_pass, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+        assert outcome.next_pass_at is not None
+        delays.append(outcome.next_pass_at - NOW)
+    assert tuple(delays[: len(UNAVAILABLE_RETRIES)]) == UNAVAILABLE_RETRIES
+    assert set(delays[len(UNAVAILABLE_RETRIES) :]) == {UNAVAILABLE_RETRIES[-1]}
+
+
+def test_what_is_not_published_yet_is_asked_for_every_quarter_of_an_hour() -> None:
+    outcome = judge(LACK, [NOT_YET, AWAY], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    assert outcome.next_pass_at == NOW + NOT_YET_RETRY
+    assert outcome.reason == "not yet published by the vendor"
+
+
+def test_no_pass_begins_after_the_next_session_has_opened() -> None:
+    close = GIVE_UP_AT - dt.timedelta(minutes=3)
+    assert judge(LACK, [NOT_YET], run_pass=1, fatal=None, now=close, give_up_at=GIVE_UP_AT).next_pass_at == GIVE_UP_AT
+    assert judge(LACK, [NOT_YET], run_pass=1, fatal=None, now=GIVE_UP_AT, give_up_at=GIVE_UP_AT).state == "partial"
+
+
+def test_a_few_unproven_symbols_are_the_vendors_oddities_and_many_are_a_hole() -> None:
+    few, many = dt.date(2025, 11, 10), dt.date(2025, 11, 11)
+    assert unproven_lines({few: (110, 11_000), many: (111, 11_000)}) == [
+        "volume_slots 2025-11-11: 111 of 11000 symbols traded that day and have no slot"
+    ]
+
+
+def test_equal_warnings_are_counted_and_a_flood_of_them_is_cut() -> None:
+    assert summarised(["b", "a", "b"]) == ["b (x2)", "a"]
+    assert summarised([str(n) for n in range(25)])[-1] == "and 5 more"

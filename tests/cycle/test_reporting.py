@@ -1,0 +1,140 @@
+"""What people and services are told: task states, the day's status, the last complete day, the log's last line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.cycle.reporting import TaskTally, human_duration, state_of
+from producers.reports import TaskState, decode_event, decode_status
+from tests.cycle.stack import DAY, EVENING
+from tests.cycle.test_opening import BARS_ONLY, cycle
+
+if TYPE_CHECKING:
+    from tests.cycle.stack import Stack
+
+P, I, C, F, S, W = (
+    TaskState.PENDING, TaskState.IN_PROGRESS, TaskState.COMPLETED, TaskState.FAILED, TaskState.SKIPPED,
+    TaskState.WAITING,
+)  # fmt: skip
+
+
+def tally(**counts: int) -> TaskTally:
+    fields: dict[str, Any] = {"done": 0, "failed": 0, "not_yet": 0, "open": 0, "blocked": 0, **counts}
+    total = fields["done"] + fields["failed"] + fields["not_yet"] + fields["open"]
+    return TaskTally(task="volume_slots", total=total, rows=0, seconds=0.0, **fields)
+
+
+LACKING = {"missing": ("volume_slots 2025-11-11: 3 symbols",)}
+
+
+@pytest.mark.parametrize(
+    ("counts", "state", "more", "expected"),
+    [
+        (None, "running", {"tasks": BARS_ONLY}, S),
+        (None, "running", {}, P),
+        ({"open": 3, "blocked": 3}, "running", {}, P),
+        ({"open": 3, "blocked": 2}, "running", {}, I),
+        ({"open": 1, "blocked": 1, "done": 2}, "running", {}, I),
+        ({"done": 3}, "running", {}, C),
+        ({"done": 3}, "running", LACKING, C),  # the lack is that of the pass before
+        ({"done": 2, "failed": 1}, "running", {}, F),
+        ({"done": 2, "not_yet": 1}, "running", {}, W),
+        (None, "complete", {}, C),
+        ({"done": 3}, "complete", {}, C),
+        ({"done": 2, "failed": 1}, "waiting", {}, W),
+        ({"done": 2, "not_yet": 1}, "waiting", {}, W),
+        ({"done": 3}, "waiting", LACKING, W),
+        ({"done": 2, "failed": 1}, "partial", {}, F),
+        ({"done": 3}, "partial", LACKING, F),
+        ({"done": 3}, "partial", {"missing": ("ohlc_daily bars:2025-11-11",)}, C),
+        (None, "partial", LACKING, F),
+        (None, "partial", {}, C),
+        (None, "failed", {}, F),
+        ({"failed": 3}, "failed", {}, F),
+        (None, "superseded", {}, S),
+    ],
+)
+def test_a_task_is_told_as_it_stands(
+    counts: dict[str, int] | None, state: str, more: dict[str, Any], expected: TaskState
+) -> None:
+    found = state_of("volume_slots", None if counts is None else tally(**counts), cycle(state=state, **more))
+    assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0.0s"), (59.94, "59.9s"), (61, "1.0m"), (1116, "18.6m"), (5400, "1.5h")]
+)
+def test_a_duration_is_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
+    assert human_duration(seconds) == words
+
+
+async def test_the_status_of_a_complete_day_holds_what_readers_know_and_more(stack: Stack) -> None:
+    done = await stack.run_cycle()
+
+    raw = await stack.status()
+    assert list(raw)[:6] == ["date", "started_at", "completed_at", "duration_seconds", "all_success", "tasks"]
+    status = decode_status(str(await stack.redis.get(f"maintenance:status:{DAY}")))
+    assert (status.date, status.cycle, status.state, status.all_success) == (DAY, done.cycle_id, "complete", True)
+    assert status.started_at == status.completed_at == EVENING
+    assert set(status.tasks.values()) == {TaskState.COMPLETED}
+    assert all(count.done == count.total > 0 and count.failed == 0 for count in status.parts.values())
+    assert status.rows["ohlc_daily"] > 0
+    assert status.requests == await stack.market.requests()
+    assert status.next_try_at is None
+    assert 0 < await stack.redis.ttl(f"maintenance:status:{DAY}") <= 30 * 86_400
+
+
+async def test_the_last_complete_day_never_goes_back(stack: Stack) -> None:
+    await stack.run_cycle()
+    assert (await stack.run_cycle(dt.date(2025, 11, 6))).state == "complete"
+    assert await stack.redis.get("maintenance:last_run") == "2025-11-11"
+
+
+async def test_the_log_line_of_a_finished_cycle_has_the_fields_operators_know(
+    stack: Stack, logged: list[dict[str, object]]
+) -> None:
+    await stack.run_cycle()
+
+    [line] = [line for line in logged if line["event"] == "maintenance_cycle_finished"]
+    known = {"date": "2025-11-11", "duration_seconds": 0.0, "duration_human": "0.0s", "completed": 4, "failed": 0}
+    assert line.items() >= {**known, "success": True, "level": "INFO"}.items()
+
+
+async def test_a_cycle_that_lacks_something_logs_an_error_that_names_the_runbook(
+    stack: Stack, logged: list[dict[str, object]]
+) -> None:
+    await stack.market.fail({"kind": "outside_timeframe", "endpoint": "grouped_daily", "day": "2025-10-21"})
+    await stack.run_cycle()
+
+    [line] = [line for line in logged if line["event"] == "maintenance_cycle_finished"]
+    assert line.items() >= {"success": False, "completed": 3, "failed": 1, "level": "ERROR"}.items()
+    assert line["runbook"] == "cycle-not-complete"
+
+
+async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
+    await stack.market.fail({"kind": "server_error", "endpoint": "splits"})
+    await stack.run_cycle()
+
+    entries: Any = await stack.redis.xrange("maintenance:events")
+    events = [decode_event(fields) for _, fields in entries]
+
+    names = [event.event.value for event in events]
+    assert names[0] == "cycle_planned"
+    assert names[-1] == "cycle_waiting"
+    assert names.count("task_finished") == 4
+    [failed] = [event for event in events if event.event == "dead_lettered"]
+    assert (failed.trading_day, failed.task, failed.part) == (DAY, "ohlc_daily", "splits")
+
+
+async def test_a_lost_status_is_written_again_by_the_catch_up(stack: Stack) -> None:
+    await stack.run_cycle()
+    before = await stack.status()
+    await stack.redis.delete(f"maintenance:status:{DAY}", "maintenance:last_run")
+
+    await stack.passes_only.look()
+
+    assert await stack.status() == before
+    assert await stack.redis.get("maintenance:last_run") == DAY.isoformat()
