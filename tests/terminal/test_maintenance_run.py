@@ -1,0 +1,135 @@
+"""`maintenance run` as a person has it: started in a folder of its own, asked, interrupted, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TICKERS = "40"
+DAY = "2025-11-11"
+PATIENCE_S = 90
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dm-run-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
+        yield Path(folder)
+
+
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "json", **more}
+
+
+def maintenance(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "consumer.terminal", *arguments],
+        env=environment(data_dir, **more), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+
+
+class Run:
+    """A run in the background."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._log = (data_dir / "stderr.log").open("w+")
+        self._log_path = data_dir / "stderr.log"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "consumer.terminal", "run", "--tickers", TICKERS],
+            env=environment(data_dir), stdout=subprocess.DEVNULL, stderr=self._log, text=True,
+        )  # fmt: skip
+
+    async def line(self, event: str) -> dict[str, Any]:
+        """The first log line of *event*."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for text in self._log_path.read_text().splitlines():
+                    if f'"{event}"' in text:
+                        return dict(json.loads(text))
+                assert self.process.poll() is None, self._log_path.read_text()
+                await asyncio.sleep(0.05)
+
+    def family(self) -> list[psutil.Process]:
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+def run(data_dir: Path) -> Iterator[Run]:
+    started = Run(data_dir)
+    yield started
+    started.end()
+
+
+def test_once_brings_an_empty_database_up_to_date_and_a_second_time_asks_for_nothing(data_dir: Path) -> None:
+    first = maintenance(data_dir, "run", "--once", "--tickers", TICKERS, "--trading-day", DAY)
+    second = maintenance(data_dir, "run", "--once", "--tickers", TICKERS, "--trading-day", DAY)
+    assert first.returncode == 0, first.stderr
+    assert "complete" in first.stdout
+    assert second.returncode == 0, second.stderr
+    assert "requests made: 0" in second.stdout
+
+
+def test_bad_settings_and_flags_are_refused_together_before_anything_starts(data_dir: Path) -> None:
+    refused = maintenance(data_dir, "run", "--once", OHLC_SESSIONS="3", MAINTENANCE_SCHEDULE="MIDNIGHT")
+    assert refused.returncode == 2
+    assert "OHLC_SESSIONS" in refused.stderr and "MAINTENANCE_SCHEDULE" in refused.stderr
+    assert maintenance(data_dir, "run", "--replay", str(data_dir)).returncode == 2
+    assert list(data_dir.iterdir()) == []
+
+
+def test_status_says_that_nothing_runs_where_nothing_runs(data_dir: Path) -> None:
+    answer = maintenance(data_dir, "status")
+    assert answer.returncode == 4
+    assert "start-data-maintenance.sh" in answer.stderr
+
+
+async def test_a_running_service_answers_http_the_command_line_and_ctrl_c(run: Run, data_dir: Path) -> None:
+    url = (await run.line("http_api_listening"))["url"]
+    await run.line("maintenance_cycle_finished")
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/health") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["postgresql"]["connected"]
+        async with http.post(f"{url}/trigger", json={"trading_day": DAY, "task": "ohlc_daily"}) as answer:
+            assert answer.status == 202
+        async with http.post(f"{url}/trigger", json={"trading_day": "2025-11-15"}) as answer:
+            assert answer.status in (400, 422)
+            assert "Saturday" in await answer.text()
+        async with http.post(f"{url}/trigger", json={}, headers={"Origin": "http://elsewhere"}) as answer:
+            assert answer.status in (401, 403)
+        async with http.get(f"{url}/status") as answer:
+            assert {"current", "last", "next_due"} <= set(await answer.json())
+
+    waited = await asyncio.to_thread(maintenance, data_dir, "trigger", "--day", DAY, "--wait")
+    assert waited.returncode == 0, waited.stderr
+    status = await asyncio.to_thread(maintenance, data_dir, "status", "--json")
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["streams"]["dead_letters"] == 0
+
+    family = run.family()
+    assert len(family) > 5
+    run.process.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(run.process.wait, 30) == 0
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
