@@ -1,0 +1,139 @@
+"""Holds the derived figures to known answers: split basis, sessions without trades, sessions that are not stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from consumer.massive.rows import DailyRow, TickerDetails
+from consumer.postgres import bars
+from consumer.postgres.bars import BarHistory
+from consumer.postgres.details import store_details
+from consumer.tasks import data_sets
+from consumer.tasks.derived_figures import ShareCount, compute_derived, derive, shares_on
+from consumer.tasks.part import InputMissing
+from market.splits import Split
+from tests.tasks.conftest import CALENDAR, DAY, NOW
+
+if TYPE_CHECKING:
+    from consumer.postgres.tickers import DerivedFigures
+    from tests.tasks.conftest import Desk
+
+SESSIONS = CALENDAR.last_trading_days(30, up_to=DAY)
+
+
+def history(bars_of: dict[str, dict[dt.date, tuple[float, float]]]) -> BarHistory:
+    """Close and volume for each symbol and day."""
+    symbols = sorted(bars_of)
+    rows = [(day, *bars_of[symbol][day]) for symbol in symbols for day in sorted(bars_of[symbol])]
+    close = np.array([row[1] for row in rows])
+    return BarHistory(
+        symbols=symbols,
+        offsets=np.cumsum([0, *(len(bars_of[symbol]) for symbol in symbols)], dtype=np.int64),
+        days=np.array([row[0] for row in rows], dtype="datetime64[D]"),
+        high=close, low=close, close=close, volume=np.array([row[2] for row in rows]),
+    )  # fmt: skip
+
+
+def split(day: dt.date, to: float) -> Split:
+    return Split(symbol="A", execution_day=day, split_from=1.0, split_to=to, kind="forward_split")
+
+
+def figures(
+    bars_of: dict[str, dict[dt.date, tuple[float, float]]],
+    *,
+    splits: list[Split] | None = None,
+    count: ShareCount | None = None,
+) -> DerivedFigures:
+    found = derive(history(bars_of), {"A": splits or []}, {} if count is None else {"A": count}, SESSIONS)
+    return next(figure for figure in found if figure.symbol == "A")
+
+
+def test_averages_are_of_the_last_sessions() -> None:
+    own = {day: (10.0 + number, 100.0 * number) for number, day in enumerate(SESSIONS)}
+    found = figures({"A": own})
+    assert found.avg_volume_30d == pytest.approx(100 * sum(range(30)) / 30)
+    assert found.avg_volume_10d == pytest.approx(100 * sum(range(20, 30)) / 10)
+    assert found.avg_volume_5d == pytest.approx(100 * sum(range(25, 30)) / 5)
+    assert found.avg_price_30d == pytest.approx(10 + 29 / 2)
+    assert found.last_close == 39.0
+
+
+def test_sessions_without_a_trade_count_as_zero_from_the_first_bar_on() -> None:
+    every = dict.fromkeys(SESSIONS, (1.0, 1.0))
+    found = figures({"B": every, "A": {SESSIONS[-8]: (5.0, 800.0), SESSIONS[-2]: (6.0, 500.0)}})
+    assert found.avg_volume_30d == found.avg_volume_10d == pytest.approx(1300 / 8)
+    assert found.avg_volume_5d == pytest.approx(500 / 5)
+    assert found.last_close == 6.0
+
+
+def test_a_session_whose_bars_are_not_stored_is_none_of_the_n() -> None:
+    own = {day: (1.0, 100.0) for day in SESSIONS if day not in (SESSIONS[-2], SESSIONS[-7])}
+    found = figures({"A": own})
+    assert (found.avg_volume_30d, found.avg_volume_10d, found.avg_volume_5d) == (100.0, 100.0, 100.0)
+
+
+def test_prices_and_volumes_are_on_the_split_basis_of_the_day() -> None:
+    own = dict.fromkeys(SESSIONS[:-1], (70.0, 100.0)) | {SESSIONS[-1]: (10.0, 700.0)}
+    found = figures({"A": own}, splits=[split(SESSIONS[-1], 7.0)])
+    assert found.avg_volume_30d == pytest.approx(700.0)
+    assert found.avg_price_30d == pytest.approx(10.0)
+
+
+def test_the_last_close_of_a_symbol_halted_over_its_split_is_adjusted() -> None:
+    others = dict.fromkeys(SESSIONS, (1.0, 1.0))
+    found = figures({"A": {SESSIONS[-3]: (70.0, 100.0)}, "B": others}, splits=[split(SESSIONS[-1], 7.0)])
+    assert found.last_close == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("counted_on", "shares"),
+    [
+        pytest.param(DAY - dt.timedelta(days=1), 700.0, id="counted before the split: seven times as many"),
+        pytest.param(DAY, 100.0, id="counted on the day of the split: as counted"),
+        pytest.param(DAY + dt.timedelta(days=400), 50.0, id="counted after a later split: half as many"),
+    ],
+)
+def test_a_share_count_is_scaled_by_the_splits_between_it_and_the_day(counted_on: dt.date, shares: float) -> None:
+    splits = [split(DAY, 7.0), split(DAY + dt.timedelta(days=300), 2.0)]
+    count = ShareCount(shares=100.0, counted_on=counted_on)
+    assert shares_on(DAY, count, splits) == pytest.approx(shares)
+    found = figures({"A": {DAY: (10.0, 1.0)}}, splits=splits, count=count)
+    assert found.market_cap == pytest.approx(shares * 10.0)
+
+
+def test_without_a_share_count_the_market_cap_is_unknown() -> None:
+    assert figures({"A": {DAY: (10.0, 1.0)}}).market_cap is None
+
+
+def test_no_bars_give_no_figures() -> None:
+    assert derive(history({}), {}, {}, SESSIONS) == []
+
+
+def bar(symbol: str, close: float, volume: float) -> DailyRow:
+    return DailyRow(T=symbol, o=close, h=close, l=close, c=close, v=volume, t=0)
+
+
+async def test_the_part_stores_them_with_their_day(desk: Desk) -> None:
+    async with desk.pool.acquire() as connection:
+        await bars.replace_bars(connection, SESSIONS[-2], [bar("A", 70.0, 100.0)], load_id=1)
+        await bars.replace_bars(connection, DAY, [bar("A", 11.0, 300.0)], load_id=1)
+        await bars.upsert_splits(connection, [split(DAY, 7.0)], load_id=1)
+        details = TickerDetails(ticker="A", weighted_shares_outstanding=1000.0)
+        await store_details(connection, [details], [], now=NOW - dt.timedelta(days=1))
+    await desk.cover(data_sets.DAILY_BARS)
+    report = await desk.run(compute_derived)
+    assert report.rows == 1
+    row = await desk.pool.fetchrow("SELECT * FROM ticker_metadata")
+    assert (row["market_cap"], row["last_close"], row["as_of"]) == (pytest.approx(77_000.0), 11.0, DAY)
+    assert row["avg_volume_30d"] == pytest.approx((700 + 300) / 2)
+    covered = await desk.pool.fetchrow("SELECT * FROM coverage WHERE data_set = $1", data_sets.DERIVED)
+    assert (covered["trading_day"], covered["row_count"], covered["fetched_at"]) == (DAY, 1, NOW)
+
+
+async def test_without_the_days_bars_nothing_is_derived(desk: Desk) -> None:
+    with pytest.raises(InputMissing, match="daily_bars of 2025-11-11"):
+        await desk.run(compute_derived)

@@ -1,0 +1,172 @@
+"""Holds ohlc_daily to: a cut answer replaces nothing, splits follow the vendor's list, ATR knows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.massive.errors import BadAnswer
+from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, SplitRow
+from consumer.postgres import bars
+from consumer.tasks import data_sets
+from consumer.tasks.ohlc_daily import compute_atr, load_session_bars, load_splits, one_per_day
+from consumer.tasks.part import InputMissing
+from tests.tasks.conftest import CALENDAR, DAY, NOW
+
+if TYPE_CHECKING:
+    from tests.tasks.conftest import Desk
+
+SESSION = {"session": DAY.isoformat()}
+SINCE = CALENDAR.last_trading_days(30, up_to=DAY)[0]
+
+
+def row(symbol: str, close: float = 10.0, spread: float = 1.0) -> DailyRow:
+    return DailyRow(T=symbol, o=close, h=close + spread, l=close - spread, c=close, v=100.5, t=0)
+
+
+def answer(*symbols: str, rejected: dict[Flaw, int] | None = None) -> GroupedDaily:
+    return GroupedDaily(day=DAY, rows=[row(s) for s in symbols], request_id="r1", rejected=rejected or {})
+
+
+def split(symbol: str, day: dt.date, to: float = 7.0, from_: float = 1.0) -> SplitRow:
+    return SplitRow(ticker=symbol, execution_date=day, split_from=from_, split_to=to, adjustment_type="forward_split")
+
+
+async def stored(desk: Desk) -> list[str]:
+    return [r["symbol"] for r in await desk.pool.fetch("SELECT symbol FROM market_data_daily ORDER BY symbol")]
+
+
+# Bars
+
+
+async def test_a_sessions_bars_are_stored_with_their_provenance(desk: Desk) -> None:
+    desk.vendor.answers["grouped_daily"] = answer("A", "ZVZZT", "BRK.A", rejected={Flaw.PRICE: 2})
+    report = await desk.run(load_session_bars, SESSION)
+    assert desk.vendor.asked == [("grouped_daily", DAY)]
+    assert await stored(desk) == ["A", "BRK.A"]  # ZVZZT is a test issue
+    assert report.warnings == ("bars 2025-11-11: 2 rows set aside (price)",)
+    load = await desk.pool.fetchrow("SELECT * FROM data_load")
+    assert (load["source"], load["request_id"], load["row_count"], load["fetched_at"]) == ("massive:rest", "r1", 2, NOW)
+    covered = await desk.pool.fetchrow("SELECT data_set, trading_day, row_count FROM coverage")
+    assert tuple(covered) == (data_sets.DAILY_BARS, DAY, 2)
+
+
+async def test_no_bars_on_a_trading_day_are_refused(desk: Desk) -> None:
+    desk.vendor.answers["grouped_daily"] = answer()
+    with pytest.raises(BadAnswer, match="no bars for 2025-11-11"):
+        await desk.run(load_session_bars, SESSION)
+
+
+async def test_a_session_is_not_replaced_by_a_much_smaller_one(desk: Desk) -> None:
+    whole = [f"S{number}" for number in range(10)]
+    desk.vendor.answers["grouped_daily"] = answer(*whole)
+    await desk.run(load_session_bars, SESSION)
+    desk.vendor.answers["grouped_daily"] = answer(*whole[:6])
+    with pytest.raises(BadAnswer, match="6 bars for 2025-11-11 where 10 are stored"):
+        await desk.run(load_session_bars, SESSION)
+    assert await stored(desk) == whole
+    desk.vendor.answers["grouped_daily"] = answer(*whole[:7])
+    await desk.run(load_session_bars, SESSION)
+    assert await stored(desk) == whole[:7]
+
+
+# Splits
+
+
+async def load(desk: Desk, *rows: SplitRow) -> tuple[str, ...]:
+    desk.vendor.answers["list_splits"] = list(rows)
+    return (await desk.run(load_splits, {"since": SINCE.isoformat()})).warnings
+
+
+async def split_days(desk: Desk) -> list[tuple[str, dt.date]]:
+    rows = await desk.pool.fetch("SELECT symbol, execution_day FROM stock_split ORDER BY 1, 2")
+    return [(r["symbol"], r["execution_day"]) for r in rows]
+
+
+async def test_the_splits_of_the_window_and_the_week_ahead_are_asked_for(desk: Desk) -> None:
+    assert await load(desk, split("A", DAY)) == ()
+    assert desk.vendor.asked == [("list_splits", SINCE, DAY + dt.timedelta(days=7))]
+    assert await split_days(desk) == [("A", DAY)]
+
+
+async def test_a_split_moved_to_another_day_is_not_applied_twice(desk: Desk) -> None:
+    await load(desk, split("A", DAY))
+    moved = DAY + dt.timedelta(days=1)
+    assert await load(desk, split("A", moved)) == ("splits: A 2025-11-11 is listed no more and was taken back",)
+    assert await split_days(desk) == [("A", moved)]
+
+
+async def test_no_splits_are_an_answer_and_those_of_before_the_window_stay(desk: Desk) -> None:
+    await load(desk)
+    async with desk.pool.acquire() as connection:
+        old, _ = one_per_day([split("A", SINCE - dt.timedelta(days=1))])
+        await bars.upsert_splits(connection, old, load_id=1)
+    await load(desk)
+    assert await split_days(desk) == [("A", SINCE - dt.timedelta(days=1))]
+    assert await desk.pool.fetchval("SELECT detail ->> 'since' FROM coverage") == SINCE.isoformat()
+
+
+async def test_a_list_that_lost_most_splits_changes_nothing(desk: Desk) -> None:
+    whole = [split(f"S{number}", DAY) for number in range(10)]
+    await load(desk, *whole)
+    with pytest.raises(BadAnswer, match=r"6 splits for .* where 10 are stored"):
+        await load(desk, *whole[:6])
+    assert len(await split_days(desk)) == 10
+    await load(desk, *whole[:7])
+    assert len(await split_days(desk)) == 7
+
+
+def test_two_ratios_for_one_day_keep_the_first_and_say_so() -> None:
+    rows = [split("A", DAY), split("A", DAY, 70.0, 10.0), split("A", DAY, 2.0), split("B", DAY)]
+    kept, conflicting = one_per_day(rows)
+    assert [(s.symbol, s.split_to) for s in kept] == [("A", 7.0), ("B", 7.0)]
+    assert conflicting == ["A 2025-11-11"]
+
+
+# ATR
+
+
+async def put_bars(desk: Desk, rows_of_day: Any, *, sessions: int) -> None:
+    async with desk.pool.acquire() as connection:
+        for number, day in enumerate(CALENDAR.last_trading_days(sessions, up_to=DAY)):
+            await bars.replace_bars(connection, day, rows_of_day(number, day), load_id=1)
+    await desk.cover(data_sets.DAILY_BARS)
+
+
+async def atr_of(desk: Desk) -> dict[str, tuple[float, float, int]]:
+    await desk.run(compute_atr)
+    rows = await desk.pool.fetch("SELECT * FROM ticker_atr WHERE trading_date = $1", DAY)
+    return {r["symbol"]: (r["atr"], r["atr_percent"], r["bars_used"]) for r in rows}
+
+
+async def test_atr_needs_fifteen_bars_and_is_a_percentage_of_the_close(desk: Desk) -> None:
+    await put_bars(desk, lambda n, _: [row("A", 50.0, 2.0)] + ([row("YOUNG")] if n >= 1 else []), sessions=15)
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 15)}
+
+
+async def test_atr_of_a_split_symbol_shows_no_trace_of_the_split(desk: Desk) -> None:
+    def rows(_: int, day: dt.date) -> list[DailyRow]:
+        return [row("A", 10.0, 1.0) if day == DAY else row("A", 70.0, 7.0)]
+
+    await put_bars(desk, rows, sessions=20)
+    assert (await atr_of(desk))["A"][0] > 5.0
+    await load(desk, split("A", DAY))
+    assert (await atr_of(desk))["A"] == (pytest.approx(2.0), pytest.approx(20.0), 20)
+
+
+async def test_a_split_of_the_week_ahead_is_not_applied_yet(desk: Desk) -> None:
+    await put_bars(desk, lambda *_: [row("A", 50.0, 2.0)], sessions=15)
+    await load(desk, split("A", DAY + dt.timedelta(days=1)))
+    assert (await atr_of(desk))["A"][0] == pytest.approx(4.0)
+
+
+async def test_a_symbol_without_a_bar_in_the_window_has_no_atr(desk: Desk) -> None:
+    await put_bars(desk, lambda n, _: [row("A")] + ([row("LONGGONE")] if n < 16 else []), sessions=46)
+    assert (await atr_of(desk)).keys() == {"A"}
+
+
+async def test_without_the_days_bars_there_is_no_atr(desk: Desk) -> None:
+    with pytest.raises(InputMissing, match="daily_bars of 2025-11-11"):
+        await desk.run(compute_atr)

@@ -1,0 +1,201 @@
+"""Holds the caches to the formats that the earlier service's readers parse, and to what PostgreSQL holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from consumer.delivery.errors import LeaseLost
+from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
+from consumer.postgres import bars, slots, tickers
+from consumer.postgres.details import store_details
+from consumer.postgres.slots import SlotDay
+from consumer.postgres.tickers import DerivedFigures
+from consumer.redis_cache.writer import CacheMismatch
+from consumer.tasks import data_sets
+from consumer.tasks.part import InputMissing
+from consumer.tasks.redis_sync import sync_cache
+from producers import keys
+from tests.tasks.conftest import CALENDAR, DAY, NOW
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from redis import Redis
+
+    from consumer.postgres.ledger import PartReport
+    from tests.tasks.conftest import Desk
+
+FOURTEEN_DAYS = 14 * 86_400
+SYMBOLS = ("AAPL", "BACpB", "SPY")
+
+
+@pytest.fixture
+async def stocked(desk: Desk) -> Desk:
+    """Three symbols: AAPL with everything, SPY with bars and slots, BACpB with its name alone."""
+    sessions = CALENDAR.last_trading_days(5, up_to=DAY)
+    async with desk.pool.acquire() as connection, connection.transaction():
+        rows = [TickerRow(ticker="AAPL", name="Apple Inc.", primary_exchange="XNAS", type="CS"),
+                TickerRow(ticker="BACpB"), TickerRow(ticker="SPY", type="ETF")]  # fmt: skip
+        await tickers.apply_listing(connection, rows, day=DAY, now=NOW)
+        details = TickerDetails(ticker="AAPL", type="CS", sic_code="3571", sic_description="ELECTRONIC COMPUTERS",
+                                weighted_shares_outstanding=1e6)  # fmt: skip
+        await store_details(connection, [details], [], now=NOW)
+        await tickers.store_floats(connection, [FloatRow(ticker="AAPL", free_float=900_000)], now=NOW)
+        figures = [derived("AAPL", 1e6 * 275.123456), derived("SPY", None)]
+        await tickers.store_derived(connection, figures, day=DAY, now=NOW)
+        await bars.replace_atr(connection, DAY, [("AAPL", 4.8112, 1.7481, 30), ("SPY", 0.5, 0.1, 30)], load_id=1)
+        traded = [slot_day(day, symbol) for day in sessions for symbol in ("AAPL", "SPY")]
+        quiet = [SlotDay(day=day, symbol="BACpB", outcome="no_trades") for day in sessions]
+        await slots.write_slots(connection, [*traded, *quiet], fetched_at=NOW, load_id=1)
+    await desk.cover(data_sets.ATR, data_sets.VOLUME_SLOTS, data_sets.DERIVED)
+    return desk
+
+
+def derived(symbol: str, cap: float | None) -> DerivedFigures:
+    return DerivedFigures(
+        symbol=symbol, market_cap=cap, last_close=275.123456, avg_volume_30d=51.6, avg_volume_10d=49.4,
+        avg_volume_5d=47.5, avg_price_30d=270.5,
+    )  # fmt: skip
+
+
+def slot_day(day: dt.date, symbol: str) -> SlotDay:
+    volumes = np.zeros(192)
+    volumes[[66, 190]] = 1000.75, 10.0
+    return SlotDay(day=day, symbol=symbol, outcome="traded", volumes=volumes)
+
+
+async def sync(desk: Desk, cache: str, *, fence: int = 1, day: dt.date = DAY) -> PartReport:
+    return await desk.run(sync_cache, {"cache": cache}, fence=fence, day=day)
+
+
+async def sync_all(desk: Desk, *, fence: int = 1) -> None:
+    for cache in data_sets.CACHES:
+        await sync(desk, cache, fence=fence)
+
+
+async def delist(desk: Desk, kept: str) -> None:
+    async with desk.pool.acquire() as connection:
+        await tickers.apply_listing(connection, [TickerRow(ticker=kept)], day=DAY, now=NOW)
+
+
+def as_json(cache: Redis, key: str) -> Any:
+    text = cache.get(key)
+    assert isinstance(text, str)
+    return json.loads(text)
+
+
+async def test_metadata_is_json_with_whole_counts_and_without_nulls(stocked: Desk) -> None:
+    await sync(stocked, data_sets.CACHE_METADATA)
+    found = as_json(stocked.cache, "metadata:ticker:AAPL")
+    assert found == {
+        "symbol": "AAPL", "company_name": "Apple Inc.", "exchange": "XNAS", "ticker_type": "CS", "sector": "BusEq",
+        "sector_scheme": "FF12", "industry": "ELECTRONIC COMPUTERS", "industry_group": "35", "sic_code": "3571",
+        "market_cap": 275_123_456, "float_shares": 900_000, "shares_outstanding": 1_000_000, "avg_volume_30d": 52,
+        "avg_volume_10d": 49, "avg_volume_5d": 48, "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
+        "is_actively_trading": True, "as_of": "2025-11-11", "updated_at": "2025-11-12T01:30:00Z",
+    }  # fmt: skip
+    for name in ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d"):
+        assert type(found[name]) is int
+    bare = as_json(stocked.cache, "metadata:ticker:BACpB")
+    assert bare.keys() == {"symbol", "is_etf", "is_actively_trading", "updated_at"}
+    assert None not in as_json(stocked.cache, "metadata:ticker:SPY").values()
+    assert 0 < stocked.cache.ttl("metadata:ticker:AAPL") <= FOURTEEN_DAYS
+
+
+async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
+    assert (await sync(stocked, data_sets.CACHE_ATR)).rows == 2
+    found = stocked.cache.hgetall("atr:daily")
+    assert found.keys() == {"AAPL", "SPY"}
+    assert json.loads(found["AAPL"]) == {"atr": 4.8112, "atr_percent": 1.7481, "updated": "2025-11-11"}
+    assert 0 < stocked.cache.ttl("atr:daily") <= FOURTEEN_DAYS
+
+
+async def test_rvol_averages_are_hashes_of_slot_and_whole_number(stocked: Desk) -> None:
+    for cache in data_sets.CACHE_RVOL:
+        await sync(stocked, cache)
+    assert sorted(stocked.cache.scan_iter("rvol:*")) == ["rvol:hist:avg:AAPL:5", "rvol:hist:avg:SPY:5"]
+    found = stocked.cache.hgetall("rvol:hist:avg:SPY:5")
+    assert found == {**{str(slot): "1000" for slot in range(66, 190)}, "190": "1010", "191": "1010"}
+    assert 0 < stocked.cache.ttl("rvol:hist:avg:SPY:5") <= FOURTEEN_DAYS
+
+
+async def test_the_universe_is_a_set_that_stays(stocked: Desk) -> None:
+    assert (await sync(stocked, data_sets.CACHE_UNIVERSE)).rows == 3
+    assert stocked.cache.smembers("ticker:universe") == set(SYMBOLS)
+    assert stocked.cache.ttl("ticker:universe") == -1
+
+
+async def test_average_volumes_are_json_of_whole_numbers(stocked: Desk) -> None:
+    assert (await sync(stocked, data_sets.CACHE_AVERAGE_VOLUMES)).rows == 2
+    assert as_json(stocked.cache, "ticker:avg_volume:SPY") == {
+        "avg_volume_30d": 52, "avg_volume_10d": 49, "avg_volume_5d": 48, "as_of": "2025-11-11",
+    }  # fmt: skip
+    assert stocked.cache.exists("ticker:avg_volume:BACpB") == 0
+    assert 0 < stocked.cache.ttl("ticker:avg_volume:SPY") <= FOURTEEN_DAYS
+
+
+async def test_a_symbol_that_went_is_dropped_from_every_cache_of_the_universe(stocked: Desk) -> None:
+    await sync_all(stocked)
+    await delist(stocked, "SPY")
+    await sync_all(stocked, fence=2)
+    assert list(stocked.cache.scan_iter("metadata:ticker:*")) == ["metadata:ticker:SPY"]
+    assert list(stocked.cache.scan_iter("ticker:avg_volume:*")) == ["ticker:avg_volume:SPY"]
+    assert stocked.cache.smembers("ticker:universe") == {"SPY"}
+
+
+async def test_a_day_without_atr_values_leaves_no_old_ones_standing(stocked: Desk) -> None:
+    await sync(stocked, data_sets.CACHE_ATR)
+    await stocked.pool.execute("DELETE FROM ticker_atr")
+    assert (await sync(stocked, data_sets.CACHE_ATR, fence=2)).rows == 0
+    assert stocked.cache.exists("atr:daily") == 0
+
+
+@pytest.mark.parametrize("name", [data_sets.CACHE_ATR, *data_sets.CACHE_RVOL, data_sets.CACHE_AVERAGE_VOLUMES])
+async def test_a_cache_whose_input_is_missing_stays_as_it_is(stocked: Desk, name: str) -> None:
+    await sync_all(stocked)
+    before = {key: stocked.cache.dump(key) for key in stocked.cache.scan_iter()}
+    with pytest.raises(InputMissing):
+        await sync(stocked, name, fence=2, day=CALENDAR.next_trading_day(DAY))
+    assert {key: stocked.cache.dump(key) for key in stocked.cache.scan_iter()} == before
+
+
+async def test_the_ledger_and_redis_tell_of_the_same_write(stocked: Desk) -> None:
+    await sync_all(stocked, fence=7)
+    marks = {name: text for name, text in stocked.cache.hgetall("maintenance:caches").items() if ":fence" not in name}
+    rows = await stocked.pool.fetch("SELECT * FROM coverage WHERE data_set = ANY ($1)", list(data_sets.CACHES))
+    found = {row["data_set"]: (json.loads(row["detail"]) if isinstance(row["detail"], str) else row["detail"],
+                               row["row_count"]) for row in rows}  # fmt: skip
+    assert marks.keys() == found.keys() == set(data_sets.CACHES)
+    for cache, text in marks.items():
+        detail, rows_written = found[cache]
+        assert detail == {"fence": 7}
+        assert json.loads(text) == {"trading_day": "2025-11-11", "fence": 7, "entries": rows_written}
+
+
+async def test_a_part_that_lost_its_lease_writes_neither_cache_nor_ledger(stocked: Desk) -> None:
+    await sync(stocked, data_sets.CACHE_UNIVERSE, fence=5)
+    await delist(stocked, "SPY")
+    with pytest.raises(LeaseLost):
+        await sync(stocked, data_sets.CACHE_UNIVERSE, fence=4)
+    assert stocked.cache.smembers("ticker:universe") == set(SYMBOLS)
+    assert await stocked.pool.fetchval("SELECT count(*) FROM data_load") == 1
+
+
+async def test_a_redis_emptied_in_the_middle_fails_the_part_and_leaves_no_mark(
+    stocked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = stocked.cache.smembers
+
+    def emptied(*arguments: Any) -> Any:
+        stocked.cache.flushall()
+        return swap(*arguments)
+
+    monkeypatch.setattr(stocked.cache, "smembers", emptied)
+    with pytest.raises(CacheMismatch):
+        await sync(stocked, data_sets.CACHE_METADATA)
+    assert stocked.cache.exists(keys.CACHES.pattern) == 0
+    assert await stocked.pool.fetchval("SELECT count(*) FROM data_load") == 0
