@@ -15,7 +15,7 @@ from tests.cycle.test_opening import BARS_ONLY, cycle
 if TYPE_CHECKING:
     from tests.cycle.stack import Stack
 
-P, I, C, F, S, W = (
+P, R, C, F, S, W = (
     TaskState.PENDING, TaskState.IN_PROGRESS, TaskState.COMPLETED, TaskState.FAILED, TaskState.SKIPPED,
     TaskState.WAITING,
 )  # fmt: skip
@@ -36,8 +36,8 @@ LACKING = {"missing": ("volume_slots 2025-11-11: 3 symbols",)}
         (None, "running", {"tasks": BARS_ONLY}, S),
         (None, "running", {}, P),
         ({"open": 3, "blocked": 3}, "running", {}, P),
-        ({"open": 3, "blocked": 2}, "running", {}, I),
-        ({"open": 1, "blocked": 1, "done": 2}, "running", {}, I),
+        ({"open": 3, "blocked": 2}, "running", {}, R),
+        ({"open": 1, "blocked": 1, "done": 2}, "running", {}, R),
         ({"done": 3}, "running", {}, C),
         ({"done": 3}, "running", LACKING, C),  # the lack is that of the pass before
         ({"done": 2, "failed": 1}, "running", {}, F),

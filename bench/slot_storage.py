@@ -1,0 +1,161 @@
+"""Measures two ways to store volume slots: a row a slot, and a row a (session, symbol) with an array.
+
+    .venv/bin/python -m bench.slot_storage [--sessions 5] [--symbols 11000]
+
+Embedded PostgreSQL, fsync on. The same made-up volumes (about 90 of 192 slots traded) go in both ways with COPY in key
+order; read back is the mean accumulated volume a slot over all sessions. Client CPU is this process's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import numpy as np
+
+from consumer.embedded.postgres_server import EmbeddedPostgres
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import prepare_connection
+from consumer.postgres.slots import SlotDay, read_slots, write_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from numpy.typing import NDArray
+
+FETCHED_AT = dt.datetime(2025, 11, 12, 1, 20, tzinfo=dt.UTC)
+SLOT_ROWS = """
+    CREATE TABLE slot_row (trading_date date, symbol text COLLATE "C", slot_number smallint, volume double precision,
+                           PRIMARY KEY (trading_date, symbol, slot_number))
+"""
+MEAN_OF_ROWS = """
+    WITH grid AS (SELECT DISTINCT trading_date, symbol FROM slot_row),
+    filled AS (
+        SELECT g.trading_date, g.symbol, n AS slot_number, coalesce(r.volume, 0) AS volume
+        FROM grid AS g CROSS JOIN generate_series(0, 191) AS n
+        LEFT JOIN slot_row AS r ON r.trading_date = g.trading_date AND r.symbol = g.symbol AND r.slot_number = n
+    ), accumulated AS (
+        SELECT symbol, slot_number, sum(volume) OVER (PARTITION BY trading_date, symbol ORDER BY slot_number) AS v
+        FROM filled
+    )
+    SELECT symbol, slot_number, avg(v) FROM accumulated GROUP BY symbol, slot_number
+"""
+
+
+class Figures:
+    """Wall and own CPU seconds of one step."""
+
+    def __init__(self, wall_s: float, cpu_s: float) -> None:
+        self.wall_s, self.cpu_s = wall_s, cpu_s
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> Figures:
+    """Run *work* and return what it took."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    await work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Figures(time.perf_counter() - began, cpu)
+
+
+def made_up(symbols: int, seed: int) -> NDArray[np.float64]:
+    """Return float64[symbols, 192], about 90 slots of each traded, volumes fractional."""
+    random = np.random.default_rng(seed)
+    volumes = random.lognormal(8, 1.5, (symbols, 192))
+    volumes[random.random((symbols, 192)) > 0.47] = 0
+    return volumes
+
+
+async def measure(dsn: str, sessions: int, symbols: int) -> None:
+    """Load and read both ways, and print."""
+    days = [dt.date(2025, 11, 3) + dt.timedelta(days=number) for number in range(sessions)]
+    names = [f"S{number:05}" for number in range(symbols)]
+    data = {day: made_up(symbols, number) for number, day in enumerate(days)}
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=2, init=prepare_connection) as pool:
+        await migrate(pool)
+        async with pool.acquire() as connection:
+            await connection.execute(SLOT_ROWS)
+
+            async def load_arrays() -> None:
+                for day in days:
+                    rows = [
+                        SlotDay(day=day, symbol=s, outcome="traded", volumes=v)
+                        for s, v in zip(names, data[day], strict=True)
+                    ]
+                    async with connection.transaction():
+                        await write_slots(connection, rows, fetched_at=FETCHED_AT, load_id=1)
+
+            async def load_rows() -> None:
+                for day in days:
+                    where, slot = np.nonzero(data[day])
+                    volumes = data[day][where, slot].tolist()
+                    records = [
+                        (day, names[w], s, v) for w, s, v in zip(where.tolist(), slot.tolist(), volumes, strict=True)
+                    ]
+                    await connection.copy_records_to_table("slot_row", records=records)
+
+            async def mean_of_arrays() -> None:
+                _, traded = await read_slots(connection, days, partition=0, partitions=1)
+                np.cumsum(traded.reshape(sessions, symbols, 192), axis=2).mean(axis=0)
+
+            async def mean_of_rows() -> None:
+                await connection.fetch(MEAN_OF_ROWS)
+
+            loads = await timed(load_arrays), await timed(load_rows)
+            await connection.execute("VACUUM ANALYZE")
+            reads = await timed(mean_of_arrays), await timed(mean_of_rows)
+            tables = ("volume_slots_daily", "slot_row")
+            sizes = [
+                await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", name) for name in tables
+            ]
+            rows = [await connection.fetchval(f"SELECT count(*) FROM {name}") for name in tables]
+            print(
+                f"{(await connection.fetchval('SELECT version()')).split(' on ')[0]}, {sessions} sessions x {symbols:,} symbols\n"
+            )
+            report(loads, reads, sizes, rows)
+
+
+def report(loads: tuple[Figures, Figures], reads: tuple[Figures, Figures], sizes: list[int], rows: list[int]) -> None:
+    """Print a line a measure: array row, slot row, ratio."""
+    print(f"{'':<34}{'array row':>12}{'slot row':>12}{'ratio':>8}")
+    for name, first, second, form in (
+        ("rows", rows[0], rows[1], ",.0f"),
+        ("load, wall s", loads[0].wall_s, loads[1].wall_s, ".2f"),
+        ("load, client CPU s", loads[0].cpu_s, loads[1].cpu_s, ".2f"),
+        ("size with key, MB", sizes[0] / 1e6, sizes[1] / 1e6, ".0f"),
+        ("mean accumulated a slot, wall s", reads[0].wall_s, reads[1].wall_s, ".2f"),
+        ("mean accumulated a slot, client s", reads[0].cpu_s, reads[1].cpu_s, ".2f"),
+    ):
+        print(f"{name:<34}{first:>12{form}}{second:>12{form}}{second / first:>8.1f}")
+
+
+async def run(sessions: int, symbols: int) -> None:
+    """Measure on a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="dm-slots-") as folder:
+        Path(folder).chmod(0o711)
+        server = EmbeddedPostgres(Path(folder))
+        await server.start()
+        try:
+            await measure(server.dsn, sessions, symbols)
+        finally:
+            await server.stop()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=5)
+    parser.add_argument("--symbols", type=int, default=11_000)
+    options = parser.parse_args()
+    asyncio.run(run(options.sessions, options.symbols))
+
+
+if __name__ == "__main__":
+    main()
