@@ -116,9 +116,8 @@ async def measure(dsn: str, sessions: int, symbols: int) -> None:
                 await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", name) for name in tables
             ]
             rows = [await connection.fetchval(f"SELECT count(*) FROM {name}") for name in tables]
-            print(
-                f"{(await connection.fetchval('SELECT version()')).split(' on ')[0]}, {sessions} sessions x {symbols:,} symbols\n"
-            )
+            server = (await connection.fetchval("SELECT version()")).split(" on ")[0]
+            print(f"{server}, {sessions} sessions x {symbols:,} symbols\n")
             report(loads, reads, sizes, rows)
 
 
@@ -136,16 +135,14 @@ def report(loads: tuple[Figures, Figures], reads: tuple[Figures, Figures], sizes
         print(f"{name:<34}{first:>12{form}}{second:>12{form}}{second / first:>8.1f}")
 
 
-async def run(sessions: int, symbols: int) -> None:
-    """Measure on a server of its own."""
-    with tempfile.TemporaryDirectory(prefix="dm-slots-") as folder:
-        Path(folder).chmod(0o711)
-        server = EmbeddedPostgres(Path(folder))
-        await server.start()
-        try:
-            await measure(server.dsn, sessions, symbols)
-        finally:
-            await server.stop()
+async def run(folder: Path, sessions: int, symbols: int) -> None:
+    """Measure on a server of its own in *folder*."""
+    server = EmbeddedPostgres(folder)
+    await server.start()
+    try:
+        await measure(server.dsn, sessions, symbols)
+    finally:
+        await server.stop()
 
 
 def main() -> None:
@@ -154,7 +151,9 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=5)
     parser.add_argument("--symbols", type=int, default=11_000)
     options = parser.parse_args()
-    asyncio.run(run(options.sessions, options.symbols))
+    with tempfile.TemporaryDirectory(prefix="dm-slots-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
+        asyncio.run(run(Path(folder), options.sessions, options.symbols))
 
 
 if __name__ == "__main__":
