@@ -7,6 +7,8 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
+import redis as redis_client
+
 from consumer.delivery.errors import DataRejected
 from consumer.delivery.settle import Verdict
 from producers import keys
@@ -126,19 +128,34 @@ async def test_a_dead_consumers_entry_runs_elsewhere_within_a_lease_and_a_second
     assert time.monotonic() - began < LEASE.total_seconds() + 5
 
 
-async def test_live_work_longer_than_two_leases_runs_once_even_when_it_blocks_the_loop(
+async def test_the_lease_is_kept_while_a_handler_blocks_the_event_loop_for_two_leases(
     redis_url: str, redis: Redis
 ) -> None:
+    idle_ms: list[int] = []
+
     async def block(_: Delivery) -> list[Outgoing]:
         time.sleep(2.5 * LEASE.total_seconds())
+        with redis_client.Redis.from_url(redis_url) as other:
+            rows = other.xpending_range(keys.TASKS.name, keys.GROUP, "-", "+", 10)
+            idle_ms.extend(row["time_since_delivered"] for row in rows)
         return []
 
-    handler = ScriptedHandler(block)
-    async with consumer_of(redis_url, handler) as consumer:
+    async with consumer_of(redis_url, ScriptedHandler(block)) as consumer:
         await consumer.stream.enqueue([message("long")])
         await until(lambda: at_rest(redis), what="the end of the work")
-    assert handler.tasks == ["long"]
-    assert handler.deliveries[0].deliveries == 1
+    assert idle_ms and max(idle_ms) < 1000 * LEASE.total_seconds()
+
+
+async def test_live_work_of_several_leases_is_not_taken_by_another_consumer(redis_url: str, redis: Redis) -> None:
+    async def take_long(_: Delivery) -> list[Outgoing]:
+        await asyncio.sleep(3 * LEASE.total_seconds())  # the time itself is what is tested
+        return []
+
+    first, rival = ScriptedHandler(take_long), ScriptedHandler(take_long)
+    async with consumer_of(redis_url, first) as consumer, consumer_of(redis_url, rival):
+        await consumer.stream.enqueue([message("long")])
+        await until(lambda: at_rest(redis), what="the end of the work")
+    assert len(first.deliveries) + len(rival.deliveries) == 1
 
 
 async def test_a_message_that_always_fails_is_dead_lettered_and_others_go_on(redis_url: str, redis: Redis) -> None:
