@@ -163,6 +163,15 @@ async def test_the_earlier_services_rvol_query_runs_unchanged(connection: Connec
     assert mean == 200
 
 
+async def test_conditions_on_the_view_reach_the_key_of_the_table(connection: Connection) -> None:
+    await connection.execute("SET enable_seqscan = off")
+    plan = await connection.fetch("EXPLAIN SELECT * FROM volume_slots WHERE date = $1 AND symbol = $2", DAY, "SPY")
+    conditions = [row[0] for row in plan if "Index Cond" in row[0]]
+    assert len(conditions) == 1
+    assert "trading_date =" in conditions[0]
+    assert "symbol =" in conditions[0]
+
+
 # What is missing
 
 
