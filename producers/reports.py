@@ -29,6 +29,7 @@ class CycleState(StrEnum):
     PARTIAL = "partial"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
 
 
 class TaskState(StrEnum):
@@ -73,6 +74,7 @@ class EventName(StrEnum):
     CYCLE_WAITING = "cycle_waiting"
     CYCLE_FINISHED = "cycle_finished"
     CYCLE_SUPERSEDED = "cycle_superseded"
+    CYCLE_CANCELLED = "cycle_cancelled"
     TASK_FINISHED = "task_finished"
     PART_FAILED = "part_failed"
     DEAD_LETTERED = "dead_lettered"
@@ -145,9 +147,10 @@ def decode_dead_letter(fields: Mapping[str, str]) -> DeadLetter:
 
 
 def _keep_to_one_line(record: msgspec.Struct, name: str) -> None:
-    """An error's text may hold line breaks, megabytes of HTML and bytes that UTF-8 has no form for."""
+    """An error's text may hold line breaks, megabytes of HTML, bytes that UTF-8 has no form for, and a NUL, which
+    PostgreSQL refuses."""
     text = getattr(record, name)
     if text is None:
         return
-    encodable = text.encode("utf-8", "backslashreplace").decode()
+    encodable = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
     msgspec.structs.force_setattr(record, name, " ".join(encodable.split())[:LONGEST_DETAIL].strip() or "-")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 from redis.exceptions import RedisError
 
+from consumer.cycle import calling_off
 from consumer.cycle.runner import part_message, pass_message, rule_message
 from consumer.delivery.task_stream import Outgoing
 from consumer.postgres import ledger
@@ -95,6 +96,7 @@ class CatchUp:
             if not messages and not unended:
                 messages += await self._lost_caches()
         sent = await self._stream.enqueue(messages)
+        await calling_off.withdraw(self._stream, await calling_off.recently_called_off(self._pool, now=now))
         await self._republish()
         return sent
 

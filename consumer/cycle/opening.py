@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.cycle.calling_off import CalledOff, call_off
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import ledger
 from consumer.postgres.ledger import Cycle, PartId, PartPlan
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 ALL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS, TaskName.METADATA_ENRICH, TaskName.REDIS_SYNC)
 PLAN = PartPlan(task=TaskName.CYCLE, part="plan", stage="cycle/plan")
 BUSY_DELAY = dt.timedelta(seconds=3)
-_OPENING_LOCK = 0x6379636C65  # "cycle"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,32 +94,32 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     cycle: Cycle
     verdict: str  # opened, joined, known
-    superseded: tuple[int, ...] = ()
+    superseded: CalledOff = CalledOff()
     parts: tuple[PartId, ...] = ()
 
 
 async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opened:
     """Open, join or find the cycle for *request*. Raises Busy while another one has to end first."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _OPENING_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
         known = await ledger.cycle_of_occasion(connection, request.trading_day, request.occasion)
         if known is not None:
             parts = await ledger.dispatchable(connection, known.cycle_id)
             return Opened(cycle=known, verdict="known", parts=tuple(parts))
-        replaced: list[int] = []
+        replaced: list[Cycle] = []
         for other in await ledger.unended_cycles(connection):
             if replaces(request, other):
-                replaced.append(other.cycle_id)
+                replaced.append(other)
             elif other.state == "running" and joins(request, other):
                 return Opened(cycle=other, verdict="joined")
             elif other.state == "running":
                 raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
-        await supersede(connection, replaced, now=now)
+        abandoned = await call_off(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
         cycle = await _insert(connection, request, now)
         return Opened(
             cycle=cycle,
             verdict="opened",
-            superseded=tuple(replaced),
+            superseded=CalledOff(cycles=tuple(replaced), parts=tuple(abandoned)),
             parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
         )
 
@@ -146,19 +146,6 @@ def joins(request: Request, running: Cycle) -> bool:
     )
 
 
-async def supersede(connection: Connection, cycle_ids: list[int], *, now: dt.datetime) -> None:
-    """End cycles whose work another one takes over; their parts can no longer commit."""
-    await connection.execute(
-        "UPDATE part SET state = 'superseded', ended_at = $2 WHERE cycle_id = ANY ($1) "
-        "AND state IN ('blocked', 'ready', 'running', 'retrying')",
-        cycle_ids, now,
-    )  # fmt: skip
-    await connection.execute(
-        "UPDATE cycle SET state = 'superseded', finished_at = $2, next_pass_at = NULL WHERE cycle_id = ANY ($1)",
-        cycle_ids, now,
-    )  # fmt: skip
-
-
 async def _insert(connection: Connection, request: Request, now: dt.datetime) -> Cycle:
     row = await connection.fetchrow(
         """
@@ -182,7 +169,7 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> lis
     Raises Busy while another cycle runs.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _OPENING_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
         cycle = await ledger.find_cycle(connection, cycle_id)
         if cycle is None or cycle.state != "waiting":
             return await ledger.dispatchable(connection, cycle_id)

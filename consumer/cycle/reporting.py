@@ -62,8 +62,10 @@ def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
             return TaskState.PENDING
         if tally.open:
             return TaskState.IN_PROGRESS
-    if tally is None and cycle.state in ("failed", "superseded"):
+    if tally is None and cycle.state in ("failed", "superseded", "cancelled"):
         return TaskState.FAILED if cycle.state == "failed" else TaskState.SKIPPED
+    if cycle.state == "cancelled":
+        return TaskState.COMPLETED if tally is not None and tally.done == tally.total else TaskState.SKIPPED
     lacks = cycle.state != "running" and any(line.startswith(f"{task} ") for line in cycle.missing)
     if tally is not None and (tally.not_yet or tally.failed):
         return TaskState.WAITING if tally.not_yet or cycle.state == "waiting" else TaskState.FAILED
@@ -77,7 +79,7 @@ async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
     rows = await pool.fetch(
         """
         SELECT task, count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done,
-               count(*) FILTER (WHERE state IN ('failed', 'superseded')) AS failed,
+               count(*) FILTER (WHERE state IN ('failed', 'superseded', 'cancelled')) AS failed,
                count(*) FILTER (WHERE state = 'not_yet') AS not_yet,
                count(*) FILTER (WHERE state IN ('blocked', 'ready', 'running', 'retrying')) AS open,
                count(*) FILTER (WHERE state = 'blocked') AS blocked,
@@ -165,11 +167,20 @@ class Reporter:
                 await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
             case verdict:
                 log.info("request_served_by_another_cycle", verdict=verdict, state=cycle.state)
-        for cycle_id in opened.superseded:
-            log.warning("maintenance_cycle_superseded", superseded=cycle_id)
-            await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {cycle_id}")
-            await self.publish(cycle_id)
+        for other in opened.superseded.cycles:
+            log.warning("maintenance_cycle_superseded", superseded=other.cycle_id)
+            await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {other.cycle_id}")
+            await self.publish(other.cycle_id)
         await self.publish(cycle.cycle_id)
+
+    async def cycle_cancelled(self, cycle_id: int) -> None:
+        """Tell that a person ended a cycle."""
+        cycle = await self.publish(cycle_id)
+        if cycle is not None:
+            logger.warning(
+                "maintenance_cycle_cancelled", trading_day=str(cycle.trading_day), cycle=cycle_id, reason=cycle.reason
+            )
+            await self.event(EventName.CYCLE_CANCELLED, cycle=cycle, detail=cycle.reason)
 
     async def part_ended(self, cycle_id: int, part: PartId) -> None:
         """Refresh the status, at most a few times a second; tell the end of a cycle."""

@@ -14,7 +14,7 @@ import asyncpg
 from loguru import logger
 from redis.exceptions import RedisError
 
-from consumer.cycle import opening
+from consumer.cycle import calling_off, opening
 from consumer.cycle.handlers import handler_of
 from consumer.delivery.errors import Busy, DataRejected, LeaseLost
 from consumer.delivery.settle import Policy, Settlement, Verdict
@@ -57,7 +57,7 @@ def pass_message(cycle: ledger.Cycle) -> Outgoing:
     message = TaskMessage(
         task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"
     )
-    return Outgoing(fields=encode(message), key=f"{cycle.cycle_id}/pass")
+    return Outgoing(fields=encode(message), key=calling_off.pass_key(cycle.cycle_id))
 
 
 def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
@@ -140,6 +140,8 @@ class CycleRunner:
             calendar=self._services.calendar, schedule=self._services.schedule, now=now,
         )  # fmt: skip
         opened = await opening.open_cycle(self._services.pool, request, now=now)
+        if opened.superseded.cycles:
+            await calling_off.withdraw(self._stream, opened.superseded)
         await self._reporter.cycle_opened(opened)
         return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
 

@@ -79,8 +79,13 @@ def outcome_of(work: asyncio.Task[list[T]], told: DeliveryError | None) -> tuple
 
 def describe(failure: BaseException) -> str:
     """One readable line of a failure: its type and its words."""
-    words = " ".join(str(failure).split())[:500]
+    words = in_words(failure)[:500]
     return f"{type(failure).__name__}: {words}" if words else type(failure).__name__
+
+
+def in_words(failure: BaseException) -> str:
+    """The words of a failure on one line, without the NUL that no text column takes."""
+    return " ".join(str(failure).split()).replace("\0", "\\x00")
 
 
 def settle(
@@ -91,7 +96,10 @@ def settle(
     classify: Callable[[BaseException], Policy],
     random: Random,
 ) -> Settlement:
-    """Return what to do after *failure* (None: the work is committed) of attempt number *attempt* (from 1)."""
+    """Return what to do after *failure* (None: the work is committed) of attempt number *attempt* (from 1).
+
+    A failure whose `retry_after` (a timedelta) says how long its cause wants to be left alone is not tried before.
+    """
     match failure:
         case None:
             return Settlement(verdict=Verdict.ACKNOWLEDGE)
@@ -100,9 +108,9 @@ def settle(
         case ShutdownRequested():
             return Settlement(verdict=Verdict.RELEASE, reason="this consumer is shutting down")
         case Busy():
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=str(failure), delay=failure.delay, counted=False)
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=in_words(failure), delay=failure.delay, counted=False)
         case DataRejected():
-            return Settlement(verdict=Verdict.DEAD_LETTER, reason=str(failure))
+            return Settlement(verdict=Verdict.DEAD_LETTER, reason=in_words(failure))
         case _:
             return _after_failure(failure, classify(failure), attempt, max_attempts, random)
 
@@ -111,14 +119,15 @@ def _after_failure(
     failure: BaseException, policy: Policy, attempt: int, max_attempts: int, random: Random
 ) -> Settlement:
     reason = describe(failure)
+    delay = max(backoff(attempt, random), getattr(failure, "retry_after", None) or dt.timedelta(0))
     match policy:
         case Policy.END:
             return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=reason)
         case Policy.REJECT:
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=reason)
         case Policy.RETRY_FREELY:
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=backoff(attempt, random), counted=False)
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay, counted=False)
         case Policy.RETRY if attempt >= max_attempts:
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
         case Policy.RETRY:
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=backoff(attempt, random))
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay)

@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from producers import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from redis.asyncio import Redis
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = (
     "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
+    "withdraw",
 )  # fmt: skip
 SCRIPT_KEYS = [
     keys.TASKS.name,
@@ -176,6 +177,10 @@ class TaskStream:
         """Send what is not under way already; return how many were new."""
         arguments = [message.as_script_argument() for message in messages]
         return int(await self._run("enqueue", _json(arguments))) if arguments else 0
+
+    async def withdraw(self, work: Sequence[str]) -> int:
+        """Take back the messages of the *work* with these keys, queued, held or due later; how many there were."""
+        return int(await self._run("withdraw", *work)) if work else 0
 
     async def promote(self) -> int:
         """Move what has become due into the stream."""

@@ -24,6 +24,10 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
+# Held while cycles are opened, joined or called off: one at a time, in all processes together.
+OPENING_LOCK = 0x6379636C65  # "cycle"
+
+
 class FenceBehind(Exception):
     """The ledger has seen this token or a later one: Redis lost its counter. *seen* is the highest."""
 
