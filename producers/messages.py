@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -104,7 +105,7 @@ def decode(wanted: type[M], fields: Mapping[str, str]) -> M:
     """The message of type *wanted* in *fields*; a blank value counts as absent."""
     values: dict[str, object] = {}
     problems: list[str] = []
-    for field in msgspec.structs.fields(wanted):
+    for field in _fields_of(wanted):
         text = fields.get(field.name, "").strip()
         try:
             if text:
@@ -119,6 +120,12 @@ def decode(wanted: type[M], fields: Mapping[str, str]) -> M:
         return wanted(**values)
     except BadField as error:
         raise UndecodableMessage(str(error)) from error
+
+
+@cache
+def _fields_of(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Resolving the annotations costs far more than reading a message does."""
+    return msgspec.structs.fields(wanted)
 
 
 def _refuse_naive(**instants: dt.datetime) -> None:
