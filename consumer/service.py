@@ -109,7 +109,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
             stream, keeper, CycleRunner(services, stream, reporter), worker_options(settings),
             random=Random(), now=utc_now, on_lost=catch_up.wake,
         )  # fmt: skip
-        events = SessionEvents(commands, blocking, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
+        events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
         if http:
             monitor = Monitor(pool=pool, redis=commands, schedule=schedule, calendar=calendar, now=utc_now)
             await stack.enter_async_context(serve_http(settings, monitor))

@@ -33,24 +33,28 @@ def pass_key(cycle_id: int) -> str:
     return f"{cycle_id}/pass"
 
 
-async def call_off(
+async def end_early(
     connection: Connection, cycle_ids: Sequence[int], *, state: str, now: dt.datetime, reason: str | None = None
-) -> list[PartId]:
-    """End the cycles as *state*, superseded or cancelled; return their parts that were open.
-
-    Parts before cycles, as a part that ends locks them.
-    """
-    rows = await connection.fetch(
-        "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
-        "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
-        list(cycle_ids), now, state,
-    )  # fmt: skip
+) -> None:
+    """End the cycles as *state*, superseded or cancelled: from the commit on, no part of theirs begins or commits."""
     await connection.execute(
         "UPDATE cycle SET state = $3, finished_at = $2, next_pass_at = NULL, reason = coalesce($4, reason) "
         "WHERE cycle_id = ANY ($1) AND state IN ('running', 'waiting')",
         list(cycle_ids), now, state, reason,
     )  # fmt: skip
-    return [PartId(**dict(row)) for row in rows]
+
+
+async def close_parts(pool: Pool, cycles: Sequence[Cycle], *, state: str, now: dt.datetime) -> CalledOff:
+    """Mark what was open of *cycles*, which have been ended.
+
+    In a transaction of its own: a part about to commit holds its own row and waits for the cycle's.
+    """
+    rows = await pool.fetch(
+        "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
+        "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
+        [cycle.cycle_id for cycle in cycles], now, state,
+    )  # fmt: skip
+    return CalledOff(cycles=tuple(cycles), parts=tuple(PartId(**dict(row)) for row in rows))
 
 
 async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str | None, now: dt.datetime) -> CalledOff:
@@ -59,9 +63,8 @@ async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str |
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
         cycles = [cycle for cycle in await ledger.unended_cycles(connection) if cycle.trading_day == trading_day]
-        ids = [cycle.cycle_id for cycle in cycles]
-        parts = await call_off(connection, ids, state="cancelled", now=now, reason=words)
-    return CalledOff(cycles=tuple(cycles), parts=tuple(parts))
+        await end_early(connection, [cycle.cycle_id for cycle in cycles], state="cancelled", now=now, reason=words)
+    return await close_parts(pool, cycles, state="cancelled", now=now)
 
 
 async def withdraw(stream: TaskStream, called_off: CalledOff) -> int:
@@ -70,11 +73,16 @@ async def withdraw(stream: TaskStream, called_off: CalledOff) -> int:
     return await stream.withdraw(keys)
 
 
-async def recently_called_off(pool: Pool, *, now: dt.datetime) -> CalledOff:
-    """What ended before its time of late: its withdrawal may have been lost with the process that saw to it."""
+async def finish_calling_off(pool: Pool, stream: TaskStream, *, now: dt.datetime) -> None:
+    """Do again what a process may not have come to that ended a cycle of late and was killed over it."""
     rows = await pool.fetch(
-        "SELECT cycle_id, task, part FROM part WHERE state IN ('superseded', 'cancelled') "
-        "AND ended_at > $1::timestamptz - interval '10 minutes'",
+        "SELECT * FROM cycle WHERE state IN ('superseded', 'cancelled') "
+        "AND finished_at > $1::timestamptz - interval '10 minutes'",
         now,
     )
-    return CalledOff(parts=tuple(PartId(**dict(row)) for row in rows))
+    for cycle in map(ledger.cycle_from, rows):
+        await close_parts(pool, [cycle], state=cycle.state, now=now)
+        parts = await pool.fetch(
+            "SELECT cycle_id, task, part FROM part WHERE cycle_id = $1 AND state = $2", cycle.cycle_id, cycle.state
+        )
+        await withdraw(stream, CalledOff(cycles=(cycle,), parts=tuple(PartId(**dict(row)) for row in parts)))

@@ -15,7 +15,7 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off
-from consumer.cycle.runner import part_message, pass_message, rule_message
+from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.delivery.task_stream import Outgoing
 from consumer.postgres import ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
@@ -96,7 +96,7 @@ class CatchUp:
             if not messages and not unended:
                 messages += await self._lost_caches()
         sent = await self._stream.enqueue(messages)
-        await calling_off.withdraw(self._stream, await calling_off.recently_called_off(self._pool, now=now))
+        await calling_off.finish_calling_off(self._pool, self._stream, now=now)
         await self._republish()
         return sent
 

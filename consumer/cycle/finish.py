@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.plan import missing_parts, newer_caches
+from consumer.delivery.errors import LeaseLost
 from consumer.postgres import slots
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
@@ -90,15 +91,17 @@ async def finish_cycle(ctx: PartContext) -> Write:
         warnings.append(f"redis_sync: the caches stand at {later} and are not taken back to {ctx.day}")
 
     async def write(connection: Connection) -> PartReport:
-        await connection.execute(
+        judged = await connection.fetchval(
             """
             UPDATE cycle SET state = $2, missing = $3, warnings = $4, next_pass_at = $5, reason = $6,
                    finished_at = CASE WHEN $2 = 'waiting' THEN NULL ELSE $7::timestamptz END
-            WHERE cycle_id = $1
+            WHERE cycle_id = $1 AND state = 'running' RETURNING 1
             """,
             ctx.cycle.cycle_id, outcome.state, list(outcome.missing), summarised(warnings), outcome.next_pass_at,
             outcome.reason, now,
         )  # fmt: skip
+        if judged is None:
+            raise LeaseLost(f"cycle {ctx.cycle.cycle_id} does not run any more")
         return PartReport()
 
     return write

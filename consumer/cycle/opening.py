@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.calling_off import CalledOff, call_off
+from consumer.cycle.calling_off import end_early
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import ledger
 from consumer.postgres.ledger import Cycle, PartId, PartPlan
@@ -94,7 +94,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     cycle: Cycle
     verdict: str  # opened, joined, known
-    superseded: CalledOff = CalledOff()
+    superseded: tuple[Cycle, ...] = ()
     parts: tuple[PartId, ...] = ()
 
 
@@ -110,16 +110,16 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
         for other in await ledger.unended_cycles(connection):
             if replaces(request, other):
                 replaced.append(other)
-            elif other.state == "running" and joins(request, other):
+            elif other.state == "running" and joins(request, other) and not await _gave_up(connection, other):
                 return Opened(cycle=other, verdict="joined")
             elif other.state == "running":
                 raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
-        abandoned = await call_off(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
+        await end_early(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
         cycle = await _insert(connection, request, now)
         return Opened(
             cycle=cycle,
             verdict="opened",
-            superseded=CalledOff(cycles=tuple(replaced), parts=tuple(abandoned)),
+            superseded=tuple(replaced),
             parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
         )
 
@@ -144,6 +144,15 @@ def joins(request: Request, running: Cycle) -> bool:
         and set(request.tasks) <= set(running.tasks)
         and (running.force or not request.force)
     )
+
+
+async def _gave_up(connection: Connection, running: Cycle) -> bool:
+    """Whether the pass has given a part up: to join it would be to go without what that part was to bring."""
+    failed: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed')",
+        running.cycle_id, running.run_pass,
+    )  # fmt: skip
+    return failed
 
 
 async def _insert(connection: Connection, request: Request, now: dt.datetime) -> Cycle:

@@ -167,7 +167,7 @@ class Reporter:
                 await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
             case verdict:
                 log.info("request_served_by_another_cycle", verdict=verdict, state=cycle.state)
-        for other in opened.superseded.cycles:
+        for other in opened.superseded:
             log.warning("maintenance_cycle_superseded", superseded=other.cycle_id)
             await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {other.cycle_id}")
             await self.publish(other.cycle_id)

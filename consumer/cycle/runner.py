@@ -16,17 +16,19 @@ from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off, opening
 from consumer.cycle.handlers import handler_of
+from consumer.cycle.messages import part_message, work_key
 from consumer.delivery.errors import Busy, DataRejected, LeaseLost
+from consumer.delivery.executor import dead_letter
 from consumer.delivery.settle import Policy, Settlement, Verdict
 from consumer.delivery.task_stream import Delivery, Entry, Outgoing
 from consumer.massive.errors import BadRequest, KeyRejected, NotEntitled, NotYetPublished, ProviderUnavailable
 from consumer.massive.requests import counted_requests
-from consumer.postgres import ledger
+from consumer.postgres import dead_letters, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.tasks.part import InputMissing, PartContext
 from market.calendar_errors import CalendarError
-from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
+from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 from producers.reports import EventName
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.ledger import Connection
     from consumer.tasks.part import Services
+    from producers.reports import DeadLetter
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
@@ -42,28 +45,6 @@ _CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asy
 
 class VendorAway(Exception):
     """Other parts of this pass gave up on the vendor already: this one ends without asking."""
-
-
-def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
-    """Return the message that makes somebody run *part*."""
-    message = TaskMessage(
-        task=TaskName(part.task), trading_day=trading_day, part=part.part, cycle=part.cycle_id, requested_by="cycle"
-    )
-    return Outgoing(fields=encode(message), key=part.key)
-
-
-def pass_message(cycle: ledger.Cycle) -> Outgoing:
-    """Return the message that starts the next pass of a waiting cycle."""
-    message = TaskMessage(
-        task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"
-    )
-    return Outgoing(fields=encode(message), key=calling_off.pass_key(cycle.cycle_id))
-
-
-def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
-    """Return the message that opens the cycle of *rule* on *trading_day*."""
-    message = TaskMessage(task=TaskName.CYCLE, trading_day=trading_day, rule=rule, requested_by=requested_by)
-    return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at)
 
 
 class CycleRunner:
@@ -76,18 +57,7 @@ class CycleRunner:
         self._requests: dict[str, Counter[str]] = {}
 
     def key_of(self, entry: Entry) -> str:
-        """The identity of the entry's work, so that it is never twice under way; a person's request has none."""
-        try:
-            message = decode_task(entry.fields)
-        except UndecodableMessage:
-            return ""
-        if message.cycle is not None and message.part is not None:
-            return PartId(cycle_id=message.cycle, task=message.task, part=message.part).key
-        if message.cycle is not None:
-            return f"{message.cycle}/pass"
-        if message.rule is not None and message.trading_day is not None:
-            return f"{message.trading_day}/{message.rule}"
-        return f"request:{message.request}" if message.request else ""
+        return work_key(entry.fields)
 
     def attempt_of(self, entry: Entry) -> int:
         try:
@@ -112,7 +82,7 @@ class CycleRunner:
             case BadRequest() | CalendarError():
                 return Policy.REJECT
             case ProviderUnavailable():
-                return Policy.RETRY
+                return Policy.RETRY_THEN_END  # the cycle waits, and its next pass asks again: nobody has to see to it
             case _ if isinstance(failure, (*CONNECTION_ERRORS, *_CONTENTION, RedisError)):
                 return Policy.RETRY_FREELY
             case _:
@@ -140,8 +110,9 @@ class CycleRunner:
             calendar=self._services.calendar, schedule=self._services.schedule, now=now,
         )  # fmt: skip
         opened = await opening.open_cycle(self._services.pool, request, now=now)
-        if opened.superseded.cycles:
-            await calling_off.withdraw(self._stream, opened.superseded)
+        if opened.superseded:
+            ended = await calling_off.close_parts(self._services.pool, opened.superseded, state="superseded", now=now)
+            await calling_off.withdraw(self._stream, ended)
         await self._reporter.cycle_opened(opened)
         return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
 
@@ -222,11 +193,11 @@ class CycleRunner:
         try:
             message = decode_task(delivery.entry.fields)
         except UndecodableMessage:
-            await self._reporter.refused(settlement.reason)
+            await self._give_up(delivery, settlement)
             return []
         if message.part is None or message.cycle is None:
             if settlement.verdict is Verdict.DEAD_LETTER:
-                await self._reporter.refused(settlement.reason)
+                await self._give_up(delivery, settlement, trading_day=message.trading_day, task=message.task)
             return []
         part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
         if settlement.verdict is Verdict.RETRY_LATER:
@@ -236,20 +207,32 @@ class CycleRunner:
             return []
         return await self._record_end(delivery, part, settlement, failure, requests)
 
+    async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
+        await dead_letters.keep(self._services.pool, self._letter(delivery, settlement), **work)
+        await self._reporter.refused(settlement.reason)
+
+    def _letter(self, delivery: Delivery, settlement: Settlement) -> DeadLetter:
+        return dead_letter(delivery, settlement.reason, at=self._services.now())
+
     async def _record_end(
         self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
     ) -> list[Outgoing]:
         now = self._services.now()
         not_yet = isinstance(failure, NotYetPublished)
         async with self._services.pool.acquire() as connection, connection.transaction():
-            cycle = await ledger.lock_cycle(connection, part.cycle_id)
-            if cycle is None or not await ledger.may_end(connection, part, fence=delivery.token):
+            if not await ledger.may_end(connection, part, fence=delivery.token):
                 raise LeaseLost(f"{part.key} belongs to a newer delivery")
+            cycle = await ledger.lock_cycle(connection, part.cycle_id)
             await ledger.end_part(
                 connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
                 requests=requests,
                 retryable=isinstance(failure, ProviderUnavailable | VendorAway),
             )  # fmt: skip
+            if settlement.verdict is Verdict.DEAD_LETTER:
+                letter = self._letter(delivery, settlement)
+                await dead_letters.keep(
+                    connection, letter, trading_day=cycle.trading_day, task=part.task, part=part.part
+                )
             if isinstance(failure, KeyRejected):
                 await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
             if part.task == TaskName.CYCLE:

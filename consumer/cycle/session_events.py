@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
-from consumer.cycle.runner import rule_message
-from consumer.postgres import ledger
+from consumer.cycle.messages import rule_message
+from consumer.postgres import dead_letters, ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.calendar_errors import CalendarError
 from market.session import SessionPhase
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar
 
 BLOCK = dt.timedelta(seconds=2)
-EVENT_LEASE = dt.timedelta(seconds=10)
 
 
 class EventRefused(Exception):
@@ -42,7 +41,6 @@ class SessionEvents:
     def __init__(
         self,
         redis: Redis,
-        blocking: Redis,
         stream: TaskStream,
         pool: Pool,
         *,
@@ -51,7 +49,6 @@ class SessionEvents:
         now: Callable[[], dt.datetime],
     ) -> None:
         self._redis = redis
-        self._blocking = blocking
         self._stream = stream
         self._pool = pool
         self._calendar = calendar
@@ -97,20 +94,10 @@ class SessionEvents:
                 raise
 
     async def _read_once(self) -> None:
-        claimed: Any = await self._redis.xautoclaim(
-            keys.SESSIONS.name, keys.GROUP, self._stream.consumer,
-            min_idle_time=int(EVENT_LEASE.total_seconds() * 1000), start_id="0-0", count=20,
-        )  # fmt: skip
-        entries = [(entry_id, fields) for entry_id, fields in claimed[1] if fields]
-        if not entries:
-            wanted: dict[Any, Any] = {keys.SESSIONS.name: ">"}
-            answer: Any = await self._blocking.xreadgroup(
-                keys.GROUP, self._stream.consumer, wanted, count=100, block=int(BLOCK.total_seconds() * 1000)
-            )
-            entries = [entry for _, found in answer or [] for entry in found]
-        for entry_id, fields in entries:
-            await self._handle(entry_id, fields)
-            await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
+        name = keys.SESSIONS.name
+        entries = await self._stream.claim(20, stream=name) or await self._stream.read(100, block=BLOCK, stream=name)
+        for entry in entries:
+            await self._handle(entry.entry_id, entry.fields)
 
     async def _handle(self, entry_id: str, fields: dict[str, str]) -> None:
         try:
@@ -126,6 +113,7 @@ class SessionEvents:
                 logger.info(
                     "session_changed", trading_day=str(day), to_session=event.to_session, rule=rule, added=added
                 )
+        await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
 
     def due_messages(self, event: SessionChanged, *, now: dt.datetime) -> list[Outgoing]:
         """Return the cycles that *event* makes due: at its own instant plus each matching rule's offset.
@@ -167,6 +155,10 @@ class SessionEvents:
         letter = DeadLetter(
             stream=keys.SESSIONS.name, entry_id=entry_id, reason=reason, deliveries=1, at=self._now(), fields=fields
         )
+        await dead_letters.keep(self._pool, letter)
         dead: dict[Any, Any] = {**encode_dead_letter(letter)}
-        await self._redis.xadd(keys.DEAD.name, dead, maxlen=keys.DEAD.kept, approximate=True)
+        async with self._redis.pipeline(transaction=True) as both:
+            both.xadd(keys.DEAD.name, dead, maxlen=keys.DEAD.kept, approximate=True)
+            both.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
+            await both.execute()
         logger.error("session_event_refused", entry_id=entry_id, reason=reason, runbook="dead-letters")

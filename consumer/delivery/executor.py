@@ -86,6 +86,18 @@ class _Running:
         return self.work is not None and not self.work.done()
 
 
+def dead_letter(delivery: Delivery, reason: str, *, at: dt.datetime) -> DeadLetter:
+    """Return the record of an entry that is given up, with its own fields as they were."""
+    return DeadLetter(
+        stream=keys.TASKS.name,
+        entry_id=delivery.entry.entry_id,
+        reason=reason,
+        deliveries=delivery.deliveries,
+        at=at,
+        fields=dict(itertools.islice(delivery.entry.fields.items(), MOST_FIELDS)),
+    )
+
+
 class Executor:
     """The slots of one consumer."""
 
@@ -244,7 +256,7 @@ class Executor:
                 detail = msgspec.structs.replace(again, due_at=due_at).as_script_argument()
                 log.info("delivery_retried_later", delay_s=round(settlement.delay.total_seconds(), 2))
             case Verdict.DEAD_LETTER:
-                letter = self._dead_letter(delivery, settlement)
+                letter = dead_letter(delivery, settlement.reason, at=self._now())
                 detail = flatten(encode_dead_letter(letter))
                 log.error("delivery_dead_lettered", runbook="dead-letters", fields=letter.fields)
             case Verdict.ABANDON:
@@ -256,13 +268,3 @@ class Executor:
         )
         if not settled and verdict is not Verdict.ABANDON:
             log.warning("settlement_came_too_late")
-
-    def _dead_letter(self, delivery: Delivery, settlement: Settlement) -> DeadLetter:
-        return DeadLetter(
-            stream=keys.TASKS.name,
-            entry_id=delivery.entry.entry_id,
-            reason=settlement.reason,
-            deliveries=delivery.deliveries,
-            at=self._now(),
-            fields=dict(itertools.islice(delivery.entry.fields.items(), MOST_FIELDS)),
-        )

@@ -41,6 +41,7 @@ class Policy(Enum):
     """How a failure of the work itself is treated."""
 
     RETRY = "retry"  # counted; dead letter after the last attempt
+    RETRY_THEN_END = "retry_then_end"  # counted; after the last attempt the ledger records it, to be tried another time
     RETRY_FREELY = "retry_freely"  # our own infrastructure is away: not the work's fault, not counted
     END = "end"  # an outcome the ledger records (not yet published, key refused): acknowledge
     REJECT = "reject"  # dead letter at once
@@ -129,5 +130,7 @@ def _after_failure(
             return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay, counted=False)
         case Policy.RETRY if attempt >= max_attempts:
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
-        case Policy.RETRY:
+        case Policy.RETRY_THEN_END if attempt >= max_attempts:
+            return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=f"{attempt} attempts, the last: {reason}")
+        case Policy.RETRY | Policy.RETRY_THEN_END:
             return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay)

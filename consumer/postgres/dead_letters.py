@@ -17,7 +17,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.ledger import Connection, PartId, Pool
+    from consumer.postgres.ledger import Connection, Pool
     from producers.reports import DeadLetter
 
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[A-Z][A-Z0-9.]{0,9}\b(?=[^a-z])|[0-9a-f]{8,}|\d[\d:.,T+-]*")
@@ -63,7 +63,12 @@ def fingerprint(reason: str) -> str:
 
 
 async def keep(
-    connection: Connection | Pool, letter: DeadLetter, *, trading_day: dt.date | None = None, part: PartId | None = None
+    connection: Connection | Pool,
+    letter: DeadLetter,
+    *,
+    trading_day: dt.date | None = None,
+    task: str | None = None,
+    part: str | None = None,
 ) -> None:
     """Write *letter*; the same entry given up again, after a crash before its acknowledgement, is the same letter."""
     await connection.execute(
@@ -73,8 +78,7 @@ async def keep(
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (stream, entry_id) DO NOTHING
         """,
         letter.stream, letter.entry_id, letter.reason, fingerprint(letter.reason), letter.deliveries, letter.at,
-        json.dumps(letter.fields), trading_day, None if part is None else part.task,
-        None if part is None else part.part,
+        json.dumps(letter.fields), trading_day, task, part,
     )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 # Held while cycles are opened, joined or called off: one at a time, in all processes together.
 OPENING_LOCK = 0x6379636C65  # "cycle"
 
+CALLED_OFF = ("superseded", "cancelled")
+
 
 class FenceBehind(Exception):
     """The ledger has seen this token or a later one: Redis lost its counter. *seen* is the highest."""
@@ -147,11 +149,16 @@ async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, par
     )
 
 
-async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle | None:
-    """Lock the cycle until the transaction ends. Without it two parts that end together would each still see the
-    other one running, and neither would release what waits for both."""
+async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle:
+    """Lock the cycle until the transaction ends. Raises LeaseLost when it was called off.
+
+    Without it two parts that end together would each still see the other one running, and neither would release what
+    waits for both. The order is always: one's own part, then the cycle, then other parts of it.
+    """
     row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1 FOR UPDATE", cycle_id)
-    return None if row is None else cycle_from(row)
+    if row is None or row["state"] in CALLED_OFF:
+        raise LeaseLost(f"cycle {cycle_id} is {'gone' if row is None else row['state']}")
+    return cycle_from(row)
 
 
 async def unblock(connection: Connection, cycle_id: int) -> list[PartId]:
@@ -191,6 +198,7 @@ async def take_part(
         UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7, ended_at = NULL
         WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence < $4
           AND state IN ('ready', 'running', 'retrying')
+          AND EXISTS (SELECT FROM cycle WHERE cycle_id = $1 AND state = 'running')
         RETURNING *
         """,
         part.cycle_id, part.task, part.part, fence, holder, attempt, now,
@@ -198,11 +206,14 @@ async def take_part(
     if row is not None:
         return dict(row)
     known = await pool.fetchrow(
-        "SELECT state, fence FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3",
+        "SELECT part.state, part.fence, cycle.state AS cycle_state FROM part JOIN cycle USING (cycle_id) "
+        "WHERE cycle_id = $1 AND task = $2 AND part = $3",
         part.cycle_id, part.task, part.part,
     )  # fmt: skip
     if known is None:
         raise PartGone("unknown")
+    if known["cycle_state"] != "running":
+        raise PartGone(f"of a cycle that is {known['cycle_state']}")
     if known["state"] in ("ready", "running", "retrying"):
         raise FenceBehind(known["fence"])
     raise PartGone(known["state"])
@@ -216,12 +227,12 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
     """
     async with pool.acquire() as connection, connection.transaction():
         held = await connection.fetchval(
-            "SELECT 1 FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence = $4 AND state = 'running' "
-            "FOR NO KEY UPDATE",
+            "SELECT 1 FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
+            "AND fence = $4 AND part.state = 'running' AND cycle.state = 'running' FOR NO KEY UPDATE OF part",
             part.cycle_id, part.task, part.part, fence,
         )  # fmt: skip
         if held is None:
-            raise LeaseLost(f"fence {fence} of {part.key} is not the newest")
+            raise LeaseLost(f"fence {fence} of {part.key} is not the newest, or its cycle was called off")
         yield connection
 
 

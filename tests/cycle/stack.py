@@ -129,7 +129,7 @@ class Stack:
             self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock, opens_due_cycles=False
         )
         self.events = SessionEvents(
-            redis_client, blocking, self.stream, self.pool, calendar=services.calendar, schedule=services.schedule,
+            redis_client, self.stream, self.pool, calendar=services.calendar, schedule=services.schedule,
             now=clock,
         )  # fmt: skip
 

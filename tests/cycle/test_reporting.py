@@ -125,7 +125,7 @@ async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
     assert names[0] == "cycle_planned"
     assert names[-1] == "cycle_waiting"
     assert names.count("task_finished") == 4
-    [failed] = [event for event in events if event.event == "dead_lettered"]
+    [failed] = [event for event in events if event.event == "part_failed"]
     assert (failed.trading_day, failed.task, failed.part) == (DAY, "ohlc_daily", "splits")
 
 

@@ -21,9 +21,6 @@ CREATE TABLE dead_letter (
 );
 CREATE INDEX dead_letter_open ON dead_letter (dead_letter_id) WHERE state = 'open';
 
--- What was called off of late is looked for again and again, in case its messages were not withdrawn.
-CREATE INDEX part_called_off ON part (ended_at) WHERE state IN ('superseded', 'cancelled');
-
 ALTER TABLE cycle DROP CONSTRAINT cycle_state_check;
 ALTER TABLE cycle ADD CONSTRAINT cycle_state_check CHECK (state IN
     ('running', 'waiting', 'complete', 'partial', 'failed', 'superseded', 'cancelled'));

@@ -1,0 +1,52 @@
+"""Makes the messages of a cycle, and names the work of any message, so that it is never twice under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.cycle import calling_off
+from consumer.delivery.task_stream import Outgoing
+from consumer.postgres.ledger import PartId
+from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.postgres import ledger
+
+
+def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
+    """Return the message that makes somebody run *part*."""
+    message = TaskMessage(
+        task=TaskName(part.task), trading_day=trading_day, part=part.part, cycle=part.cycle_id, requested_by="cycle"
+    )
+    return Outgoing(fields=encode(message), key=part.key)
+
+
+def pass_message(cycle: ledger.Cycle) -> Outgoing:
+    """Return the message that starts the next pass of a waiting cycle."""
+    message = TaskMessage(
+        task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"
+    )
+    return Outgoing(fields=encode(message), key=calling_off.pass_key(cycle.cycle_id))
+
+
+def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
+    """Return the message that opens the cycle of *rule* on *trading_day*."""
+    message = TaskMessage(task=TaskName.CYCLE, trading_day=trading_day, rule=rule, requested_by=requested_by)
+    return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at)
+
+
+def work_key(fields: dict[str, str]) -> str:
+    """The identity of a message's work, so that it is never twice under way; a person's request has none."""
+    try:
+        message = decode_task(fields)
+    except UndecodableMessage:
+        return ""
+    if message.cycle is not None and message.part is not None:
+        return PartId(cycle_id=message.cycle, task=message.task, part=message.part).key
+    if message.cycle is not None:
+        return calling_off.pass_key(message.cycle)
+    if message.rule is not None and message.trading_day is not None:
+        return f"{message.trading_day}/{message.rule}"
+    return f"request:{message.request}" if message.request else ""

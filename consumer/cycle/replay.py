@@ -1,0 +1,123 @@
+"""Sees to dead letters: sends them again or drops them, under the name of who decided.
+
+A part is never sent again as it was: its cycle has ended. What is sent asks for its task on its trading day, and the
+plan of the new cycle finds what is missing. Sent twice, a letter is still one piece of work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.cycle.messages import work_key
+from consumer.delivery.task_stream import Outgoing
+from consumer.postgres import dead_letters
+from consumer.postgres.dead_letters import KeptLetter
+from producers import keys
+from producers.messages import (
+    TaskMessage,
+    TaskName,
+    UndecodableMessage,
+    decode_session_changed,
+    decode_task,
+    encode,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.task_stream import TaskStream
+    from consumer.postgres.dead_letters import Selection
+    from consumer.postgres.ledger import Pool
+
+_PAGE = 1000
+
+
+class CannotReplay(Exception):
+    """A letter would only come back; the text says what to change."""
+
+
+class Resent(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter and the message that asks for its work again."""
+
+    letter: KeptLetter
+    fields: dict[str, str]
+
+
+def message_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields that ask again for what *letter* wanted, with *changes*. Raises CannotReplay."""
+    try:
+        if letter.stream == keys.SESSIONS.name:
+            fields = {**letter.fields, **changes}
+            decode_session_changed(fields)
+            return fields
+        return _task_again(letter, changes)
+    except UndecodableMessage as error:
+        raise CannotReplay(f"letter {letter.dead_letter_id}: {error}; correct it with --set name=value") from error
+
+
+def _task_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str]:
+    if letter.part is not None and letter.trading_day is not None and letter.task is not None:
+        message = TaskMessage(task=TaskName(letter.task), trading_day=letter.trading_day)
+        fields = encode(message) | dict(changes)
+    else:
+        fields = {name: value for name, value in letter.fields.items() if name != "attempt"} | dict(changes)
+    message = decode_task(fields)
+    if message.rule is None and message.cycle is None:
+        fields["request"] = f"dead-letter-{letter.dead_letter_id}"
+        fields["requested_by"] = "dead-letters replay"
+    return fields
+
+
+async def replay(
+    pool: Pool, redis: Redis, stream: TaskStream, selection: Selection, *, changes: Mapping[str, str], by: str,
+    reason: str | None, now: dt.datetime,
+) -> list[Resent]:  # fmt: skip
+    """Send the selected letters again and say so in the table. Raises CannotReplay before anything is sent.
+
+    The letters are locked meanwhile: of two operators one finds nothing left to do. A crash after sending leaves them
+    open, and what is then sent again is known under the same name.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        letters = await dead_letters.find(connection, selection, lock=True)
+        resent = [Resent(letter=letter, fields=message_again(letter, changes)) for letter in letters]
+        for one in resent:
+            if one.letter.stream == keys.SESSIONS.name:
+                fields: dict[Any, Any] = dict(one.fields)
+                await redis.xadd(keys.SESSIONS.name, fields, maxlen=keys.SESSIONS.kept, approximate=True)
+        tasks = [one.fields for one in resent if one.letter.stream == keys.TASKS.name]
+        await stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
+        ids = [letter.dead_letter_id for letter in letters]
+        await dead_letters.settle(connection, ids, state="replayed", by=by, reason=reason, now=now)
+    await _remove_copies(redis, letters)
+    return resent
+
+
+async def drop(
+    pool: Pool, redis: Redis, selection: Selection, *, by: str, reason: str, now: dt.datetime
+) -> list[KeptLetter]:
+    """Settle the selected letters without sending them; they stay in the table with *reason*."""
+    async with pool.acquire() as connection, connection.transaction():
+        letters = await dead_letters.find(connection, selection, lock=True)
+        ids = [letter.dead_letter_id for letter in letters]
+        await dead_letters.settle(connection, ids, state="dropped", by=by, reason=reason, now=now)
+    await _remove_copies(redis, letters)
+    return letters
+
+
+async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter]) -> None:
+    """Take the settled letters out of maintenance:dead, so that its length is what is left to see to."""
+    settled = {(letter.stream, letter.entry_id) for letter in letters}
+    end = "+"
+    while settled:
+        page: Any = await redis.xrevrange(keys.DEAD.name, max=end, count=_PAGE)
+        gone = [i for i, fields in page if (fields.get("stream"), fields.get("entry_id")) in settled]
+        if gone:
+            await redis.xdel(keys.DEAD.name, *gone)
+        if len(page) < _PAGE:
+            return
+        end = f"({page[-1][0]}"

@@ -1,0 +1,139 @@
+"""Holds what was given up to its promises: kept with its reason, replayed once, dropped under a name."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.cycle import replay
+from consumer.postgres import dead_letters
+from consumer.postgres.dead_letters import Selection
+from producers import keys
+from producers.messages import SessionChanged, encode
+from tests.cycle.stack import AT_FIVE, DAY, until
+
+if TYPE_CHECKING:
+    from consumer.postgres.dead_letters import KeptLetter
+    from tests.cycle.stack import Stack
+
+BAD_DETAILS = {"endpoint": "ticker_details", "kind": "server_error", "status": 400}
+
+
+async def letters(stack: Stack, **selection: Any) -> list[KeptLetter]:
+    return await dead_letters.find(stack.pool, Selection(**selection), settled=True)
+
+
+async def given_up(stack: Stack, fields: dict[str, str]) -> KeptLetter:
+    """The letter that an entry with *fields* becomes."""
+    async with stack.working():
+        entry_id = str(await stack.redis.xadd(keys.TASKS.name, dict(fields)))  # type: ignore[arg-type]
+        await until(lambda: stack.redis.xlen(keys.DEAD.name), what="a dead letter")
+    return next(letter for letter in await letters(stack) if letter.entry_id == entry_id)
+
+
+async def replayed(stack: Stack, *, by: str = "ann", **changes: str) -> list[replay.Resent]:
+    return await replay.replay(
+        stack.pool, stack.redis, stack.stream, Selection(), changes=changes, by=by, reason="cured", now=stack.clock()
+    )
+
+
+async def test_a_malformed_entry_is_kept_with_its_reason_and_its_fields_as_they_were(stack: Stack) -> None:
+    letter = await given_up(stack, {"task": "ohlc", "note": "a\x00b\n"})
+
+    assert letter.state == "open"
+    assert "task 'ohlc' is unknown" in letter.reason
+    assert letter.fields == {"task": "ohlc", "note": "a\x00b\n"}
+    assert (letter.stream, letter.deliveries, letter.dead_at) == (keys.TASKS.name, 1, stack.clock())
+    assert await stack.redis.xlen(keys.TASKS.name) == 0
+
+
+async def test_letters_of_one_cause_share_a_fingerprint_and_those_of_another_do_not(stack: Stack) -> None:
+    async with stack.working():
+        for task in ("ohlc", "slots"):
+            await stack.redis.xadd(keys.TASKS.name, {"task": task})
+        await stack.redis.xadd(keys.TASKS.name, {"task": "cycle", "trading_day": "2025-11-15"})
+
+        async def three() -> bool:
+            return bool(await stack.redis.xlen(keys.DEAD.name) == 3)
+
+        await until(three, what="three dead letters")
+    found = {letter.fields["task"]: letter.fingerprint for letter in await letters(stack)}
+    assert found["ohlc"] == found["slots"] != found["cycle"]
+
+
+async def test_a_letter_corrected_and_replayed_is_done_once_and_settled_under_the_name(stack: Stack) -> None:
+    letter = await given_up(stack, {"task": "cycle", "trading_day": "2025-11-15"})
+
+    async with stack.working():
+        await replayed(stack, trading_day=DAY.isoformat())
+        cycle = await stack.at_rest()
+
+    assert (cycle.state, cycle.occasion) == ("complete", f"request:dead-letter-{letter.dead_letter_id}")
+    (kept,) = await letters(stack)
+    assert (kept.state, kept.settled_by, kept.settled_reason) == ("replayed", "ann", "cured")
+    assert await stack.redis.xlen(keys.DEAD.name) == 0, "its copy in Redis is gone"
+    assert await replayed(stack) == [], "what is settled is not sent again"
+
+
+async def test_a_letter_that_would_only_come_back_is_refused_and_stays_open(stack: Stack) -> None:
+    await given_up(stack, {"task": "ohlc"})
+    with pytest.raises(replay.CannotReplay, match=r"task 'ohlc' is unknown.*--set"):
+        await replayed(stack)
+    (letter,) = await letters(stack)
+    assert letter.state == "open"
+    assert await stack.redis.xlen(keys.TASKS.name) == 0
+
+
+async def test_two_operators_who_replay_at_once_send_it_once(stack: Stack) -> None:
+    await given_up(stack, {"task": "cycle", "trading_day": "2025-11-15"})
+    both = await asyncio.gather(*(replayed(stack, by=by, trading_day=DAY.isoformat()) for by in ("ann", "bob")))
+    assert sorted(len(sent) for sent in both) == [0, 1]
+    assert await stack.redis.xlen(keys.TASKS.name) == 1
+
+
+async def test_a_part_that_was_given_up_is_made_good_by_its_replay(stack: Stack) -> None:
+    await stack.market.fail(BAD_DETAILS)
+    broken = await stack.run_cycle()
+    assert broken.state == "partial"
+    found = await letters(stack)
+    assert {(letter.task, letter.trading_day) for letter in found} == {("metadata_enrich", DAY)}
+    assert all(letter.part and letter.part.startswith("details:") for letter in found)
+
+    await stack.market.fail()
+    async with stack.working():
+        resent = await replayed(stack)
+        assert len(resent) == len(found)
+        mended = await stack.at_rest(after=broken.cycle_id)
+    assert mended.state == "complete"
+    assert (await stack.run_cycle()).state == "complete"
+
+
+async def test_a_dropped_letter_stays_in_the_table_with_who_and_why(stack: Stack) -> None:
+    await given_up(stack, {"task": "ohlc"})
+    await replay.drop(stack.pool, stack.redis, Selection(), by="bob", reason="a typing error", now=stack.clock())
+    (letter,) = await letters(stack)
+    assert (letter.state, letter.settled_by, letter.settled_reason) == ("dropped", "bob", "a typing error")
+    assert await dead_letters.open_count(stack.pool) == 0
+    assert await stack.redis.xlen(keys.DEAD.name) == 0
+
+
+async def test_a_refused_session_event_is_kept_and_replays_once_corrected(stack: Stack) -> None:
+    stack.clock.at = AT_FIVE
+    close = stack.services.calendar.session(DAY).closes_at
+    event = SessionChanged(
+        from_session="MARKET_OPEN", to_session="POST_MARKET", trading_date=DAY, timestamp=close,  # type: ignore[arg-type]
+        regular_close=close - dt.timedelta(hours=3), early_close=True, source="test",
+    )  # fmt: skip
+    fields: dict[Any, Any] = encode(event)
+    async with stack.listening():
+        await stack.redis.xadd(keys.SESSIONS.name, fields)
+        await until(lambda: stack.redis.xlen(keys.DEAD.name), what="a dead letter")
+        (letter,) = await letters(stack)
+        assert "regular_close" in letter.reason
+        await replayed(stack, regular_close=close.isoformat(), early_close="false")
+        queued = await until(lambda: stack.redis.hlen(keys.QUEUED.pattern), what="the cycle of the event")
+    assert queued == 1
+    assert await stack.redis.xlen(keys.DEAD.name) == 0
