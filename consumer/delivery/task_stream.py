@@ -122,19 +122,19 @@ class TaskStream:
             raise
         return True
 
-    async def read(self, count: int, *, block: dt.timedelta) -> list[Entry]:
+    async def read(self, count: int, *, block: dt.timedelta, stream: str = keys.TASKS.name) -> list[Entry]:
         """Return up to *count* new entries; waits at most *block* for the first."""
         milliseconds = max(1, int(block.total_seconds() * 1000))
         answer = await _execute(
             self._blocking, "XREADGROUP", "GROUP", keys.GROUP, self.consumer, "COUNT", count, "BLOCK", milliseconds,
-            "STREAMS", keys.TASKS.name, ">",
+            "STREAMS", stream, ">",
         )  # fmt: skip
         streams = answer.items() if isinstance(answer, dict) else answer or []
         return [Entry(entry_id=i, fields=fields or {}) for _, entries in streams for i, fields in entries]
 
-    async def claim(self, count: int) -> list[Entry]:
+    async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
-        rows = await self._run("claim", self.consumer, self._lease_ms(), count)
+        rows = await self._run("claim", self.consumer, self._lease_ms(), count, stream=stream)
         return [
             Entry(entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder)
             for entry_id, flat, holder in rows
