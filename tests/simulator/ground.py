@@ -1,0 +1,135 @@
+"""Opens what many seeds are played on: one event loop, one Redis connection, the sessions of one database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import asyncpg
+import msgspec
+from loguru import logger
+
+from consumer.delivery import task_stream
+from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import prepare_connection
+from consumer.runtime import connect_redis
+from tests.simulator.gated_postgres import Sessions
+from tests.simulator.gates import task_of_actor
+from tests.simulator.mutants import MUTANTS
+from tests.simulator.redis_state import Violation
+from tests.simulator.simulation import Simulation
+from tests.simulator.virtual_time import SimulatedLoop
+from tests.simulator.virtual_worker import World
+from tests.simulator.workload import EMPTY, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SESSIONS = 60
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one seed. *violation*: which invariant did not hold."""
+
+    seed: int
+    figures: Counter[str]
+    schedule: list[str]
+    faults: list[int]
+    violation: str | None = None
+
+
+class Ground:
+    """Plays seeds, one after the other."""
+
+    def __init__(self, loop: SimulatedLoop, runner: asyncio.Runner, redis_url: str, dsn: str) -> None:
+        self._loop = loop
+        self._runner = runner
+        self._redis_url = redis_url
+        self._dsn = dsn
+        self.version = ""
+
+    async def open(self) -> None:
+        self._redis = connect_redis(self._redis_url)
+        facts = await self._redis.info("server")
+        self.version = (
+            f"Valkey {facts['valkey_version']}" if "valkey_version" in facts else f"Redis {facts['redis_version']}"
+        )
+        self._monitor = await self._session()
+        if await self._monitor.fetchval("SELECT to_regclass('simulated_row')") is None:
+            pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=1, init=prepare_connection)
+            await migrate(pool)
+            await pool.close()
+            await self._monitor.execute(TABLES)
+        self._sessions = [await self._session() for _ in range(SESSIONS)]
+
+    async def _session(self) -> asyncpg.Connection[asyncpg.Record]:
+        connection = await asyncpg.connect(
+            self._dsn, server_settings={"deadlock_timeout": "20ms", "jit": "off", "synchronous_commit": "off"}
+        )
+        await prepare_connection(connection)
+        return connection
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+        for connection in (self._monitor, *self._sessions):
+            connection.terminate()
+
+    def play(self, seed: int, *, mutant: str | None = None, without: Iterable[int] = ()) -> Outcome:
+        """Play *seed*, without the faults of these numbers."""
+        with MUTANTS[mutant].applied() if mutant else contextlib.nullcontext():
+            return self._runner.run(self._play(seed, tuple(without)))
+
+    async def _load_scripts(self) -> None:
+        await self._redis.script_flush()
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in task_stream.SCRIPTS:
+            pipeline.script_load(task_stream.script_text(name))
+        await pipeline.execute()
+
+    async def _play(self, seed: int, without: tuple[int, ...]) -> Outcome:
+        await self._redis.flushall()
+        await self._load_scripts()
+        await self._monitor.execute(EMPTY)
+        self._loop.restart_clock()
+        world = World(loop=self._loop, redis=self._redis, sessions=Sessions(self._sessions), seed=seed)
+        simulation = Simulation(world, self._monitor, seed, without=without)
+        faults = [fault.number for fault in simulation.faults]
+        violation: str | None = None
+        with patch("consumer.cycle.runner.handler_of", simulation.handlers.of):
+            try:
+                await simulation.play()
+            except Violation as found:
+                violation = simulation.log.rename(str(found))
+            except Exception:  # noqa: BLE001  (a defect of the simulator is a failed seed as well, with its schedule)
+                violation = traceback.format_exc()
+        simulation.figures["seeds"] = 1
+        return Outcome(
+            seed=seed, figures=simulation.figures, schedule=simulation.log.lines, faults=faults, violation=violation
+        )
+
+
+@contextlib.contextmanager
+def ground(redis_url: str, dsn: str) -> Iterator[Ground]:
+    """A ground on running servers; the product's log is silent on it."""
+    loop = SimulatedLoop()
+    loop.set_task_factory(task_of_actor)  # type: ignore[arg-type]
+    loop.set_exception_handler(_ignore)
+    logger.disable("consumer")
+    try:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            made = Ground(loop, runner, redis_url, dsn)
+            runner.run(made.open())
+            try:
+                yield made
+            finally:
+                runner.run(made.close())
+    finally:
+        logger.enable("consumer")
+
+
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tasks of crashed processes end with exceptions that nobody fetches."""

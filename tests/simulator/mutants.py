@@ -1,0 +1,176 @@
+"""Breaks the delivery on purpose, in the ways that others are broken: the simulator has to notice each.
+
+Scripts are broken by what stands between their prelude and their body, functions by another in their place: so a
+mutant holds however the rest is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import msgspec
+
+from consumer.cycle.runner import CycleRunner
+from consumer.delivery import task_stream
+from consumer.delivery.settle import Verdict
+from consumer.delivery.task_stream import TaskStream
+from consumer.postgres import ledger
+from consumer.postgres.ledger import PartGone, PartId
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import AsyncIterator, Iterator
+
+    from consumer.delivery.task_stream import Delivery, Entry, Outgoing
+
+ALWAYS_OWNED = """
+local truly_owned = owned
+local function owned(id, consumer) return truly_owned(id, consumer) or {id, consumer, 0, 1} end
+"""
+LEASE_IS_NOTHING = "\nARGV[3] = '0'\n"
+NO_STANDING_ENTRY = "\nlocal function entry_of(key) return nil end\n"
+
+
+class Mutant(msgspec.Struct, frozen=True, kw_only=True):
+    """*broken* says what is missing; *breaks* are the patches."""
+
+    broken: str
+    breaks: Callable[[], list[Any]]
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for one in self.breaks():
+                stack.enter_context(one)
+            yield
+
+
+def _script(name: str, inserted: str) -> Callable[[], list[Any]]:
+    """Lua between the prelude and the body of one script."""
+
+    def breaks() -> list[Any]:
+        original = task_stream.script_text
+        prelude = (task_stream.files("consumer.delivery") / "scripts" / "prelude.lua").read_text("utf-8")
+
+        def text(wanted: str) -> str:
+            whole = original(wanted)
+            return prelude + inserted + whole[len(prelude) :] if wanted == name else whole
+
+        return [patch.object(task_stream, "script_text", text)]
+
+    return breaks
+
+
+def _function(owner: Any, name: str, replacement: Any) -> Callable[[], list[Any]]:
+    return lambda: [patch.object(owner, name, replacement)]
+
+
+@contextlib.asynccontextmanager
+async def _write_without_fence(pool: Any, part: PartId, *, fence: int) -> AsyncIterator[Any]:
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
+
+
+async def _take_without_fence(
+    pool: Any, part: PartId, *, fence: int, holder: str, attempt: int, now: dt.datetime
+) -> dict[str, Any]:
+    row = await pool.fetchrow(
+        "UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7 "
+        "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND state IN ('ready', 'running', 'retrying') RETURNING *",
+        part.cycle_id, part.task, part.part, fence, holder, attempt, now,
+    )  # fmt: skip
+    if row is None:
+        raise PartGone("not open")
+    return dict(row)
+
+
+_run = CycleRunner.run
+_settle = TaskStream.settle
+
+
+async def _acknowledge_first(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
+    await self._stream.settle(delivery.entry, Verdict.ACKNOWLEDGE, key=self.key_of(delivery.entry))
+    await self._stream.enqueue(await _run(self, delivery))
+    return []
+
+
+async def _settle_then_send(
+    self: TaskStream, entry: Entry, verdict: Verdict, *, successors: Any = (), **rest: Any
+) -> bool:
+    settled = await _settle(self, entry, verdict, **rest)
+    if settled:
+        await self.enqueue(successors)
+    return settled
+
+
+async def _count_down(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
+    """Every delivery of a part counts one down, and at zero the last part may go."""
+    successors = await _run(self, delivery)
+    fields = delivery.entry.fields
+    if "part" not in fields or fields["part"] == "finish":
+        return successors
+    row = await self._services.pool.fetchrow(
+        "UPDATE part SET payload = jsonb_set(payload, '{left}', to_jsonb(coalesce((payload->>'left')::int, "
+        "(SELECT count(*)::int FROM part WHERE cycle_id = $1 AND part NOT IN ('finish', 'plan'))) - 1)), "
+        "state = CASE WHEN state = 'blocked' AND (payload->>'left')::int <= 1 THEN 'ready' ELSE state END "
+        "WHERE cycle_id = $1 AND part = 'finish' RETURNING state, cycle_id",
+        int(fields["cycle"]),
+    )
+    if row is not None and row["state"] == "ready":
+        key = f"{row['cycle_id']}/cycle/finish"
+        finish = {**fields, "task": "cycle", "part": "finish", "attempt": "1"}
+        return [*successors, task_stream.Outgoing(fields=finish, key=key)]
+    return successors
+
+
+async def _find_without_lock(connection: Any, cycle_id: int) -> Any:
+    return await ledger.find_cycle(connection, cycle_id)
+
+
+async def _raise_nothing(self: TaskStream, floor: int) -> None:
+    pass
+
+
+MUTANTS = {
+    "no-fence-in-write": Mutant(
+        broken="a write transaction does not check its fence",
+        breaks=_function(ledger, "fenced_write", _write_without_fence),
+    ),
+    "no-fence-in-take": Mutant(
+        broken="a part may be taken under an older fence", breaks=_function(ledger, "take_part", _take_without_fence)
+    ),
+    "ack-before-commit": Mutant(
+        broken="the entry is acknowledged before its work is done",
+        breaks=_function(CycleRunner, "run", _acknowledge_first),
+    ),
+    "successors-outside": Mutant(
+        broken="what follows is sent after the settlement, not with it",
+        breaks=_function(TaskStream, "settle", _settle_then_send),
+    ),
+    "counter": Mutant(
+        broken="the last part is released by a counter of deliveries, not by the set of open parts",
+        breaks=_function(CycleRunner, "run", _count_down),
+    ),
+    "unconditional-beat": Mutant(
+        broken="the beat claims an entry whoever holds it", breaks=_script("beat", ALWAYS_OWNED)
+    ),
+    "begin-unowned": Mutant(broken="a token is issued without ownership", breaks=_script("begin", ALWAYS_OWNED)),
+    "settle-unowned": Mutant(broken="anybody may settle", breaks=_script("settle", ALWAYS_OWNED)),
+    "claim-early": Mutant(
+        broken="a claim does not wait until a lease has run out", breaks=_script("claim", LEASE_IS_NOTHING)
+    ),
+    "duplicates-run": Mutant(
+        broken="a second entry of the same work is begun as well", breaks=_script("begin", NO_STANDING_ENTRY)
+    ),
+    "no-cycle-lock": Mutant(
+        broken="two parts that end together do not see each other",
+        breaks=_function(ledger, "lock_cycle", _find_without_lock),
+    ),
+    "fence-not-raised": Mutant(
+        broken="a fence counter that Redis lost is not lifted again",
+        breaks=_function(TaskStream, "raise_fence", _raise_nothing),
+    ),
+}

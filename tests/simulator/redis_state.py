@@ -1,0 +1,118 @@
+"""Reads what Redis holds of the delivery, and holds every step against it.
+
+After each Redis step of a process two states are compared: nobody may end or take what another process holds with its
+lease alive, and nothing may leave the stream while the ledger says that its work is still open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from consumer.cycle.runner import CycleRunner
+from consumer.delivery.task_stream import Entry, readable
+from producers import keys
+from tests.simulator.virtual_worker import LEASE
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from tests.simulator.gated_postgres import Session
+
+LEASE_MS = int(LEASE.total_seconds() * 1000)
+_RUNNER = CycleRunner(*[cast("Any", None)] * 3)  # only for the names it gives to work
+OPEN = ("blocked", "ready", "running", "retrying")
+
+
+class Violation(Exception):
+    """An invariant does not hold; the text says which, and for what."""
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of XPENDING."""
+
+    owner: str
+    idle_ms: int
+    deliveries: int
+
+    @property
+    def lease_is_alive(self) -> bool:
+        return self.idle_ms < LEASE_MS
+
+
+class RedisState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the delivery keeps in Redis."""
+
+    entries: dict[str, dict[str, str]]
+    pending: dict[str, Pending]
+    later: dict[str, float]
+    queued: dict[str, str]
+
+    @property
+    def unread(self) -> list[str]:
+        return [entry_id for entry_id in self.entries if entry_id not in self.pending]
+
+    def key_of(self, entry_id: str) -> str:
+        return _RUNNER.key_of(Entry(entry_id=entry_id, fields=self.entries.get(entry_id, {})))
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.entries or self.pending or self.later)
+
+
+NOTHING = RedisState(entries={}, pending={}, later={}, queued={})
+
+
+async def read_state(redis: Redis) -> RedisState:
+    pipeline: Any = redis.pipeline(transaction=False)
+    pipeline.execute_command("XRANGE", keys.TASKS.name, "-", "+", NEVER_DECODE=True)
+    pipeline.xpending_range(keys.TASKS.name, keys.GROUP, "-", "+", 1000)
+    pipeline.zrange(keys.LATER.pattern, 0, -1, withscores=True)
+    pipeline.hgetall(keys.QUEUED.pattern)
+    entries, pending, later, queued = await pipeline.execute(raise_on_error=False)
+    rows = [] if isinstance(pending, Exception) else pending  # no such group
+    return RedisState(
+        entries={entry_id: dict(fields) for entry_id, fields in readable(entries)},
+        pending={
+            row["message_id"]: Pending(
+                owner=row["consumer"], idle_ms=row["time_since_delivered"], deliveries=row["times_delivered"]
+            )
+            for row in rows
+        },
+        later=dict(later),
+        queued=queued,
+    )
+
+
+def check_ownership(before: RedisState, after: RedisState, *, actor: str, step: str) -> None:
+    """An entry ends only by the hand of its holder, and changes hands only when its lease has run out."""
+    if step == "withdraw":
+        return  # of work that was called off: `check_removed` sees to it
+    for entry_id, held in before.pending.items():
+        if held.owner == actor or entry_id not in before.entries:
+            continue
+        now = after.pending.get(entry_id)
+        if now is None:
+            raise Violation(f"{actor} ended ({step}) {entry_id} of {before.key_of(entry_id)!r}, held by {held.owner}")
+        if now.owner != held.owner and held.lease_is_alive:
+            raise Violation(f"{actor} took ({step}) {entry_id} of {before.key_of(entry_id)!r} from {held.owner}")
+
+
+async def check_removed(ledger: Session, before: RedisState, after: RedisState, *, step: str) -> None:
+    """What leaves Redis has its end in the ledger, or goes on under another entry."""
+    for entry_id in before.entries.keys() - after.entries.keys():
+        key = before.key_of(entry_id)
+        if not key or key in after.later or any(after.key_of(other) == key for other in after.entries):
+            continue
+        cycle_id, _, name = key.partition("/")
+        task, _, part = name.partition("/")
+        if not part or not cycle_id.isdigit():
+            continue
+        state = await ledger.fetchval(
+            "SELECT part.state FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
+            "AND cycle.state IN ('running', 'waiting')",
+            int(cycle_id), task, part,
+        )  # fmt: skip
+        if state in OPEN:
+            raise Violation(f"{step} removed the message of {key}, which the ledger has as {state}")

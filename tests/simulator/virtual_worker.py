@@ -1,0 +1,183 @@
+"""One virtual consumer: the product's own Worker, Executor, TaskStream, CycleRunner and CatchUp behind gates.
+
+Three things are not the product's: the thread that keeps leases (here the scheduler beats, with the real beat.lua), the
+clock, and what the parts do. Reports for people are left out: they never stop the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.reporting import Reporter
+from consumer.cycle.runner import CycleRunner
+from consumer.delivery import task_stream
+from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost
+from consumer.delivery.task_stream import TaskStream
+from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.tasks.part import Services, TaskOptions
+from market.schedule import Schedule, parse_rules
+from market.trading_calendar import TradingCalendar
+from producers import keys
+from tests.simulator.gated_postgres import GatedPool, Sessions
+from tests.simulator.gated_redis import GatedRedis, script_names
+from tests.simulator.gates import Actor, Phase, Step
+from tests.simulator.virtual_time import SimulatedLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.cycle.opening import Opened
+    from consumer.delivery.lease import LeaseKeeper
+    from consumer.postgres.ledger import Cycle
+
+# Nobody's lease runs out by the servers' own clock: the scheduler decides when.
+LEASE = dt.timedelta(hours=6)
+OPTIONS = WorkerOptions(slots=1, max_attempts=4, max_deliveries=4)
+DAY = dt.date(2025, 11, 11)
+RULE = "POST_MARKET+1h"
+SCHEDULE = Schedule(TradingCalendar(), parse_rules(RULE))
+BEGINNING = dt.datetime(2025, 11, 11, 22, 30, tzinfo=dt.UTC)  # half an hour after the rule fell due
+# Redis compares due times with its own clock: these never come true there. The scheduler makes them.
+FAR_FUTURE = dt.timedelta(days=36_525)
+
+
+class World(msgspec.Struct):
+    """What all processes of one simulation share."""
+
+    loop: SimulatedLoop
+    redis: Redis
+    sessions: Sessions
+    seed: int
+    served: set[str] = msgspec.field(default_factory=set)  # occasions that a cycle was opened for, or joined
+
+    def now(self) -> dt.datetime:
+        return BEGINNING + dt.timedelta(seconds=self.loop.time())
+
+
+class SilentReporter(Reporter):
+    """Tells nobody anything, but remembers which requests were served."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def publish(self, cycle_id: int) -> Cycle | None:
+        return None
+
+    async def event(self, *_: Any, **__: Any) -> None:
+        pass
+
+    async def pass_ended(self, cycle: Cycle) -> None:
+        pass
+
+    async def part_ended(self, *_: Any, **__: Any) -> None:
+        pass
+
+    async def part_failed(self, *_: Any, **__: Any) -> None:
+        pass
+
+    async def cycle_opened(self, opened: Opened) -> None:
+        self._world.served.add(opened.verdict)
+
+
+class SimulatedKeeper:
+    """In place of LeaseKeeper: holds what it holds, and beats when the scheduler says so."""
+
+    def __init__(self, name: str, redis: Redis) -> None:
+        self._name = name
+        self._redis = redis
+        self._beat = redis.register_script(task_stream.script_text("beat"))
+        self._tell: dict[str, Callable[[DeliveryError], None]] = {}
+        self.held: list[str] = []
+
+    def hold(self, entry_id: str, tell: Callable[[DeliveryError], None], *, deadline_s: float) -> None:
+        self._tell[entry_id] = tell
+        self.held.append(entry_id)
+
+    def settling(self, entry_id: str) -> None:
+        self._tell.pop(entry_id, None)
+
+    def drop(self, entry_id: str) -> None:
+        self._tell.pop(entry_id, None)
+        if entry_id in self.held:
+            self.held.remove(entry_id)
+
+    async def beat(self) -> list[str]:
+        """Renew all leases; return, and stop the work of, what is no longer ours."""
+        asked = list(self.held)
+        lost = list(await self._beat(keys=task_stream.SCRIPT_KEYS, args=[keys.GROUP, self._name, *asked]))
+        for entry_id in lost:
+            self._stop(entry_id, LeaseLost("another consumer holds the entry"))
+        return lost
+
+    def pass_deadline(self, entry_id: str) -> bool:
+        return self._stop(entry_id, DeadlinePassed("no end after 1800 s"))
+
+    def mute(self) -> None:
+        """Redis has not answered for most of a lease: all work is told to stop."""
+        for entry_id in list(self._tell):
+            self._stop(entry_id, LeaseLost("no answer from Redis for most of a lease"))
+
+    def _stop(self, entry_id: str, why: DeliveryError) -> bool:
+        tell = self._tell.pop(entry_id, None)
+        if tell is not None:
+            tell(why)
+        return tell is not None
+
+
+class VirtualWorker(Actor):
+    """A consumer process."""
+
+    def __init__(self, name: str, world: World, *, slots: int, weight: float, catches_up: bool) -> None:
+        super().__init__(name, world.loop)
+        self.weight = weight
+        self.skew = dt.timedelta(0)
+        self.slots = slots
+        self._world = world
+        self._stop = asyncio.Event()
+        redis = GatedRedis(self, world.redis, script_names())
+        self.stream = TaskStream(redis, redis, consumer=name, lease=LEASE)
+        self.keeper = SimulatedKeeper(name, world.redis)
+        pool: Any = GatedPool(self, world.sessions)
+        services = Services(
+            pool=pool, cache=cast("Any", None), massive=cast("Any", None), calendar=SCHEDULE.calendar,
+            schedule=SCHEDULE, options=TaskOptions(), now=self._now,
+        )  # fmt: skip
+        reporter = SilentReporter(world)
+        self._catch_up = CatchUp(pool, redis, self.stream, SCHEDULE, reporter, now=self._now) if catches_up else None
+        self._worker = Worker(
+            self.stream, cast("LeaseKeeper", self.keeper), CycleRunner(services, self.stream, reporter),
+            msgspec.structs.replace(OPTIONS, slots=slots), random=Random(f"{world.seed}/{name}"),
+            now=lambda: self._now() + FAR_FUTURE, on_lost=self._catch_up.wake if self._catch_up else lambda: None,
+        )  # fmt: skip
+        self.main: asyncio.Task[None] | None = None
+
+    def _now(self) -> dt.datetime:
+        return self._world.now() + self.skew
+
+    def start(self) -> None:
+        self.main = self.spawn(self._worker.run(self._stop))
+        if self._catch_up is not None:
+            self.spawn(self._catch_up.run())
+
+    def stop(self) -> None:
+        """What SIGTERM does."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.main is not None and self.main.done()
+
+    def steps_with_work(self) -> list[Step]:
+        """The steps that a delivery under way waits at."""
+        return [step for step in self.steps if not step.is_poll and step.phase is not Phase.OVER]
