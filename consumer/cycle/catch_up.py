@@ -8,6 +8,7 @@ of a cycle that waited, and has the caches written again that Redis lost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from market.schedule import Schedule
 
 EVERY = dt.timedelta(seconds=30)
+AT_MOST_EVERY_S = 1.0  # however often it is woken
+AGAIN_AFTER_S = 2.0  # where a server was away
 
 
 class CatchUp:
@@ -67,18 +70,22 @@ class CatchUp:
 
     async def run(self) -> None:
         """Look at start, then every *every*, until cancelled."""
+        postponed = False
         while True:
             self._woken.clear()
             try:
                 sent = await self.look()
                 if sent:
                     logger.info("caught_up", messages=sent)
+                postponed = False
             except (RedisError, *CONNECTION_ERRORS) as error:
-                logger.warning("catch_up_postponed", reason=str(error))
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._every.total_seconds())
-            except TimeoutError:
-                continue
+                if not postponed:
+                    logger.warning("catch_up_postponed", reason=str(error))
+                postponed = True
+            await asyncio.sleep(AT_MOST_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_AFTER_S if postponed else self._every.total_seconds()):
+                    await self._woken.wait()
 
     async def look(self) -> int:
         """Send what is due or lost; return how many messages that was."""

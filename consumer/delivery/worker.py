@@ -50,7 +50,9 @@ class Worker:
         self._stream = stream
         self._executor = Executor(stream, keeper, handler, options, random=random, now=now)
         self._on_lost = on_lost
+        self._slots = options.slots
         self._stopping = False
+        self._idle = True
         # At the first chance: consumers that are killed young would otherwise never be tidied away by anybody.
         self._tidy_at = time.monotonic()
 
@@ -113,6 +115,13 @@ class Worker:
         entries = await self._stream.claim(free) or await self._stream.read(free, block=BLOCK)
         for entry in entries:
             self._executor.start(entry)
+        self._note_idleness(self._executor.free_slots == self._slots)
+
+    def _note_idleness(self, idle: bool) -> None:
+        """Out of work may mean done, or that somebody trimmed the stream: worth one look, and Redis tells nobody."""
+        if idle and not self._idle:
+            self._on_lost()
+        self._idle = idle
 
     async def _wait_for_a_slot(self) -> None:
         """`asyncio.timeout`, not `wait_for`: that one may swallow a cancellation that comes with the event."""
