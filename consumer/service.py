@@ -33,7 +33,8 @@ from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, stop_signals, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.tasks.part import Services, TaskOptions
-from consumer.web.app import Monitor, serve_http
+from consumer.web.app import serve_http
+from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
         if http:
             monitor = Monitor(pool=pool, redis=commands, schedule=schedule, calendar=calendar, now=utc_now)
-            await stack.enter_async_context(serve_http(settings, monitor))
+            await stack.enter_async_context(serve_http(settings, monitor, stream))
         logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
         await _run_all(worker, keeper, catch_up, events, stop)
         logger.info("consumer_stopped", consumer=stream.consumer)

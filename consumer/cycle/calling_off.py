@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.ledger import Connection, Pool
 
@@ -65,6 +66,19 @@ async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str |
         cycles = [cycle for cycle in await ledger.unended_cycles(connection) if cycle.trading_day == trading_day]
         await end_early(connection, [cycle.cycle_id for cycle in cycles], state="cancelled", now=now, reason=words)
     return await close_parts(pool, cycles, state="cancelled", now=now)
+
+
+async def cancel(
+    pool: Pool, stream: TaskStream, reporter: Reporter, trading_day: dt.date, *, by: str, reason: str | None,
+    now: dt.datetime,
+) -> tuple[Cycle, ...]:  # fmt: skip
+    """Cancel, withdraw and report; return the cycles that were ended. Repeating it is harmless."""
+    called_off = await cancel_day(pool, trading_day, by=by, reason=reason, now=now)
+    if called_off.cycles:
+        await withdraw(stream, called_off)
+    for cycle in called_off.cycles:
+        await reporter.cycle_cancelled(cycle.cycle_id)
+    return called_off.cycles
 
 
 async def withdraw(stream: TaskStream, called_off: CalledOff) -> int:

@@ -34,9 +34,8 @@ from producers.reports import EventName
 if TYPE_CHECKING:
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import TaskStream
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.ledger import Connection, Cycle
     from consumer.tasks.part import Services
-    from producers.reports import DeadLetter
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
@@ -208,11 +207,9 @@ class CycleRunner:
         return await self._record_end(delivery, part, settlement, failure, requests)
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
-        await dead_letters.keep(self._services.pool, self._letter(delivery, settlement), **work)
+        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        await dead_letters.keep(self._services.pool, letter, **work)
         await self._reporter.refused(settlement.reason)
-
-    def _letter(self, delivery: Delivery, settlement: Settlement) -> DeadLetter:
-        return dead_letter(delivery, settlement.reason, at=self._services.now())
 
     async def _record_end(
         self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
@@ -220,8 +217,11 @@ class CycleRunner:
         now = self._services.now()
         not_yet = isinstance(failure, NotYetPublished)
         async with self._services.pool.acquire() as connection, connection.transaction():
-            if not await ledger.may_end(connection, part, fence=delivery.token):
+            standing = await ledger.standing_of(connection, part, fence=delivery.token)
+            if standing is ledger.Standing.TAKEN:
                 raise LeaseLost(f"{part.key} belongs to a newer delivery")
+            if standing is ledger.Standing.OVER:
+                return await self._nothing_to_end(connection, delivery, part, settlement)
             cycle = await ledger.lock_cycle(connection, part.cycle_id)
             await ledger.end_part(
                 connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
@@ -229,10 +229,7 @@ class CycleRunner:
                 retryable=isinstance(failure, ProviderUnavailable | VendorAway),
             )  # fmt: skip
             if settlement.verdict is Verdict.DEAD_LETTER:
-                letter = self._letter(delivery, settlement)
-                await dead_letters.keep(
-                    connection, letter, trading_day=cycle.trading_day, task=part.task, part=part.part
-                )
+                await self._keep_letter(connection, delivery, settlement, part, cycle)
             if isinstance(failure, KeyRejected):
                 await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
             if part.task == TaskName.CYCLE:
@@ -241,3 +238,26 @@ class CycleRunner:
         event = EventName.DEAD_LETTERED if settlement.verdict is Verdict.DEAD_LETTER else EventName.PART_FAILED
         await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
         return [part_message(other, cycle.trading_day) for other in ready]
+
+    async def _nothing_to_end(
+        self, connection: Connection, delivery: Delivery, part: PartId, settlement: Settlement
+    ) -> list[Outgoing]:
+        """The part has ended already, or never was: settle the entry, and send what may have been lost with a crash.
+
+        Not LeaseLost: an entry that is handed back whenever it cannot be recorded comes back for ever.
+        """
+        cycle = await ledger.find_cycle(connection, part.cycle_id)
+        if settlement.verdict is Verdict.DEAD_LETTER:
+            await self._keep_letter(connection, delivery, settlement, part, cycle)
+            await self._reporter.refused(settlement.reason)
+        if cycle is None or cycle.state != "running":
+            return []
+        waiting = await ledger.dispatchable(connection, part.cycle_id)
+        return [part_message(other, cycle.trading_day) for other in waiting]
+
+    async def _keep_letter(
+        self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None
+    ) -> None:
+        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        day = None if cycle is None else cycle.trading_day
+        await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)

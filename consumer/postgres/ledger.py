@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -293,14 +294,24 @@ async def note_retry(pool: Pool, part: PartId, *, fence: int, reason: str, reque
         await _add_requests(connection, part, requests)
 
 
-async def may_end(connection: Connection, part: PartId, *, fence: int) -> bool:
-    """Whether the delivery with *fence* may say how the part ended: nobody newer has it, and it is still open."""
-    held = await connection.fetchval(
-        "SELECT 1 FROM part WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence <= $4 "
-        "AND state IN ('ready', 'running', 'retrying') FOR UPDATE",
-        part.cycle_id, part.task, part.part, fence,
+class Standing(Enum):
+    """How a part stands towards a delivery that wants to say how it ended."""
+
+    OPEN = "open"  # nobody newer has it: the delivery may end it
+    TAKEN = "taken"  # a newer delivery has it
+    OVER = "over"  # it has ended, its cycle has, or the ledger never knew it
+
+
+async def standing_of(connection: Connection, part: PartId, *, fence: int) -> Standing:
+    """Return how *part* stands towards the delivery with *fence*; an open one is locked until the transaction ends."""
+    row = await connection.fetchrow(
+        "SELECT fence FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
+        "AND part.state IN ('ready', 'running', 'retrying') AND cycle.state = 'running' FOR UPDATE OF part",
+        part.cycle_id, part.task, part.part,
     )  # fmt: skip
-    return held is not None
+    if row is None:
+        return Standing.OVER
+    return Standing.OPEN if row["fence"] <= fence else Standing.TAKEN
 
 
 async def cancel_waiting_parts(connection: Connection, cycle_id: int, *, now: dt.datetime, but: str) -> None:

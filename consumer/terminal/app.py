@@ -1,4 +1,4 @@
-"""The command line `maintenance`: run, status, trigger. Data goes to standard output, the rest to standard error.
+"""The command line `maintenance`. Data goes to standard output, the rest to standard error.
 
 Exit codes: 0 ok · 1 failed · 2 usage · 3 finding (late, partial, missing) · 4 unreachable.
 """
@@ -12,7 +12,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from consumer.postgres.dead_letters import Selection
 from consumer.settings import BadSettings, Settings, read_settings
+from consumer.terminal import cancel as cancel_verb
+from consumer.terminal import dead_letters as dead_letters_verb
 from consumer.terminal import run as run_verb
 from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
@@ -77,6 +80,78 @@ def trigger(
     """Ask for a cycle; asking twice does no work twice."""
     request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait)
     return asyncio.run(trigger_verb.send(settings_or_exit(), request))
+
+
+@app.command
+def cancel(
+    day: dt.date,
+    /,
+    *,
+    reason: Annotated[str | None, Parameter(help="why, for the record")] = None,
+    by: Annotated[str | None, Parameter(help="who, default the user at the terminal")] = None,
+) -> int:
+    """End what runs or waits for a trading day; nothing of it is opened again by itself."""
+    return asyncio.run(cancel_verb.cancel(settings_or_exit(), day, reason=reason, by=by))
+
+
+dead_letters = App(name="dead-letters", help="Show what was given up, send it again, or drop it.")
+app.command(dead_letters)
+OfTask = Annotated[TaskName | None, Parameter(help="those of this task")]
+OfCause = Annotated[str | None, Parameter(help="those of this cause, as the list shows it")]
+By = Annotated[str | None, Parameter(help="who, default the user at the terminal")]
+DryRun = Annotated[bool, Parameter(help="only say what would be done", negative=())]
+
+
+@dead_letters.command(name="list")
+def list_dead_letters(
+    *,
+    all: Annotated[bool, Parameter(help="the settled ones too", negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """List them; exits 3 while any is open."""
+    return asyncio.run(dead_letters_verb.show(settings_or_exit(), settled=all, as_json=json))
+
+
+@dead_letters.command(name="replay")
+def replay_dead_letters(
+    *ids: Annotated[int, Parameter(help="ids of the list")],
+    task: OfTask = None,
+    cause: OfCause = None,
+    all: Annotated[bool, Parameter(help="every open one", negative=())] = False,
+    set: Annotated[tuple[str, ...], Parameter(help="name=value: correct a field", negative=())] = (),
+    reason: Annotated[str | None, Parameter(help="what was cured, for the record")] = None,
+    by: By = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Ask again for what they wanted; a part's task is planned anew, and does only what is missing."""
+    if (selection := _selection(ids, task, cause, every=all)) is None:
+        return run_verb.EXIT_USAGE
+    return asyncio.run(
+        dead_letters_verb.replay(settings_or_exit(), selection, changes=set, reason=reason, by=by, dry_run=dry_run)
+    )
+
+
+@dead_letters.command(name="drop")
+def drop_dead_letters(
+    *ids: Annotated[int, Parameter(help="ids of the list")],
+    reason: Annotated[str, Parameter(help="why, for the record")],
+    task: OfTask = None,
+    cause: OfCause = None,
+    all: Annotated[bool, Parameter(help="every open one", negative=())] = False,
+    by: By = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Settle them without doing them; they stay in the ledger with who and why."""
+    if (selection := _selection(ids, task, cause, every=all)) is None:
+        return run_verb.EXIT_USAGE
+    return asyncio.run(dead_letters_verb.drop(settings_or_exit(), selection, reason=reason, by=by, dry_run=dry_run))
+
+
+def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *, every: bool) -> Selection | None:
+    if not (ids or task or cause or every):
+        sys.stderr.write("which ones: ids of `maintenance dead-letters list`, --task, --cause or --all\n")
+        return None
+    return Selection(ids=ids, task=None if task is None else task.value, fingerprint=cause)
 
 
 def main() -> None:

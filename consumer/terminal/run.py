@@ -18,6 +18,7 @@ from loguru import logger
 from redis.asyncio import Redis
 from rich.console import Console
 
+from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.ledger import Pool
 from consumer.postgres.migrate import migrate
@@ -29,7 +30,8 @@ from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers, started
 from consumer.terminal.summary import print_summary
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
-from consumer.web.app import Monitor, next_due, serve_http
+from consumer.web.app import serve_http
+from consumer.web.monitor import Monitor, next_due
 from market.schedule import Schedule
 from producers.logs import configure_logs
 from producers.trigger import request_cycle
@@ -92,7 +94,8 @@ async def _bring_up(
     calendar = build_calendar(settings)
     schedule = Schedule(calendar, settings.rules)
     monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)
-    url = await stack.enter_async_context(serve_http(settings, monitor))
+    stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
+    url = await stack.enter_async_context(serve_http(settings, monitor, stream))
     await _start_children(settings, options, servers, stack, stop)
     return Running(
         servers=servers, pool=pool, redis=redis, schedule=schedule, status_url=f"{url}/status", console=console

@@ -14,7 +14,7 @@ from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.servers import NotRunning, locate
-from consumer.web.app import Monitor
+from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 from producers.reports import CycleStatus
 
@@ -63,6 +63,8 @@ def _print(console: Console, answer: dict[str, object]) -> None:
     streams = answer["streams"]
     words = "Redis does not answer" if streams is None else ", ".join(f"{k} {v}" for k, v in dict(streams).items())  # type: ignore[call-overload]
     console.print(f"streams: {words}", highlight=False)
+    if letters := answer["dead_letters"]:
+        console.print(f"[red]dead letters: {letters}[/], see `maintenance dead-letters list`", highlight=False)
 
 
 def _print_cycle(console: Console, title: str, status: CycleStatus) -> None:

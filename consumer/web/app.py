@@ -1,4 +1,4 @@
-"""Serves /health, /status and /trigger.
+"""Serves /health, /status, /trigger and /cycles/{day}/cancel.
 
 Reads are open; a POST needs the bearer token, unless none is set and the API listens on loopback only. Errors are
 RFC 9457 problem documents that name the cure.
@@ -6,47 +6,28 @@ RFC 9457 problem documents that name the cure.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import secrets
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 from loguru import logger
-from redis.exceptions import RedisError
 
-from consumer.cycle.reporting import read_status
-from consumer.postgres import ledger
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.cycle import calling_off
+from consumer.cycle.reporting import Reporter
+from consumer.web.problems import answer_problems, json_answer, problem
 from market.calendar_errors import CalendarError
-from market.trading_calendar import NEW_YORK
-from producers import keys
 from producers.messages import TaskName
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
-    from redis.asyncio import Redis
-
-    from consumer.postgres.ledger import Pool
+    from consumer.delivery.task_stream import TaskStream
     from consumer.settings import Settings
-    from market.schedule import Schedule
-    from market.trading_calendar import TradingCalendar
-
-PATIENCE_S = 3.0
-_AWAY = (RedisError, *CONNECTION_ERRORS, TimeoutError)
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a server answers, and how quickly."""
-
-    connected: bool
-    latency_ms: float | None = None
-    error: str | None = None
+    from consumer.web.monitor import Monitor
 
 
 class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,107 +38,31 @@ class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     force: bool = False
 
 
-class Monitor:
-    """Answers questions about the service from PostgreSQL and Redis."""
+class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What POST /cycles/{day}/cancel may name, for the record."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        redis: Redis,
-        schedule: Schedule,
-        calendar: TradingCalendar,
-        now: Callable[[], dt.datetime],
-    ) -> None:
-        self.pool = pool
-        self.redis = redis
-        self.schedule = schedule
-        self.calendar = calendar
-        self.now = now
-
-    async def health(self) -> dict[str, Check]:
-        """Ask both servers; an answer within three seconds counts as connected."""
-
-        async def ask_redis() -> object:
-            return await self.redis.execute_command("PING")  # type: ignore[no-untyped-call]
-
-        postgres, cache = await asyncio.gather(_check(lambda: self.pool.fetchval("SELECT 1")), _check(ask_redis))
-        return {"postgresql": postgres, "redis": cache}
-
-    async def status(self) -> dict[str, Any]:
-        """Return the current cycle, the last ended one, what is due next and what lies about."""
-        now = self.now()
-        unended = await ledger.unended_cycles(self.pool)
-        row = await self.pool.fetchrow(
-            "SELECT * FROM cycle WHERE finished_at IS NOT NULL AND state <> 'superseded' "
-            "ORDER BY finished_at DESC LIMIT 1"
-        )
-        last = None if row is None else ledger.cycle_from(row)
-        return {
-            "now": now,
-            "current": await read_status(self.pool, unended[0], now=now) if unended else None,
-            "last": await read_status(self.pool, last, now=now) if last is not None else None,
-            "next_due": next_due(self.schedule, self.calendar, now),
-            "last_complete_day": await self.pool.fetchval(
-                "SELECT max(trading_day) FROM cycle WHERE state = 'complete' AND cardinality(tasks) >= 4"
-            ),
-            "streams": await self._streams(),
-        }
-
-    async def _streams(self) -> dict[str, int] | None:
-        """How many messages are under way; None where Redis is away (the status must say the rest all the same)."""
-        try:
-            pending: Any = await self.redis.xpending(keys.TASKS.name, keys.GROUP)
-            return {
-                "tasks": await self.redis.xlen(keys.TASKS.name),
-                "pending": pending["pending"],
-                "later": await self.redis.zcard(keys.LATER.pattern),
-                "dead_letters": await self.redis.xlen(keys.DEAD.name),
-            }
-        except RedisError:
-            return None
+    reason: str | None = None
+    by: str = "http"
 
 
-def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) -> dict[str, object]:
-    """Say when the next cycle is due and why, in words."""
-    due = schedule.next_due(now)
-    session = calendar.session(due.trading_day)
-    closes = session.closes_at.astimezone(NEW_YORK)
-    close = f"early close {closes:%H:%M} ET" if session.early_close else f"close {closes:%H:%M} ET"
-    return {
-        "at": due.due_at,
-        "in_seconds": round((due.due_at - now).total_seconds()),
-        "trading_day": due.trading_day,
-        "rule": due.rule.text,
-        "reason": f"{due.trading_day:%a %d %b} · {close} · {due.rule.text}",
-    }
-
-
-async def _check(ask: Callable[[], Awaitable[object]]) -> Check:
-    began = time.perf_counter()
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await ask()
-    except _AWAY as error:
-        return Check(connected=False, error=f"{type(error).__name__}: {error}")
-    return Check(connected=True, latency_ms=round(1000 * (time.perf_counter() - began), 2))
-
-
-def build_app(monitor: Monitor, *, token: str | None) -> web.Application:
+def build_app(monitor: Monitor, stream: TaskStream, *, token: str | None) -> web.Application:
     """Return the application; *token* None leaves POST open (only for loopback)."""
-    handlers = Handlers(monitor, token)
+    handlers = Handlers(monitor, stream, token=token)
     app = web.Application(middlewares=[answer_problems])
     app.router.add_get("/health", handlers.health)
     app.router.add_get("/status", handlers.status)
     app.router.add_post("/trigger", handlers.trigger)
+    app.router.add_post("/cycles/{day}/cancel", handlers.cancel)
     return app
 
 
 class Handlers:
     """One method a route."""
 
-    def __init__(self, monitor: Monitor, token: str | None) -> None:
+    def __init__(self, monitor: Monitor, stream: TaskStream, *, token: str | None) -> None:
         self._monitor = monitor
+        self._stream = stream
+        self._reporter = Reporter(monitor.pool, monitor.redis, now=monitor.now)
         self._token = token
 
     async def health(self, request: web.Request) -> web.Response:
@@ -187,6 +92,24 @@ class Handlers:
         answer = {"accepted": True, "entry_id": entry_id, "look_at": "/status"}
         return json_answer(answer, status=202, headers={"Location": "/status"})
 
+    async def cancel(self, request: web.Request) -> web.Response:
+        """End what runs or waits for a trading day; 404 when nothing does."""
+        if (refused := self._not_allowed(request)) is not None:
+            return refused
+        body = await request.read()
+        try:
+            day = dt.date.fromisoformat(request.match_info["day"])
+            wanted = msgspec.json.decode(body or b"{}", type=CancelBody)
+        except ValueError as error:
+            return problem(400, f'not understood: {error}; POST /cycles/2025-11-11/cancel, {{"reason": "…"}}')
+        monitor = self._monitor
+        cycles = await calling_off.cancel(
+            monitor.pool, self._stream, self._reporter, day, by=wanted.by, reason=wanted.reason, now=monitor.now()
+        )
+        if not cycles:
+            return problem(404, f"nothing runs or waits for {day}; GET /status shows what does")
+        return json_answer({"cancelled": [cycle.cycle_id for cycle in cycles], "look_at": "/status"})
+
     def _not_allowed(self, request: web.Request) -> web.Response | None:
         if self._token is None:
             # Only a listener on loopback has no token. A page in the operator's browser reaches it too: refuse that.
@@ -214,35 +137,10 @@ class Handlers:
         return None
 
 
-def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """Return *value* as JSON."""
-    body = msgspec.json.encode(value)
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
-
-
-def problem(status: int, detail: str) -> web.Response:
-    """Return an RFC 9457 problem document."""
-    body = msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
-    return web.Response(body=body, status=status, content_type="application/problem+json")
-
-
-@web.middleware
-async def answer_problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer 503 while a server is away, and every other refusal as a problem document."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        return problem(error.status, error.reason)
-    except _AWAY as error:
-        return problem(503, f"Redis or PostgreSQL does not answer: {type(error).__name__}: {error}")
-
-
 @contextlib.asynccontextmanager
-async def serve_http(settings: Settings, monitor: Monitor) -> AsyncIterator[str]:
+async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises OSError when the port is taken."""
-    runner = web.AppRunner(build_app(monitor, token=settings.api_token), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(build_app(monitor, stream, token=settings.api_token), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -137,3 +137,22 @@ async def test_a_refused_session_event_is_kept_and_replays_once_corrected(stack:
         queued = await until(lambda: stack.redis.hlen(keys.QUEUED.pattern), what="the cycle of the event")
     assert queued == 1
     assert await stack.redis.xlen(keys.DEAD.name) == 0
+
+
+async def test_a_part_of_a_cycle_that_the_ledger_does_not_know_is_given_up_once(stack: Stack) -> None:
+    letter = await given_up(stack, {"task": "ohlc_daily", "cycle": "999", "part": "bars:2025-11-11"})
+    assert "cycle 999 is unknown" in letter.reason
+    assert await stack.idle()
+    assert len(await letters(stack)) == await stack.redis.xlen(keys.DEAD.name) == 1
+
+
+async def test_a_delivery_that_fails_after_its_part_was_committed_settles_instead_of_coming_back(stack: Stack) -> None:
+    cycle = await stack.run_cycle()
+    done = {"task": "ohlc_daily", "cycle": str(cycle.cycle_id), "part": "splits", "trading_day": DAY.isoformat()}
+    entry_id = await stack.redis.xadd(keys.TASKS.name, dict(done))  # type: ignore[arg-type]
+    await stack.redis.xreadgroup(keys.GROUP, "dead", {keys.TASKS.name: ">"})
+    await stack.redis.xclaim(keys.TASKS.name, keys.GROUP, "dead", 0, [entry_id], idle=60_000, retrycount=99)
+
+    async with stack.working():
+        await until(stack.idle, what="an empty stream")
+    assert (await stack.parts(cycle.cycle_id))["ohlc_daily/splits"] == "done"

@@ -1,0 +1,46 @@
+"""`maintenance cancel DAY`: ends what runs or waits for a trading day; its work stops and commits nothing more."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+from consumer.cycle import calling_off
+from consumer.cycle.reporting import Reporter
+from consumer.runtime import utc_now
+from consumer.terminal.reach import Unreachable, reached
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.settings import Settings
+
+EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+
+
+def operator() -> str:
+    """Who is at the terminal, for the record."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "operator"
+
+
+async def cancel(settings: Settings, day: dt.date, *, reason: str | None, by: str | None) -> int:
+    """Cancel and say what was ended; 3 when nothing runs or waits for *day*."""
+    try:
+        async with reached(settings) as service:
+            reporter = Reporter(service.pool, service.redis, now=utc_now)
+            cycles = await calling_off.cancel(
+                service.pool, service.stream, reporter, day, by=by or operator(), reason=reason, now=utc_now()
+            )
+    except Unreachable as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNREACHABLE
+    if not cycles:
+        sys.stderr.write(f"nothing runs or waits for {day}; `maintenance status` shows what does\n")
+        return EXIT_FINDING
+    for cycle in cycles:
+        sys.stdout.write(f"cycle {cycle.cycle_id} for {cycle.trading_day} ({cycle.occasion}) cancelled\n")
+    return 0

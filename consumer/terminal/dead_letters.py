@@ -1,0 +1,143 @@
+"""`maintenance dead-letters list | replay | drop`: shows what was given up, sends it again, or settles it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from consumer.cycle import replay as replaying
+from consumer.postgres import dead_letters
+from consumer.postgres.dead_letters import KeptLetter, Selection
+from consumer.runtime import utc_now
+from consumer.terminal.cancel import operator
+from consumer.terminal.reach import Unreachable, reached
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.settings import Settings
+
+EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+SHOWN_OF_A_CAUSE = 3
+
+
+async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
+    """List the open letters, or all of them with *settled*; 3 while any is open."""
+    try:
+        async with reached(settings) as service:
+            letters = await dead_letters.find(service.pool, Selection(), settled=settled)
+    except Unreachable as error:
+        return _unreachable(error)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(letters)).decode() + "\n")
+    elif letters:
+        _print(letters)
+    else:
+        sys.stderr.write("no dead letters\n")
+    return EXIT_FINDING if any(letter.state == "open" for letter in letters) else 0
+
+
+async def replay(
+    settings: Settings, selection: Selection, *, changes: Sequence[str], reason: str | None, by: str | None,
+    dry_run: bool,
+) -> int:  # fmt: skip
+    """Send the selected letters again; 3 when none of them is open."""
+    try:
+        wanted = _changes(changes)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    try:
+        async with reached(settings) as service:
+            if dry_run:
+                letters = await dead_letters.find(service.pool, selection)
+                resent = [
+                    replaying.Resent(letter=letter, fields=replaying.message_again(letter, wanted))
+                    for letter in letters
+                ]
+            else:
+                resent = await replaying.replay(
+                    service.pool, service.redis, service.stream, selection, changes=wanted, by=by or operator(),
+                    reason=reason, now=utc_now(),
+                )  # fmt: skip
+    except replaying.CannotReplay as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    except Unreachable as error:
+        return _unreachable(error)
+    for one in resent:
+        fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
+        sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if dry_run else 'sent'}: {fields}\n")
+    return _told(len(resent))
+
+
+async def drop(settings: Settings, selection: Selection, *, reason: str, by: str | None, dry_run: bool) -> int:
+    """Settle the selected letters without sending them; they stay in the ledger with *reason*."""
+    try:
+        async with reached(settings) as service:
+            if dry_run:
+                letters = await dead_letters.find(service.pool, selection)
+            else:
+                letters = await replaying.drop(
+                    service.pool, service.redis, selection, by=by or operator(), reason=reason, now=utc_now()
+                )
+    except Unreachable as error:
+        return _unreachable(error)
+    for letter in letters:
+        sys.stdout.write(f"{letter.dead_letter_id} {'would be dropped' if dry_run else 'dropped'}: {letter.reason}\n")
+    return _told(len(letters))
+
+
+def _changes(texts: Sequence[str]) -> Mapping[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise ValueError(f"--set {name!r} is no name=value: write --set trading_day=2025-11-11")
+    return {name: value for name, _, value in pairs}
+
+
+def _unreachable(error: Unreachable) -> int:
+    sys.stderr.write(f"{error}\n")
+    return EXIT_UNREACHABLE
+
+
+def _told(count: int) -> int:
+    if not count:
+        sys.stderr.write("none of these is open; `maintenance dead-letters list --all` shows the settled ones\n")
+    return 0 if count else EXIT_FINDING
+
+
+def _print(letters: Sequence[KeptLetter]) -> None:
+    """A table in which a flood of one cause takes three lines and a count."""
+    table = Table("id", "when (UTC)", "what", "deliveries", "cause", "reason", box=None, pad_edge=False)
+    seen: Counter[str] = Counter()
+    for letter in letters:
+        seen[letter.fingerprint] += 1
+        if seen[letter.fingerprint] <= SHOWN_OF_A_CAUSE:
+            table.add_row(
+                str(letter.dead_letter_id), f"{letter.dead_at:%Y-%m-%d %H:%M:%S}", _what(letter),
+                str(letter.deliveries), letter.fingerprint, letter.reason + _settled(letter),
+            )  # fmt: skip
+    console = Console()
+    console.print(table, highlight=False, markup=False)
+    for cause, count in seen.items():
+        if count > SHOWN_OF_A_CAUSE:
+            console.print(f"and {count - SHOWN_OF_A_CAUSE} more of cause {cause}", highlight=False)
+
+
+def _what(letter: KeptLetter) -> str:
+    if letter.task is None:
+        return letter.stream
+    return " ".join(filter(None, (str(letter.trading_day or ""), letter.task, letter.part)))
+
+
+def _settled(letter: KeptLetter) -> str:
+    if letter.settled_at is None:
+        return ""
+    why = f": {letter.settled_reason}" if letter.settled_reason else ""
+    return f" [{letter.state} {letter.settled_at:%Y-%m-%d %H:%M} by {letter.settled_by}{why}]"

@@ -1,0 +1,43 @@
+"""Serves the HTTP API over one consumer and one simulated market."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from consumer.web.app import build_app
+from consumer.web.monitor import Monitor
+from tests.cycle.conftest import clock, market, stack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.cycle.stack import Stack
+
+__all__ = ["clock", "market", "stack"]
+TOKEN = "secret"
+
+
+def app_of(stack: Stack, *, token: str | None) -> TestServer:
+    """The API of *stack*."""
+    monitor = Monitor(
+        pool=stack.pool, redis=stack.redis, schedule=stack.services.schedule, calendar=stack.services.calendar,
+        now=stack.clock,
+    )  # fmt: skip
+    return TestServer(build_app(monitor, stack.stream, token=token))
+
+
+@pytest.fixture(name="client")
+async def client_(stack: Stack) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
+    """A client that sends no token, to an API that wants none."""
+    async with TestClient(app_of(stack, token=None)) as found:
+        yield found
+
+
+@pytest.fixture
+async def guarded(stack: Stack) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
+    """A client that sends no token by itself, to an API that wants one."""
+    async with TestClient(app_of(stack, token=TOKEN)) as found:
+        yield found
