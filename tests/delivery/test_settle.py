@@ -53,6 +53,7 @@ def test_each_way_of_stopping_has_one_verdict(failure: BaseException | None, ver
     [
         (Policy.RETRY, Verdict.RETRY_LATER, True),
         (Policy.RETRY_FREELY, Verdict.RETRY_LATER, False),
+        (Policy.RETRY_THEN_END, Verdict.RETRY_LATER, True),
         (Policy.END, Verdict.ACKNOWLEDGE, True),
         (Policy.REJECT, Verdict.DEAD_LETTER, True),
     ],
@@ -147,3 +148,24 @@ async def test_work_that_committed_although_it_was_told_to_stop_is_committed() -
     await asyncio.wait({work})
 
     assert outcome_of(work, ShutdownRequested()) == (["successor"], None)
+
+
+class AskedToWait(Exception):
+    """A refusal that says how long to keep away, as a vendor's 429 does."""
+
+    retry_after = dt.timedelta(minutes=2)
+
+
+def test_a_refusal_that_names_its_wait_is_not_tried_before() -> None:
+    assert settled(AskedToWait()).delay == AskedToWait.retry_after
+    assert settled(AskedToWait(), policy=Policy.RETRY_FREELY).delay == AskedToWait.retry_after
+
+
+def test_what_another_time_may_bring_is_acknowledged_after_its_last_attempt_and_no_dead_letter() -> None:
+    last = settled(ValueError("away"), attempt=3, policy=Policy.RETRY_THEN_END)
+    assert (last.verdict, last.reason) == (Verdict.ACKNOWLEDGE, "3 attempts, the last: ValueError: away")
+
+
+def test_a_nul_in_a_failure_does_not_reach_a_text_column() -> None:
+    assert settled(DataRejected("task 'a\0b'")).reason == "task 'a\\x00b'"
+    assert "\0" not in describe(ValueError("a\0b"))
