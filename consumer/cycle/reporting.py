@@ -102,6 +102,18 @@ async def read_requests(pool: Pool, cycle_id: int) -> dict[str, int]:
     return {row["endpoint"]: row["requests"] for row in rows}
 
 
+async def read_troubles(pool: Pool, cycle: Cycle) -> list[str]:
+    """Say why parts of a running cycle are being tried again, most frequent reason first."""
+    if cycle.state != "running":
+        return []
+    rows = await pool.fetch(
+        "SELECT reason, count(*) AS parts FROM part WHERE cycle_id = $1 AND state = 'retrying' AND reason IS NOT NULL "
+        "GROUP BY reason ORDER BY parts DESC, reason LIMIT 5",
+        cycle.cycle_id,
+    )
+    return [f"{row['parts']} parts are tried again: {row['reason']}" for row in rows]
+
+
 async def read_status(pool: Pool, cycle: Cycle, *, now: dt.datetime) -> CycleStatus:
     """Return the status of *cycle* as the ledger has it."""
     tallies = await read_tallies(pool, cycle)
@@ -119,7 +131,7 @@ async def read_status(pool: Pool, cycle: Cycle, *, now: dt.datetime) -> CycleSta
         requested_by=cycle.requested_by,
         parts={t.task: PartCount(done=t.done, failed=t.failed + t.not_yet, total=t.total) for t in tallies.values()},
         missing=list(cycle.missing),
-        warnings=list(cycle.warnings),
+        warnings=[*cycle.warnings, *await read_troubles(pool, cycle)],
         rows={t.task: t.rows for t in tallies.values()},
         requests=await read_requests(pool, cycle.cycle_id),
         next_try_at=cycle.next_pass_at,
@@ -185,12 +197,20 @@ class Reporter:
     async def part_ended(self, cycle_id: int, part: PartId) -> None:
         """Refresh the status, at most a few times a second; tell the end of a cycle."""
         ends_cycle = part.task == TaskName.CYCLE and part.part == "finish"
-        recent = self._published_at is not None and self._now() - self._published_at < PUBLISH_EVERY
-        if recent and not ends_cycle:
+        if self._recent and not ends_cycle:
             return
         cycle = await self.publish(cycle_id)
         if ends_cycle and cycle is not None:
             await self.pass_ended(cycle)
+
+    async def part_retried(self, cycle_id: int) -> None:
+        """Refresh the status, which names why parts are tried again."""
+        if not self._recent:
+            await self.publish(cycle_id)
+
+    @property
+    def _recent(self) -> bool:
+        return self._published_at is not None and self._now() - self._published_at < PUBLISH_EVERY
 
     async def pass_ended(self, cycle: Cycle) -> None:
         """Tell how a pass ended: the cycle waits, or is over."""

@@ -203,6 +203,7 @@ class CycleRunner:
             await ledger.note_retry(
                 self._services.pool, part, fence=delivery.token, reason=settlement.reason, requests=requests
             )
+            await self._reporter.part_retried(part.cycle_id)
             return []
         return await self._record_end(delivery, part, settlement, failure, requests)
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.cycle.reporting import TaskTally, human_duration, state_of
+from consumer.cycle.reporting import TaskTally, human_duration, read_status, state_of
+from consumer.cycle.runner import CycleRunner
+from consumer.delivery.settle import Policy
 from producers.reports import TaskState, decode_event, decode_status
-from tests.cycle.stack import DAY, EVENING
+from tests.cycle.stack import DAY, EVENING, until
 from tests.cycle.test_opening import BARS_ONLY, cycle
 
 if TYPE_CHECKING:
@@ -112,6 +114,26 @@ async def test_a_cycle_that_lacks_something_logs_an_error_that_names_the_runbook
     [line] = [line for line in logged if line["event"] == "maintenance_cycle_finished"]
     assert line.items() >= {"success": False, "completed": 3, "failed": 1, "level": "ERROR"}.items()
     assert line["runbook"] == "cycle-not-complete"
+
+
+async def test_a_running_cycle_says_why_its_parts_are_tried_again(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CycleRunner, "classify", lambda self, failure: Policy.RETRY_FREELY)
+    await stack.market.fail({"kind": "server_error", "endpoint": "splits"})
+
+    async def told() -> bool:
+        cycle = await stack.cycle()
+        warnings = [] if cycle is None else (await read_status(stack.pool, cycle, now=stack.clock())).warnings
+        return any("1 parts are tried again: ProviderUnavailable" in line for line in warnings)
+
+    async with stack.working():
+        await stack.ask()
+        await until(told, what="the reason in the status")
+        await stack.market.fail()
+        cycle = await stack.at_rest()
+    assert cycle.state == "complete"
+    assert (await stack.status())["warnings"] == []
 
 
 async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
