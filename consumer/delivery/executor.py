@@ -98,6 +98,18 @@ def dead_letter(delivery: Delivery, reason: str, *, at: dt.datetime) -> DeadLett
     )
 
 
+def _end_of(work: asyncio.Task[T]) -> asyncio.Future[None]:
+    """What `asyncio.wait({work})` gives, for a third of its price: cancelling the wait leaves *work* alone."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def note(_: asyncio.Task[T]) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    work.add_done_callback(note)
+    return ended
+
+
 class Executor:
     """The slots of one consumer."""
 
@@ -215,13 +227,13 @@ class Executor:
         if running.told is not None:
             return [], running.told
         running.work = asyncio.create_task(self._handler.run(delivery))
-        await asyncio.wait({running.work})
+        await _end_of(running.work)
         return outcome_of(running.work, running.told)
 
     def _settlement(self, failure: BaseException | None, entry: Entry) -> Settlement:
         return settle(
             failure,
-            attempt=self._handler.attempt_of(entry),
+            attempt=1 if failure is None else self._handler.attempt_of(entry),
             max_attempts=self._options.max_attempts,
             classify=self._handler.classify,
             random=self._random,

@@ -1,8 +1,10 @@
 """Speaks to the task stream: every state change is one atomic Lua script.
 
-A lost reply is harmless everywhere: repeating a script finds its work done. Needs Redis 6.2 (EVAL, XPENDING IDLE);
-nothing here uses a newer command, so that every supported server behaves the same. Texts are decoded here, not by
-the client: one byte that is no UTF-8, in an entry that anybody may write, must not stop every reader.
+A lost reply is harmless everywhere: repeating a script finds its work done. What is begun or settled at the same time
+goes in one call, see `group_commit`: each entry is checked, written and answered for by itself. Needs Redis 6.2 (EVAL,
+exclusive ranges of XPENDING); nothing here uses a newer command, so that every supported server behaves the same.
+Texts are decoded here, not by the client: one byte that is no UTF-8, in an entry that anybody may write, must not stop
+every reader.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import msgspec
 from loguru import logger
 from redis.exceptions import NoScriptError, ResponseError
 
+from consumer.delivery.group_commit import GroupCommit
 from producers import keys
 
 if TYPE_CHECKING:
@@ -36,6 +39,11 @@ SCRIPT_KEYS = [
     keys.DEAD.name,
     keys.FENCE.pattern,
 ]
+# No command may hold up the others for long, however much is pending or ends at once: about a millisecond each.
+AT_ONCE = 50
+LOOKED_AT = 1000
+MOST_PROMOTED = 100
+LOOKS_A_CLAIM = 10
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +116,9 @@ class TaskStream:
         self.consumer = consumer
         self.lease = lease
         self._scripts = {name: commands.register_script(script_text(name)) for name in SCRIPTS}
+        self._begins = GroupCommit(self._begin_all, most=AT_ONCE)
+        self._settlements = GroupCommit(self._settle_all, most=AT_ONCE)
+        self._claimed_up_to: dict[str, str] = {}
 
     async def ensure_group(self) -> bool:
         """Create stream and group where they are missing, from 0: nothing written before is passed over.
@@ -134,10 +145,20 @@ class TaskStream:
 
     async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
-        rows = await self._run("claim", self.consumer, self._lease_ms(), count, stream=stream)
+        taken: list[Any] = []
+        for _ in range(LOOKS_A_CLAIM):
+            cursor = self._claimed_up_to.pop(stream, "-")
+            taken += await self._run(
+                "claim", self.consumer, self._lease_ms(), count - len(taken), cursor, LOOKED_AT, stream=stream
+            )
+            if not taken or isinstance(taken[-1], list):
+                break
+            self._claimed_up_to[stream] = taken.pop()
+            if len(taken) >= count:
+                break
         return [
             Entry(entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder)
-            for entry_id, flat, holder in rows
+            for entry_id, flat, holder in taken
         ]
 
     async def begin(self, entry: Entry, *, key: str = "") -> Delivery | None:
@@ -145,10 +166,13 @@ class TaskStream:
 
         An entry whose work, named *key*, stands in the stream a second time is dropped in favour of that one.
         """
-        row = await self._run("begin", self.consumer, entry.entry_id, key)
+        row = await self._begins.ask(msgspec.json.encode((entry.entry_id, key)))
         if row == "DUPLICATE":
             logger.info("duplicate_entry_dropped", entry_id=entry.entry_id, key=key)
         return Delivery(entry=entry, token=row[0], deliveries=row[1]) if isinstance(row, list) else None
+
+    async def _begin_all(self, entries: list[bytes]) -> list[Any]:
+        return list(await self._run("begin", self.consumer, _array(entries)))
 
     async def settle(
         self,
@@ -160,18 +184,15 @@ class TaskStream:
         successors: Iterable[Outgoing] = (),
     ) -> bool:
         """Write *verdict* with what follows from it; False when somebody else holds the entry (nothing was written)."""
-        reply = await self._run(
-            "settle",
-            self.consumer,
-            entry.entry_id,
-            key,
-            verdict.value,
-            _json(detail),
-            _json([message.as_script_argument() for message in successors]),
-            self._lease_ms(),
-            keys.DEAD.kept or 0,
+        following = [message.as_script_argument() for message in successors]
+        reply = await self._settlements.ask(
+            msgspec.json.encode((entry.entry_id, key, verdict.value, detail, following))
         )
         return bool(reply == "OK")
+
+    async def _settle_all(self, settlements: list[bytes]) -> list[Any]:
+        kept = keys.DEAD.kept or 0
+        return list(await self._run("settle", self.consumer, self._lease_ms(), kept, _array(settlements)))
 
     async def enqueue(self, messages: Iterable[Outgoing]) -> int:
         """Send what is not under way already; return how many were new."""
@@ -184,7 +205,7 @@ class TaskStream:
 
     async def promote(self) -> int:
         """Move what has become due into the stream."""
-        moved, *spoilt = await self._run("promote", 100)
+        moved, *spoilt = await self._run("promote", MOST_PROMOTED)
         for key in spoilt:
             logger.error("parked_message_unreadable", key=key, runbook="dead-letters")
         return int(moved)
@@ -213,7 +234,7 @@ class TaskStream:
     def _lease_ms(self) -> int:
         return int(self.lease.total_seconds() * 1000)
 
-    async def _run(self, name: str, *arguments: str | int, stream: str = keys.TASKS.name) -> Any:
+    async def _run(self, name: str, *arguments: str | bytes | int, stream: str = keys.TASKS.name) -> Any:
         script = self._scripts[name]
         command = (len(SCRIPT_KEYS), stream, *SCRIPT_KEYS[1:], keys.GROUP, *arguments)
         try:
@@ -228,3 +249,8 @@ async def _execute(client: Any, *command: object) -> Any:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _array(items: list[bytes]) -> bytes:
+    """A JSON array of what is JSON already: an item that cannot be encoded is its caller's fault alone."""
+    return b"[" + b",".join(items) + b"]"

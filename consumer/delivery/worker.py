@@ -16,6 +16,7 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.delivery.executor import Executor, Handler, WorkerOptions
+from consumer.delivery.task_stream import MOST_PROMOTED
 from producers import keys
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from random import Random
 
     from consumer.delivery.lease import LeaseKeeper
-    from consumer.delivery.task_stream import TaskStream
+    from consumer.delivery.task_stream import Entry, TaskStream
 
 __all__ = ["Handler", "Worker", "WorkerOptions"]
 
 BLOCK = dt.timedelta(milliseconds=400)
+LOOK_EVERY_S = BLOCK.total_seconds()  # a busy consumer looks as often as an idle one, not before every read
 READ_ENDS_WITHIN_S = 0.7
 TIDY_EVERY_S = 600.0
 SILENT_CONSUMER = dt.timedelta(hours=1)
@@ -53,6 +55,7 @@ class Worker:
         self._slots = options.slots
         self._stopping = False
         self._idle = True
+        self._promote_at = self._claim_at = 0.0  # seconds of the loop's clock
         # At the first chance: consumers that are killed young would otherwise never be tidied away by anybody.
         self._tidy_at = time.monotonic()
 
@@ -106,16 +109,37 @@ class Worker:
             self._on_lost()
 
     async def _read_once(self) -> None:
-        await self._stream.promote()
+        await self._promote()
         free = self._executor.free_slots
         if free <= 0:
             await self._wait_for_a_slot()
             return
         # Claimed entries first: they have waited for a lease already.
-        entries = await self._stream.claim(free) or await self._stream.read(free, block=BLOCK)
-        for entry in entries:
+        for entry in await self._claim(free) or await self._read(free):
             self._executor.start(entry)
         self._note_idleness(self._executor.free_slots == self._slots)
+
+    async def _promote(self) -> None:
+        """Move what is due into the stream: each LOOK_EVERY_S, and whenever there was nothing to read."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._promote_at and await self._stream.promote() < MOST_PROMOTED:
+            self._promote_at = now + LOOK_EVERY_S
+
+    async def _claim(self, free: int) -> list[Entry]:
+        """The same for leases that have run out; as long as they fill the free slots, before anything else."""
+        now = asyncio.get_running_loop().time()
+        if now < self._claim_at:
+            return []
+        taken = await self._stream.claim(free)
+        if len(taken) < free:
+            self._claim_at = now + LOOK_EVERY_S
+        return taken
+
+    async def _read(self, free: int) -> list[Entry]:
+        entries = await self._stream.read(free, block=BLOCK)
+        if not entries:
+            self._promote_at = self._claim_at = 0.0
+        return entries
 
     def _note_idleness(self, idle: bool) -> None:
         """Out of work may mean done, or that somebody trimmed the stream: worth one look, and Redis tells nobody."""

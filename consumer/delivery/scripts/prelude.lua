@@ -58,3 +58,15 @@ local function remove(id)
   redis.call('XACK', KEYS[1], GROUP, id)
   redis.call('XDEL', KEYS[1], id)
 end
+
+-- One answer an item. An error is the answer of its own item alone: a script is not rolled back, so what was done for the
+-- others has to be told. Redis 6.2 gives errors as text, "@user_script: 7: -READONLY You ...".
+local function each(items, work)
+  local answers = {}
+  for index, item in ipairs(items) do
+    local known, answer = pcall(work, item)
+    if not known and type(answer) ~= 'table' then answer = {err = answer:match('%-(%u.*)$') or answer} end
+    answers[index] = answer
+  end
+  return answers
+end
