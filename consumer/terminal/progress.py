@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.cycle.reporting import TaskTally
+    from consumer.cycle.day_status import TaskTally
     from consumer.terminal.watch import View
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
-from consumer.cycle.reporting import human_duration
+from consumer.cycle.day_status import human_duration
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from consumer.cycle.day_status import human_duration, read_requests, state_of
 from consumer.cycle.opening import ALL_TASKS
-from consumer.cycle.reporting import human_duration, read_requests, state_of
 from producers import keys
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.cycle.reporting import TaskTally, read_tallies
+from consumer.cycle.day_status import TaskTally, read_tallies
 from consumer.postgres import ledger
 from consumer.postgres.ledger import Cycle
 from producers import keys

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import RedisError
 
-from consumer.cycle.reporting import read_status
+from consumer.cycle.day_status import read_status
 from consumer.postgres import dead_letters, ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.trading_calendar import NEW_YORK

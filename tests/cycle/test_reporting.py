@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.cycle.reporting import TaskTally, human_duration, read_status, state_of
+from consumer.cycle.day_status import TaskTally, human_duration, read_status, state_of
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.settle import Policy
 from producers.reports import TaskState, decode_event, decode_status

@@ -1,0 +1,140 @@
+"""Decides how each failure of a part is treated, and writes into the ledger how its work stopped.
+
+A dead letter is kept in the transaction that ends its part. What fails here is tried again rather than forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from consumer.cycle import opening
+from consumer.cycle.messages import part_message
+from consumer.delivery.errors import LeaseLost
+from consumer.delivery.executor import dead_letter
+from consumer.delivery.settle import Policy, Settlement, Verdict
+from consumer.massive.errors import BadRequest, KeyRejected, NotEntitled, NotYetPublished, ProviderUnavailable
+from consumer.postgres import dead_letters, ledger
+from consumer.postgres.ledger import PartId
+from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.tasks.part import InputMissing
+from market.calendar_errors import CalendarError
+from producers.messages import TaskName, UndecodableMessage, decode_task
+from producers.reports import EventName
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from consumer.cycle.reporting import Reporter
+    from consumer.delivery.task_stream import Delivery, Outgoing
+    from consumer.postgres.ledger import Connection, Cycle
+    from consumer.tasks.part import Services
+
+_CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class VendorAway(Exception):
+    """Other parts of this pass gave up on the vendor already: this one ends without asking."""
+
+
+def policy_of(failure: BaseException) -> Policy:
+    """Return how *failure* is treated; the table in docs/delivery.md says the same in words."""
+    match failure:
+        case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing():
+            return Policy.END
+        case BadRequest() | CalendarError():
+            return Policy.REJECT
+        case ProviderUnavailable():
+            return Policy.RETRY_THEN_END  # the cycle waits, and its next pass asks again: nobody has to see to it
+        case _ if isinstance(failure, (*CONNECTION_ERRORS, *_CONTENTION, RedisError)):
+            return Policy.RETRY_FREELY
+        case _:
+            return Policy.RETRY
+
+
+class FailureRecorder:
+    """Writes the ends of parts that did not commit, and the dead letters."""
+
+    def __init__(self, services: Services, reporter: Reporter) -> None:
+        self._services = services
+        self._reporter = reporter
+
+    async def record(
+        self, delivery: Delivery, settlement: Settlement, failure: BaseException, requests: Counter[str]
+    ) -> list[Outgoing]:
+        """Write how the work stopped and what it has cost in *requests*; return the messages of what may go on."""
+        try:
+            message = decode_task(delivery.entry.fields)
+        except UndecodableMessage:
+            await self._give_up(delivery, settlement)
+            return []
+        if message.part is None or message.cycle is None:
+            if settlement.verdict is Verdict.DEAD_LETTER:
+                await self._give_up(delivery, settlement, trading_day=message.trading_day, task=message.task)
+            return []
+        part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
+        if settlement.verdict is Verdict.RETRY_LATER:
+            await ledger.note_retry(
+                self._services.pool, part, fence=delivery.token, reason=settlement.reason, requests=requests
+            )
+            await self._reporter.part_retried(part.cycle_id)
+            return []
+        return await self._record_end(delivery, part, settlement, failure, requests)
+
+    async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
+        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        await dead_letters.keep(self._services.pool, letter, **work)
+        await self._reporter.refused(settlement.reason)
+
+    async def _record_end(
+        self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
+    ) -> list[Outgoing]:
+        now = self._services.now()
+        not_yet = isinstance(failure, NotYetPublished)
+        async with self._services.pool.acquire() as connection, connection.transaction():
+            standing = await ledger.standing_of(connection, part, fence=delivery.token)
+            if standing is ledger.Standing.TAKEN:
+                raise LeaseLost(f"{part.key} belongs to a newer delivery")
+            if standing is ledger.Standing.OVER:
+                return await self._nothing_to_end(connection, delivery, part, settlement)
+            cycle = await ledger.lock_cycle(connection, part.cycle_id)
+            await ledger.end_part(
+                connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
+                requests=requests,
+                retryable=isinstance(failure, ProviderUnavailable | VendorAway),
+            )  # fmt: skip
+            if settlement.verdict is Verdict.DEAD_LETTER:
+                await self._keep_letter(connection, delivery, settlement, part, cycle)
+            if isinstance(failure, KeyRejected):
+                await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
+            if part.task == TaskName.CYCLE:
+                await ledger.fail_cycle(connection, part.cycle_id, now=now, reason=settlement.reason)
+            ready = await ledger.unblock(connection, part.cycle_id)
+        event = EventName.DEAD_LETTERED if settlement.verdict is Verdict.DEAD_LETTER else EventName.PART_FAILED
+        await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
+        return [part_message(other, cycle.trading_day) for other in ready]
+
+    async def _nothing_to_end(
+        self, connection: Connection, delivery: Delivery, part: PartId, settlement: Settlement
+    ) -> list[Outgoing]:
+        """The part has ended already, or never was: settle the entry, and send what may have been lost with a crash.
+
+        Not LeaseLost: an entry that is handed back whenever it cannot be recorded comes back for ever.
+        """
+        cycle = await ledger.find_cycle(connection, part.cycle_id)
+        if settlement.verdict is Verdict.DEAD_LETTER:
+            await self._keep_letter(connection, delivery, settlement, part, cycle)
+            await self._reporter.refused(settlement.reason)
+        if cycle is None or cycle.state != "running":
+            return []
+        waiting = await ledger.dispatchable(connection, part.cycle_id)
+        return [part_message(other, cycle.trading_day) for other in waiting]
+
+    async def _keep_letter(
+        self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None
+    ) -> None:
+        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        day = None if cycle is None else cycle.trading_day
+        await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)
