@@ -180,10 +180,14 @@ async def unblock(connection: Connection, cycle_id: int) -> list[PartId]:
 
 
 async def dispatchable(connection: Connection | Pool, cycle_id: int, *, all_open: bool = False) -> list[PartId]:
-    """Return the ready parts; with *all_open* also those being run: their message may be lost."""
+    """Return the ready parts of a running cycle; with *all_open* also those being run: their message may be lost.
+
+    None of a cycle that was called off, whatever its parts still say: each would be sent, refused and sent again.
+    """
     states = ["ready", "running", "retrying"] if all_open else ["ready"]
     rows = await connection.fetch(
-        "SELECT task, part FROM part WHERE cycle_id = $1 AND state = ANY ($2) ORDER BY task, part",
+        "SELECT task, part FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND part.state = ANY ($2) "
+        "AND cycle.state = 'running' ORDER BY task, part",
         cycle_id,
         states,
     )

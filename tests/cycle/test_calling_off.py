@@ -113,6 +113,20 @@ async def test_a_withdrawal_lost_with_its_process_is_made_up_for_by_the_catch_up
         await until(lambda: nothing_is_under_way(stack), what="an empty stream")
 
 
+async def test_a_part_of_a_cycle_called_off_halfway_is_settled_once_and_not_sent_again(stack: Stack) -> None:
+    await stack.market.fail({"kind": "server_error", "endpoint": "tickers"})
+    cycle = await stack.run_cycle()
+    await stack.pool.execute("UPDATE part SET state = 'ready' WHERE task = 'ohlc_daily'")
+    await stack.pool.execute("UPDATE cycle SET state = 'cancelled', finished_at = now(), next_pass_at = NULL")
+    message = {"task": "ohlc_daily", "cycle": str(cycle.cycle_id), "part": "splits", "trading_day": DAY.isoformat()}
+    before = (await stack.redis.info("commandstats"))["cmdstat_xadd"]["calls"]
+
+    async with stack.working():
+        await stack.redis.xadd(keys.TASKS.name, dict(message))  # type: ignore[arg-type]
+        await until(lambda: nothing_is_under_way(stack), what="an empty stream")
+    assert (await stack.redis.info("commandstats"))["cmdstat_xadd"]["calls"] == before + 1
+
+
 async def test_a_superseded_cycle_stops_asking(stack: Stack) -> None:
     stack.clock.at = AT_FIVE + dt.timedelta(minutes=1)
     async with at_work_on_slots(stack, scheduled=True):
