@@ -1,0 +1,1 @@
+"""Measures how soon the work of a killed worker goes on."""
