@@ -6,19 +6,19 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.cycle import calling_off
-from consumer.delivery.task_stream import Outgoing, TaskStream
+from consumer.delivery.task_stream import Outgoing, TaskStream, readable
 from producers import keys
 from tests.simulator.gated_redis import GatedRedis
+from tests.simulator.gates import Phase
 from tests.simulator.virtual_worker import DAY, LEASE, RULE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.simulator.gates import Step
-    from tests.simulator.simulation import Simulation
+    from tests.simulator.stage import Stage
     from tests.simulator.virtual_worker import VirtualWorker
 
 DELIVERY_KEYS = (
@@ -31,217 +31,226 @@ RULE_MESSAGE = Outgoing(
 )
 
 
+# A fault that aims at a step of this name waits so many steps for one.
+PATIENCE = 40
+CRITICAL = ("settle", "COMMIT", "fenced_write SELECT", "take_part UPDATE", "begin", "vendor", "XREADGROUP")
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """*kind* happens at the first chance from step *at* on."""
+    """*kind* happens at the first chance from step *at* on; *aim*: to a process that is about to do this."""
 
     number: int
     at: int
     kind: str
+    aim: str
     seed: str
-
-    @property
-    def random(self) -> Random:
-        return Random(self.seed)
 
 
 def draw_faults(seed: int, *, parts: int) -> list[Fault]:
     random = Random(f"{seed}/faults")
-    kinds = random.choices(list(KINDS), [weight for weight, _ in KINDS.values()], k=random.randint(3, 14))
-    steps = sorted(random.randint(3, 40 + 22 * parts) for _ in kinds)
+    kinds = random.choices(list(KINDS), [weight for weight, _ in KINDS.values()], k=random.randint(5, 20))
+    steps = sorted(random.randint(5, 20 + 13 * parts) for _ in kinds)
     return [
-        Fault(number=number, at=at, kind=kind, seed=f"{seed}/{number}")
+        Fault(
+            number=number, at=at, kind=kind, seed=f"{seed}/{number}",
+            aim=random.choice(CRITICAL) if kind in AIMED and random.random() < 0.7 else "",
+        )
         for number, (at, kind) in enumerate(zip(steps, kinds, strict=True), start=1)
-    ]
+    ]  # fmt: skip
 
 
-def _step_with_work(simulation: Simulation, random: Random) -> Step | None:
-    steps = [step for worker in simulation.moving() for step in worker.steps_with_work()]
-    return random.choice(steps) if steps else None
+def target(stage: Stage, fault: Fault) -> Step | None:
+    """The step that *fault* hits, if there is one of its kind; faults that aim at nothing take any."""
+    random = Random(f"{fault.seed}/target/{stage.number}")
+    steps = [step for worker in stage.moving() for step in worker.steps if step.phase is not Phase.OVER]
+    work = [step for step in steps if not step.is_poll]
+    aimed = [step for step in steps if fault.aim in step.name] if fault.aim else work or steps
+    return random.choice(aimed) if aimed else None
 
 
-def _any_step(simulation: Simulation, random: Random) -> Step | None:
-    """Mostly one of a delivery under way; idle workers are hit as well."""
-    step = _step_with_work(simulation, random) if random.random() < 0.9 else None
-    steps = [step for worker in simulation.moving() for step in worker.steps]
-    return step or (random.choice(steps) if steps else None)
+async def inject(stage: Stage, fault: Fault, step: Step | None) -> None:
+    _, act = KINDS[fault.kind]
+    await act(stage, Random(fault.seed), step)
 
 
-def _worker_of(simulation: Simulation, step: Step | None, random: Random) -> VirtualWorker | None:
-    moving = simulation.moving()
-    if step is None:
-        return random.choice(moving) if moving else None
-    return next(worker for worker in moving if worker is step.actor)
+def _worker_of(stage: Stage, step: Step | None) -> VirtualWorker | None:
+    moving = stage.moving()
+    return next((worker for worker in moving if step is not None and worker is step.actor), next(iter(moving), None))
 
 
-async def crash(simulation: Simulation, random: Random) -> None:
+async def crash(stage: Stage, random: Random, step: Step | None) -> None:
     """SIGKILL before a round trip, or after it, before its reply."""
-    step = _any_step(simulation, random)
-    worker = _worker_of(simulation, step, random)
+    worker = _worker_of(stage, step)
     if worker is None:
         return
     if step is not None and random.random() < 0.5:
-        await simulation.perform(step)
-    await simulation.crash(worker)
-    simulation.follow_up(random.randint(0, 60), "its leases run out", lambda: simulation.expire(worker))
-    simulation.follow_up(random.randint(0, 80), "it is replaced", simulation.add_worker)
+        await stage.perform(step)
+    await stage.crash(worker)
+    stage.follow_up(random.randint(0, 30), "its leases run out", lambda: stage.expire(worker))
+    stage.follow_up(random.randint(0, 40), "it is replaced", stage.add_worker)
 
 
-async def freeze(simulation: Simulation, random: Random) -> None:
-    """SIGSTOP before a round trip, or after it; the lease may or may not run out before SIGCONT."""
-    step = _any_step(simulation, random)
-    worker = _worker_of(simulation, step, random)
+async def freeze(stage: Stage, random: Random, step: Step | None) -> None:
+    """SIGSTOP before a round trip, or after it. Mostly its lease runs out before SIGCONT, and somebody takes over."""
+    worker = _worker_of(stage, step)
     if worker is None:
         return
-    if step is not None and random.random() < 0.5:
-        await simulation.perform(step)
-    simulation.freeze(worker)
-    for_long = random.random() < 0.8
-    if for_long:
-        simulation.follow_up(random.randint(0, 30), "its leases run out", lambda: simulation.expire(worker))
+    if step is not None and random.random() < 0.3:
+        await stage.perform(step)
+    stage.freeze(worker)
+    held = list(worker.keeper.held)
+
+    def taken_over() -> bool:
+        pending = stage.watch.state.pending
+        return any(entry_id not in pending or pending[entry_id].owner != worker.name for entry_id in held)
+
+    if random.random() < 0.75:
+        stage.follow_up(random.randint(0, 10), "its leases run out", lambda: stage.expire(worker))
         if random.random() < 0.3:
-            simulation.follow_up(random.randint(5, 40), "its sessions end", lambda: simulation.end_sessions(worker))
-    simulation.follow_up(random.randint(5, 120), "it wakes", lambda: simulation.wake(worker))
+            stage.follow_up(random.randint(5, 30), "its sessions end", lambda: stage.end_sessions(worker))
+        stage.follow_up(150, "it wakes", lambda: stage.wake(worker), once=taken_over, delay=random.randint(0, 12))
+    else:
+        stage.follow_up(random.randint(1, 20), "it wakes", lambda: stage.wake(worker))
 
 
-async def lose_request(simulation: Simulation, random: Random) -> None:
+async def lose_request(stage: Stage, random: Random, step: Step | None) -> None:
     """The connection ends before the server has read the request."""
-    step = _any_step(simulation, random)
     if step is not None and step.server != "vendor":
-        await simulation.lose(step, performed=False)
+        await stage.lose(step, performed=False)
 
 
-async def lose_reply(simulation: Simulation, random: Random) -> None:
+async def lose_reply(stage: Stage, random: Random, step: Step | None) -> None:
     """The server has done it, and the worker never hears of it."""
-    step = _any_step(simulation, random)
     if step is not None and step.server != "vendor":
-        await simulation.lose(step, performed=True)
+        await stage.lose(step, performed=True)
 
 
-async def mute_redis(simulation: Simulation, random: Random) -> None:
+async def mute_redis(stage: Stage, random: Random, step: Step | None) -> None:
     """Redis does not answer one worker for most of a lease: what it does is told to stop."""
-    step = _step_with_work(simulation, random)
-    worker = _worker_of(simulation, step, random)
+    worker = _worker_of(stage, step)
     if worker is not None:
         worker.keeper.mute()
 
 
-async def pass_deadline(simulation: Simulation, random: Random) -> None:
+async def pass_deadline(stage: Stage, random: Random, step: Step | None) -> None:
     """The work takes too long."""
-    held = [(worker, entry_id) for worker in simulation.moving() for entry_id in worker.keeper.held]
+    held = [(worker, entry_id) for worker in stage.moving() for entry_id in worker.keeper.held]
     if held:
         worker, entry_id = random.choice(held)
         if worker.keeper.pass_deadline(entry_id):
-            simulation.excuse(entry_id)
+            stage.watch.excuse(entry_id)
 
 
-async def stop(simulation: Simulation, random: Random) -> None:
+async def stop(stage: Stage, random: Random, step: Step | None) -> None:
     """SIGTERM."""
-    step = _step_with_work(simulation, random)
-    worker = _worker_of(simulation, step, random)
+    worker = _worker_of(stage, step)
     if worker is not None:
         worker.stop()
-        simulation.follow_up(random.randint(0, 30), "it is replaced", simulation.add_worker)
+        stage.follow_up(random.randint(0, 30), "it is replaced", stage.add_worker)
 
 
-async def duplicate(simulation: Simulation, random: Random) -> None:
+async def duplicate(stage: Stage, random: Random, step: Step | None) -> None:
     """A message comes once more: of work that waits, is being done, or was done long ago."""
-    if simulation.seen:
-        fields = random.choice(simulation.seen)
+    here = [fields for fields in stage.watch.state.entries.values() if "part" in fields]
+    known = here if here and random.random() < 0.7 else stage.watch.messages
+    if known:
+        fields = random.choice(known)
         for _ in range(random.choice((1, 1, 1, 2))):
-            await simulation.redis.xadd(keys.TASKS.name, dict(fields))
+            await stage.redis.xadd(keys.TASKS.name, dict(fields))
 
 
-async def ask(simulation: Simulation, random: Random) -> None:
+async def ask(stage: Stage, random: Random, step: Step | None) -> None:
     """A person asks for work."""
     fields = {"task": random.choice(("cycle", "ohlc_daily", "volume_slots"))}
     if random.random() < 0.7:
         fields["trading_day"] = random.choice((str(DAY), str(DAY), "2025-11-10"))
-    await simulation.redis.xadd(keys.TASKS.name, dict(fields))
+    await stage.redis.xadd(keys.TASKS.name, dict(fields))
 
 
-async def ask_nonsense(simulation: Simulation, random: Random) -> None:
+async def ask_nonsense(stage: Stage, random: Random, step: Step | None) -> None:
     """A message that nobody can read."""
-    nonsense = random.choice((
+    nonsense: dict[Any, Any] = random.choice((
         {"task": "no_such_task"}, {"tusk": "cycle"}, {"task": "cycle", "trading_day": "yesterday"},
         {"task": "ohlc_daily", "part": "rows:0"}, {"task": "ohlc_daily", "cycle": "999", "part": "rows:0"},
         {b"\xff\xfe": b"\xff"}, {"task": "cycle", "attempt": "-3"},
         {"task": "cycle"} | {f"field_{number}": "" for number in range(120)},
     ))  # fmt: skip
-    entry_id = await simulation.redis.xadd(keys.TASKS.name, nonsense)
-    simulation.nonsense.add(str(entry_id))
+    await stage.redis.xadd(keys.TASKS.name, nonsense)
+    stage.nonsense.append({readable(name): readable(value) for name, value in nonsense.items()})
 
 
-async def ask_by_rule(simulation: Simulation, random: Random) -> None:
+async def ask_by_rule(stage: Stage, random: Random, step: Step | None) -> None:
     """The session event comes once more, as from another replica."""
-    stream = TaskStream(simulation.redis, simulation.redis, consumer="events", lease=LEASE)
+    stream = TaskStream(stage.redis, stage.redis, consumer="events", lease=LEASE)
     await stream.enqueue([RULE_MESSAGE])
 
 
-async def cancel_day(simulation: Simulation, random: Random) -> None:
+async def cancel_day(stage: Stage, random: Random, step: Step | None) -> None:
     """A person cancels the day, step by step beside all that goes on."""
-    operator = simulation.operator
-    stream = TaskStream(
-        *(GatedRedis(operator, simulation.redis, simulation.script_names),) * 2, consumer="operator", lease=LEASE
-    )
+    operator = stage.operator
+    stream = TaskStream(*(GatedRedis(operator, stage.redis, stage.script_names),) * 2, consumer="operator", lease=LEASE)
 
     async def cancel() -> None:
         called_off = await calling_off.cancel_day(
-            simulation.operator_pool, DAY, by="a person", reason=None, now=simulation.world.now()
+            stage.operator_pool, DAY, by="a person", reason=None, now=stage.world.now()
         )
         await calling_off.withdraw(stream, called_off)
 
     operator.spawn(cancel())
 
 
-async def let_time_pass(simulation: Simulation, random: Random) -> None:
-    await simulation.advance(random.choice((0.2, 1.0, 3.0, 10.0, 35.0)))
+async def let_time_pass(stage: Stage, random: Random, step: Step | None) -> None:
+    await stage.advance(random.choice((0.2, 1.0, 3.0, 10.0, 35.0)))
 
 
-async def skew_clock(simulation: Simulation, random: Random) -> None:
+async def skew_clock(stage: Stage, random: Random, step: Step | None) -> None:
     """A worker's clock jumps."""
-    moving = simulation.moving()
+    moving = stage.moving()
     if moving:
-        simulation.skew(random.choice(moving), random.choice((-3600.0, -30.0, -2.0, 2.0, 30.0, 600.0)))
+        stage.skew(random.choice(moving), random.choice((-3600.0, -30.0, -2.0, 2.0, 30.0, 600.0)))
 
 
-async def move_by_hand(simulation: Simulation, random: Random) -> None:
+async def move_by_hand(stage: Stage, random: Random, step: Step | None) -> None:
     """Somebody takes a message out and appends it again."""
-    if simulation.state.entries:
-        entry_id = random.choice(sorted(simulation.state.entries))
-        await simulation.redis.xdel(keys.TASKS.name, entry_id)
-        await simulation.redis.xadd(keys.TASKS.name, dict(simulation.state.entries[entry_id]))
+    if stage.watch.state.entries:
+        entry_id = random.choice(sorted(stage.watch.state.entries))
+        await stage.redis.xdel(keys.TASKS.name, entry_id)
+        await stage.redis.xadd(keys.TASKS.name, dict(stage.watch.state.entries[entry_id]))
 
 
-async def delete_by_hand(simulation: Simulation, random: Random) -> None:
+async def delete_by_hand(stage: Stage, random: Random, step: Step | None) -> None:
     """Somebody deletes a message, or a trim does."""
-    if simulation.state.entries:
-        await simulation.redis.xdel(keys.TASKS.name, random.choice(sorted(simulation.state.entries)))
+    if stage.watch.state.entries:
+        await stage.redis.xdel(keys.TASKS.name, random.choice(sorted(stage.watch.state.entries)))
 
 
-async def lose_group(simulation: Simulation, random: Random) -> None:
+async def lose_group(stage: Stage, random: Random, step: Step | None) -> None:
     """XGROUP DESTROY: what was handed out is not remembered."""
-    await simulation.redis.xgroup_destroy(keys.TASKS.name, keys.GROUP)
+    if await stage.redis.exists(keys.TASKS.name):
+        await stage.redis.xgroup_destroy(keys.TASKS.name, keys.GROUP)
 
 
-async def flush(simulation: Simulation, random: Random) -> None:
+async def flush(stage: Stage, random: Random, step: Step | None) -> None:
     """FLUSHALL; mostly by a restart, which forgets the scripts as well."""
-    await simulation.redis.flushall()
+    await stage.redis.flushall()
+    stage.watch.forgive_lost_fence()
     if random.random() < 0.7:
-        await simulation.redis.script_flush()
+        await stage.redis.script_flush()
 
 
-async def roll_back(simulation: Simulation, random: Random) -> None:
+async def roll_back(stage: Stage, random: Random, step: Step | None) -> None:
     """Redis comes back as it was some steps ago."""
-    saved = await _dump(simulation.redis)
+    saved = await _dump(stage.redis)
 
     async def restore() -> None:
-        await simulation.redis.flushall()
-        await simulation.redis.script_flush()
+        await stage.redis.flushall()
+        await stage.redis.script_flush()
         for key, value in saved:
-            await simulation.redis.execute_command("RESTORE", key, 0, value)
-        await simulation.refresh("rollback")
+            await stage.redis.execute_command("RESTORE", key, 0, value)
+        stage.watch.forgive_lost_fence()
+        stage.watch.look()
 
-    simulation.follow_up(random.randint(1, 120), "redis is as it was then", restore)
+    stage.follow_up(random.randint(1, 120), "redis is as it was then", restore)
 
 
 async def _dump(redis: Any) -> list[tuple[str, bytes]]:
@@ -249,23 +258,23 @@ async def _dump(redis: Any) -> list[tuple[str, bytes]]:
     return [(key, value) for key, value in found if value is not None]
 
 
-async def forget_scripts(simulation: Simulation, random: Random) -> None:
-    await simulation.redis.script_flush()
+async def forget_scripts(stage: Stage, random: Random, step: Step | None) -> None:
+    await stage.redis.script_flush()
 
 
-LOST = RedisUnreachable("connection lost")
+AIMED = {"crash", "freeze", "lose_request", "lose_reply", "stop", "mute_redis"}
 # Only the reconciler brings back what these take away.
 NEEDS_CATCH_UP = {"delete_by_hand", "flush", "roll_back"}
 BY_HAND = {*NEEDS_CATCH_UP, "move_by_hand", "lose_group"}
-KINDS: dict[str, tuple[float, Callable[[Simulation, Random], Awaitable[None]]]] = {
-    "crash": (6, crash),
-    "freeze": (7, freeze),
+KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[None]]]] = {
+    "crash": (8, crash),
+    "freeze": (12, freeze),
     "lose_request": (2, lose_request),
     "lose_reply": (3, lose_reply),
     "mute_redis": (1, mute_redis),
     "pass_deadline": (1, pass_deadline),
     "stop": (1.5, stop),
-    "duplicate": (3, duplicate),
+    "duplicate": (4, duplicate),
     "ask": (1.5, ask),
     "ask_nonsense": (1, ask_nonsense),
     "ask_by_rule": (0.7, ask_by_rule),

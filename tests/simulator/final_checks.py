@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,10 @@ async def check_end(simulation: Simulation) -> None:
 
 
 async def _redis_is_empty(simulation: Simulation) -> None:
-    redis = simulation.redis
+    redis = simulation.stage.redis
     if simulation.kinds & faults.BY_HAND:
         await TaskStream(redis, redis, consumer="sweeper", lease=LEASE).sweep()
-    state = await read_state(redis)
+    state = read_state(simulation.stage.world.side_redis)
     messages = await redis.hlen(keys.LATER_MESSAGES.pattern)
     if not state.is_empty or state.queued or messages:
         raise Violation(
@@ -40,7 +41,7 @@ async def _redis_is_empty(simulation: Simulation) -> None:
 
 
 async def _cycles_are_terminal(simulation: Simulation) -> None:
-    rows = await simulation.monitor.fetch(
+    rows = await simulation.stage.monitor.fetch(
         "SELECT c.cycle_id, c.state, array_agg(p.task || '/' || p.part || ' ' || p.state) AS parts FROM cycle c "
         "JOIN part p USING (cycle_id) WHERE c.state IN ('running', 'waiting') OR p.state = ANY ($1) GROUP BY 1, 2",
         list(OPEN),
@@ -50,17 +51,17 @@ async def _cycles_are_terminal(simulation: Simulation) -> None:
 
 
 async def _rows_are_there_once(simulation: Simulation) -> None:
-    twice = await simulation.monitor.fetch(
+    twice = await simulation.stage.monitor.fetch(
         "SELECT trading_day, task, part, number, count(*) AS times FROM simulated_row GROUP BY 1, 2, 3, 4 "
         "HAVING count(*) > 1 LIMIT 5"
     )
     if twice:
         raise Violation(f"written more than once: {[dict(row) for row in twice]}")
-    done = await simulation.monitor.fetch(
+    done = await simulation.stage.monitor.fetch(
         "SELECT DISTINCT trading_day, p.task, p.part FROM part p JOIN cycle USING (cycle_id) "
         "WHERE p.state = 'done' AND p.task <> 'cycle'"
     )
-    counted = await simulation.monitor.fetch(
+    counted = await simulation.stage.monitor.fetch(
         "SELECT trading_day, task, part, count(*) FROM simulated_row GROUP BY 1, 2, 3"
     )
     there = {(row["trading_day"], row["task"], row["part"]): row["count"] for row in counted}
@@ -72,7 +73,7 @@ async def _rows_are_there_once(simulation: Simulation) -> None:
 
 
 async def _fences_only_rise(simulation: Simulation) -> None:
-    rows = await simulation.monitor.fetch(
+    rows = await simulation.stage.monitor.fetch(
         "SELECT event, cycle_id, task, part, fence FROM simulated_history ORDER BY at"
     )
     newest: dict[tuple[int, str, str], int] = {}
@@ -84,7 +85,7 @@ async def _fences_only_rise(simulation: Simulation) -> None:
 
 
 async def _continuations_came_once(simulation: Simulation) -> None:
-    rows = await simulation.monitor.fetch(
+    rows = await simulation.stage.monitor.fetch(
         "SELECT cycle_id, pass, event, task, part, open_parts FROM simulated_history WHERE event <> 'taken'"
     )
     ended = Counter(
@@ -97,7 +98,7 @@ async def _continuations_came_once(simulation: Simulation) -> None:
     if early:
         raise Violation(f"cycle {early[0]['cycle_id']} was finished with {early[0]['open_parts']} parts open")
     finished = {(row["cycle_id"], row["pass"]) for row in rows if row["event"] == "finished"}
-    cycles = await simulation.monitor.fetch(
+    cycles = await simulation.stage.monitor.fetch(
         "SELECT cycle_id, pass, state FROM cycle WHERE state IN ('complete', 'partial')"
     )
     for row in cycles:
@@ -106,29 +107,37 @@ async def _continuations_came_once(simulation: Simulation) -> None:
 
 
 async def _given_up_with_reason(simulation: Simulation) -> None:
-    rows = await simulation.monitor.fetch("SELECT cycle_id, task, part, reason FROM part WHERE state = 'failed'")
+    watch = simulation.stage.watch
+    rows = await simulation.stage.monitor.fetch("SELECT cycle_id, task, part, reason FROM part WHERE state = 'failed'")
     for row in rows:
         key = f"{row['cycle_id']}/{row['task']}/{row['part']}"
         script = simulation.workload.find(row["task"], row["part"])
-        failures = simulation.handlers.failed.get(f"{row['task']}/{row['part']}", 0) + simulation.excused[key]
+        failures = (
+            simulation.handlers.failed.get(f"{row['task']}/{row['part']}", 0) + simulation.stage.watch.excused[key]
+        )
         failures += 1 if script is not None and script.in_two_commits else 0
-        too_often = simulation.deliveries[key] > OPTIONS.max_deliveries
+        too_often = watch.deliveries[key] > OPTIONS.max_deliveries
         if not too_often and failures < OPTIONS.max_attempts:
             raise Violation(
-                f"{key} was given up after {simulation.deliveries[key]} deliveries and {failures} failures: "
-                f"{row['reason']}"
+                f"{key} was given up after {watch.deliveries[key]} deliveries and {failures} failures: {row['reason']}"
             )
-        simulation.figures["parts given up"] += 1
+        simulation.stage.figures["parts given up"] += 1
 
 
 async def _nonsense_is_dead(simulation: Simulation) -> None:
-    letters = await simulation.monitor.fetch("SELECT entry_id, deliveries FROM dead_letter")
-    simulation.figures["dead letters"] += len(letters)
+    letters = await simulation.stage.monitor.fetch("SELECT fields FROM dead_letter")
+    simulation.stage.figures["dead letters"] += len(letters)
     if simulation.lost_something:
         return
-    dead = {row["entry_id"] for row in letters}
-    if missing := simulation.nonsense - dead:
-        raise Violation(f"unreadable, and no dead letter: {missing}")
-    copies = Counter(fields["entry_id"] for _, fields in await simulation.redis.xrange(keys.DEAD.name))
+    dead = [_own_fields(json.loads(row["fields"])) for row in letters]
+    for nonsense in simulation.stage.nonsense:
+        if not any(letter.items() <= nonsense.items() for letter in dead):
+            raise Violation(f"unreadable, and no dead letter: {nonsense}")
+    copies = Counter(fields["entry_id"] for _, fields in await simulation.stage.redis.xrange(keys.DEAD.name))
     if more := [entry_id for entry_id, times in copies.items() if times > 1]:
         raise Violation(f"more than one dead letter in Redis for {more}")
+
+
+def _own_fields(fields: dict[str, str]) -> dict[str, str]:
+    """Without those that a retry adds."""
+    return {name: value for name, value in fields.items() if name not in ("attempt", "request")}

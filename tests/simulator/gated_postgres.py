@@ -89,7 +89,9 @@ class GatedConnection:
         name = f"{calling_function()} {' '.join(statement.split()[:2])}"
         detail = ", ".join(str(arg) for arg in args)
         run = functools.partial(self._run, functools.partial(getattr(self.session, method), query, *args), statement)
-        return await self.actor.pass_through(Step(self.actor, "postgres", name, detail, run, self))
+        step = Step(self.actor, "postgres", name, detail, run, self)
+        step.locks = " FOR " in statement or "lock(" in statement
+        return await self.actor.pass_through(step)
 
     async def _run(self, call: Callable[[], Awaitable[Any]], statement: str) -> Any:
         if self.cut:

@@ -11,12 +11,13 @@ from unittest.mock import patch
 
 import asyncpg
 import msgspec
+import redis
 from loguru import logger
+from redis.asyncio import Redis
 
 from consumer.delivery import task_stream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import prepare_connection
-from consumer.runtime import connect_redis
 from tests.simulator.gated_postgres import Sessions
 from tests.simulator.gates import task_of_actor
 from tests.simulator.mutants import MUTANTS
@@ -53,7 +54,8 @@ class Ground:
         self.version = ""
 
     async def open(self) -> None:
-        self._redis = connect_redis(self._redis_url)
+        self._redis = Redis.from_url(self._redis_url, decode_responses=True, encoding_errors="replace")
+        self._side_redis = redis.Redis.from_url(self._redis_url, decode_responses=True)
         facts = await self._redis.info("server")
         self.version = (
             f"Valkey {facts['valkey_version']}" if "valkey_version" in facts else f"Redis {facts['redis_version']}"
@@ -75,6 +77,7 @@ class Ground:
 
     async def close(self) -> None:
         await self._redis.aclose()
+        self._side_redis.close()
         for connection in (self._monitor, *self._sessions):
             connection.terminate()
 
@@ -95,7 +98,13 @@ class Ground:
         await self._load_scripts()
         await self._monitor.execute(EMPTY)
         self._loop.restart_clock()
-        world = World(loop=self._loop, redis=self._redis, sessions=Sessions(self._sessions), seed=seed)
+        world = World(
+            loop=self._loop,
+            redis=self._redis,
+            side_redis=self._side_redis,
+            sessions=Sessions(self._sessions),
+            seed=seed,
+        )
         simulation = Simulation(world, self._monitor, seed, without=without)
         faults = [fault.number for fault in simulation.faults]
         violation: str | None = None
@@ -103,13 +112,14 @@ class Ground:
             try:
                 await simulation.play()
             except Violation as found:
-                violation = simulation.log.rename(str(found))
+                violation = simulation.stage.log.rename(str(found))
             except Exception:  # noqa: BLE001  (a defect of the simulator is a failed seed as well, with its schedule)
                 violation = traceback.format_exc()
-        simulation.figures["seeds"] = 1
+        stage = simulation.stage
+        stage.figures["seeds"] = 1
         return Outcome(
-            seed=seed, figures=simulation.figures, schedule=simulation.log.lines, faults=faults, violation=violation
-        )
+            seed=seed, figures=stage.figures, schedule=stage.log.lines, faults=faults, violation=violation
+        )  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ lease alive, and nothing may leave the stream while the ledger says that its wor
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -16,7 +17,7 @@ from producers import keys
 from tests.simulator.virtual_worker import LEASE
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis import Redis
 
     from tests.simulator.gated_postgres import Session
 
@@ -53,8 +54,14 @@ class RedisState(msgspec.Struct, frozen=True, kw_only=True):
     def unread(self) -> list[str]:
         return [entry_id for entry_id in self.entries if entry_id not in self.pending]
 
+    @property
+    def ghosts(self) -> bool:
+        """Whether something is pending whose entry is gone: the next claim acknowledges it."""
+        return not self.pending.keys() <= self.entries.keys()
+
     def key_of(self, entry_id: str) -> str:
-        return _RUNNER.key_of(Entry(entry_id=entry_id, fields=self.entries.get(entry_id, {})))
+        """The name of the entry's work, as the product gives it."""
+        return _key_of(entry_id, tuple(self.entries.get(entry_id, {}).items()))
 
     @property
     def is_empty(self) -> bool:
@@ -64,25 +71,38 @@ class RedisState(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING = RedisState(entries={}, pending={}, later={}, queued={})
 
 
-async def read_state(redis: Redis) -> RedisState:
-    pipeline: Any = redis.pipeline(transaction=False)
-    pipeline.execute_command("XRANGE", keys.TASKS.name, "-", "+", NEVER_DECODE=True)
-    pipeline.xpending_range(keys.TASKS.name, keys.GROUP, "-", "+", 1000)
-    pipeline.zrange(keys.LATER.pattern, 0, -1, withscores=True)
-    pipeline.hgetall(keys.QUEUED.pattern)
-    entries, pending, later, queued = await pipeline.execute(raise_on_error=False)
-    rows = [] if isinstance(pending, Exception) else pending  # no such group
+# One round trip, and one answer for one instant.
+_LOOK = """
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)
+if pending.err then pending = {} end  -- no such group
+return {redis.call('XRANGE', KEYS[1], '-', '+'), pending, redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'),
+        redis.call('HGETALL', KEYS[3])}
+"""
+
+
+def read_state(redis: Redis) -> RedisState:
+    """Look at all of it at once; *redis* is no client of the simulated processes."""
+    names = (keys.TASKS.name, keys.LATER.pattern, keys.QUEUED.pattern)
+    answer = redis.execute_command("EVAL", _LOOK, len(names), *names, keys.GROUP, NEVER_DECODE=True)
+    entries, pending, later, queued = readable(answer)
     return RedisState(
-        entries={entry_id: dict(fields) for entry_id, fields in readable(entries)},
+        entries={entry_id: _pairs(flat) for entry_id, flat in entries},
         pending={
-            row["message_id"]: Pending(
-                owner=row["consumer"], idle_ms=row["time_since_delivered"], deliveries=row["times_delivered"]
-            )
-            for row in rows
+            entry_id: Pending(owner=owner, idle_ms=idle, deliveries=deliveries)
+            for entry_id, owner, idle, deliveries in pending
         },
-        later=dict(later),
-        queued=queued,
+        later={key: float(score) for key, score in _pairs(later).items()},
+        queued=_pairs(queued),
     )
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+@functools.lru_cache(maxsize=2000)
+def _key_of(entry_id: str, fields: tuple[tuple[str, str], ...]) -> str:
+    return _RUNNER.key_of(Entry(entry_id=entry_id, fields=dict(fields)))
 
 
 def check_ownership(before: RedisState, after: RedisState, *, actor: str, step: str) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+import redis
 from redis.asyncio import Redis
 
 from consumer.cycle.catch_up import CatchUp
@@ -33,9 +35,7 @@ from tests.simulator.virtual_time import SimulatedLoop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.cycle.opening import Opened
     from consumer.delivery.lease import LeaseKeeper
-    from consumer.postgres.ledger import Cycle
 
 # Nobody's lease runs out by the servers' own clock: the scheduler decides when.
 LEASE = dt.timedelta(hours=6)
@@ -53,43 +53,29 @@ class World(msgspec.Struct):
 
     loop: SimulatedLoop
     redis: Redis
+    side_redis: redis.Redis  # for what is no step of a process: looking, and the beats
     sessions: Sessions
     seed: int
-    served: set[str] = msgspec.field(default_factory=set)  # occasions that a cycle was opened for, or joined
 
     def now(self) -> dt.datetime:
         return BEGINNING + dt.timedelta(seconds=self.loop.time())
 
 
-class SilentReporter(Reporter):
-    """Tells nobody anything, but remembers which requests were served."""
+async def _say_nothing(*_: Any, **__: Any) -> None:
+    """Whatever there is to report."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
 
-    async def publish(self, cycle_id: int) -> Cycle | None:
-        return None
-
-    async def event(self, *_: Any, **__: Any) -> None:
-        pass
-
-    async def pass_ended(self, cycle: Cycle) -> None:
-        pass
-
-    async def part_ended(self, *_: Any, **__: Any) -> None:
-        pass
-
-    async def part_failed(self, *_: Any, **__: Any) -> None:
-        pass
-
-    async def cycle_opened(self, opened: Opened) -> None:
-        self._world.served.add(opened.verdict)
+def silent_reporter() -> Reporter:
+    """A reporter none of whose methods does anything."""
+    names = [name for name, method in vars(Reporter).items() if inspect.iscoroutinefunction(method)]
+    made: Reporter = type("SilentReporter", (), dict.fromkeys(names, staticmethod(_say_nothing)))()
+    return made
 
 
 class SimulatedKeeper:
     """In place of LeaseKeeper: holds what it holds, and beats when the scheduler says so."""
 
-    def __init__(self, name: str, redis: Redis) -> None:
+    def __init__(self, name: str, redis: redis.Redis) -> None:
         self._name = name
         self._redis = redis
         self._beat = redis.register_script(task_stream.script_text("beat"))
@@ -108,10 +94,10 @@ class SimulatedKeeper:
         if entry_id in self.held:
             self.held.remove(entry_id)
 
-    async def beat(self) -> list[str]:
+    def beat(self) -> list[str]:
         """Renew all leases; return, and stop the work of, what is no longer ours."""
         asked = list(self.held)
-        lost = list(await self._beat(keys=task_stream.SCRIPT_KEYS, args=[keys.GROUP, self._name, *asked]))
+        lost = list(self._beat(keys=task_stream.SCRIPT_KEYS, args=[keys.GROUP, self._name, *asked]))
         for entry_id in lost:
             self._stop(entry_id, LeaseLost("another consumer holds the entry"))
         return lost
@@ -141,16 +127,16 @@ class VirtualWorker(Actor):
         self.slots = slots
         self._world = world
         self._stop = asyncio.Event()
-        redis = GatedRedis(self, world.redis, script_names())
-        self.stream = TaskStream(redis, redis, consumer=name, lease=LEASE)
-        self.keeper = SimulatedKeeper(name, world.redis)
+        client = GatedRedis(self, world.redis, script_names())
+        self.stream = TaskStream(client, client, consumer=name, lease=LEASE)
+        self.keeper = SimulatedKeeper(name, world.side_redis)
         pool: Any = GatedPool(self, world.sessions)
         services = Services(
             pool=pool, cache=cast("Any", None), massive=cast("Any", None), calendar=SCHEDULE.calendar,
             schedule=SCHEDULE, options=TaskOptions(), now=self._now,
         )  # fmt: skip
-        reporter = SilentReporter(world)
-        self._catch_up = CatchUp(pool, redis, self.stream, SCHEDULE, reporter, now=self._now) if catches_up else None
+        reporter = silent_reporter()
+        self._catch_up = CatchUp(pool, client, self.stream, SCHEDULE, reporter, now=self._now) if catches_up else None
         self._worker = Worker(
             self.stream, cast("LeaseKeeper", self.keeper), CycleRunner(services, self.stream, reporter),
             msgspec.structs.replace(OPTIONS, slots=slots), random=Random(f"{world.seed}/{name}"),

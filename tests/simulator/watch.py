@@ -1,0 +1,105 @@
+"""Watches the run: compares Redis before and after each step, and remembers what the end is judged by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.simulator.redis_state import NOTHING, OPEN, Violation, check_ownership, check_removed, read_state
+from tests.simulator.virtual_worker import VirtualWorker
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from consumer.tasks.part import PartContext
+    from tests.simulator.gated_postgres import Session
+    from tests.simulator.gates import Actor, Step
+
+MOST_TIMES_BEHIND = 3
+
+
+class Watch:
+    """What is known of the run so far. *violation*: what was noticed where nothing may be raised."""
+
+    def __init__(self, redis: Redis, ledger: Session) -> None:
+        self._redis = redis
+        self._ledger = ledger
+        self.state = NOTHING
+        self.figures: Counter[str] = Counter()
+        self.deliveries: Counter[str] = Counter()  # the highest delivery count, by the work's name
+        self.excused: Counter[str] = Counter()  # failed attempts that the simulator is to blame for, by work
+        self.messages: list[dict[str, str]] = []  # of parts, each once
+        self.violation: Violation | None = None
+        self._behind: Counter[str] = Counter()
+        self._running: dict[str, list[tuple[VirtualWorker, str]]] = {}
+
+    def look(self) -> None:
+        """Read what Redis holds now."""
+        self.state = read_state(self._redis)
+        for entry_id, held in self.state.pending.items():
+            key = self.state.key_of(entry_id) or entry_id
+            self.deliveries[key] = max(self.deliveries[key], held.deliveries)
+        for fields in self.state.entries.values():
+            if "part" in fields and fields not in self.messages:
+                self.messages.append(fields)
+
+    async def compare(self, actor: str, step: str) -> None:
+        """Hold what *actor* has done against what it may do. Raises Violation."""
+        before = self.state
+        self.look()
+        check_ownership(before, self.state, actor=actor, step=step)
+        await check_removed(self._ledger, before, self.state, step=f"{actor}: {step}")
+
+    def holds_all(self, worker: VirtualWorker) -> bool:
+        """Whether a beat of *worker* changes nothing but how long its entries have been idle."""
+        pending = self.state.pending
+        return all(
+            i in pending and pending[i].owner == worker.name and pending[i].lease_is_alive for i in worker.keeper.held
+        )
+
+    def excuse(self, entry_id: str) -> None:
+        self.excused[self.state.key_of(entry_id) or entry_id] += 1
+
+    def forgive_lost_fence(self) -> None:
+        """Redis has lost something: the counter may be behind once more."""
+        self._behind.clear()
+
+    def count(self, step: Step) -> None:
+        """Figures of what is interesting, by the replies."""
+        reply = str(step.result)
+        match step.name:
+            case "begin" if "DUPLICATE" in reply:
+                self.figures["duplicates dropped"] += 1
+            case "begin" | "settle" if "LOST" in reply:
+                self.figures[f"{step.name} refused"] += 1
+            case "fenced_write SELECT 1" if step.result is None and step.failure is None:
+                self.figures["stale writes rejected"] += 1
+            case "raise_fence":
+                self.figures["fence raised"] += 1
+            case "take_part SELECT part.state," if step.result is not None and step.result["state"] in OPEN:
+                self._note_behind(step.detail)
+
+    def _note_behind(self, part: str) -> None:
+        """Its token is no newer than the ledger's: a lost counter has to be lifted, not to be waited for."""
+        self._behind[part] += 1
+        if self._behind[part] > MOST_TIMES_BEHIND:
+            self.violation = Violation(
+                f"part {part} is told for the {self._behind[part]}th time that its fence is behind"
+            )
+
+    def note_run(self, actor: Actor, ctx: PartContext) -> None:
+        """A part begins. It must not be under way by another entry: one work is done once at a time."""
+        assert isinstance(actor, VirtualWorker)
+        self.figures["parts run"] += 1
+        key = ctx.part.key
+        entry_id = next((i for i in actor.keeper.held if self.state.key_of(i) == key), "")
+        for other, running in self._running.setdefault(key, []):
+            if running != entry_id and self._holds(actor, entry_id) and self._holds(other, running):
+                self.violation = Violation(f"{key} is run by {actor.name} while {other.name} runs it, both alive")
+        self._running[key].append((actor, entry_id))
+
+    def _holds(self, worker: VirtualWorker, entry_id: str) -> bool:
+        held = self.state.pending.get(entry_id)
+        owned = held is not None and held.owner == worker.name and held.lease_is_alive
+        # Of an entry that somebody deleted nothing keeps a second one from being begun.
+        return owned and worker.moves and entry_id in worker.keeper.held and entry_id in self.state.entries
