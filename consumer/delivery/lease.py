@@ -37,6 +37,7 @@ TIMEOUT = 1 / 8
 REPEAT_AFTER = 1 / 16
 GIVE_UP_AT = 0.65
 LEAST_TIMEOUT_S = 0.05
+BEATEN_AT_ONCE = 500  # a command may not hold up the server
 WEDGED_EXIT_CODE = 75
 
 
@@ -122,11 +123,12 @@ class LeaseKeeper:
             self._tell(held, DeadlinePassed(f"no end after {held.allowed_s:g} s"))
 
     def _beat_all(self) -> bool:
-        """Renew all leases in one round trip; whether Redis answered."""
+        """Renew all leases, in one round trip unless they are very many; whether Redis answered."""
         with self._lock:
             ids = list(self._held)
-        if not ids:
-            return True
+        return all(self._beat_some(ids[first : first + BEATEN_AT_ONCE]) for first in range(0, len(ids), BEATEN_AT_ONCE))
+
+    def _beat_some(self, ids: list[str]) -> bool:
         sent_at = time.monotonic()
         try:
             lost: Any = self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from loguru import logger
@@ -21,11 +21,13 @@ from consumer.delivery.group_commit import GroupCommit
 from producers import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from redis.asyncio import Redis
 
     from consumer.delivery.settle import Verdict
+
+T = TypeVar("T")
 
 SCRIPTS = (
     "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
@@ -39,8 +41,9 @@ SCRIPT_KEYS = [
     keys.DEAD.name,
     keys.FENCE.pattern,
 ]
-# No command may hold up the others for long, however much is pending or ends at once: about a millisecond each.
+# No command may hold up the others for long, however much is sent, pending or ends at once (bench/delivery/pending.py).
 AT_ONCE = 50
+SENT_AT_ONCE = 500
 LOOKED_AT = 1000
 MOST_PROMOTED = 100
 LOOKS_A_CLAIM = 10
@@ -197,11 +200,11 @@ class TaskStream:
     async def enqueue(self, messages: Iterable[Outgoing]) -> int:
         """Send what is not under way already; return how many were new."""
         arguments = [message.as_script_argument() for message in messages]
-        return int(await self._run("enqueue", _json(arguments))) if arguments else 0
+        return sum([int(await self._run("enqueue", _json(some))) for some in _portions(arguments)])
 
     async def withdraw(self, work: Sequence[str]) -> int:
         """Take back the messages of the *work* with these keys, queued, held or due later; how many there were."""
-        return int(await self._run("withdraw", *work)) if work else 0
+        return sum([int(await self._run("withdraw", *some)) for some in _portions(work)])
 
     async def promote(self) -> int:
         """Move what has become due into the stream."""
@@ -249,6 +252,10 @@ async def _execute(client: Any, *command: object) -> Any:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[first : first + SENT_AT_ONCE] for first in range(0, len(items), SENT_AT_ONCE))
 
 
 def _array(items: list[bytes]) -> bytes:

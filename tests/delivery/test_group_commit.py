@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from consumer.delivery.group_commit import GroupCommit
 from consumer.delivery.settle import Verdict
-from consumer.delivery.task_stream import AT_ONCE
+from consumer.delivery.task_stream import AT_ONCE, SENT_AT_ONCE
 from producers import keys
 from tests.delivery.consumers import (
     LONG_LEASE,
@@ -187,3 +187,12 @@ async def test_a_lease_that_ran_out_is_taken_over_while_new_work_never_ends(redi
             await until(lambda: at_rest(redis), what="the end of everything")
             last = consumer.handler.tasks.index("left behind")
     assert last < len(consumer.handler.tasks) - 1, "before the stream was empty"
+
+
+async def test_more_than_one_call_may_carry_is_sent_and_withdrawn_whole(each_url: str, each_redis: Redis) -> None:
+    many = [message(f"task {number}") for number in range(2 * SENT_AT_ONCE + 1)]
+    async with stream_of(each_url) as stream:
+        assert await stream.enqueue(many) == len(many)
+        assert await each_redis.xlen(keys.TASKS.name) == len(many)
+        assert await stream.withdraw([one.key for one in many]) == len(many)
+        assert await at_rest(each_redis)
