@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 SCRIPTS = (
     "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
-    "withdraw",
+    "withdraw", "send_again",
 )  # fmt: skip
 SCRIPT_KEYS = [
     keys.TASKS.name,
@@ -224,11 +224,17 @@ class TaskStream:
         return sum([int(await self._run("collect", milliseconds, stream=name)) for name in streams])
 
     async def sweep(self) -> None:
-        """Forget the identities of entries that somebody deleted."""
+        """Forget the identities of entries that somebody deleted, and send again what nobody would ever be given."""
         for what in ("queued", "later"):
             cursor = "0"
             while (cursor := await self._run("sweep", what, cursor)) != "0":
                 pass
+        cursor, sent = "-", 0
+        while cursor:
+            cursor, some = await self._run("send_again", cursor)
+            sent += some
+        if sent:
+            logger.warning("stranded_entries_sent_again", entries=sent)
 
     async def leave(self, *, stream: str = keys.TASKS.name) -> int:
         """Hand back, uncounted, what this consumer holds, or remove it when that is nothing; how many it held."""
