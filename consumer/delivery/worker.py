@@ -136,7 +136,8 @@ class Worker:
         return taken
 
     async def _read(self, free: int) -> list[Entry]:
-        entries = await self._stream.read(free, block=BLOCK)
+        look_in_s = min(self._promote_at, self._claim_at) - asyncio.get_running_loop().time()
+        entries = await self._stream.read(free, block=min(BLOCK, dt.timedelta(seconds=max(look_in_s, 0.0))))
         if not entries:
             self._promote_at = self._claim_at = 0.0
         return entries
