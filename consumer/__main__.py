@@ -6,13 +6,16 @@ import asyncio
 import os
 import sys
 
+from consumer.checks.start_up import StartRefused
+from consumer.postgres.migrate import SchemaMismatch
+from consumer.runtime import Stopped
 from consumer.service import run_consumer
 from consumer.settings import BadSettings, Settings, read_settings
 from producers.logs import configure_logs
 
 
 def main() -> int:
-    """Run until stopped; exit 2 with every problem when the settings are refused."""
+    """Run until stopped; exit 2 with every problem when the settings are refused, 1 when the servers are not fit."""
     try:
         settings = read_settings(os.environ)
     except BadSettings as refused:
@@ -24,7 +27,13 @@ def main() -> int:
         return 2
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
-    asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
+    try:
+        asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
+    except Stopped:
+        return 0
+    except (StartRefused, SchemaMismatch) as refused:
+        sys.stderr.write(f"this service does not start here:\n{refused}\n")
+        return 1
     return 0
 
 

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import datetime as dt
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
+
+T = TypeVar("T")
 
 COMMAND_TIMEOUT_S = 5.0
 
@@ -30,6 +32,24 @@ def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.as
         retry=Retry(NoBackoff(), 0), health_check_interval=0,
         encoding_errors="replace",  # one value that is no UTF-8 must not make a whole read fail
     )  # fmt: skip
+
+
+class Stopped(Exception):
+    """The process was told to stop before it had come up."""
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """Return what *work* gives. Raises Stopped, with *work* cancelled, when *stop* is set first."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Stopped
+        return working.result()
+    finally:
+        working.cancel()
+        stopped.cancel()
+        await asyncio.gather(working, stopped, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ import redis
 import redis.asyncio
 from loguru import logger
 
+from consumer.checks import start_up
 from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.reporting import Reporter
 from consumer.cycle.runner import CycleRunner
@@ -30,7 +31,7 @@ from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_redis, stop_signals, utc_now
+from consumer.runtime import connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.tasks.part import Services, TaskOptions
 from consumer.web.app import serve_http
@@ -85,10 +86,15 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
     schedule = Schedule(calendar, settings.rules)
     async with contextlib.AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
-        pool = await open_pool(settings.database_url, lease=settings.lease, size=settings.parts_at_once + 4)
-        stack.push_async_callback(pool.close)
-        await migrate(pool)
         commands = await stack.enter_async_context(connect_redis(settings.redis_url))
+        await unless_stopped(stop, start_up.wait_for_redis(commands))
+        await start_up.refuse_unfit_redis(commands, allow_eviction=settings.allow_eviction)
+        size = settings.parts_at_once + 4
+        pool = await unless_stopped(stop, open_pool(settings.database_url, lease=settings.lease, size=size))
+        stack.push_async_callback(pool.close)
+        await start_up.refuse_unfit_postgres(pool)
+        await migrate(pool)
+        await start_up.note_clocks(commands, pool, now=utc_now)
         blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
         cache = stack.enter_context(redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=30))
         web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))

@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     max_deliveries: int
     catch_up: bool
+    allow_eviction: bool
     http_host: str
     http_port: int
     api_token: str | None
@@ -234,6 +235,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MAINTENANCE_CATCH_UP", field="catch_up", default="on", read=_switch,
         meaning="off: no cycle begins by calendar and ledger alone, only by events and requests",
+    ),
+    Setting(
+        name="MAINTENANCE_ALLOW_EVICTION", field="allow_eviction", default="off", read=_switch,
+        meaning="on: run on a Redis whose maxmemory-policy is not noeviction, and may lose work by it",
     ),
     Setting(
         name="HTTP_HOST", field="http_host", default="127.0.0.1", read=_text,

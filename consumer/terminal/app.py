@@ -16,6 +16,8 @@ from consumer.postgres.dead_letters import Selection
 from consumer.settings import BadSettings, Settings, read_settings
 from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import dead_letters as dead_letters_verb
+from consumer.terminal import doctor as doctor_verb
+from consumer.terminal import pending as pending_verb
 from consumer.terminal import run as run_verb
 from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
@@ -80,6 +82,22 @@ def trigger(
     """Ask for a cycle; asking twice does no work twice."""
     request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait)
     return asyncio.run(trigger_verb.send(settings_or_exit(), request))
+
+
+@app.command
+def pending(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Show who holds which work, and what waits; exits 3 when nobody alive holds something."""
+    return asyncio.run(pending_verb.show(settings_or_exit(), as_json=json))
+
+
+@app.command
+def doctor(
+    *,
+    offline: Annotated[bool, Parameter(help="do not ask the vendor", negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Check everything this service stands on; exits 3 when a promise cannot be kept, 4 when a server is away."""
+    return asyncio.run(doctor_verb.examine(settings_or_exit(), as_json=json, offline=offline))
 
 
 @app.command

@@ -123,7 +123,7 @@ def _print(letters: Sequence[KeptLetter]) -> None:
                 str(letter.dead_letter_id), f"{letter.dead_at:%Y-%m-%d %H:%M:%S}", _what(letter),
                 str(letter.deliveries), letter.fingerprint, letter.reason + _settled(letter),
             )  # fmt: skip
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table, highlight=False, markup=False)
     for cause, count in seen.items():
         if count > SHOWN_OF_A_CAUSE:

@@ -18,12 +18,14 @@ from loguru import logger
 from redis.asyncio import Redis
 from rich.console import Console
 
+from consumer.checks import start_up
+from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.ledger import Pool
-from consumer.postgres.migrate import migrate
+from consumer.postgres.migrate import SchemaMismatch, migrate
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_redis, stop_signals, utc_now
+from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.terminal.children import Child, ChildFailed
 from consumer.terminal.progress import display_for
@@ -74,7 +76,9 @@ async def run(settings: Settings, options: RunOptions) -> int:
             async with contextlib.AsyncExitStack() as stack:
                 running = await _bring_up(settings, options, console, stack, stop)
                 return await _follow(running, options, stop)
-        except (EmbeddedError, ChildFailed, RequestRefused) as error:
+        except Stopped:
+            return EXIT_OK
+        except (EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch) as error:
             console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
             return EXIT_FAILED
         except OSError as error:
@@ -87,10 +91,14 @@ async def _bring_up(
 ) -> Running:
     console.print(f"[bold]data maintenance[/] · {_sources(settings, options)}", highlight=False)
     servers = await stack.enter_async_context(started(settings))
-    pool = await open_pool(servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
-    stack.push_async_callback(pool.close)
-    await migrate(pool)
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
+    await unless_stopped(stop, start_up.wait_for_redis(redis))
+    await start_up.refuse_unfit_redis(redis, allow_eviction=settings.allow_eviction)
+    opening = open_pool(servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
+    pool = await unless_stopped(stop, opening)
+    stack.push_async_callback(pool.close)
+    await start_up.refuse_unfit_postgres(pool)
+    await migrate(pool)
     calendar = build_calendar(settings)
     schedule = Schedule(calendar, settings.rules)
     monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)

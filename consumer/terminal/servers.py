@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.embedded.data_dir import DataDirLock
+from consumer.embedded.data_dir import DataDirLock, make_data_dir
 from consumer.embedded.keep_alive import keep_alive
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
@@ -66,6 +66,7 @@ async def started(settings: Settings) -> AsyncIterator[Servers]:
             stack.push_async_callback(server.stop)
         await stack.enter_async_context(_watched(wanted))
         servers = _addresses(settings, wanted)
+        make_data_dir(settings.data_dir)  # not made by anybody else where both servers are the operator's own
         (settings.data_dir / ADDRESSES).write_bytes(msgspec.json.encode(servers))
         yield servers
 

@@ -1,0 +1,75 @@
+"""Checks the PostgreSQL server: a version that is tested, takes writes, keeps commits, has room; and its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from consumer.checks.finding import Finding, ok, refused, warning
+from consumer.postgres.migrate import migrations
+
+if TYPE_CHECKING:
+    from consumer.postgres.ledger import Pool
+
+OLDEST_TESTED = 15
+CONNECTIONS_NEEDED = 10
+
+
+async def check_postgres(pool: Pool) -> list[Finding]:
+    """Ask the server and judge. Raises one of CONNECTION_ERRORS where it does not answer."""
+    row = await pool.fetchrow(
+        """
+        SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS words,
+               pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS read_only,
+               current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
+               current_setting('max_connections')::int AS connections,
+               (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connected,
+               pg_database_size(current_database()) AS bytes,
+               (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb
+        """
+    )
+    assert row is not None, "a SELECT without FROM has a row"
+    return [_version(row), _writable(row), _durable(row), _room(row)]
+
+
+def _version(row: Any) -> Finding:
+    seen = row["words"] + (f", TimescaleDB {row['timescaledb']}" if row["timescaledb"] else "")
+    if row["version"] < OLDEST_TESTED * 10_000:
+        return warning("postgresql version", seen, f"this service is tested on PostgreSQL {OLDEST_TESTED} and newer")
+    return ok("postgresql version", f"{seen}, database of {row['bytes'] / 2**20:,.0f} MB")
+
+
+def _writable(row: Any) -> Finding:
+    if row["read_only"]:
+        return refused("postgresql role", "read-only", "a standby takes no writes: set DATABASE_URL to the primary")
+    return ok("postgresql role", "takes writes")
+
+
+def _durable(row: Any) -> Finding:
+    check = "postgresql durability"
+    off = [name for name in ("fsync", "synchronous_commit") if row[name] == "off"]
+    if off:
+        seen = " and ".join(f"{name} off" for name in off)
+        return warning(check, seen, "a power loss takes back what was acknowledged: set them to on")
+    return ok(check, "commits are written through")
+
+
+def _room(row: Any) -> Finding:
+    check, free = "postgresql connections", row["connections"] - row["connected"]
+    seen = f"{row['connected']} of {row['connections']} in use"
+    if free < CONNECTIONS_NEEDED:
+        return warning(check, seen, "a worker takes MAINTENANCE_PARTS_AT_ONCE + 4: raise max_connections or end others")
+    return ok(check, seen)
+
+
+async def check_schema(pool: Pool) -> Finding:
+    """Whether the migrations applied are those of this version. Raises one of CONNECTION_ERRORS."""
+    check = "postgresql schema"
+    if await pool.fetchval("SELECT to_regclass('schema_migration') IS NULL"):
+        return warning(check, "not made yet", "the first consumer makes it: start one")
+    applied = {row["name"] for row in await pool.fetch("SELECT name FROM schema_migration")}
+    packaged = {migration.name for migration in migrations()}
+    if newer := sorted(applied - packaged):
+        return refused(check, f"has {', '.join(newer)}", "a newer version made it: run that one, or another database")
+    if missing := sorted(packaged - applied):
+        return warning(check, f"lacks {', '.join(missing)}", "the next start of a consumer brings it up to date")
+    return ok(check, f"{len(applied)} migrations, all applied")

@@ -1,0 +1,70 @@
+"""Refuses to start on servers on which a promise of this service cannot be kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from redis.exceptions import AuthenticationError, RedisError
+
+from consumer.checks.clocks import check_postgres_clock, check_redis_clock
+from consumer.checks.finding import Finding, Level
+from consumer.checks.postgres_server import check_postgres
+from consumer.checks.redis_server import check_redis
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.postgres.ledger import Pool
+
+LONGEST_WAIT_S = 5.0
+
+
+class StartRefused(Exception):
+    """The servers are not fit for this service; the text holds one line a finding, with its cure."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(f"{one.check}: {one.seen}. {one.cure}" for one in findings))
+        self.findings = findings
+
+
+async def wait_for_redis(redis: Redis) -> None:
+    """Return once Redis answers; waits (and says so) while it starts or loads. Raises on refused credentials."""
+    delay = 0.1
+    while True:
+        try:
+            await redis.info("server")
+            return
+        except AuthenticationError:
+            raise
+        except RedisError as error:
+            logger.warning("redis_not_reachable", reason=str(error), retry_in_s=round(delay, 1))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LONGEST_WAIT_S)
+
+
+async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
+    """Log what is doubtful about Redis. Raises StartRefused."""
+    _judge(await check_redis(redis, allow_eviction=allow_eviction))
+
+
+async def refuse_unfit_postgres(pool: Pool) -> None:
+    """Log what is doubtful about PostgreSQL. Raises StartRefused."""
+    _judge(await check_postgres(pool))
+
+
+async def note_clocks(redis: Redis, pool: Pool, *, now: Callable[[], dt.datetime]) -> None:
+    """Log clocks that differ."""
+    _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
+
+
+def _judge(findings: list[Finding]) -> None:
+    for one in findings:
+        if one.level in (Level.WARNING, Level.UNKNOWN):
+            logger.warning("start_check", check=one.check, seen=one.seen, cure=one.cure, runbook="start-refused")
+    if unfit := [one for one in findings if one.level is Level.REFUSED]:
+        raise StartRefused(unfit)

@@ -1,0 +1,53 @@
+"""Checks what lies outside the two servers: the calendar's horizon, the disk, and the vendor's key and plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from typing import TYPE_CHECKING
+
+from consumer.checks.finding import Finding, ok, refused, unknown, warning
+from consumer.massive.errors import KeyRejected, MassiveError, NotEntitled, NotYetPublished
+from market.trading_calendar import TradingCalendar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.massive.client import MassiveClient
+
+HORIZON = dt.timedelta(days=365)
+LEAST_FREE_GB = 2.0
+
+
+def check_calendar(today: dt.date) -> Finding:
+    """How far the trading calendar reaches beyond *today*, a New York date."""
+    last_day = TradingCalendar.LAST_DAY
+    left = last_day - today
+    if left < HORIZON:
+        return warning("trading calendar", f"ends on {last_day}", "upgrade this service: its calendar has to know more")
+    return ok("trading calendar", f"reaches to {last_day}")
+
+
+def check_disk(data_dir: Path) -> Finding:
+    """Room where the embedded servers keep their data."""
+    check = "disk of DATA_DIR"
+    if not data_dir.exists():
+        return ok(check, "not made yet")
+    free_gb = shutil.disk_usage(data_dir).free / 2**30
+    if free_gb < LEAST_FREE_GB:
+        return warning(check, f"{free_gb:.1f} GB free", "a year of the market takes about 6 GB: make room, or move it")
+    return ok(check, f"{free_gb:,.0f} GB free")
+
+
+async def check_vendor(massive: MassiveClient, *, last_completed: dt.date) -> Finding:
+    """One cheap request: the splits of one day, which every plan includes."""
+    check = "vendor key"
+    try:
+        await massive.list_splits(last_completed, last_completed)
+    except KeyRejected as error:
+        return refused(check, str(error), "set a valid MASSIVE_API_KEY and start again")
+    except (NotEntitled, NotYetPublished) as error:
+        return warning(check, str(error), "the plan behind the key does not include it: days stay partial")
+    except MassiveError as error:
+        return unknown(check, f"{type(error).__name__}: {error}", "look at MASSIVE_BASE_URL and the network")
+    return ok(check, "accepted")

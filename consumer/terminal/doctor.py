@@ -1,0 +1,140 @@
+"""`maintenance doctor`: every check, one line each, with the cure of what is not as it should be."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from consumer.checks import clocks, orphans, surroundings
+from consumer.checks.finding import Finding, Level, ok, refused
+from consumer.checks.postgres_server import check_postgres, check_schema
+from consumer.checks.redis_server import check_redis
+from consumer.massive.budget import UnlimitedBudget
+from consumer.massive.client import MassiveClient
+from consumer.massive.transport import Patience, open_session
+from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.runtime import connect_redis, utc_now
+from consumer.settings import VENDOR_URL, build_calendar
+from consumer.terminal.reach import reach_postgres
+from consumer.terminal.servers import NotRunning, locate
+from market.calendar_errors import CalendarError
+from market.trading_calendar import NEW_YORK
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from consumer.postgres.ledger import Pool
+    from consumer.settings import Settings
+
+EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+COLOURS = {
+    Level.OK: "green", Level.UNKNOWN: "yellow", Level.WARNING: "yellow", Level.REFUSED: "red", Level.UNREACHABLE: "red",
+}  # fmt: skip
+
+
+async def examine(settings: Settings, *, as_json: bool, offline: bool) -> int:
+    """Print the findings; 3 when one is refused, 4 when a server does not answer. The other checks run all the same."""
+    findings = await _all_findings(settings, offline=offline)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(findings)).decode() + "\n")
+    else:
+        _print(Console(width=None if sys.stdout.isatty() else 200), findings)
+    levels = {one.level for one in findings}
+    if Level.UNREACHABLE in levels:
+        return EXIT_UNREACHABLE
+    return EXIT_FINDING if Level.REFUSED in levels else 0
+
+
+async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        servers = locate(settings)
+    except NotRunning as error:
+        findings.append(Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(error)))
+    else:
+        async with contextlib.AsyncExitStack() as stack:
+            redis = await stack.enter_async_context(connect_redis(servers.redis_url))
+            pool = await _pool(stack, servers.database_url, findings)
+            findings += await _redis_findings(redis, settings)
+            if pool is not None:
+                findings += await _ledger_findings(pool, redis)
+    findings += _calendar_findings(settings)
+    if settings.redis_url is None or settings.database_url is None:
+        findings.append(surroundings.check_disk(settings.data_dir))
+    return [*findings, await _vendor_finding(settings, offline=offline)]
+
+
+async def _pool(stack: contextlib.AsyncExitStack, dsn: str, findings: list[Finding]) -> Pool | None:
+    try:
+        return await stack.enter_async_context(await reach_postgres(dsn))
+    except CONNECTION_ERRORS as error:
+        findings.append(_away("postgresql", error, "start it, or correct DATABASE_URL"))
+        return None
+
+
+async def _redis_findings(redis: Redis, settings: Settings) -> list[Finding]:
+    try:
+        return [
+            *await check_redis(redis, allow_eviction=settings.allow_eviction),
+            *await orphans.check_groups(redis),
+            await orphans.check_pending(redis, lease=settings.lease),
+            await orphans.check_identities(redis),
+            await clocks.check_redis_clock(redis, now=utc_now),
+        ]
+    except RedisError as error:
+        return [_away("redis", error, "start it, or correct REDIS_URL")]
+
+
+async def _ledger_findings(pool: Pool, redis: Redis) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        findings += [*await check_postgres(pool), await clocks.check_postgres_clock(pool, now=utc_now)]
+        schema = await check_schema(pool)
+        findings.append(schema)
+        if schema.level is Level.OK:
+            findings.append(await orphans.check_dead_letters(pool))
+            with contextlib.suppress(RedisError):  # told by the checks of Redis already
+                findings.append(await orphans.check_parts(pool, redis))
+    except CONNECTION_ERRORS as error:
+        findings.append(_away("postgresql", error, "start it, or correct DATABASE_URL"))
+    return findings
+
+
+def _away(server: str, error: BaseException, cure: str) -> Finding:
+    return Finding(check=server, level=Level.UNREACHABLE, seen=f"{type(error).__name__}: {error}", cure=cure)
+
+
+def _calendar_findings(settings: Settings) -> list[Finding]:
+    try:
+        build_calendar(settings)
+    except CalendarError as error:
+        return [refused("calendar overrides", str(error), "correct the file that TRADING_CALENDAR_OVERRIDES names")]
+    return [surroundings.check_calendar(utc_now().astimezone(NEW_YORK).date())]
+
+
+async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
+    if settings.api_key is None:
+        return ok("vendor key", "none set: the simulated market is used")
+    if offline:
+        return ok("vendor key", "not asked (--offline)")
+    async with open_session(max_in_flight=1) as http:
+        massive = MassiveClient(
+            http, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key, budget=UnlimitedBudget(),
+            max_in_flight=1, patience=Patience(tries=1, rate_limited_tries=1),
+        )  # fmt: skip
+        day = build_calendar(settings).last_completed(utc_now())
+        return await surroundings.check_vendor(massive, last_completed=day)
+
+
+def _print(console: Console, findings: list[Finding]) -> None:
+    table = Table("check", "", "seen", box=None, pad_edge=False)
+    for one in findings:
+        seen = one.seen + (f"\n→ {one.cure}" if one.cure else "")
+        table.add_row(one.check, f"[{COLOURS[one.level]}]{one.level}[/]", seen)
+    console.print(table, highlight=False)

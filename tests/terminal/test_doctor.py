@@ -1,0 +1,106 @@
+"""The verbs `doctor` and `pending` as a person at a terminal has them, and a start on an unfit server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.delivery.task_stream import TaskStream
+from tests.checks.test_pending_work import LEASE, part
+from tests.delivery.consumers import read_one
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    Run = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def run(postgres_dsn: str, redis_url: str) -> Run:
+    """Runs a module of ours; returns exit code, output and errors."""
+
+    async def run_module(module: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, **environment},
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    return run_module
+
+
+async def test_doctor_finds_servers_fit_and_tells_each_check_in_a_line(run: Run) -> None:
+    code, out, err = await run("consumer.terminal", "doctor", "--offline")
+    assert (code, err) == (0, "")
+    for check in ("redis eviction", "redis clock", "postgresql role", "postgresql schema", "trading calendar"):
+        assert check in out
+    _, out, _ = await run("consumer.terminal", "doctor", "--offline", "--json")
+    findings: list[dict[str, Any]] = json.loads(out)
+    assert {"check", "level", "seen", "cure"} == set(findings[0])
+    assert all(one["cure"] for one in findings if one["level"] != "ok")
+
+
+async def test_doctor_exits_3_for_what_breaks_a_promise_and_4_for_a_server_that_is_away(run: Run, redis: Redis) -> None:
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        code, out, _ = await run("consumer.terminal", "doctor", "--offline")
+        assert (code, "CONFIG SET maxmemory-policy noeviction" in out) == (3, True)
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+    code, out, _ = await run("consumer.terminal", "doctor", "--offline", REDIS_URL="redis://127.0.0.1:1/0")
+    assert (code, "correct REDIS_URL" in out, "postgresql role" in out) == (4, True, True)
+    gone = "postgresql://127.0.0.1:1/x"
+    code, out, _ = await run("consumer.terminal", "doctor", "--offline", DATABASE_URL=gone)
+    assert (code, "correct DATABASE_URL" in out, "redis eviction" in out) == (4, True, True)
+
+
+async def test_a_consumer_and_a_run_refuse_a_redis_that_evicts_with_the_cure(
+    run: Run, redis: Redis, tmp_path: Path
+) -> None:
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR")
+        assert (code, "maxmemory-policy noeviction" in err, "Traceback" in err) == (1, True, False)
+        code, out, err = await run("consumer.terminal", "run", "--once", DATA_DIR=str(tmp_path / "new"))
+        assert (code, "maxmemory-policy noeviction" in out, "Traceback" in err) == (1, True, False)
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+
+
+async def test_a_consumer_that_waits_for_its_servers_stops_when_told_to(run: Run) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "consumer", "--no-http", stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert b"redis_not_reachable" in await process.stderr.readline()
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+
+
+async def test_pending_tells_who_holds_what_and_what_waits(run: Run, redis: Redis) -> None:
+    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    await stream.ensure_group()
+    await stream.enqueue([part("batch:0001"), part("batch:0002")])
+    entry = await read_one(stream)
+    code, out, _ = await run("consumer.terminal", "pending")
+    assert code == 0
+    assert "2025-11-11 volume_slots batch:0001" in out
+    assert "worker-1" in out
+    assert "1 queued, 0 parked" in out
+    await redis.xclaim("maintenance:tasks", "maintenance", "worker-1", 0, [entry.entry_id], idle=60_000, justid=True)
+    code, out, _ = await run("consumer.terminal", "pending", "--json")
+    assert code == 3
+    assert json.loads(out)["held"][0]["work"]["part"] == "batch:0001"
