@@ -33,7 +33,10 @@ RULE_MESSAGE = Outgoing(
 
 # A fault that aims at a step of this name waits so many steps for one.
 PATIENCE = 40
-CRITICAL = ("settle", "COMMIT", "fenced_write SELECT", "take_part UPDATE", "begin", "vendor", "XREADGROUP")
+CRITICAL = (
+    ("settle", ""), ("settle", '"fields"'), ("settle", '"fields"'), ("COMMIT", ""), ("COMMIT", ""), ("vendor", ""),
+    ("vendor", ""), ("fenced_write SELECT", ""), ("take_part UPDATE", ""), ("begin", ""), ("XREADGROUP", ""),
+)  # fmt: skip
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,18 +45,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     at: int
     kind: str
-    aim: str
+    aim: tuple[str, str]  # parts of the step's name and of its detail
     seed: str
 
 
-def draw_faults(seed: int, *, parts: int) -> list[Fault]:
+def draw_faults(seed: int, *, parts: int, may_lose: bool) -> list[Fault]:
+    """The faults of *seed*, in the order of their time; *may_lose*: also such as take messages out of Redis."""
     random = Random(f"{seed}/faults")
-    kinds = random.choices(list(KINDS), [weight for weight, _ in KINDS.values()], k=random.randint(5, 20))
+    possible = [kind for kind in KINDS if may_lose or kind not in NEEDS_CATCH_UP]
+    kinds = random.choices(possible, [KINDS[kind][0] for kind in possible], k=random.randint(6, 20))
     steps = sorted(random.randint(5, 20 + 13 * parts) for _ in kinds)
     return [
         Fault(
             number=number, at=at, kind=kind, seed=f"{seed}/{number}",
-            aim=random.choice(CRITICAL) if kind in AIMED and random.random() < 0.7 else "",
+            aim=random.choice(CRITICAL) if kind in AIMED and random.random() < 0.8 else ("", ""),
         )
         for number, (at, kind) in enumerate(zip(steps, kinds, strict=True), start=1)
     ]  # fmt: skip
@@ -64,7 +69,8 @@ def target(stage: Stage, fault: Fault) -> Step | None:
     random = Random(f"{fault.seed}/target/{stage.number}")
     steps = [step for worker in stage.moving() for step in worker.steps if step.phase is not Phase.OVER]
     work = [step for step in steps if not step.is_poll]
-    aimed = [step for step in steps if fault.aim in step.name] if fault.aim else work or steps
+    name, detail = fault.aim
+    aimed = [step for step in steps if name in step.name and detail in step.detail] if name else work or steps
     return random.choice(aimed) if aimed else None
 
 
@@ -104,13 +110,24 @@ async def freeze(stage: Stage, random: Random, step: Step | None) -> None:
         pending = stage.watch.state.pending
         return any(entry_id not in pending or pending[entry_id].owner != worker.name for entry_id in held)
 
-    if random.random() < 0.75:
+    def over() -> bool:
+        return all(entry_id not in stage.watch.state.pending for entry_id in held)
+
+    if random.random() < 0.85:
         stage.follow_up(random.randint(0, 10), "its leases run out", lambda: stage.expire(worker))
         if random.random() < 0.3:
             stage.follow_up(random.randint(5, 30), "its sessions end", lambda: stage.end_sessions(worker))
-        stage.follow_up(150, "it wakes", lambda: stage.wake(worker), once=taken_over, delay=random.randint(0, 12))
+        once = random.choice((taken_over, over))
+        stage.follow_up(150, "it wakes", lambda: stage.wake(worker), once=once, delay=random.randint(0, 12))
     else:
         stage.follow_up(random.randint(1, 20), "it wakes", lambda: stage.wake(worker))
+
+
+async def slow_down(stage: Stage, random: Random, step: Step | None) -> None:
+    """One request is on its way for long, while everything else goes on."""
+    if step is not None and step.phase is Phase.WAITING:
+        step.not_before = stage.number + random.randint(5, 40)
+        stage.log.note(stage.number, step.actor.name, step.name, "is slow")
 
 
 async def lose_request(stage: Stage, random: Random, step: Step | None) -> None:
@@ -151,7 +168,8 @@ async def stop(stage: Stage, random: Random, step: Step | None) -> None:
 
 async def duplicate(stage: Stage, random: Random, step: Step | None) -> None:
     """A message comes once more: of work that waits, is being done, or was done long ago."""
-    here = [fields for fields in stage.watch.state.entries.values() if "part" in fields]
+    state = stage.watch.state
+    here = [fields for i, fields in state.entries.items() if "part" in fields and i in state.pending]
     known = here if here and random.random() < 0.7 else stage.watch.messages
     if known:
         fields = random.choice(known)
@@ -262,19 +280,20 @@ async def forget_scripts(stage: Stage, random: Random, step: Step | None) -> Non
     await stage.redis.script_flush()
 
 
-AIMED = {"crash", "freeze", "lose_request", "lose_reply", "stop", "mute_redis"}
+AIMED = {"crash", "slow_down", "freeze", "lose_request", "lose_reply", "stop", "mute_redis"}
 # Only the reconciler brings back what these take away.
 NEEDS_CATCH_UP = {"delete_by_hand", "flush", "roll_back"}
 BY_HAND = {*NEEDS_CATCH_UP, "move_by_hand", "lose_group"}
 KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[None]]]] = {
     "crash": (8, crash),
     "freeze": (12, freeze),
+    "slow_down": (10, slow_down),
     "lose_request": (2, lose_request),
     "lose_reply": (3, lose_reply),
     "mute_redis": (1, mute_redis),
     "pass_deadline": (1, pass_deadline),
     "stop": (1.5, stop),
-    "duplicate": (4, duplicate),
+    "duplicate": (5, duplicate),
     "ask": (1.5, ask),
     "ask_nonsense": (1, ask_nonsense),
     "ask_by_rule": (0.7, ask_by_rule),
@@ -284,7 +303,7 @@ KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[N
     "move_by_hand": (0.5, move_by_hand),
     "delete_by_hand": (0.4, delete_by_hand),
     "lose_group": (0.5, lose_group),
-    "flush": (0.5, flush),
-    "roll_back": (1, roll_back),
+    "flush": (1.5, flush),
+    "roll_back": (3, roll_back),
     "forget_scripts": (0.4, forget_scripts),
 }

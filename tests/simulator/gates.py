@@ -37,6 +37,7 @@ class Step:
     ) -> None:  # fmt: skip
         self.actor, self.server, self.name, self.detail, self.connection = actor, server, name, detail, connection
         self.run = run
+        self.not_before = 0  # held back until this step of the schedule
         self.locks = False  # a SELECT that takes a lock
         self.phase = Phase.WAITING
         self.reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

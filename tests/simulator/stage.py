@@ -174,6 +174,7 @@ class Stage:
 
     async def wake(self, worker: VirtualWorker) -> None:
         worker.frozen = False
+        worker.no_beat_before = self.number + self.random.choice((0, 10, 30))
 
     async def end_sessions(self, worker: VirtualWorker) -> None:
         """What idle_in_transaction_session_timeout does."""

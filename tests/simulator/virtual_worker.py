@@ -125,6 +125,7 @@ class VirtualWorker(Actor):
         self.weight = weight
         self.skew = dt.timedelta(0)
         self.slots = slots
+        self.no_beat_before = 0  # its thread wakes later than its event loop
         self._world = world
         self._stop = asyncio.Event()
         client = GatedRedis(self, world.redis, script_names())

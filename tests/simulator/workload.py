@@ -83,14 +83,14 @@ def draw_workload(random: Random, *, may_wait: bool) -> Workload:
     def script(task: str, name: str, stage: str, *needs: str) -> PartScript:
         return PartScript(
             task=task, name=name, stage=stage, needs=needs, rows=random.randint(1, 4),
-            fails=random.choice((0, 0, 0, 0, 1, 2)), not_yet=may_wait and random.random() < 0.1,
+            fails=random.choice((0, 0, 0, 0, 0, 0, 1, 2)), not_yet=may_wait and random.random() < 0.1,
             in_two_commits=random.random() < 0.15, poisoned=random.random() < 0.02,
         )  # fmt: skip
 
-    first = [script("ohlc_daily", f"rows:{number}", "simulated/bars") for number in range(random.randint(1, 3))]
+    first = [script("ohlc_daily", f"rows:{number}", "simulated/bars") for number in range(random.randint(2, 4))]
     first.append(script("ohlc_daily", "follow", "simulated/follow", "simulated/bars"))
     added: list[PartScript] = []
-    if random.random() < 0.7:
+    if random.random() < 0.5:
         plan = PartScript(task="volume_slots", name="plan", stage="simulated/plan", needs=("simulated/bars",), rows=1)
         first.append(plan)
         added = [script("volume_slots", f"rows:{number}", "simulated/slots") for number in range(random.randint(1, 4))]
