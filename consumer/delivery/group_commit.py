@@ -24,37 +24,39 @@ class GroupCommit(Generic[Q, A]):
         self._send = send
         self._most = most
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
-        self._sending: asyncio.Task[None] | None = None
+        self._under_way: list[tuple[Q, asyncio.Future[A]]] = []
+        self._call: asyncio.Task[Sequence[A | Exception]] | None = None
 
     def ask(self, question: Q) -> asyncio.Future[A]:
         """Return what will hold the answer; who stops waiting before its call is made is left out of it."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if self._sending is None:
-            # A task begins after everything that is ready now: whoever asks in this turn of the loop goes along.
-            self._sending = asyncio.create_task(self._send_all())
+        if self._call is None:
+            self._begin_call()
         return answer
 
-    async def _send_all(self) -> None:
-        under_way: list[tuple[Q, asyncio.Future[A]]] = []
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                under_way = [(question, answer) for question, answer in batch if not answer.done()]
-                if under_way:
-                    await self._send_batch(under_way)
-        finally:
-            self._sending = None
-            for _, answer in under_way + self._waiting:
-                answer.cancel()  # only when this task was cancelled: then nobody answers any more
+    def _begin_call(self) -> None:
+        self._call = asyncio.create_task(self._make_call())
+        self._call.add_done_callback(self._end_call)
 
-    async def _send_batch(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
-        (outcome,) = await asyncio.gather(self._send([question for question, _ in batch]), return_exceptions=True)
-        answers = [outcome] * len(batch) if isinstance(outcome, BaseException) else outcome
-        for (_, waiting), answer in zip(batch, answers, strict=True):
+    async def _make_call(self) -> Sequence[A | Exception]:
+        # A task begins after everything that is ready now: whoever asks in the same turn of the loop goes along.
+        waiting = [(question, answer) for question, answer in self._waiting if not answer.done()]
+        self._under_way, self._waiting = waiting[: self._most], waiting[self._most :]
+        return await self._send([question for question, _ in self._under_way]) if self._under_way else []
+
+    def _end_call(self, call: asyncio.Task[Sequence[A | Exception]]) -> None:
+        answered, self._under_way, self._call = self._under_way, [], None
+        failure = asyncio.CancelledError() if call.cancelled() else call.exception()
+        answers = [failure] * len(answered) if failure is not None else call.result()
+        for (_, waiting), answer in zip(answered, answers, strict=True):
             if waiting.done():
                 continue
-            if isinstance(answer, BaseException):
+            if isinstance(answer, asyncio.CancelledError):  # the loop is closing
+                waiting.cancel()
+            elif isinstance(answer, BaseException):
                 waiting.set_exception(answer)
             else:
                 waiting.set_result(answer)
+        if self._waiting:
+            self._begin_call()
