@@ -68,11 +68,13 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream entry as it was read; *taken_from* names the consumer that let its lease run out."""
+    """A stream entry as it was read; *taken_from* names the consumer that let its lease run out, and a *suspect* has
+    lost so many of them that nothing else shall run beside it."""
 
     entry_id: str
     fields: dict[str, str]
     taken_from: str | None = None
+    suspect: bool = False
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ class TaskStream:
         self._begins = GroupCommit(self._begin_all, most=AT_ONCE)
         self._settlements = GroupCommit(self._settle_all, most=AT_ONCE)
         self._claimed_up_to: dict[str, str] = {}
+        self.suspect_waits = False
 
     async def ensure_group(self) -> bool:
         """Create stream and group where they are missing, from 0: nothing written before is passed over.
@@ -146,23 +149,37 @@ class TaskStream:
         streams = answer.items() if isinstance(answer, dict) else answer or []
         return [Entry(entry_id=i, fields=fields or {}) for _, entries in streams for i, fields in entries]
 
-    async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
-        """Take over up to *count* entries whose lease has run out."""
+    async def claim(
+        self, count: int, *, stream: str = keys.TASKS.name, suspect_after: int = 0, alone: bool = False
+    ) -> list[Entry]:
+        """Take over up to *count* entries whose lease has run out.
+
+        One that was handed out *suspect_after* times is a suspect (0: none ever is): left alone, and `suspect_waits`
+        says so, unless *alone*; then it may be taken, and is the only one.
+        """
         taken: list[Any] = []
+        self.suspect_waits = False
+        suspect = 0
         for _ in range(LOOKS_A_CLAIM):
             cursor = self._claimed_up_to.pop(stream, "-")
-            taken += await self._run(
-                "claim", self.consumer, self._lease_ms(), count - len(taken), cursor, LOOKED_AT, stream=stream
-            )
-            if not taken or isinstance(taken[-1], list):
+            rows, cursor, suspect = await self._run(
+                "claim", self.consumer, self._lease_ms(), count - len(taken), cursor, LOOKED_AT, suspect_after,
+                int(alone and not taken), stream=stream,
+            )  # fmt: skip
+            taken += rows
+            self.suspect_waits = self.suspect_waits or suspect == 1
+            if not cursor:
                 break
-            self._claimed_up_to[stream] = taken.pop()
+            self._claimed_up_to[stream] = cursor
             if len(taken) >= count:
                 break
         return [
-            Entry(entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder)
+            Entry(
+                entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder,
+                suspect=suspect == 2,
+            )
             for entry_id, flat, holder in taken
-        ]
+        ]  # fmt: skip
 
     async def begin(self, entry: Entry, *, key: str = "") -> Delivery | None:
         """Issue the fence token, and renew the lease, if the entry is still ours; None when there is nothing to run.

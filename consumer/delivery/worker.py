@@ -53,6 +53,9 @@ class Worker:
         self._executor = Executor(stream, keeper, handler, options, random=random, now=now)
         self._on_lost = on_lost
         self._slots = options.slots
+        # The last two deliveries of an entry are its own: by then it has lost consumers often enough to be run alone.
+        self._suspect_after = max(1, options.max_deliveries - 2)
+        self._quarantine = False
         self._stopping = False
         self._idle = True
         self._promote_at = self._claim_at = 0.0  # seconds of the loop's clock
@@ -111,11 +114,14 @@ class Worker:
     async def _read_once(self) -> None:
         await self._promote()
         free = self._executor.free_slots
-        if free <= 0:
+        if free <= 0 or (self._quarantine and free < self._slots):
             await self._wait_for_a_slot()
             return
         # Claimed entries first: they have waited for a lease already.
-        for entry in await self._claim(free) or await self._read(free):
+        entries = await self._claim(free)
+        if not entries and not self._quarantine:
+            entries = await self._read(free)
+        for entry in entries:
             self._executor.start(entry)
         self._note_idleness(self._executor.free_slots == self._slots)
 
@@ -128,10 +134,13 @@ class Worker:
     async def _claim(self, free: int) -> list[Entry]:
         """The same for leases that have run out; as long as they fill the free slots, before anything else."""
         now = asyncio.get_running_loop().time()
-        if now < self._claim_at:
+        if now < self._claim_at and not self._quarantine:
             return []
-        taken = await self._stream.claim(free)
-        if len(taken) < free:
+        alone = free == self._slots
+        taken = await self._stream.claim(free, suspect_after=self._suspect_after, alone=alone)
+        # Until a suspect is taken, by whomever, and until it has ended, nothing is begun that might share its fate.
+        self._quarantine = self._stream.suspect_waits or any(entry.suspect for entry in taken)
+        if len(taken) < free and not self._quarantine:
             self._claim_at = now + LOOK_EVERY_S
         return taken
 

@@ -240,3 +240,28 @@ async def test_consumers_that_come_and_go_leave_nothing_behind(redis_url: str, r
         async with consumer_of(redis_url):
             pass
     assert await redis.xinfo_consumers(keys.TASKS.name, keys.GROUP) == []
+
+
+async def test_an_entry_that_lost_its_consumers_again_and_again_runs_alone(redis_url: str, redis: Redis) -> None:
+    at_once: list[set[str]] = []
+    running: set[str] = set()
+
+    async def note(delivery: Delivery) -> list[Outgoing]:
+        running.add(delivery.entry.fields["task"])
+        at_once.append(set(running))
+        await asyncio.sleep(0.05)  # long enough for others to begin, were they let
+        running.discard(delivery.entry.fields["task"])
+        return []
+
+    async with stream_of(redis_url, lease=LONG_LEASE) as dead:
+        await dead.enqueue([message(task) for task in ("killer", "beside", "fresh-1", "fresh-2")])
+        for _ in range(2):
+            entry = await read_one(dead)
+            await redis.xclaim(keys.TASKS.name, keys.GROUP, dead.consumer, 0, [entry.entry_id], retrycount=3)
+            await let_lease_run_out(redis, entry.entry_id)
+    async with consumer_of(redis_url, ScriptedHandler(note), lease=LONG_LEASE, max_deliveries=5) as consumer:
+        await until(lambda: at_rest(redis), what="the end of all four")
+        assert sorted(consumer.handler.tasks) == ["beside", "fresh-1", "fresh-2", "killer"]
+    assert {"killer"} in at_once
+    assert {"beside"} in at_once
+    assert not [together for together in at_once if len(together) > 1 and together & {"killer", "beside"}]
