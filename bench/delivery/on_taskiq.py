@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from taskiq.acks import AcknowledgeType
@@ -80,6 +81,7 @@ class OnTaskiq:
         try:
             yield
         finally:
+            logging.disable()  # it warns of its own end
             receiver.cancel()
             await asyncio.gather(receiver, return_exceptions=True)
 

@@ -1,7 +1,8 @@
 """Reads entries for the free slots of one consumer, keeps the group in order, and stops without leaving work behind.
 
-It never asks for more entries than it has free slots, so what is pending is what is running. Each entry is run and
-settled by `executor`; what a failure means is decided in `settle`.
+It never asks for more entries than it has free slots, so what is pending is what is running. What is due, and what
+dead consumers left behind, it looks for each LOOK_EVERY_S: so late is either at most. Each entry is run and settled by
+`executor`; what a failure means is decided in `settle`.
 """
 
 from __future__ import annotations
