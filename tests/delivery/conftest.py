@@ -1,58 +1,50 @@
-"""Gives the tests of the scripts every server that is here: the embedded one and, where installed, Redis 7.0."""
+"""Gives the tests of the scripts every server that is here: the embedded one and, where installed, Redis 7.0 and 6.2."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 import redis as redis_client
 from redis.asyncio import Redis
 
+from tests.simulator.servers import NoSuchServer, redis_server
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-INSTALLED = shutil.which("redis-server")
+
+@contextlib.contextmanager
+def _server(name: str, folder: Path) -> Iterator[str]:
+    try:
+        with redis_server(name, folder) as url:
+            yield url
+    except NoSuchServer as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
-def installed_redis(servers_dir: Path) -> Iterator[str]:
-    """The URL of the machine's own redis-server, started for the tests."""
-    if INSTALLED is None:
-        pytest.skip("no redis-server is installed here")
-    socket = servers_dir / "installed.sock"
-    process = subprocess.Popen(
-        [INSTALLED, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(servers_dir)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_answer(socket)
-        yield f"unix://{socket}"
-    finally:
-        process.kill()
-        process.wait()
+def redis_7(servers_dir: Path) -> Iterator[str]:
+    """The URL of a Redis 7.0, started for the tests."""
+    with _server("7.0", servers_dir) as url:
+        yield url
 
 
-def _wait_for_answer(socket: Path) -> None:
-    patience = time.monotonic() + 10
-    while time.monotonic() < patience:
-        with contextlib.suppress(redis_client.ConnectionError), redis_client.Redis(unix_socket_path=str(socket)) as it:
-            it.ping()
-            return
-        time.sleep(0.01)
-    raise AssertionError("the installed redis-server did not start")
+@pytest.fixture(scope="session")
+def redis_6(servers_dir: Path) -> Iterator[str]:
+    """The URL of a Redis 6.2, the oldest that is supported, started for the tests."""
+    with _server("6.2", servers_dir) as url:
+        yield url
 
 
-@pytest.fixture(params=["embedded", "installed"])
+@pytest.fixture(params=["embedded", "redis_7", "redis_6"])
 def each_url(request: pytest.FixtureRequest) -> str:
     """The URL of each server in turn, without a key or script in it."""
     if request.param == "embedded":
         return str(request.getfixturevalue("redis_url"))
-    url = str(request.getfixturevalue("installed_redis"))
+    url = str(request.getfixturevalue(request.param))
     with redis_client.Redis.from_url(url) as connection:
         connection.flushall()
         connection.script_flush()
