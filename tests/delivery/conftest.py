@@ -1,4 +1,4 @@
-"""Gives the tests of the scripts every server that is here: the embedded one and, where installed, Redis 7.0 and 6.2."""
+"""Gives the tests of the scripts every server that is here: embedded Valkey and, where installed, Redis 7.0 and 6.2."""
 
 from __future__ import annotations
 
