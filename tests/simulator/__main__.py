@@ -8,6 +8,7 @@ python -m tests.simulator --seeds 100 --mutant no-fence-in-write
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.simulator.ground import Ground, Outcome
 
 MOST_PRINTED = 3
+HANGS_AFTER_S = 60.0
 
 
 def main() -> int:
@@ -77,12 +79,14 @@ def play_all(made: Ground, options: argparse.Namespace, mutant: str | None) -> i
     failed: list[Outcome] = []
     began = time.monotonic()
     for seed in seeds:
+        faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
         outcome = made.play(seed, mutant=mutant, without=without)
         figures += outcome.figures
         if outcome.violation is not None:
             failed.append(outcome)
         elif options.verbose:
             print(*outcome.schedule, sep="\n")
+    faulthandler.dump_traceback_later(10 * HANGS_AFTER_S, exit=True)  # shrinking, and the end
     took = time.monotonic() - began
     if mutant is not None and options.seed is None:
         print(f"{made.version}, {mutant}: {len(failed)} of {len(seeds)} seeds fail ({took:.1f} s)")

@@ -33,10 +33,17 @@ RULE_MESSAGE = Outgoing(
 
 # A fault that aims at a step of this name waits so many steps for one.
 PATIENCE = 40
-CRITICAL = (
-    ("settle", ""), ("settle", '"fields"'), ("settle", '"fields"'), ("COMMIT", ""), ("COMMIT", ""), ("vendor", ""),
-    ("vendor", ""), ("fenced_write SELECT", ""), ("take_part UPDATE", ""), ("begin", ""), ("XREADGROUP", ""),
-)  # fmt: skip
+_WORK = (("vendor", ""), ("begin", ""), ("take_part UPDATE", ""), ("fenced_write SELECT", ""), ("write INSERT", ""))
+_ENDS = (("settle", ""), ("COMMIT", ""), ("settle", '"fields"'), ("enqueue", ""))
+AIMS = {
+    "crash": (*_ENDS, *_ENDS, *_WORK, ("XREADGROUP", "")),
+    "freeze": (*_WORK, *_WORK, *_ENDS, ("XREADGROUP", "")),
+    "slow_down": (("COMMIT", ""), ("COMMIT", ""), *_ENDS, *_WORK),
+    "lose_request": (*_ENDS, *_WORK, ("XREADGROUP", ""), ("claim", "")),
+    "lose_reply": (*_ENDS, *_WORK, ("XREADGROUP", ""), ("claim", "")),
+    "mute_redis": _WORK,
+    "stop": (*_ENDS, *_WORK),
+}
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +65,7 @@ def draw_faults(seed: int, *, parts: int, may_lose: bool) -> list[Fault]:
     return [
         Fault(
             number=number, at=at, kind=kind, seed=f"{seed}/{number}",
-            aim=random.choice(CRITICAL) if kind in AIMED and random.random() < 0.8 else ("", ""),
+            aim=random.choice(AIMS[kind]) if kind in AIMS and random.random() < 0.85 else ("", ""),
         )
         for number, (at, kind) in enumerate(zip(steps, kinds, strict=True), start=1)
     ]  # fmt: skip
@@ -280,14 +287,13 @@ async def forget_scripts(stage: Stage, random: Random, step: Step | None) -> Non
     await stage.redis.script_flush()
 
 
-AIMED = {"crash", "slow_down", "freeze", "lose_request", "lose_reply", "stop", "mute_redis"}
 # Only the reconciler brings back what these take away.
 NEEDS_CATCH_UP = {"delete_by_hand", "flush", "roll_back"}
 BY_HAND = {*NEEDS_CATCH_UP, "move_by_hand", "lose_group"}
 KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[None]]]] = {
-    "crash": (8, crash),
+    "crash": (10, crash),
     "freeze": (12, freeze),
-    "slow_down": (10, slow_down),
+    "slow_down": (8, slow_down),
     "lose_request": (2, lose_request),
     "lose_reply": (3, lose_reply),
     "mute_redis": (1, mute_redis),
@@ -303,7 +309,7 @@ KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[N
     "move_by_hand": (0.5, move_by_hand),
     "delete_by_hand": (0.4, delete_by_hand),
     "lose_group": (0.5, lose_group),
-    "flush": (1.5, flush),
+    "flush": (2.5, flush),
     "roll_back": (3, roll_back),
     "forget_scripts": (0.4, forget_scripts),
 }

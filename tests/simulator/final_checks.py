@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from consumer.delivery.task_stream import TaskStream
 from producers import keys
 from tests.simulator import faults
-from tests.simulator.redis_state import OPEN, Violation, read_state
+from tests.simulator.ledger_state import OPEN
+from tests.simulator.redis_state import Violation, read_state
 from tests.simulator.virtual_worker import LEASE, OPTIONS
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from tests.simulator.gated_postgres import GatedConnection
+    from tests.simulator.virtual_time import SimulatedLoop
 
 POLLS = ("promote", "claim", "XREADGROUP")
 NOTHING_FOUND: tuple[Any, ...] = (None, [], {}, [0])
@@ -67,7 +68,7 @@ _actor: contextvars.ContextVar[Actor] = contextvars.ContextVar("actor")
 class Actor:
     """A process of the simulation: what runs in it, and the steps at which it waits."""
 
-    def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, loop: SimulatedLoop) -> None:
         self.name = name
         self.loop = loop
         self.steps: list[Step] = []
@@ -103,9 +104,9 @@ class Actor:
         for _ in range(100):
             if not self.tasks:
                 return
-            for task in self.tasks:
+            for task in list(self.tasks):
                 task.cancel()
-            await asyncio.sleep(0)
+            await self.loop.quiet()
         raise AssertionError(f"{self.name} does not let itself be dismantled: {self.tasks}")
 
 

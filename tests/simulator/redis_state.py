@@ -19,11 +19,8 @@ from tests.simulator.virtual_worker import LEASE
 if TYPE_CHECKING:
     from redis import Redis
 
-    from tests.simulator.gated_postgres import Session
-
 LEASE_MS = int(LEASE.total_seconds() * 1000)
 _RUNNER = CycleRunner(*[cast("Any", None)] * 3)  # only for the names it gives to work
-OPEN = ("blocked", "ready", "running", "retrying")
 
 
 class Violation(Exception):
@@ -49,6 +46,7 @@ class RedisState(msgspec.Struct, frozen=True, kw_only=True):
     pending: dict[str, Pending]
     later: dict[str, float]
     queued: dict[str, str]
+    fence: int
 
     @property
     def unread(self) -> list[str]:
@@ -68,7 +66,7 @@ class RedisState(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.entries or self.pending or self.later)
 
 
-NOTHING = RedisState(entries={}, pending={}, later={}, queued={})
+NOTHING = RedisState(entries={}, pending={}, later={}, queued={}, fence=0)
 
 
 # One round trip, and one answer for one instant.
@@ -76,15 +74,15 @@ _LOOK = """
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)
 if pending.err then pending = {} end  -- no such group
 return {redis.call('XRANGE', KEYS[1], '-', '+'), pending, redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES'),
-        redis.call('HGETALL', KEYS[3])}
+        redis.call('HGETALL', KEYS[3]), redis.call('GET', KEYS[4])}
 """
 
 
 def read_state(redis: Redis) -> RedisState:
     """Look at all of it at once; *redis* is no client of the simulated processes."""
-    names = (keys.TASKS.name, keys.LATER.pattern, keys.QUEUED.pattern)
+    names = (keys.TASKS.name, keys.LATER.pattern, keys.QUEUED.pattern, keys.FENCE.pattern)
     answer = redis.execute_command("EVAL", _LOOK, len(names), *names, keys.GROUP, NEVER_DECODE=True)
-    entries, pending, later, queued = readable(answer)
+    entries, pending, later, queued, fence = readable(answer)
     return RedisState(
         entries={entry_id: _pairs(flat) for entry_id, flat in entries},
         pending={
@@ -93,6 +91,7 @@ def read_state(redis: Redis) -> RedisState:
         },
         later={key: float(score) for key, score in _pairs(later).items()},
         queued=_pairs(queued),
+        fence=int(fence or 0),
     )
 
 
@@ -108,7 +107,7 @@ def _key_of(entry_id: str, fields: tuple[tuple[str, str], ...]) -> str:
 def check_ownership(before: RedisState, after: RedisState, *, actor: str, step: str) -> None:
     """An entry ends only by the hand of its holder, and changes hands only when its lease has run out."""
     if step == "withdraw":
-        return  # of work that was called off: `check_removed` sees to it
+        return  # of work that was called off: `ledger_state` sees to it
     for entry_id, held in before.pending.items():
         if held.owner == actor or entry_id not in before.entries:
             continue
@@ -117,22 +116,3 @@ def check_ownership(before: RedisState, after: RedisState, *, actor: str, step: 
             raise Violation(f"{actor} ended ({step}) {entry_id} of {before.key_of(entry_id)!r}, held by {held.owner}")
         if now.owner != held.owner and held.lease_is_alive:
             raise Violation(f"{actor} took ({step}) {entry_id} of {before.key_of(entry_id)!r} from {held.owner}")
-
-
-async def check_removed(ledger: Session, before: RedisState, after: RedisState, *, step: str) -> None:
-    """What leaves Redis has its end in the ledger, or goes on under another entry."""
-    for entry_id in before.entries.keys() - after.entries.keys():
-        key = before.key_of(entry_id)
-        if not key or key in after.later or any(after.key_of(other) == key for other in after.entries):
-            continue
-        cycle_id, _, name = key.partition("/")
-        task, _, part = name.partition("/")
-        if not part or not cycle_id.isdigit():
-            continue
-        state = await ledger.fetchval(
-            "SELECT part.state FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
-            "AND cycle.state IN ('running', 'waiting')",
-            int(cycle_id), task, part,
-        )  # fmt: skip
-        if state in OPEN:
-            raise Violation(f"{step} removed the message of {key}, which the ledger has as {state}")

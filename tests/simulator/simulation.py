@@ -150,6 +150,8 @@ class Simulation:
         self.faults.remove(fault)
         self.stage.log.note(self.stage.number, "*", f"fault {fault.number}: {fault.kind}")
         self.stage.figures["faults"] += 1
+        if fault.kind in fault_kinds.BY_HAND:
+            self.stage.watch.nothing_lost = False
         if fault.kind in fault_kinds.NEEDS_CATCH_UP:
             self.lost_something = True
             self.stage.figures[fault.kind.replace("_", " ")] += 1

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.simulator.redis_state import NOTHING, OPEN, Violation, check_ownership, check_removed, read_state
+from tests.simulator.ledger_state import OPEN, check_removed
+from tests.simulator.redis_state import NOTHING, Violation, check_ownership, read_state
 from tests.simulator.virtual_worker import VirtualWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from redis import Redis
 
     from consumer.tasks.part import PartContext
     from tests.simulator.gated_postgres import Session
     from tests.simulator.gates import Actor, Step
-
-MOST_TIMES_BEHIND = 3
 
 
 class Watch:
@@ -30,7 +31,8 @@ class Watch:
         self.excused: Counter[str] = Counter()  # failed attempts that the simulator is to blame for, by work
         self.messages: list[dict[str, str]] = []  # of parts, each once
         self.violation: Violation | None = None
-        self._behind: Counter[str] = Counter()
+        self.nothing_lost = True  # nobody has taken a message out of Redis, or its holder's name
+        self._to_be_lifted: dict[str, int] = {}  # the fence that the ledger has seen, by the work that met it
         self._running: dict[str, list[tuple[VirtualWorker, str]]] = {}
 
     def look(self) -> None:
@@ -48,7 +50,10 @@ class Watch:
         before = self.state
         self.look()
         check_ownership(before, self.state, actor=actor, step=step)
-        await check_removed(self._ledger, before, self.state, step=f"{actor}: {step}")
+        self._check_fence(before.key_of(i) for i in before.entries if i not in self.state.entries)
+        await check_removed(
+            self._ledger, before, self.state, step=f"{step} of {actor}", nothing_lost=self.nothing_lost
+        )  # fmt: skip
 
     def holds_all(self, worker: VirtualWorker) -> bool:
         """Whether a beat of *worker* changes nothing but how long its entries have been idle."""
@@ -62,7 +67,7 @@ class Watch:
 
     def forgive_lost_fence(self) -> None:
         """Redis has lost something: the counter may be behind once more."""
-        self._behind.clear()
+        self._to_be_lifted.clear()
 
     def count(self, step: Step) -> None:
         """Figures of what is interesting, by the replies."""
@@ -77,15 +82,13 @@ class Watch:
             case "raise_fence":
                 self.figures["fence raised"] += 1
             case "take_part SELECT part.state," if step.result is not None and step.result["state"] in OPEN:
-                self._note_behind(step.detail)
+                self._to_be_lifted[step.detail.replace(", ", "/")] = step.result["fence"]
 
-    def _note_behind(self, part: str) -> None:
-        """Its token is no newer than the ledger's: a lost counter has to be lifted, not to be waited for."""
-        self._behind[part] += 1
-        if self._behind[part] > MOST_TIMES_BEHIND:
-            self.violation = Violation(
-                f"part {part} is told for the {self._behind[part]}th time that its fence is behind"
-            )
+    def _check_fence(self, removed: Iterable[str]) -> None:
+        """A token that is no newer than the ledger's: a lost counter has to be lifted, not to be waited for."""
+        for key in removed:
+            if self.state.fence < self._to_be_lifted.pop(key, 0):
+                raise Violation(f"the fence counter is still at {self.state.fence}, behind the ledger's for {key}")
 
     def note_run(self, actor: Actor, ctx: PartContext) -> None:
         """A part begins. It must not be under way by another entry: one work is done once at a time."""
