@@ -7,6 +7,7 @@ prose. A log line is never worth an exception: what has no JSON form is written 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,21 @@ def configure_logs(*, json: bool, level: str = "INFO", write: Callable[[str], ob
     logger.remove()
     # diagnose and backtrace show the values of variables or the whole stack: secrets, megabytes of rows.
     logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False)
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, _FromLibraries)]
+    root.addHandler(_FromLibraries())
+
+
+class _FromLibraries(logging.Handler):
+    """What libraries say through `logging` becomes a line of ours; by itself it would be bare text among the JSON."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exception = record.exc_info if record.exc_info and record.exc_info[1] else None
+        said = logger.bind(library=record.name, says=record.getMessage())
+        # Never more than a warning: what of it needs a person, the code that called the library says itself.
+        said.opt(exception=exception).log(
+            "WARNING" if record.levelno >= logging.WARNING else "DEBUG", "library_message"
+        )
 
 
 def json_line(record: Record) -> str:

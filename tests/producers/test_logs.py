@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ def lines() -> Iterator[list[str]]:
     yield written
     logger.remove()
     logger.add(sys.stderr)
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if type(handler).__module__ != "producers.logs"]
 
 
 def only(lines: list[str]) -> dict[str, Any]:
@@ -68,6 +71,23 @@ def test_an_exception_is_told_without_the_values_of_variables(lines: list[str]) 
     shown = only(lines)
     assert "ValueError: 7" in shown["exception"]
     assert "hunter2" not in shown["exception"]
+
+
+def test_what_a_library_says_is_one_line_like_any_other(lines: list[str]) -> None:
+    try:
+        raise ConnectionResetError("the server went away")
+    except ConnectionResetError:
+        logging.getLogger("asyncpg.pool").warning("could not restore %d connections", 2, exc_info=True)
+    shown = only(lines)
+    assert (shown["event"], shown["level"]) == ("library_message", "WARNING")
+    assert (shown["library"], shown["says"]) == ("asyncpg.pool", "could not restore 2 connections")
+    assert shown["exception"].endswith("ConnectionResetError: the server went away\n")
+
+
+def test_logs_configured_twice_say_what_a_library_says_once(lines: list[str]) -> None:
+    configure_logs(json=True, level="DEBUG", write=lines.append)
+    logging.getLogger("asyncpg.pool").warning("careful")
+    assert only(lines)["says"] == "careful"
 
 
 def test_a_person_reads_one_plain_line() -> None:
