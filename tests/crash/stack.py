@@ -30,6 +30,11 @@ class Market:
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/_simulator/requests") as answer:
             return dict(await answer.json())
 
+    async def faults(self, *faults: dict[str, Any]) -> None:
+        """Put these faults in the place of those in force; none is fair weather."""
+        async with aiohttp.ClientSession() as http, http.post(f"{self.url}/_simulator/faults", json=faults) as answer:
+            answer.raise_for_status()
+
     async def reset(self) -> None:
         """Forget the requests."""
         async with aiohttp.ClientSession() as http, http.post(f"{self.url}/_simulator/reset") as answer:
