@@ -265,3 +265,17 @@ async def test_an_entry_that_lost_its_consumers_again_and_again_runs_alone(redis
     assert {"killer"} in at_once
     assert {"beside"} in at_once
     assert not [together for together in at_once if len(together) > 1 and together & {"killer", "beside"}]
+
+
+async def test_leaving_uncounts_only_what_was_still_running(each_url: str, each_redis: Redis) -> None:
+    async with stream_of(each_url, lease=LONG_LEASE) as stream:
+        await stream.enqueue([message("released"), message("running")])
+        released, running = await begun(stream), await begun(stream)
+        for delivery in (released, running):
+            await each_redis.xclaim(
+                keys.TASKS.name, keys.GROUP, stream.consumer, 0, [delivery.entry.entry_id], retrycount=3
+            )
+        await stream.settle(released.entry, Verdict.RELEASE, key="released")
+        await stream.leave()
+        counts = {row["message_id"]: row["times_delivered"] for row in await pending(each_redis)}
+    assert counts == {released.entry.entry_id: 2, running.entry.entry_id: 2}

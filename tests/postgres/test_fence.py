@@ -145,3 +145,17 @@ async def test_a_transaction_frozen_with_the_parts_row_in_hand_is_ended_and_its_
             await ledger.record_coverage(frozen, "splits", [DAY], rows=1, fetched_at=NOW, load_id=1)
     assert await impatient.fetchval("SELECT count(*) FROM coverage") == 0
     await commit(impatient, 2)
+
+
+INSERT = (
+    "INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, state, opened_at, "
+    "pass_started_at, give_up_at) VALUES ($2, $3, true, $1, 'test', '{ohlc_daily}', $4, $1, $1, $1)"
+)
+
+
+async def test_the_database_itself_allows_one_cycle_for_a_day_and_occasion_and_one_that_runs(pool: Pool) -> None:
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await pool.execute(INSERT, NOW, DAY, "test", "waiting")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await pool.execute(INSERT, NOW, DAY, "another occasion", "running")
+    await pool.execute(INSERT, NOW, DAY, "another occasion", "waiting")
