@@ -21,6 +21,7 @@ from loguru import logger
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from tests.conftest import QUICK_AND_FORGETFUL, finish
+from tests.simulator.faults import KINDS, Choice
 from tests.simulator.ground import ground
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.servers import NAMES, NoSuchServer, redis_server
@@ -54,6 +55,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="the first one (1)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--without", default="", help="numbers of faults to leave out, as in 2,5")
+    parser.add_argument("--faults", default="", help=f"only these kinds, of {', '.join(KINDS)}")
     parser.add_argument("--server", default="valkey", choices=(*NAMES, "all"))
     parser.add_argument("--mutant", choices=(*MUTANTS, "each"), help="break the product on purpose")
     parser.add_argument("--verbose", action="store_true", help="print the schedule also of what went well")
@@ -74,27 +76,31 @@ def run_on(name: str, folder: Path, dsn: str, options: argparse.Namespace) -> in
 
 def play_all(made: Ground, options: argparse.Namespace, mutant: str | None) -> int:
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
-    without = [int(word) for word in options.without.split(",") if word]
+    choice = Choice(without=frozenset(int(n) for n in words(options.without)), only=tuple(words(options.faults)))
     figures: Counter[str] = Counter()
     failed: list[Outcome] = []
     began = time.monotonic()
     for seed in seeds:
         faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
-        outcome = made.play(seed, mutant=mutant, without=without)
+        outcome = made.play(seed, mutant=mutant, choice=choice)
         figures += outcome.figures
         if outcome.violation is not None:
             failed.append(outcome)
         elif options.verbose:
             print(*outcome.schedule, sep="\n")
-    faulthandler.dump_traceback_later(10 * HANGS_AFTER_S, exit=True)  # shrinking, and the end
     took = time.monotonic() - began
+    faulthandler.dump_traceback_later(10 * HANGS_AFTER_S, exit=True)  # shrinking, and the end
     if mutant is not None and options.seed is None:
         print(f"{made.version}, {mutant}: {len(failed)} of {len(seeds)} seeds fail ({took:.1f} s)")
         return 0 if failed else 1
     report(made.version, figures, failed, took)
     for outcome in failed[:MOST_PRINTED]:
-        show_failure(made, outcome, mutant, without)
+        show_failure(made, outcome, choice, mutant)
     return 1 if failed else 0
+
+
+def words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
 
 
 def report(version: str, figures: Counter[str], failed: list[Outcome], took: float) -> None:
@@ -104,14 +110,15 @@ def report(version: str, figures: Counter[str], failed: list[Outcome], took: flo
         print(f"  failed: {', '.join(str(outcome.seed) for outcome in failed[:50])}")
 
 
-def show_failure(made: Ground, outcome: Outcome, mutant: str | None, without: list[int]) -> None:
-    shortest, left_out = shrink(made, outcome, mutant=mutant, without=without)
+def show_failure(made: Ground, outcome: Outcome, choice: Choice, mutant: str | None) -> None:
+    shortest, again = shrink(made, outcome, choice, mutant=mutant)
     print(f"\nseed {outcome.seed}: {outcome.violation}")
     print(f"with the fewest faults: {shortest.violation}")
     print(*shortest.schedule, sep="\n")
-    again = f"python -m tests.simulator --seed {outcome.seed} --verbose"
-    again += f" --without {','.join(map(str, left_out))}" if left_out else ""
-    print("again: " + again + (f" --mutant {mutant}" if mutant else ""))
+    command = f"python -m tests.simulator --seed {outcome.seed} --verbose"
+    command += f" --without {','.join(map(str, sorted(again.without)))}" if again.without else ""
+    command += f" --faults {','.join(again.only)}" if again.only else ""
+    print("again: " + command + (f" --mutant {mutant}" if mutant else ""))
 
 
 if __name__ == "__main__":

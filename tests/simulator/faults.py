@@ -15,7 +15,7 @@ from tests.simulator.gates import Phase
 from tests.simulator.virtual_worker import DAY, LEASE, RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tests.simulator.gates import Step
     from tests.simulator.stage import Stage
@@ -56,10 +56,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     seed: str
 
 
-def draw_faults(seed: int, *, parts: int, may_lose: bool) -> list[Fault]:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which faults happen: none of the numbers in *without*, and *only* these kinds where any are named."""
+
+    without: frozenset[int] = frozenset()
+    only: tuple[str, ...] = ()
+
+
+EVERYTHING = Choice()
+
+
+def draw_faults(seed: int, *, parts: int, may_lose: bool, only: Sequence[str] = ()) -> list[Fault]:
     """The faults of *seed*, in the order of their time; *may_lose*: also such as take messages out of Redis."""
     random = Random(f"{seed}/faults")
-    possible = [kind for kind in KINDS if may_lose or kind not in NEEDS_CATCH_UP]
+    possible = [kind for kind in only or KINDS if may_lose or kind not in NEEDS_CATCH_UP]
     kinds = random.choices(possible, [KINDS[kind][0] for kind in possible], k=random.randint(6, 20))
     steps = sorted(random.randint(5, 20 + 13 * parts) for _ in kinds)
     return [

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from consumer.delivery import task_stream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import prepare_connection
+from tests.simulator.faults import EVERYTHING
 from tests.simulator.gated_postgres import Sessions
 from tests.simulator.gates import task_of_actor
 from tests.simulator.mutants import MUTANTS
@@ -28,7 +29,9 @@ from tests.simulator.virtual_worker import World
 from tests.simulator.workload import EMPTY, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    from tests.simulator.faults import Choice
 
 SESSIONS = 60
 
@@ -81,10 +84,10 @@ class Ground:
         for connection in (self._monitor, *self._sessions):
             connection.terminate()
 
-    def play(self, seed: int, *, mutant: str | None = None, without: Iterable[int] = ()) -> Outcome:
-        """Play *seed*, without the faults of these numbers."""
+    def play(self, seed: int, *, mutant: str | None = None, choice: Choice = EVERYTHING) -> Outcome:
+        """Play *seed*, with a product broken as *mutant* says."""
         with MUTANTS[mutant].applied() if mutant else contextlib.nullcontext():
-            return self._runner.run(self._play(seed, tuple(without)))
+            return self._runner.run(self._play(seed, choice))
 
     async def _load_scripts(self) -> None:
         await self._redis.script_flush()
@@ -93,7 +96,7 @@ class Ground:
             pipeline.script_load(task_stream.script_text(name))
         await pipeline.execute()
 
-    async def _play(self, seed: int, without: tuple[int, ...]) -> Outcome:
+    async def _play(self, seed: int, choice: Choice) -> Outcome:
         await self._redis.flushall()
         await self._load_scripts()
         await self._monitor.execute(EMPTY)
@@ -105,7 +108,7 @@ class Ground:
             sessions=Sessions(self._sessions),
             seed=seed,
         )
-        simulation = Simulation(world, self._monitor, seed, without=without)
+        simulation = Simulation(world, self._monitor, seed, choice)
         faults = [fault.number for fault in simulation.faults]
         violation: str | None = None
         with patch("consumer.cycle.runner.handler_of", simulation.handlers.of):

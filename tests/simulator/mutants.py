@@ -35,10 +35,11 @@ NO_STANDING_ENTRY = "\nlocal function entry_of(key) return nil end\n"
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """*broken* says what is missing; *breaks* are the patches."""
+    """*broken* says what is missing; *breaks* are the patches; *faults*: the kinds that show it soonest."""
 
     broken: str
     breaks: Callable[[], list[Any]]
+    faults: tuple[str, ...] = ()
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -138,9 +139,12 @@ MUTANTS = {
     "no-fence-in-write": Mutant(
         broken="a write transaction does not check its fence",
         breaks=_function(ledger, "fenced_write", _write_without_fence),
+        faults=("freeze",),
     ),
     "no-fence-in-take": Mutant(
-        broken="a part may be taken under an older fence", breaks=_function(ledger, "take_part", _take_without_fence)
+        broken="a part may be taken under an older fence",
+        breaks=_function(ledger, "take_part", _take_without_fence),
+        faults=("freeze",),
     ),
     "ack-before-commit": Mutant(
         broken="the entry is acknowledged before its work is done",
@@ -149,28 +153,38 @@ MUTANTS = {
     "successors-outside": Mutant(
         broken="what follows is sent after the settlement, not with it",
         breaks=_function(TaskStream, "settle", _settle_then_send),
+        faults=("crash", "freeze", "slow_down"),
     ),
     "counter": Mutant(
         broken="the last part is released by a counter of deliveries, not by the set of open parts",
         breaks=_function(CycleRunner, "run", _count_down),
+        faults=("duplicate", "crash"),
     ),
     "unconditional-beat": Mutant(
-        broken="the beat claims an entry whoever holds it", breaks=_script("beat", ALWAYS_OWNED)
+        broken="the beat claims an entry whoever holds it",
+        breaks=_script("beat", ALWAYS_OWNED),
+        faults=("freeze",),
     ),
-    "begin-unowned": Mutant(broken="a token is issued without ownership", breaks=_script("begin", ALWAYS_OWNED)),
-    "settle-unowned": Mutant(broken="anybody may settle", breaks=_script("settle", ALWAYS_OWNED)),
+    "begin-unowned": Mutant(
+        broken="a token is issued without ownership", breaks=_script("begin", ALWAYS_OWNED), faults=("freeze",)
+    ),
+    "settle-unowned": Mutant(broken="anybody may settle", breaks=_script("settle", ALWAYS_OWNED), faults=("freeze",)),
     "claim-early": Mutant(
         broken="a claim does not wait until a lease has run out", breaks=_script("claim", LEASE_IS_NOTHING)
     ),
     "duplicates-run": Mutant(
-        broken="a second entry of the same work is begun as well", breaks=_script("begin", NO_STANDING_ENTRY)
+        broken="a second entry of the same work is begun as well",
+        breaks=_script("begin", NO_STANDING_ENTRY),
+        faults=("duplicate", "slow_down"),
     ),
     "no-cycle-lock": Mutant(
         broken="two parts that end together do not see each other",
         breaks=_function(ledger, "lock_cycle", _find_without_lock),
+        faults=("slow_down",),
     ),
     "fence-not-raised": Mutant(
         broken="a fence counter that Redis lost is not lifted again",
         breaks=_function(TaskStream, "raise_fence", _raise_nothing),
+        faults=("flush", "roll_back", "pass_deadline"),
     ),
 }

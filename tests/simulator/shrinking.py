@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+import msgspec
 
+if TYPE_CHECKING:
+    from tests.simulator.faults import Choice
     from tests.simulator.ground import Ground, Outcome
 
 MOST_TRIES = 60
 
 
-def shrink(
-    made: Ground, failed: Outcome, *, mutant: str | None, without: Iterable[int] = ()
-) -> tuple[Outcome, list[int]]:
-    """Return the shortest failure found, and the faults that it does without."""
-    left_out, shortest, tries = list(without), failed, 0
+def shrink(made: Ground, failed: Outcome, choice: Choice, *, mutant: str | None) -> tuple[Outcome, Choice]:
+    """Return the failure with the fewest faults that was found, and what to play to see it again."""
+    shortest, tries = failed, 0
     progress = True
     while progress and tries < MOST_TRIES:
         progress = False
         for number in shortest.faults:
             tries += 1
-            outcome = made.play(failed.seed, mutant=mutant, without=[*left_out, number])
+            less = msgspec.structs.replace(choice, without=choice.without | {number})
+            outcome = made.play(failed.seed, mutant=mutant, choice=less)
             if outcome.violation is not None:
-                left_out.append(number)
-                shortest, progress = outcome, True
+                choice, shortest, progress = less, outcome, True
                 break
-    return shortest, sorted(left_out)
+    return shortest, choice

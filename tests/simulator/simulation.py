@@ -19,10 +19,8 @@ from tests.simulator.virtual_worker import FAR_FUTURE, LEASE, VirtualWorker
 from tests.simulator.workload import Handlers, draw_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tests.simulator.agenda import FollowUp
-    from tests.simulator.faults import Fault
+    from tests.simulator.faults import Choice, Fault
     from tests.simulator.gated_postgres import Session
     from tests.simulator.virtual_worker import World
 
@@ -33,16 +31,17 @@ POLL, POLL_IN_VAIN = 3.0, 0.04
 
 
 class Simulation:
-    """One seed; *without*: the numbers of faults that are left out."""
+    """One seed; *choice* says which of its faults are left out, or which kinds there are."""
 
-    def __init__(self, world: World, monitor: Session, seed: int, *, without: Iterable[int] = ()) -> None:
+    def __init__(self, world: World, monitor: Session, seed: int, choice: Choice) -> None:
         self.random = Random(seed)
         # Half of the seeds have to do without the reconciler, and then nothing may be lost in Redis.
-        catches_up = self.random.random() < 0.5
+        catches_up = self.random.random() < 0.5 or bool(fault_kinds.NEEDS_CATCH_UP & set(choice.only))
         self.workload = draw_workload(Random(f"{seed}/workload"), may_wait=catches_up)
-        drawn = fault_kinds.draw_faults(seed, parts=len(self.workload.parts) + 2, may_lose=catches_up)
+        parts = len(self.workload.parts) + 2
+        drawn = fault_kinds.draw_faults(seed, parts=parts, may_lose=catches_up, only=choice.only)
         self.kinds = {fault.kind for fault in drawn}
-        self.faults = [fault for fault in drawn if fault.number not in set(without)]
+        self.faults = [fault for fault in drawn if fault.number not in choice.without]
         self.stage = Stage(world, monitor, self.random, catches_up=catches_up)
         self.handlers = Handlers(self.workload, on_run=self.stage.watch.note_run)
         self.lost_something = False
