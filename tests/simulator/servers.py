@@ -44,9 +44,9 @@ def binary_of(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def redis_server(name: str, folder: Path) -> Iterator[str]:
+def redis_server(name: str, folder: Path, *, use: str = "seeds") -> Iterator[str]:
     """Run the server until the block ends; gives its URL. Nothing is kept on disk."""
-    socket = folder / f"simulator-{name}.sock"
+    socket = folder / f"simulator-{use}-{name}.sock"
     process = subprocess.Popen(
         [
             binary_of(name), "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "",

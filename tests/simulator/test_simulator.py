@@ -1,0 +1,99 @@
+"""Plays a few seeds on every server, and shows that the simulator notices each way of breaking the delivery.
+
+The long run is `python -m tests.simulator --seeds 1000 --server all`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import execute, finish
+from tests.simulator.faults import EVERYTHING, Choice
+from tests.simulator.ground import ground
+from tests.simulator.mutants import MUTANTS
+from tests.simulator.servers import NAMES, NoSuchServer, binary_of, redis_server
+from tests.simulator.shrinking import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from consumer.embedded.postgres_server import EmbeddedPostgres
+    from tests.simulator.ground import Ground
+
+SEEDS = range(1, 31)
+SEEDS_UNTIL_CAUGHT = range(1, 81)
+
+
+@pytest.fixture(scope="module")
+def simulator_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """A database for all seeds; each of them begins with empty tables."""
+    name = f"simulator_{uuid.uuid4().hex[:12]}"
+    finish(execute(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE template0"))
+    yield postgres_server.dsn.replace("/postgres?", f"/{name}?", 1)
+    finish(execute(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def each_ground(request: pytest.FixtureRequest, servers_dir: Path, simulator_dsn: str) -> Iterator[Ground]:
+    """Every server that is here, in turn."""
+    try:
+        binary_of(request.param)
+    except NoSuchServer as missing:
+        pytest.skip(str(missing))
+    with redis_server(request.param, servers_dir) as url, ground(url, simulator_dsn) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def valkey_ground(servers_dir: Path, simulator_dsn: str) -> Iterator[Ground]:
+    with redis_server("valkey", servers_dir, use="mutants") as url, ground(url, simulator_dsn) as made:
+        yield made
+
+
+def test_every_schedule_of_faults_ends_with_everything_done_once(each_ground: Ground) -> None:
+    for seed in SEEDS:
+        outcome = each_ground.play(seed)
+        assert outcome.violation is None, (
+            f"seed {seed}: {outcome.violation}\n"
+            + "\n".join(outcome.schedule)
+            + f"\nagain: python -m tests.simulator --seed {seed}"
+        )
+
+
+def test_a_seed_plays_the_same_schedule_again(valkey_ground: Ground) -> None:
+    first, second = (valkey_ground.play(7) for _ in range(2))
+
+    assert first.schedule == second.schedule
+    assert first.figures == second.figures
+
+
+def test_a_seed_without_faults_loses_no_step(valkey_ground: Ground) -> None:
+    seeds = [valkey_ground.play(seed, choice=Choice(only=("let_time_pass",))) for seed in range(1, 6)]
+
+    assert [outcome.violation for outcome in seeds] == [None] * 5
+    assert not sum(outcome.figures["stale writes rejected"] + outcome.figures["settle refused"] for outcome in seeds)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_delivery_is_caught(valkey_ground: Ground, name: str) -> None:
+    choice = Choice(only=MUTANTS[name].faults)
+
+    caught = any(valkey_ground.play(seed, mutant=name, choice=choice).violation for seed in SEEDS_UNTIL_CAUGHT)
+
+    assert caught, f"{MUTANTS[name].broken}: not noticed in {len(SEEDS_UNTIL_CAUGHT)} seeds"
+
+
+def test_a_failing_seed_is_told_with_fewer_faults(valkey_ground: Ground) -> None:
+    failed = valkey_ground.play(1, mutant="successors-outside")
+    assert failed.violation is not None
+
+    shortest, choice = shrink(valkey_ground, failed, EVERYTHING, mutant="successors-outside")
+
+    assert shortest.violation is not None
+    assert len(shortest.faults) < len(failed.faults)
+    again = valkey_ground.play(1, mutant="successors-outside", choice=choice)
+    assert again.schedule == shortest.schedule
