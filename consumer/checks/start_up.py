@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from loguru import logger
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from consumer.checks.clocks import check_postgres_clock, check_redis_clock
 from consumer.checks.finding import Finding, Level
 from consumer.checks.postgres_server import check_postgres
 from consumer.checks.redis_server import check_redis
+from consumer.postgres.pool import CONNECTION_ERRORS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
     from consumer.postgres.ledger import Pool
 
+T = TypeVar("T")
+
+FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 
 
@@ -32,17 +36,20 @@ class StartRefused(Exception):
         self.findings = findings
 
 
-async def wait_for_redis(redis: Redis) -> None:
-    """Return once Redis answers; waits (and says so) while it starts or loads. Raises on refused credentials."""
-    delay = 0.1
+async def through_restarts(step: Callable[[], Awaitable[T]]) -> T:
+    """Return what *step* gives; it is taken again (and said so) while a server starts, loads or goes away in it.
+
+    Raises what no waiting cures: refused credentials, and everything that is not the server's absence.
+    """
+    delay = FIRST_WAIT_S
     while True:
         try:
-            await redis.info("server")
-            return
-        except AuthenticationError:
+            return await step()
+        except (AuthenticationError, NoPermissionError):
             raise
-        except RedisError as error:
-            logger.warning("redis_not_reachable", reason=str(error), retry_in_s=round(delay, 1))
+        except (RedisError, *CONNECTION_ERRORS) as error:
+            sort = "redis_not_reachable" if isinstance(error, RedisError) else "postgres_not_reachable"
+            logger.warning(sort, reason=str(error), retry_in_s=round(delay, 1))
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_WAIT_S)
 

@@ -92,7 +92,7 @@ async def _bring_up(
     console.print(f"[bold]data maintenance[/] · {_sources(settings, options)}", highlight=False)
     servers = await stack.enter_async_context(started(settings))
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
-    await unless_stopped(stop, start_up.wait_for_redis(redis))
+    await unless_stopped(stop, start_up.through_restarts(redis.ping))
     await start_up.refuse_unfit_redis(redis, allow_eviction=settings.allow_eviction)
     opening = open_pool(servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
     pool = await unless_stopped(stop, opening)

@@ -1,0 +1,63 @@
+"""Proves that a consumer which starts while a server comes and goes waits for it instead of ending with a traceback."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+import redis.exceptions
+
+from consumer.checks import start_up
+from consumer.checks.start_up import StartRefused, through_restarts
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_up, "FIRST_WAIT_S", 0.001)
+
+
+class Step:
+    """Fails with each of *failures*, then succeeds."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.taken = 0
+
+    async def __call__(self) -> str:
+        self.taken += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        BrokenPipeError("gone while it was asked"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        asyncpg.CannotConnectNowError("the database system is in recovery mode"),
+        redis.exceptions.ConnectionError("connection refused"),
+        redis.exceptions.BusyLoadingError("loading the dataset"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_server_that_goes_away_between_two_steps_of_the_start_is_waited_for(away: Exception) -> None:
+    step = Step(away, away)
+    assert await through_restarts(step) == "done"
+    assert step.taken == 3
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        StartRefused([]),
+        redis.exceptions.AuthenticationError("wrong password"),
+        redis.exceptions.NoPermissionError("no permissions to run the 'info' command"),
+        asyncpg.UndefinedTableError("no such table"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_what_no_waiting_cures_ends_the_start_at_once(refused: Exception) -> None:
+    step = Step(refused)
+    with pytest.raises(type(refused)):
+        await through_restarts(step)
+    assert step.taken == 1
