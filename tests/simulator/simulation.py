@@ -205,6 +205,10 @@ class Simulation:
         known = await self.stage.monitor.fetch("SELECT state FROM cycle")
         if known and not any(row["state"] in ("running", "waiting") for row in known):
             return False
+        if self.stage.watch.gave_up_a_request and not self.stage.catches_up:
+            self.stage.catches_up = True
+            await self.stage.add_worker()
+            return True
         if not self.stage.catches_up:
             raise Violation(f"nothing is under way any more, and the ledger has open work: {await self._open_parts()}")
         self._rounds += 1

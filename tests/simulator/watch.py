@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.simulator.gated_postgres import Session
     from tests.simulator.gates import Actor, Step
 
+_DEAD = re.compile(r'\["[^"]+","([^"]*)","dead"')  # the name of the work, in the arguments of settle.lua
+
 
 class Watch:
     """What is known of the run so far. *violation*: what was noticed where nothing may be raised."""
@@ -32,6 +35,8 @@ class Watch:
         self.messages: list[dict[str, str]] = []  # of parts, each once
         self.violation: Violation | None = None
         self.nothing_lost = True  # nobody has taken a message out of Redis, or its holder's name
+        # A request that killed its consumers after its cycle was committed: only the reconciler sends the first part.
+        self.gave_up_a_request = False
         self._to_be_lifted: dict[str, int] = {}  # the fence that the ledger has seen, by the work that met it
         self._running: dict[str, list[tuple[VirtualWorker, str]]] = {}
 
@@ -79,6 +84,9 @@ class Watch:
                 self.figures[f"{step.name} refused"] += 1
             case "fenced_write SELECT 1" if step.result is None and step.failure is None:
                 self.figures["stale writes rejected"] += 1
+            case "settle" if any(key.count("/") < 2 for key in _DEAD.findall(step.detail)):
+                self.nothing_lost = False
+                self.gave_up_a_request = True
             case "raise_fence":
                 self.figures["fence raised"] += 1
             case "take_part SELECT part.state," if step.result is not None and step.result["state"] in OPEN:
