@@ -51,7 +51,8 @@ async def test_a_cancelled_cycle_stops_asking_and_leaves_nothing_under_way(
     stack: Stack, logged: list[dict[str, object]]
 ) -> None:
     async def stopped() -> bool:
-        return [line["event"] for line in logged].count("delivery_abandoned") == BATCHES
+        # at least: a part of another task may have begun meanwhile
+        return [line["event"] for line in logged].count("delivery_abandoned") >= BATCHES
 
     async with at_work_on_slots(stack):
         called_off = await cancel(stack)
