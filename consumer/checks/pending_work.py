@@ -1,8 +1,13 @@
-"""Reads what is held, queued and parked, in words: XPENDING for people."""
+"""Reads what is held, queued and parked, in words: XPENDING for people.
+
+One MULTI gives a state that was true at one instant; the messages are read after it, so what was settled meanwhile is
+left out rather than told as lost. The Structs here are also the JSON of `maintenance pending --json` and GET /pending.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +20,17 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 MOST = 1000
+GONE = "its message is gone"
+STREAMS = (keys.TASKS.name, keys.SESSIONS.name)
+# A living service looks for leases that have run out more often than once a second.
+TAKEN_OVER_WITHIN_S = 1.0
+
+
+class Standing(StrEnum):
+    RUNNING = "running"  # its holder renews the lease
+    LAST_DELIVERY = "last_delivery"  # the same, but once more without an end and it is a dead letter
+    ABANDONED = "abandoned"  # the lease has run out, and nobody took it over
+    GHOST = "ghost"  # held, but its message was deleted: the next consumer that looks forgets it
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +39,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     trading_day: dt.date | None = None
     task: str | None = None
     part: str | None = None
+    cycle: int | None = None
     note: str | None = None
 
 
@@ -31,22 +48,13 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: str
     entry_id: str
+    standing: Standing
     work: Work
     holder: str
     idle_seconds: float
     lease_seconds: float
     deliveries: int
     max_deliveries: int
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether its lease has run out, and some more: a living service would have taken it over."""
-        return self.idle_seconds > self.lease_seconds + 1
-
-    @property
-    def suspect(self) -> bool:
-        """Whether it has lost more consumers than it may."""
-        return self.deliveries > self.max_deliveries
 
 
 class Parked(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,47 +66,91 @@ class Parked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything under way; *queued* entries stand in the stream and nobody holds them yet."""
+    """Everything under way at *now* of Redis's clock; *queued* entries stand in the stream and nobody holds them yet.
+
+    *held* and *parked* list the first thousand of *held_in_all* and *parked_in_all*.
+    """
 
     now: dt.datetime
     held: list[Held]
+    held_in_all: int
     queued: int
     parked: list[Parked]
+    parked_in_all: int
+
+    @property
+    def asks_for_a_person(self) -> bool:
+        """Whether something is held by nobody alive, or on its last delivery."""
+        return any(one.standing in (Standing.ABANDONED, Standing.LAST_DELIVERY) for one in self.held)
 
 
-async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int, now: dt.datetime) -> PendingWork:
+async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int) -> PendingWork:
     """Ask Redis. Raises RedisError."""
-    held = []
-    for stream in (keys.TASKS.name, keys.SESSIONS.name):
-        for row in await _pending(redis, stream):
-            held.append(
-                Held(
-                    stream=stream, entry_id=row["message_id"], work=await _work_of(redis, stream, row["message_id"]),
-                    holder=row["consumer"], idle_seconds=row["time_since_delivered"] / 1000,
-                    lease_seconds=lease.total_seconds(), deliveries=row["times_delivered"],
-                    max_deliveries=max_deliveries,
-                )
-            )  # fmt: skip
-    entries = int(await redis.xlen(keys.TASKS.name))
-    standing = sum(one.stream == keys.TASKS.name and one.work.note != GONE for one in held)
-    return PendingWork(now=now, held=held, queued=max(0, entries - standing), parked=await _parked(redis))
+    pipeline = redis.pipeline(transaction=True)
+    for stream in STREAMS:
+        pipeline.xpending_range(stream, keys.GROUP, "-", "+", MOST)
+    for stream in STREAMS:
+        pipeline.xpending(stream, keys.GROUP)
+    pipeline.xlen(keys.TASKS.name)
+    pipeline.zcard(keys.LATER.pattern)
+    pipeline.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
+    pipeline.time()
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    tasks, sessions, of_tasks, of_sessions, entries, in_all, later, (seconds, _) = answers
+    rows = [(stream, row) for stream, some in zip(STREAMS, (tasks, sessions), strict=True) for row in _listed(some)]
+    works = await _works(redis, [(stream, row["message_id"]) for stream, row in rows])
+    held = [
+        _held(stream, row, work, lease, max_deliveries)
+        for (stream, row), work in zip(rows, works, strict=True)
+        if work is not None
+    ]
+    counted = [0 if isinstance(one, ResponseError) else int(one["pending"]) for one in (of_tasks, of_sessions)]
+    ghosts = sum(one.stream == keys.TASKS.name and one.work.note == GONE for one in held)
+    return PendingWork(
+        now=dt.datetime.fromtimestamp(seconds, dt.UTC), held=held,
+        held_in_all=len(held) if sum(counted) <= MOST else sum(counted),
+        queued=max(0, entries - (counted[0] - ghosts)), parked=await _parked(redis, later), parked_in_all=in_all,
+    )  # fmt: skip
 
 
-GONE = "its message is gone"
-
-
-async def _pending(redis: Redis, stream: str) -> list[Any]:
-    try:
-        return list(await redis.xpending_range(stream, keys.GROUP, "-", "+", MOST))
-    except ResponseError:  # no stream or no group: nothing is held
+def _listed(answer: Any) -> list[Any]:
+    """No stream or no group means that nothing is held."""
+    if isinstance(answer, ResponseError):
         return []
+    return list(answer)
 
 
-async def _work_of(redis: Redis, stream: str, entry_id: str) -> Work:
-    entries: Any = await redis.xrange(stream, entry_id, entry_id)
-    if not entries:
-        return Work(note=GONE)
-    return describe(stream, entries[0][1])
+def _held(stream: str, row: Any, work: Work, lease: dt.timedelta, max_deliveries: int) -> Held:
+    idle, deliveries = row["time_since_delivered"] / 1000, row["times_delivered"]
+    if idle > lease.total_seconds() + TAKEN_OVER_WITHIN_S:
+        standing = Standing.ABANDONED
+    elif work.note == GONE:
+        standing = Standing.GHOST
+    elif stream == keys.TASKS.name and deliveries >= max_deliveries:
+        standing = Standing.LAST_DELIVERY
+    else:
+        standing = Standing.RUNNING
+    return Held(
+        stream=stream, entry_id=row["message_id"], standing=standing, work=work, holder=row["consumer"],
+        idle_seconds=idle, lease_seconds=lease.total_seconds(), deliveries=deliveries, max_deliveries=max_deliveries,
+    )  # fmt: skip
+
+
+async def _works(redis: Redis, entries: list[tuple[str, str]]) -> list[Work | None]:
+    """What each entry asks for; None where it was settled meanwhile."""
+    messages = redis.pipeline(transaction=False)
+    for stream, entry_id in entries:
+        messages.xrange(stream, entry_id, entry_id)
+    still_held = redis.pipeline(transaction=False)
+    for stream, entry_id in entries:
+        still_held.xpending_range(stream, keys.GROUP, entry_id, entry_id, 1)
+    found: list[Any] = await messages.execute()
+    # Asked after the messages: an entry without one that is still held now has lost it.
+    held: list[Any] = await still_held.execute(raise_on_error=False) if not all(found) else found
+    return [
+        describe(stream, rows[0][1]) if rows else Work(note=GONE) if _listed(still) else None
+        for (stream, _), rows, still in zip(entries, found, held, strict=True)
+    ]
 
 
 def describe(stream: str, fields: dict[str, str]) -> Work:
@@ -120,18 +172,23 @@ def _asked(message: TaskMessage) -> Work:
         note = f"asked by {message.requested_by}"
     if message.attempt > 1:
         note = f"{note}, attempt {message.attempt}" if note else f"attempt {message.attempt}"
-    return Work(trading_day=message.trading_day, task=message.task.value, part=message.part, note=note)
+    return Work(
+        trading_day=message.trading_day, task=message.task.value, part=message.part, cycle=message.cycle, note=note
+    )
 
 
-async def _parked(redis: Redis) -> list[Parked]:
-    rows: Any = await redis.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
-    parked = []
-    for key, score in rows:
-        text: Any = await redis.hget(keys.LATER_MESSAGES.pattern, key)
-        parked.append(
-            Parked(key=key, work=_parked_work(text), due_at=dt.datetime.fromtimestamp(float(score) / 1000, dt.UTC))
-        )
-    return parked
+async def _parked(redis: Redis, later: list[Any]) -> list[Parked]:
+    """The parked messages of the *later* rows; those that became due meanwhile are left out."""
+    if not later:
+        return []
+    names = [key for key, _ in later]
+    texts: Any = await redis.hmget(keys.LATER_MESSAGES.pattern, names)
+    scores: Any = texts if all(texts) else await redis.zmscore(keys.LATER.pattern, names)
+    return [
+        Parked(key=key, work=_parked_work(text), due_at=dt.datetime.fromtimestamp(float(due) / 1000, dt.UTC))
+        for (key, due), text, still in zip(later, texts, scores, strict=True)
+        if text is not None or still is not None
+    ]
 
 
 def _parked_work(text: str | None) -> Work:

@@ -1,71 +1,120 @@
-"""`maintenance pending`: who holds which work, for how long since its last beat, and what waits."""
+"""`maintenance pending`: who holds which work, for how long since its last beat, and what waits.
+
+Asks Redis alone: it answers also while PostgreSQL is away, which is when somebody wants to know.
+"""
 
 from __future__ import annotations
 
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from consumer.checks.pending_work import Held, PendingWork, Work, read_pending
+from consumer.checks.pending_work import Held, PendingWork, Standing, Work, read_pending
 from consumer.cycle.day_status import human_duration
-from consumer.runtime import utc_now
-from consumer.terminal.reach import Unreachable, reached
+from consumer.runtime import connect_redis
+from consumer.terminal.servers import NotRunning, locate
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+LISTED = 40
+WIDE = 100  # columns that a line with day and cycle in it needs
+COLOURS = {Standing.RUNNING: "", Standing.LAST_DELIVERY: "red", Standing.ABANDONED: "red", Standing.GHOST: "yellow"}
+MEANINGS = {
+    Standing.ABANDONED: "no beat for longer than the lease, and nobody took it over: is a consumer running? "
+    "`maintenance doctor` looks further",
+    Standing.LAST_DELIVERY: "has lost its consumer again and again; the next time makes it a dead letter. Its task, "
+    "day and part say where to look",
+    Standing.GHOST: "its message was deleted; the next consumer that looks forgets it, and sends anew what was planned",
+}
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
-    """Print what is under way; 3 when something is held by nobody alive, or was handed out too often."""
+    """Print what is under way; 3 when something is held by nobody alive or on its last delivery, 4 when unreachable."""
     try:
-        async with reached(settings) as service:
-            found = await read_pending(
-                service.redis, lease=settings.lease, max_deliveries=settings.max_deliveries, now=utc_now()
-            )
-    except Unreachable as error:
+        async with connect_redis(locate(settings).redis_url) as redis:
+            found = await read_pending(redis, lease=settings.lease, max_deliveries=settings.max_deliveries)
+    except NotRunning as error:
         sys.stderr.write(f"{error}\n")
+        return EXIT_UNREACHABLE
+    except (RedisError, OSError) as error:
+        sys.stderr.write(f"Redis does not answer ({error}): is `maintenance run` up, or REDIS_URL right?\n")
         return EXIT_UNREACHABLE
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), found)
-    return EXIT_FINDING if any(one.abandoned or one.suspect for one in found.held) else 0
+    return EXIT_FINDING if found.asks_for_a_person else 0
 
 
 def _print(console: Console, found: PendingWork) -> None:
-    if found.held:
-        table = Table("work", "holder", "idle/lease", "delivery", "entry", box=None, pad_edge=False)
-        for one in found.held:
-            table.add_row(words(one.work, one.stream), one.holder, _idle(one), _delivery(one), one.entry_id)
-        console.print(table, highlight=False)
-    nobody = "" if found.held else "nothing is held; "
-    console.print(f"{nobody}{found.queued} queued, {len(found.parked)} parked", highlight=False)
-    for parked in found.parked:
-        left = (parked.due_at - found.now).total_seconds()
+    console.print(_summary(found), highlight=False)
+    if console.width >= WIDE:
+        _print_table(console, found.held, wide=True)
+    else:
+        for heading, some in groupby(found.held, key=_heading):
+            console.print(Text(heading, "bold"))
+            _print_table(console, list(some), wide=False)
+    _print_parked(console, found)
+    for standing, meaning in MEANINGS.items():
+        if any(one.standing is standing for one in found.held):
+            console.print(Text(f"{_words(standing)}: {meaning}", COLOURS[standing]))
+
+
+def _summary(found: PendingWork) -> str:
+    if not (found.held_in_all or found.queued or found.parked_in_all):
+        return "nothing is under way"
+    listed = f", the first {len(found.held)} shown" if found.held_in_all > len(found.held) else ""
+    return f"{found.held_in_all} held{listed}, {found.queued} queued, {found.parked_in_all} parked for later"
+
+
+def _print_table(console: Console, held: list[Held], *, wide: bool) -> None:
+    """A line an entry; where there is no room for all of it, what a heading says is left out."""
+    if not held:
+        return
+    table = Table(*(["day", "cycle", "task"] if wide else []), "part", box=None, pad_edge=False)
+    table.add_column("holder", no_wrap=True, overflow="ellipsis", min_width=8)
+    unusual = any(one.standing is not Standing.RUNNING for one in held)
+    for name in ("idle", "delivery", "entry", *(["standing"] if unusual else [])):
+        table.add_column(name, no_wrap=True)
+    for one in held:
+        work = one.work
+        known = [str(work.trading_day or "-"), str(work.cycle or "-"), work.task or one.stream] if wide else []
+        cells = [
+            *known, _part(work), one.holder, f"{one.idle_seconds:.1f}/{one.lease_seconds:g} s",
+            f"{one.deliveries}/{one.max_deliveries}", one.entry_id, *([_words(one.standing)] if unusual else []),
+        ]  # fmt: skip
+        table.add_row(*map(Text, cells), style=COLOURS[one.standing])
+    console.print(table)
+
+
+def _print_parked(console: Console, found: PendingWork) -> None:
+    for one in found.parked[:LISTED]:
+        left = (one.due_at - found.now).total_seconds()
         when = f"in {human_duration(left)}" if left > 0 else "now"
-        console.print(f"  due {when} ({parked.due_at:%Y-%m-%d %H:%M:%S} UTC): {words(parked.work)}", highlight=False)
-    if any(one.abandoned for one in found.held):
-        console.print("[red]a lease has run out[/] and nobody took the work over: is a consumer running?")
-    if any(one.suspect for one in found.held):
-        console.print("[red]handed out too often[/]: its next delivery makes it a dead letter, with the reason")
+        words = (str(one.work.trading_day or ""), one.work.task or one.key, _part(one.work))
+        asked = " ".join(word for word in words if word)
+        console.print(Text(f"due {when}, {one.due_at:%Y-%m-%d %H:%M:%S} UTC: {asked}"))
+    if found.parked_in_all > LISTED:
+        console.print(f"and {found.parked_in_all - LISTED} more parked; --json has the first 1,000")
 
 
-def words(work: Work, stream: str = "") -> str:
-    """One line for a piece of work."""
-    asked = [str(work.trading_day or ""), work.task or stream, work.part or "", f"({work.note})" if work.note else ""]
-    return " ".join(word for word in asked if word)
+def _heading(one: Held) -> str:
+    work = one.work
+    words = [str(work.trading_day or ""), f"cycle {work.cycle}" if work.cycle else "", work.task or one.stream]
+    return " · ".join(word for word in words if word)
 
 
-def _idle(one: Held) -> str:
-    text = f"{one.idle_seconds:.1f}/{one.lease_seconds:g} s"
-    return f"[red]{text}[/]" if one.abandoned else text
+def _part(work: Work) -> str:
+    return " ".join(word for word in (work.part, f"({work.note})" if work.note else "") if word)
 
 
-def _delivery(one: Held) -> str:
-    text = f"{one.deliveries}/{one.max_deliveries}"
-    return f"[red]{text}[/]" if one.suspect else text
+def _words(standing: Standing) -> str:
+    return standing.value.replace("_", " ")

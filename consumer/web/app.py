@@ -1,4 +1,4 @@
-"""Serves /health, /status, /trigger and /cycles/{day}/cancel.
+"""Serves /health, /status, /pending, /trigger and /cycles/{day}/cancel.
 
 Reads are open; a POST needs the bearer token, unless none is set and the API listens on loopback only. Errors are
 RFC 9457 problem documents that name the cure.
@@ -17,6 +17,7 @@ from loguru import logger
 
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
+from consumer.web.pending import pending_handler
 from consumer.web.problems import answer_problems, json_answer, problem
 from market.calendar_errors import CalendarError
 from producers.messages import TaskName
@@ -45,12 +46,13 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     by: str = "http"
 
 
-def build_app(monitor: Monitor, stream: TaskStream, *, token: str | None) -> web.Application:
+def build_app(monitor: Monitor, stream: TaskStream, *, token: str | None, max_deliveries: int) -> web.Application:
     """Return the application; *token* None leaves POST open (only for loopback)."""
     handlers = Handlers(monitor, stream, token=token)
     app = web.Application(middlewares=[answer_problems])
     app.router.add_get("/health", handlers.health)
     app.router.add_get("/status", handlers.status)
+    app.router.add_get("/pending", pending_handler(monitor.redis, lease=stream.lease, max_deliveries=max_deliveries))
     app.router.add_post("/trigger", handlers.trigger)
     app.router.add_post("/cycles/{day}/cancel", handlers.cancel)
     return app
@@ -140,7 +142,8 @@ class Handlers:
 @contextlib.asynccontextmanager
 async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises OSError when the port is taken."""
-    runner = web.AppRunner(build_app(monitor, stream, token=settings.api_token), access_log=None, shutdown_timeout=2.0)
+    app = build_app(monitor, stream, token=settings.api_token, max_deliveries=settings.max_deliveries)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -1,4 +1,4 @@
-"""The verbs `doctor` and `pending` as a person at a terminal has them, and a start on an unfit server."""
+"""The verb `doctor` as a person at a terminal has it, and a start on an unfit server."""
 
 from __future__ import annotations
 
@@ -8,36 +8,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from consumer.delivery.task_stream import TaskStream
-from tests.checks.test_pending_work import LEASE, part
-from tests.delivery.consumers import read_one
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from redis.asyncio import Redis
 
-    Run = Callable[..., Awaitable[tuple[int, str, str]]]
-
-
-@pytest.fixture
-def run(postgres_dsn: str, redis_url: str) -> Run:
-    """Runs a module of ours; returns exit code, output and errors."""
-
-    async def run_module(module: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, **environment},
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
-
-    return run_module
+    from tests.terminal.conftest import Run
 
 
 async def test_doctor_finds_servers_fit_and_tells_each_check_in_a_line(run: Run) -> None:
@@ -88,19 +64,3 @@ async def test_a_consumer_that_waits_for_its_servers_stops_when_told_to(run: Run
     process.terminate()
     await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0
-
-
-async def test_pending_tells_who_holds_what_and_what_waits(run: Run, redis: Redis) -> None:
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
-    await stream.ensure_group()
-    await stream.enqueue([part("batch:0001"), part("batch:0002")])
-    entry = await read_one(stream)
-    code, out, _ = await run("consumer.terminal", "pending")
-    assert code == 0
-    assert "2025-11-11 volume_slots batch:0001" in out
-    assert "worker-1" in out
-    assert "1 queued, 0 parked" in out
-    await redis.xclaim("maintenance:tasks", "maintenance", "worker-1", 0, [entry.entry_id], idle=60_000, justid=True)
-    code, out, _ = await run("consumer.terminal", "pending", "--json")
-    assert code == 3
-    assert json.loads(out)["held"][0]["work"]["part"] == "batch:0001"

@@ -26,7 +26,7 @@ def app_of(stack: Stack, *, token: str | None) -> TestServer:
         pool=stack.pool, redis=stack.redis, schedule=stack.services.schedule, calendar=stack.services.calendar,
         now=stack.clock,
     )  # fmt: skip
-    return TestServer(build_app(monitor, stack.stream, token=token))
+    return TestServer(build_app(monitor, stack.stream, token=token, max_deliveries=5))
 
 
 @pytest.fixture(name="client")

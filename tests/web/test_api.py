@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.checks.pending_work import PendingWork
 from producers import keys
 from tests.cycle.stack import DAY, new_york, until
 from tests.web.conftest import TOKEN
@@ -39,6 +40,12 @@ async def test_health_names_both_servers_and_their_latency(client: Client) -> No
     assert (answer.status, health["healthy"]) == (200, True)
     assert {"postgresql", "redis"} < set(health)
     assert health["redis"]["latency_ms"] >= 0
+
+
+async def test_pending_work_is_told_as_the_command_line_tells_it(client: Client) -> None:
+    answer = await client.get("/pending")
+    assert answer.status == 200
+    assert set(await answer.json()) == set(PendingWork.__struct_fields__)
 
 
 async def test_a_trigger_is_accepted_and_stands_in_the_stream(stack: Stack, client: Client) -> None:
