@@ -81,11 +81,13 @@ def of_logs(logs: Iterable[Path]) -> tuple[Counter[str], dict[str, Counter[str]]
     reasons: dict[str, Counter[str]] = {}
     defects: Counter[str] = Counter()
     for path in logs:
-        for text in path.read_text("utf-8", errors="replace").splitlines():
+        for text in re.split(r"\n(?=\{)|(?<=\})\n", path.read_text("utf-8", errors="replace").strip()):
             try:
-                line = json.loads(text)
+                line = json.loads(text or "{}")
             except json.JSONDecodeError:
-                defects[f"not a log line: {text[:200]}"] += 1
+                defects[f"no log line: {text[-600:]}"] += 1
+                continue
+            if not line:
                 continue
             event = line["event"]
             events[event] += 1

@@ -22,7 +22,6 @@ from consumer.embedded.child_process import process_exit
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from tests.crash.stack import simulated_market
-from tests.faults.outages import killed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -135,7 +134,8 @@ class Deployment:
         return self.home / f"{database}-{name}.log"
 
     async def kill_redis(self, down_s: float) -> None:
-        await killed(self.redis)
+        os.kill(self.redis.pid, signal.SIGKILL)
+        await self.redis.ended()
         await asyncio.sleep(down_s)
         await self.redis.start()
 

@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.crash.deployment import LEASE_S
-from tests.faults.outages import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -131,8 +130,11 @@ class Disturbances:
 
     async def _freeze_redis(self) -> bool:
         async with self._deployed.redis_disturbed:
-            with frozen(self._deployed.redis.pid):
+            os.kill(self._deployed.redis.pid, signal.SIGSTOP)
+            try:
                 await asyncio.sleep(self._random.uniform(0.5, 2.0) * LEASE_S)
+            finally:
+                os.kill(self._deployed.redis.pid, signal.SIGCONT)
         return True
 
     async def _flush_redis(self) -> bool:
