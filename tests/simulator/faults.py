@@ -242,7 +242,7 @@ async def skew_clock(stage: Stage, random: Random, step: Step | None) -> None:
     """A worker's clock jumps."""
     moving = stage.moving()
     if moving:
-        stage.skew(random.choice(moving), random.choice((-3600.0, -30.0, -2.0, 2.0, 30.0, 600.0)))
+        stage.skew(random.choice(moving), random.choice((-3600.0, -30.0, -2.0, 2.0, 30.0, 60.0)))
 
 
 async def move_by_hand(stage: Stage, random: Random, step: Step | None) -> None:
