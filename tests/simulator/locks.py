@@ -85,7 +85,7 @@ class Locks:
         assert step.task is not None
         while not step.task.done():
             await self._monitor.execute("SELECT pg_cancel_backend($1)", _pid(step))
-            await asyncio.wait([step.task], timeout=None) if step.task.done() else await asyncio.sleep(0)
+            await asyncio.sleep(0)
         if step in self.under_way:
             self.under_way.remove(step)
         finish(step)

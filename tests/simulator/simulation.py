@@ -12,6 +12,7 @@ from consumer.delivery.task_stream import TaskStream
 from tests.simulator import faults as fault_kinds
 from tests.simulator.final_checks import check_end
 from tests.simulator.gates import Actor, Phase, Step
+from tests.simulator.message_faults import RULE_MESSAGE
 from tests.simulator.redis_state import Violation
 from tests.simulator.stage import Stage
 from tests.simulator.virtual_time import NeverQuiet
@@ -65,7 +66,7 @@ class Simulation:
             await self.stage.add_worker()
         if not self.stage.catches_up or self.random.random() < 0.5:
             stream = TaskStream(self.stage.redis, self.stage.redis, consumer="events", lease=LEASE)
-            await stream.enqueue([fault_kinds.RULE_MESSAGE])
+            await stream.enqueue([RULE_MESSAGE])
         self.stage.watch.look()
 
     async def _once(self) -> bool:
