@@ -16,13 +16,11 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off
+from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.delivery.task_stream import Outgoing
 from consumer.postgres import ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
-from consumer.tasks import data_sets
-from producers import keys
-from producers.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +99,7 @@ class CatchUp:
         if self._opens_due_cycles:
             messages += await self._due(now)
             if not messages and not unended:
-                messages += await self._lost_caches()
+                messages += await request_for_lost_caches(self._pool, self._redis, now=now)
         sent = await self._stream.enqueue(messages)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
         await self._republish()
@@ -114,22 +112,6 @@ class CatchUp:
         if known is not None:
             return []
         return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
-
-    async def _lost_caches(self) -> list[Outgoing]:
-        """Redis does not know of the caches that the ledger says were written: it was flushed, or is another one."""
-        written = await self._pool.fetchrow(
-            "SELECT trading_day, max(load_id) AS load_id FROM coverage WHERE data_set = ANY ($1) "
-            "GROUP BY trading_day ORDER BY trading_day DESC LIMIT 1",
-            list(data_sets.CACHES),
-        )
-        if written is None or await self._redis.exists(keys.CACHES.pattern):
-            return []
-        # Named after the write that was lost, so that it is asked for once, and again after the next loss.
-        request = f"caches-lost-{written['load_id']}"
-        message = TaskMessage(
-            task=TaskName.REDIS_SYNC, trading_day=written["trading_day"], request=request, requested_by="catch-up"
-        )
-        return [Outgoing(fields=encode(message), key=f"request:{request}")]
 
     async def _republish(self) -> None:
         """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import re
 import time
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import asyncpg
 import msgspec
@@ -19,6 +21,7 @@ from loguru import logger
 from redis.asyncio import Redis
 
 from consumer import service
+from consumer.cycle.catch_up import CatchUp
 from consumer.delivery.worker import Worker
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience
@@ -162,6 +165,11 @@ def subject(path: str) -> str:
 class Watch:
     """Counts what a waiting service does."""
 
+    @staticmethod
+    async def wait(seconds: float) -> None:
+        """Let the fault last: the only thing awaited here is time."""
+        await asyncio.sleep(seconds)
+
     def __init__(self, place: Place, lines: list[dict[str, Any]]) -> None:
         self._place, self._lines = place, lines
 
@@ -221,25 +229,33 @@ def impatient(monkeypatch: pytest.MonkeyPatch, *, timeout_s: float = 0.3) -> Non
 
 @contextlib.asynccontextmanager
 async def consumer_on(
-    place: Place, running: dict[asyncio.Task[Any], Running], *, http: bool = False, **environment: str
+    place: Place,
+    running: dict[asyncio.Task[Any], Running],
+    *,
+    http: bool = False,
+    every_s: float | None = None,
+    **environment: str,
 ) -> AsyncIterator[Running]:
-    """Run one consumer until the block ends."""
+    """Run one consumer until the block ends; *every_s*: seconds between its looks for due and lost work."""
     settings = read_settings(
         {**QUICK, "DATABASE_URL": place.dsn, "REDIS_URL": place.redis_url, "MASSIVE_BASE_URL": place.market.url,
          **environment}
     )  # fmt: skip
-    task = asyncio.create_task(service.run_consumer(settings, http=http))
-    one = running[task] = Running(task)
-    try:
-        yield one
-    except BaseException:
-        one.stop.set()
-        await asyncio.wait({task}, timeout=15)
-        if task.done() and not task.cancelled() and (defect := task.exception()) is not None:
-            logger.opt(exception=defect).error("the consumer ended by itself")
-            raise AssertionError(f"the consumer ended by itself: {defect!r}") from defect
-        raise
-    await one.ended()
+    # Whoever waits for a look would wait for half a minute.
+    looks = {} if every_s is None else {"every": dt.timedelta(seconds=every_s)}
+    with mock.patch.object(service, "CatchUp", functools.partial(CatchUp, **looks)):
+        task = asyncio.create_task(service.run_consumer(settings, http=http))
+        one = running[task] = Running(task)
+        try:
+            yield one
+        except BaseException:
+            one.stop.set()
+            await asyncio.wait({task}, timeout=15)
+            if task.done() and not task.cancelled() and (defect := task.exception()) is not None:
+                logger.opt(exception=defect).error("the consumer ended by itself")
+                raise AssertionError(f"the consumer ended by itself: {defect!r}") from defect
+            raise
+        await one.ended()
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,61 @@
+"""Notices that Redis does not hold the caches that the ledger says were written: flushed, replaced, or restored from an
+older copy; and asks for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.delivery.task_stream import Outgoing
+from consumer.tasks import data_sets
+from producers import keys
+from producers.messages import TaskMessage, TaskName, encode
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from consumer.postgres.ledger import Pool
+
+FIRST_WAIT = dt.timedelta(seconds=30)
+LONGEST_WAIT = dt.timedelta(hours=1)
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """What Redis says of a cache: the token of the write that it holds."""
+
+    fence: int
+
+
+async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime) -> list[Outgoing]:
+    """Return the message that has them written again; none when all are there, or were asked for a moment ago."""
+    written = await pool.fetch(
+        "SELECT data_set, trading_day, load_id, (detail->>'fence')::bigint AS fence FROM coverage "
+        "WHERE data_set = ANY ($1) AND trading_day = (SELECT max(trading_day) FROM coverage WHERE data_set = ANY ($1))",
+        list(data_sets.CACHES),
+    )
+    marks: Any = await redis.hgetall(keys.CACHES.pattern)
+    if all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written):
+        return []
+    # Named after the write that was lost, so that it is asked for once; again, ever more rarely, where that did not help.
+    name = f"caches-lost-{max(row['load_id'] for row in written)}"
+    tried = await pool.fetchrow(
+        "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, 'request:' || $1)",
+        name,
+    )
+    assert tried is not None, "an aggregate has a row"
+    if tried["times"] and now < tried["last"] + min(FIRST_WAIT * 2 ** min(tried["times"], 10), LONGEST_WAIT):
+        return []
+    request = f"{name}-{tried['times'] + 1}"
+    message = TaskMessage(
+        task=TaskName.REDIS_SYNC, trading_day=written[0]["trading_day"], request=request, requested_by="catch-up"
+    )
+    return [Outgoing(fields=encode(message), key=f"request:{request}")]
+
+
+def _holds(mark: str | None, fence: int) -> bool:
+    try:
+        return mark is not None and msgspec.json.decode(mark, type=_Mark).fence == fence
+    except msgspec.DecodeError:
+        return False
