@@ -56,7 +56,7 @@ class Supervised:
         while not self._stopping:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    self._command, env=self._environment, stdout=log, stderr=log, preexec_fn=_end_with_parent
+                    self._command, env=self._environment, stdout=log, stderr=log, preexec_fn=end_with_parent
                 )
             while (code := self._process.poll()) is None:
                 await process_exit(self._process.pid)
@@ -172,6 +172,7 @@ def _exit(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -11,14 +11,14 @@ import contextlib
 import datetime as dt
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from consumer.delivery.task_stream import Outgoing, TaskStream
 from market.trading_calendar import TradingCalendar
@@ -28,11 +28,12 @@ from producers.trigger import request_cycle
 from tests.conftest import execute, finish
 from tests.crash.chaos import schedule_for
 from tests.crash.fingerprint import of_caches, of_tables
+from tests.crash.forked import Forks, Start, forks
 from tests.crash.killed_at import POINTS
 from tests.crash.stack import Market, simulated_market, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from consumer.embedded.postgres_server import EmbeddedPostgres
@@ -42,8 +43,10 @@ pytestmark = pytest.mark.crash
 
 TICKERS = 60
 LEASE_S = 1.0
+AT_A_TIME = 4
 DIES_WITHIN_S = 30.0
 ENDS_WITHIN_S = 40.0
+STOPS_WITHIN_S = 10.0
 RULE, DAY = schedule_for(dt.datetime.now(dt.UTC))
 QUICK = {
     "MASSIVE_API_KEY": "any", "MASSIVE_REQUESTS_PER_SECOND": "0", "MAINTENANCE_LEASE": f"{LEASE_S:g}s",
@@ -56,8 +59,9 @@ Fingerprint = dict[str, tuple[int, str]]
 class Place:
     """A database and a Redis, and the workers that are run on them one after the other."""
 
-    def __init__(self, dsn: str, redis_url: str, market: Market, log: Path) -> None:
+    def __init__(self, dsn: str, redis_url: str, market: Market, forks: Forks, log: Path) -> None:
         self.redis_url = redis_url
+        self._forks = forks
         self._environment = {
             **os.environ, **QUICK, "DATABASE_URL": dsn, "REDIS_URL": redis_url, "MASSIVE_BASE_URL": market.url,
         }  # fmt: skip
@@ -74,32 +78,29 @@ class Place:
             await self.db.close()
             await self.redis.aclose()
 
-    @contextlib.contextmanager
-    def worker(self, *module: str) -> Iterator[subprocess.Popen[bytes]]:
+    @contextlib.asynccontextmanager
+    async def worker(self, point: str | None = None) -> AsyncIterator[int]:
         """A worker process until the block ends, by SIGTERM if it still lives then."""
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *module, "--no-http"], env=self._environment, stdout=log, stderr=log
-            )
+        start = Start(environment=self._environment, log=str(self._log), point=point)
+        pid = await self._forks.start(start)
         try:
-            yield process
+            yield pid
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     async def die(self, point: str) -> None:
         """Run a worker that dies at *point*, and see it dead."""
-        with self.worker("tests.crash.killed_at", point) as process:
+        async with self.worker(point) as pid:
+            code = await self._forks.ended(pid, within_s=DIES_WITHIN_S)
+            assert code == -signal.SIGKILL, self._log.read_text("utf-8")[-6000:]
 
-            async def dead() -> bool:
-                return process.poll() is not None
-
-            await until(dead, within_s=DIES_WITHIN_S, what=f"the death at: {point}")
-            assert process.returncode == -signal.SIGKILL, self._log.read_text("utf-8")[-2000:]
+    async def end(self) -> None:
+        """Run a worker until nothing is left to do; it then stops as it is told."""
+        async with self.worker() as pid:
+            await self.complete()
+        code = await self._forks.ended(pid, within_s=STOPS_WITHIN_S)
+        assert code == 0, self._log.read_text("utf-8")[-6000:]
 
     async def complete(self) -> None:
         """Wait until the cycle is complete and nothing is queued, held or parked."""
@@ -124,7 +125,7 @@ class Place:
             "queued": await self.redis.hlen("maintenance:queued"),  # type: ignore[misc]
         }
         for stream in ("maintenance:tasks", "market:session"):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(ResponseError):  # no such group
                 pending: Any = await self.redis.xpending(stream, "maintenance")
                 left[f"pending of {stream}"] = pending["pending"]
         return {name: count for name, count in left.items() if count}
@@ -138,41 +139,64 @@ class Place:
         return {**await of_tables(self.db), **await of_caches(self.redis)}
 
 
-@pytest.fixture(scope="module")
-def market() -> Iterator[Market]:
-    with simulated_market(tickers=TICKERS, latency_ms=2) as running:
-        yield running
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands there after the next worker has ended the work."""
+
+    fingerprint: Fingerprint
+    letters: list[str]
+    dead_entries: int
 
 
-@contextlib.contextmanager
-def database_on(server: EmbeddedPostgres) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    finish(execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE template0"))
-    yield server.dsn.replace("/postgres?", f"/{name}?", 1)
-    finish(execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+class Grounds:
+    """Gives each run a database and an empty Redis of its own, as many at a time as there are Redis databases for."""
+
+    def __init__(self, redis_url: str, postgres_dsn: str, market: Market, forks: Forks, logs: Path) -> None:
+        self._redis_url, self._dsn, self._market = redis_url, postgres_dsn, market
+        self._forks, self._logs = forks, logs
+        self._free: asyncio.Queue[int] = asyncio.Queue()
+        for redis_db in range(1, 1 + AT_A_TIME):
+            self._free.put_nowait(redis_db)
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[Place]:
+        redis_db, name = await self._free.get(), f"test_{uuid.uuid4().hex[:12]}"
+        await execute(self._dsn, f"CREATE DATABASE {name} TEMPLATE template0")
+        place = Place(
+            self._dsn.replace("/postgres?", f"/{name}?", 1), f"{self._redis_url}?db={redis_db}", self._market,
+            self._forks, self._logs / f"{name}.log",
+        )  # fmt: skip
+        try:
+            async with place.opened():
+                await place.redis.flushdb()
+                yield place
+        finally:
+            await execute(self._dsn, f"DROP DATABASE {name} WITH (FORCE)")
+            self._free.put_nowait(redis_db)
+
+    async def run(self, point: str | None) -> Left:
+        """Let a worker die at *point* (None: nobody dies), then another one end the work."""
+        async with self.place() as place:
+            await ask(place, point or "")
+            if point is not None:
+                await die(place, point)
+            await place.end()
+            rows = await place.db.fetch("SELECT reason FROM dead_letter")
+            return Left(
+                fingerprint=await place.fingerprint(),
+                letters=[row["reason"] for row in rows],
+                dead_entries=await place.redis.xlen("maintenance:dead"),
+            )
+
+    async def run_all(self, points: list[str | None]) -> dict[str | None, Left | BaseException]:
+        ends = await asyncio.gather(*(self.run(point) for point in points), return_exceptions=True)
+        return dict(zip(points, ends, strict=True))
 
 
-@pytest.fixture(scope="module")
-def undisturbed(
-    redis_server: EmbeddedRedis,
-    postgres_server: EmbeddedPostgres,
-    market: Market,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Fingerprint:
-    """What a cycle leaves that nobody disturbs."""
-    found: Fingerprint = {}
-
-    async def run(dsn: str) -> None:
-        log = tmp_path_factory.mktemp("calm") / "worker.log"
-        async with Place(dsn, f"{redis_server.url}?db=3", market, log).opened() as place:
-            await request_cycle(place.redis, trading_day=DAY, requested_by="kill points")
-            with place.worker("consumer"):
-                await place.complete()
-            found.update(await place.fingerprint())
-
-    with database_on(postgres_server) as dsn:
-        finish(run(dsn))
-    return found
+async def die(place: Place, point: str) -> None:
+    if (first := POINTS[point].first) is not None:
+        await place.die(first)
+        await asyncio.sleep(LEASE_S)  # its lease runs out, and only time does that
+    await place.die(point)
 
 
 async def ask(place: Place, point: str) -> None:
@@ -193,20 +217,39 @@ async def ask(place: Place, point: str) -> None:
         await place.redis.xadd("maintenance:tasks", {"task": "no such task"})
 
 
-@pytest.mark.parametrize("point", POINTS)
-async def test_a_worker_killed_at_any_point_leaves_work_that_the_next_one_ends(
-    point: str, undisturbed: Fingerprint, redis_url: str, postgres_dsn: str, market: Market, tmp_path: Path
-) -> None:
-    async with Place(postgres_dsn, f"{redis_url}?db=1", market, tmp_path / "worker.log").opened() as place:
-        await ask(place, point)
-        if (first := POINTS[point].first) is not None:
-            await place.die(first)
-            await asyncio.sleep(LEASE_S)  # its lease runs out, and only time does that
-        await place.die(point)
-        with place.worker("consumer"):
-            await place.complete()
+@pytest.fixture(scope="module")
+def ends(
+    request: pytest.FixtureRequest,
+    redis_server: EmbeddedRedis,
+    postgres_server: EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str | None, Left | BaseException]:
+    """All the runs that the selected tests look at, several at a time: most of what they do is to wait for a lease."""
+    points: list[str | None] = [None]
+    for item in request.session.items:
+        if item.path == request.path and isinstance(item, pytest.Function):
+            points.append(item.callspec.params["point"])
+    found: dict[str | None, Left | BaseException] = {}
 
-        assert await place.fingerprint() == undisturbed
-        letters = await place.db.fetch("SELECT reason FROM dead_letter")
-        assert len(letters) == (1 if point.startswith("a dead letter") else 0), letters
-        assert await place.redis.xlen("maintenance:dead") == len(letters)
+    async def run(market: Market) -> None:
+        async with forks() as forking:
+            logs = tmp_path_factory.mktemp("workers")
+            grounds = Grounds(redis_server.url, postgres_server.dsn, market, forking, logs)
+            found.update(await grounds.run_all(points))
+
+    with simulated_market(tickers=TICKERS, latency_ms=2) as market:
+        finish(run(market))
+    return found
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_at_any_point_leaves_work_that_the_next_one_ends(
+    point: str, ends: dict[str | None, Left | BaseException]
+) -> None:
+    undisturbed, left = ends[None], ends[point]
+    if isinstance(left, BaseException):
+        raise left
+    assert isinstance(undisturbed, Left), undisturbed
+    assert left.fingerprint == undisturbed.fingerprint
+    assert len(left.letters) == (1 if point.startswith("a dead letter") else 0), left.letters
+    assert left.dead_entries == len(left.letters)
