@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 from consumer.cycle import calling_off
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
-from consumer.delivery.task_stream import Outgoing
 from consumer.postgres import ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.cycle.reporting import Reporter
-    from consumer.delivery.task_stream import TaskStream
+    from consumer.delivery.task_stream import Outgoing, TaskStream
     from consumer.postgres.ledger import Cycle, Pool
     from market.schedule import Schedule
 

@@ -65,6 +65,9 @@ class FailureRecorder:
         self, delivery: Delivery, settlement: Settlement, failure: BaseException, requests: Counter[str]
     ) -> list[Outgoing]:
         """Write how the work stopped and what it has cost in *requests*; return the messages of what may go on."""
+        if isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
+            # A session that was opened on a server in recovery stays read-only: the next ones are opened anew.
+            await self._services.pool.expire_connections()
         try:
             message = decode_task(delivery.entry.fields)
         except UndecodableMessage:

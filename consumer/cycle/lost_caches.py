@@ -38,16 +38,16 @@ async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime)
     marks: Any = await redis.hgetall(keys.CACHES.pattern)
     if all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written):
         return []
-    # Named after the write that was lost, so that it is asked for once; again, ever more rarely, where that did not help.
-    name = f"caches-lost-{max(row['load_id'] for row in written)}"
+    # Named after the write that was lost, so that it is asked for once; where that did not help again, ever more rarely.
+    name = f"caches-lost-{max(row['load_id'] for row in written)}-"
     tried = await pool.fetchrow(
-        "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, 'request:' || $1)",
-        name,
+        "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, $1)",
+        f"request:{name}",
     )
     assert tried is not None, "an aggregate has a row"
     if tried["times"] and now < tried["last"] + min(FIRST_WAIT * 2 ** min(tried["times"], 10), LONGEST_WAIT):
         return []
-    request = f"{name}-{tried['times'] + 1}"
+    request = f"{name}{tried['times'] + 1}"
     message = TaskMessage(
         task=TaskName.REDIS_SYNC, trading_day=written[0]["trading_day"], request=request, requested_by="catch-up"
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
 
-# What a dropped, restarting or overloaded server raises: worth another try, and never the data's fault.
+# What a dropped, restarting, overloaded or demoted server raises: worth another try, and never the data's fault.
 CONNECTION_ERRORS = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -25,6 +25,7 @@ CONNECTION_ERRORS = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.CannotConnectNowError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 

@@ -1,0 +1,184 @@
+"""PostgreSQL is away, full, read-only or out of connections: nobody spins, nothing is given up, the work goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from consumer.embedded.postgres_server import EmbeddedPostgres
+from tests.conftest import QUICK_AND_FORGETFUL, execute
+from tests.cycle.stack import until
+from tests.faults.outages import killed
+from tests.faults.service import consumer_on, place_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator
+
+    from consumer.embedded.redis_server import EmbeddedRedis
+    from tests.cycle.stack import Market
+    from tests.faults.service import Fingerprint, Running
+
+SLOTS = "volume_slots/slots"
+DATABASE = "hurt"
+CONNECTIONS = 30
+
+
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL that the test may hurt."""
+    with tempfile.TemporaryDirectory(prefix="dm-faults-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
+        server = EmbeddedPostgres(Path(folder), {**QUICK_AND_FORGETFUL, "max_connections": str(CONNECTIONS)})
+        await server.start()
+        try:
+            await execute(server.dsn, f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+            yield server
+        finally:
+            await server.stop()
+
+
+@pytest.fixture
+def dsn(own_postgres: EmbeddedPostgres) -> str:
+    return own_postgres.dsn.replace("/postgres?", f"/{DATABASE}?", 1)
+
+
+@contextlib.asynccontextmanager
+async def amid_a_cycle(
+    dsn: str, redis: EmbeddedRedis, market: Market, running: dict[asyncio.Task[Any], Running], **options: Any
+) -> AsyncIterator[set[str]]:
+    """A consumer in the middle of a cycle; gives what is in flight."""
+    async with place_of(dsn, redis.url, market) as place:
+        async with consumer_on(place, running, **options):
+            yield await place.in_the_middle_of(SLOTS)
+
+
+async def ends_as_if_nothing_had_been(
+    dsn: str, redis: EmbeddedRedis, market: Market, undisturbed: Fingerprint, in_flight: set[str]
+) -> None:
+    async with place_of(dsn, redis.url, market) as place:
+        await place.complete()
+        await place.at_rest()
+        assert await place.fingerprint() == undisturbed
+        assert await place.asked_twice() <= in_flight
+        assert await place.dead() == []
+
+
+@pytest.mark.parametrize("how", ["restarted", "killed", "sessions ended"])
+async def test_a_postgres_that_comes_back_finds_the_work_going_on(
+    how: str, undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis,
+    market: Market, running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+        match how:
+            case "restarted":
+                await own_postgres.stop()
+                await own_postgres.start()
+            case "killed":
+                await killed(own_postgres)
+                await own_postgres.start()
+            case _:
+                await execute(
+                    own_postgres.dsn,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    f"WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()",
+                )
+        await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
+    assert len(logged) < 300, "no hot loop"
+
+
+async def test_a_database_that_turns_read_only_is_waited_for_like_one_that_is_away(
+    undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
+    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    setting = f"ALTER DATABASE {DATABASE} {{}} default_transaction_read_only"
+    drop = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'"
+    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+        await execute(own_postgres.dsn, setting.format("SET") + " = on")
+        await execute(own_postgres.dsn, drop)
+
+        async def refused() -> bool:
+            return any("ReadOnlySQLTransaction" in str(line.get("reason")) for line in logged)
+
+        await until(refused, what="a refused write")
+        await execute(own_postgres.dsn, setting.format("RESET"))
+        await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
+    assert len(logged) < 300, "no hot loop"
+
+
+async def test_a_full_disk_is_waited_for_like_a_server_that_is_away(
+    undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
+    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+        # What PostgreSQL raises when a write finds no room, class 53100, without filling this machine's disk.
+        await execute(
+            dsn,
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$",
+        )
+        await execute(
+            dsn, "CREATE TRIGGER no_room BEFORE INSERT ON data_load FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        )
+
+        async def refused() -> bool:
+            return any("DiskFull" in str(line.get("reason")) for line in logged)
+
+        await until(refused, what="a refused write")
+        await execute(dsn, "DROP TRIGGER no_room ON data_load")
+        await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
+    assert len(logged) < 300, "no hot loop"
+
+
+async def test_a_server_out_of_connections_is_waited_for_from_the_start(
+    undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
+    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    crowd: list[asyncpg.Connection[asyncpg.Record]] = []
+    async with place_of(dsn, own_redis.url, market) as place:
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                crowd.append(await asyncpg.connect(own_postgres.dsn))
+        async with consumer_on(place, running):
+
+            async def waited() -> bool:
+                return any(line["event"] == "postgres_not_reachable" for line in logged)
+
+            await until(waited, what="a consumer that says that it waits")
+            for connection in crowd:
+                await connection.close()
+            await place.complete()
+            await place.at_rest()
+        assert await place.fingerprint() == undisturbed
+
+
+async def test_health_and_status_say_that_postgres_is_away_and_recover(
+    own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
+    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    async with place_of(dsn, own_redis.url, market) as place:
+        async with consumer_on(place, running, http=True), aiohttp.ClientSession() as http:
+            await place.complete()
+            url = next(str(line["url"]) for line in logged if line["event"] == "http_api_listening")
+            await own_postgres.stop()
+            async with http.get(f"{url}/status") as answer:
+                assert (answer.status, answer.content_type) == (503, "application/problem+json")
+                assert "PostgreSQL" in (await answer.json(content_type=None))["detail"]
+            async with http.get(f"{url}/health") as answer:
+                health = await answer.json()
+                assert (answer.status, health["postgresql"]["connected"], health["redis"]["connected"]) == (
+                    503, False, True,
+                )  # fmt: skip
+            await own_postgres.start()
+
+            async def well() -> bool:
+                async with http.get(f"{url}/status") as answer:
+                    return answer.status == 200
+
+            await until(well, what="the status")
