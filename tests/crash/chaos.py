@@ -1,8 +1,8 @@
 """Disturbs a whole deployment at random and compares what is left with an undisturbed run.
 
-python -m tests.crash.chaos --minutes 10 --tickers 11000 --seed 1 [--report FILE]: exits 1 when the data differ, work
-is left over, or a defect was logged. The seed decides which faults come, in which order and for how long; when they
-strike is decided by real processes, so the same seed is the same weather and not the same run.
+python -m tests.crash.chaos --minutes 10 --tickers 11000 --seed 1 [--report FILE] [--logs DIR]: exits 1 when the data
+differ, work is left over, or a defect was logged. The seed decides which faults come, in which order and for how long;
+when they strike is decided by real processes, so the same seed is the same weather and not the same run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
+import shutil
 import signal
 import sys
 import time
@@ -48,6 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 10
     settings: dict[str, str] = {}
     postgres: dict[str, str] = {}
+    logs: Path | None = None
 
     @property
     def patience_s(self) -> float:
@@ -129,7 +131,12 @@ async def _disturbed(
         left = await workload.left_over()
         differences = different(calm, await workload.fingerprint())
         found = {**await of_ledger(workload), "consumers": await of_consumers(workload)}
-    log_lines, reasons, defects = of_logs(sorted(deployed.home.glob(f"{DISTURBED[0]}-*.log")))
+    logs = sorted(deployed.home.glob(f"{DISTURBED[0]}-*.log"))
+    if options.logs is not None:
+        options.logs.mkdir(parents=True, exist_ok=True)
+        for log in logs:
+            shutil.copy(log, options.logs)
+    log_lines, reasons, defects = of_logs(logs)
     return ChaosReport(
         seed=options.seed, tickers=options.tickers, minutes=options.minutes, trading_day=day.isoformat(),
         faults=dict(sorted(disturbances.dealt.items())), faults_that_met_another=disturbances.failed,
@@ -148,9 +155,12 @@ def main() -> int:
     parser.add_argument("--tickers", type=int, default=11_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause", type=float, default=3.0, help="seconds between two faults, on average")
-    parser.add_argument("--report", type=Path)
+    parser.add_argument("--report", type=Path, help="where the report goes as JSON")
+    parser.add_argument("--logs", type=Path, help="folder that keeps the logs of workers and producers")
     flags = parser.parse_args()
-    options = Options(minutes=flags.minutes, tickers=flags.tickers, seed=flags.seed, pause_s=flags.pause)
+    options = Options(
+        minutes=flags.minutes, tickers=flags.tickers, seed=flags.seed, pause_s=flags.pause, logs=flags.logs
+    )  # fmt: skip
     report = asyncio.run(_until_told_to_stop(options))
     print(report.text())
     if flags.report is not None:

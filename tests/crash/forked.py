@@ -50,7 +50,7 @@ class Forks:
         return await self._ask(start)
 
     async def ended(self, pid: int, *, within_s: float) -> int:
-        """Wait for the end of *pid* and return its exit code; one that does not end is aborted and tells where it was."""
+        """Return the exit code of *pid* when it has ended; one that does not end is aborted: its log tells where."""
         try:
             await asyncio.wait_for(process_exit(pid), within_s)
         except TimeoutError:
