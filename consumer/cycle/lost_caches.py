@@ -38,7 +38,7 @@ async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime)
     marks: Any = await redis.hgetall(keys.CACHES.pattern)
     if all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written):
         return []
-    # Named after the write that was lost, so that it is asked for once; where that did not help again, ever more rarely.
+    # Named after the write that was lost, so that it is asked for once; where that did not help, again, but rarely.
     name = f"caches-lost-{max(row['load_id'] for row in written)}-"
     tried = await pool.fetchrow(
         "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, $1)",
