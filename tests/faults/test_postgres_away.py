@@ -35,7 +35,9 @@ async def own_postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A PostgreSQL that the test may hurt."""
     with tempfile.TemporaryDirectory(prefix="dm-faults-") as folder:
         Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
-        server = EmbeddedPostgres(Path(folder), {**QUICK_AND_FORGETFUL, "max_connections": str(CONNECTIONS)})
+        # Killed, it must know what it has committed.
+        settings = {**QUICK_AND_FORGETFUL, "synchronous_commit": "on", "max_connections": str(CONNECTIONS)}
+        server = EmbeddedPostgres(Path(folder), settings)
         await server.start()
         try:
             await execute(server.dsn, f"CREATE DATABASE {DATABASE} TEMPLATE template0")
