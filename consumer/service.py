@@ -30,7 +30,6 @@ from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
-from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
@@ -41,7 +40,6 @@ from market.schedule import Schedule
 
 if TYPE_CHECKING:
     from consumer.massive.budget import Budget
-    from consumer.postgres.ledger import Pool
     from consumer.settings import Settings
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
@@ -80,13 +78,6 @@ def task_options(settings: Settings) -> TaskOptions:
     )
 
 
-async def prepare(commands: redis.asyncio.Redis, pool: Pool) -> None:
-    """Judge the servers and bring the schema up to date; may be repeated."""
-    await start_up.refuse_unfit_postgres(pool)
-    await migrate(pool)
-    await start_up.note_clocks(commands, pool, now=utc_now)
-
-
 async def run_consumer(settings: Settings, *, http: bool) -> None:
     """Run one consumer until SIGTERM or SIGINT. Needs redis_url and database_url."""
     if settings.redis_url is None or settings.database_url is None:
@@ -99,9 +90,12 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
         await unless_stopped(stop, start_up.through_restarts(fit_redis))
         size = settings.parts_at_once + 4
-        pool = await unless_stopped(stop, open_pool(settings.database_url, lease=settings.lease, size=size))
+        opening = functools.partial(open_pool, settings.database_url, lease=settings.lease, size=size)
+        pool = await unless_stopped(stop, start_up.through_restarts(opening))
         stack.push_async_callback(pool.close)
-        await unless_stopped(stop, start_up.through_restarts(functools.partial(prepare, commands, pool)))
+        await unless_stopped(
+            stop, start_up.through_restarts(functools.partial(start_up.prepare, commands, pool, now=utc_now))
+        )
         blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
         cache = stack.enter_context(redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=30))
         web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))

@@ -1,4 +1,4 @@
-"""Checks the PostgreSQL server: a version that is tested, takes writes, keeps commits, has room; and its schema."""
+"""Checks the PostgreSQL server: a tested version, takes writes and tables, keeps commits, has room; and its schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from consumer.postgres.migrate import migrations
 if TYPE_CHECKING:
     from consumer.postgres.ledger import Pool
 
-OLDEST_TESTED = 15
+OLDEST_TESTED, NEWEST_TESTED = 15, 18
 CONNECTIONS_NEEDED = 10
 
 
@@ -23,18 +23,22 @@ async def check_postgres(pool: Pool) -> list[Finding]:
                current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
                current_setting('max_connections')::int AS connections,
                (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connected,
+               current_user AS by, current_schema() AS schema,
+               coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
                pg_database_size(current_database()) AS bytes,
                (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb
         """
     )
     assert row is not None, "a SELECT without FROM has a row"
-    return [_version(row), _writable(row), _durable(row), _room(row)]
+    return [_version(row), _writable(row), _rights(row), _durable(row), _room(row)]
 
 
 def _version(row: Any) -> Finding:
     seen = row["words"] + (f", TimescaleDB {row['timescaledb']}" if row["timescaledb"] else "")
     if row["version"] < OLDEST_TESTED * 10_000:
-        return warning("postgresql version", seen, f"this service is tested on PostgreSQL {OLDEST_TESTED} and newer")
+        return warning(
+            "postgresql version", seen, f"this service is tested on PostgreSQL {OLDEST_TESTED} to {NEWEST_TESTED}"
+        )
     return ok("postgresql version", f"{seen}, database of {row['bytes'] / 2**20:,.0f} MB")
 
 
@@ -42,6 +46,17 @@ def _writable(row: Any) -> Finding:
     if row["read_only"]:
         return refused("postgresql role", "read-only", "a standby takes no writes: set DATABASE_URL to the primary")
     return ok("postgresql role", "takes writes")
+
+
+def _rights(row: Any) -> Finding:
+    """PostgreSQL 15 and newer let only the owner of a database make tables in its schema public."""
+    check = "postgresql rights"
+    if row["schema"] is None:
+        return refused(check, "search_path names no schema", "create one, or ALTER ROLE … SET search_path = public")
+    if not row["may_create"]:
+        cure = f"as its owner: GRANT CREATE ON SCHEMA {row['schema']} TO {row['by']}"
+        return refused(check, f"{row['by']} may make no tables in schema {row['schema']}", cure)
+    return ok(check, f"{row['by']} may make tables in schema {row['schema']}")
 
 
 def _durable(row: Any) -> Finding:

@@ -5,8 +5,11 @@ Judged from INFO alone, which every managed Redis answers; CONFIG is often forbi
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoPermissionError
 
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
 
@@ -21,7 +24,12 @@ FULL_AT = 0.9
 
 async def check_redis(redis: Redis, *, allow_eviction: bool) -> list[Finding]:
     """Ask the server and judge. Raises RedisError where it does not answer."""
-    return judge(await redis.info("everything"), allow_eviction=allow_eviction)
+    try:
+        info = await redis.info("everything")
+    except NoPermissionError:
+        cure = "allow it (ACL SETUSER … +info), or make sure: 6.2 or newer, a primary, noeviction, append-only file on"
+        return [unknown("redis", "INFO is not allowed to this user", cure)]
+    return judge(info, allow_eviction=allow_eviction)
 
 
 def judge(info: Mapping[str, Any], *, allow_eviction: bool) -> list[Finding]:
@@ -46,11 +54,16 @@ def _version(info: Mapping[str, Any]) -> Finding:
 
 
 def _role(info: Mapping[str, Any]) -> Finding:
-    role = str(info.get("role", "unknown"))
+    check, role = "redis role", str(info.get("role", "unknown"))
     if role == "slave":
         primary = f"{info.get('master_host')}:{info.get('master_port')}"
-        return refused("redis role", f"a replica of {primary}", "it takes no writes: set REDIS_URL to the primary")
-    return ok("redis role", "primary" if role == "master" else role)
+        return refused(check, f"a replica of {primary}", "it takes no writes: set REDIS_URL to the primary")
+    if role == "sentinel" or info.get("redis_mode") == "sentinel":
+        return refused(check, "a Sentinel", "it keeps no data: set REDIS_URL to the primary that it watches")
+    if info.get("cluster_enabled"):
+        cure = "scripts here work on keys of several slots: set REDIS_URL to a Redis that is not in cluster mode"
+        return refused(check, "a node of a cluster", cure)
+    return ok(check, "primary" if role == "master" else role)
 
 
 def _eviction(info: Mapping[str, Any], *, allow_eviction: bool) -> Finding:
@@ -71,15 +84,22 @@ def _eviction(info: Mapping[str, Any], *, allow_eviction: bool) -> Finding:
 
 def _persistence(info: Mapping[str, Any]) -> Finding:
     check = "redis persistence"
+    for what in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
+        if info.get(what, "ok") != "ok":
+            cure = "look at the server's log and the disk it writes to: it refuses writes, or will lose them"
+            return warning(check, f"{what} {info[what]}", cure)
     if not info.get("aof_enabled"):
         return warning(
-            check, "append-only file off",
-            "a restart loses what was asked by hand: CONFIG SET appendonly yes (and CONFIG REWRITE)",
+            check, f"append-only file off{_last_snapshot(info)}",
+            "a restart loses what was asked by hand since: CONFIG SET appendonly yes (and CONFIG REWRITE)",
         )  # fmt: skip
-    for what in ("aof_last_write_status", "aof_last_bgrewrite_status"):
-        if info.get(what, "ok") != "ok":
-            return warning(check, f"{what} {info[what]}", "look at the server's log and the disk it writes to")
-    return ok(check, "append-only file on")
+    return ok(check, "append-only file on, last writes and rewrite ok")
+
+
+def _last_snapshot(info: Mapping[str, Any]) -> str:
+    if (saved := int(info.get("rdb_last_save_time", 0))) <= 0:
+        return ""
+    return f", last snapshot or start at {dt.datetime.fromtimestamp(saved, dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _memory(info: Mapping[str, Any]) -> Finding:

@@ -6,12 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from loguru import logger
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import RedisError
 
 from consumer.checks.clocks import check_postgres_clock, check_redis_clock
 from consumer.checks.finding import Finding, Level
 from consumer.checks.postgres_server import check_postgres
 from consumer.checks.redis_server import check_redis
+from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
+from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import CONNECTION_ERRORS
 
 if TYPE_CHECKING:
@@ -39,15 +41,15 @@ class StartRefused(Exception):
 async def through_restarts(step: Callable[[], Awaitable[T]]) -> T:
     """Return what *step* gives; it is taken again (and said so) while a server starts, loads or goes away in it.
 
-    Raises what no waiting cures: refused credentials, and everything that is not the server's absence.
+    Raises what no waiting cures: StartRefused for refused credentials, and everything that is not the server's absence.
     """
     delay = FIRST_WAIT_S
     while True:
         try:
             return await step()
-        except (AuthenticationError, NoPermissionError):
-            raise
-        except (RedisError, *CONNECTION_ERRORS) as error:
+        except (RedisError, *CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:
+            if (finding := refusal_in(error)) is not None:
+                raise StartRefused([finding]) from error
             sort = "redis_not_reachable" if isinstance(error, RedisError) else "postgres_not_reachable"
             logger.warning(sort, reason=str(error), retry_in_s=round(delay, 1))
             await asyncio.sleep(delay)
@@ -55,17 +57,18 @@ async def through_restarts(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
-    """Log what is doubtful about Redis. Raises StartRefused."""
+    """Log what is doubtful about Redis. Raises StartRefused, or RedisError also while it is loading."""
+    await redis.ping()  # INFO and TIME answer while the server reads its files, nothing else does
     _judge(await check_redis(redis, allow_eviction=allow_eviction))
 
 
-async def refuse_unfit_postgres(pool: Pool) -> None:
-    """Log what is doubtful about PostgreSQL. Raises StartRefused."""
+async def prepare(redis: Redis, pool: Pool, *, now: Callable[[], dt.datetime]) -> None:
+    """Log what is doubtful about PostgreSQL and the clocks, and bring the schema up to date; may be repeated.
+
+    Raises StartRefused, SchemaMismatch.
+    """
     _judge(await check_postgres(pool))
-
-
-async def note_clocks(redis: Redis, pool: Pool, *, now: Callable[[], dt.datetime]) -> None:
-    """Log clocks that differ."""
+    await migrate(pool)
     _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import os
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.ledger import Pool
-from consumer.postgres.migrate import SchemaMismatch, migrate
+from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar
@@ -92,13 +93,12 @@ async def _bring_up(
     console.print(f"[bold]data maintenance[/] · {_sources(settings, options)}", highlight=False)
     servers = await stack.enter_async_context(started(settings))
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
-    await unless_stopped(stop, start_up.through_restarts(redis.ping))
-    await start_up.refuse_unfit_redis(redis, allow_eviction=settings.allow_eviction)
-    opening = open_pool(servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
-    pool = await unless_stopped(stop, opening)
+    fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
+    await unless_stopped(stop, start_up.through_restarts(fit_redis))
+    opening = functools.partial(open_pool, servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
+    pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
-    await start_up.refuse_unfit_postgres(pool)
-    await migrate(pool)
+    await unless_stopped(stop, start_up.through_restarts(functools.partial(start_up.prepare, redis, pool, now=utc_now)))
     calendar = build_calendar(settings)
     schedule = Schedule(calendar, settings.rules)
     monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)

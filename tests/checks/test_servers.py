@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import functools
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +17,14 @@ from consumer.checks.redis_server import check_redis, judge
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
+from consumer.runtime import connect_redis, utc_now
 from producers import keys
 from tests.delivery.consumers import begun, let_lease_run_out, message
+from tests.simulator.servers import redis_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -65,7 +71,10 @@ async def test_the_embedded_redis_is_sound(redis: Redis) -> None:
         ({"redis_version": ""}, "redis version", Level.UNKNOWN),
         ({"redis_version": "7.2.4", "valkey_version": "9.1.2", "server_name": "valkey"}, "redis version", Level.OK),
         ({"role": "slave", "master_host": "h", "master_port": 1}, "redis role", Level.REFUSED),
-        ({"aof_enabled": 0}, "redis persistence", Level.WARNING),
+        ({"role": "sentinel"}, "redis role", Level.REFUSED),
+        ({"cluster_enabled": 1}, "redis role", Level.REFUSED),
+        ({"aof_enabled": 0, "rdb_last_save_time": 1_762_898_400}, "redis persistence", Level.WARNING),
+        ({"aof_enabled": 0, "rdb_last_bgsave_status": "err"}, "redis persistence", Level.WARNING),
         ({"aof_last_write_status": "err"}, "redis persistence", Level.WARNING),
         ({"maxmemory": 100, "used_memory": 95}, "redis memory", Level.WARNING),
     ],
@@ -84,13 +93,75 @@ async def test_a_redis_that_evicts_is_refused_unless_it_is_allowed(redis: Redis)
         await redis.config_set("maxmemory-policy", "noeviction")
 
 
-async def test_a_database_that_takes_no_writes_is_refused(pool: Pool) -> None:
-    await start_up.refuse_unfit_postgres(pool)
+@contextlib.asynccontextmanager
+async def redis_as(redis: Redis, url: str, *rules: str) -> AsyncIterator[Redis]:
+    """A client of a Redis user that has only what *rules* give."""
+    name = f"restricted-{uuid.uuid4().hex[:8]}"
+    await redis.execute_command("ACL", "SETUSER", name, "on", ">word", "~*", "&*", *rules)  # type: ignore[no-untyped-call]
+    try:
+        async with connect_redis(url.replace("unix://", f"unix://{name}:word@")) as client:
+            yield client
+    finally:
+        await redis.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]
+
+
+async def test_a_redis_that_forbids_info_is_doubtful_and_no_reason_to_stop(redis: Redis, redis_url: str) -> None:
+    async with redis_as(redis, redis_url, "+@all", "-@dangerous") as restricted:
+        (finding,) = await check_redis(restricted, allow_eviction=False)
+        assert (finding.level, "noeviction" in finding.cure) == (Level.UNKNOWN, True)
+        await start_up.refuse_unfit_redis(restricted, allow_eviction=False)
+
+
+async def test_a_redis_user_without_rights_ends_the_start_with_the_cure(redis: Redis, redis_url: str) -> None:
+    async with redis_as(redis, redis_url, "-@all", "+hello", "+select", "+client") as powerless:
+        with pytest.raises(start_up.StartRefused, match=r"ACL SETUSER … \+@all"):
+            await start_up.through_restarts(powerless.ping)
+    wrong = redis_url.replace("unix://", "unix://nobody:wrong@")
+    async with connect_redis(wrong) as unknown:
+        with pytest.raises(start_up.StartRefused, match=r"does not take the one given\. correct REDIS_URL"):
+            await start_up.through_restarts(unknown.ping)
+
+
+async def test_a_replica_is_refused_by_the_name_of_its_primary(servers_dir: Path) -> None:
+    """On a server of its own: the tests' Redis must stay what it is."""
+    with redis_server("valkey", servers_dir, use="replica") as url:
+        async with connect_redis(url) as redis:
+            await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+            with pytest.raises(start_up.StartRefused, match=r"replica of 127.0.0.1:1.*set REDIS_URL to the primary"):
+                await start_up.refuse_unfit_redis(redis, allow_eviction=False)
+
+
+async def test_a_database_that_takes_no_writes_is_refused(pool: Pool, redis: Redis) -> None:
+    await start_up.prepare(redis, pool, now=utc_now)
     name = await pool.fetchval("SELECT current_database()")
     await pool.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await pool.expire_connections()
     with pytest.raises(start_up.StartRefused, match=r"read-only.*DATABASE_URL to the primary"):
-        await start_up.refuse_unfit_postgres(pool)
+        await start_up.prepare(redis, pool, now=utc_now)
+
+
+async def test_a_database_that_is_not_there_ends_the_start_with_the_cure(postgres_dsn: str, pool: Pool) -> None:
+    name = await pool.fetchval("SELECT current_database()")
+    opening = functools.partial(open_pool, postgres_dsn.replace(name, "not_there"), lease=LEASE, size=1)
+    with pytest.raises(start_up.StartRefused, match="CREATE DATABASE, or correct the name in DATABASE_URL"):
+        await start_up.through_restarts(opening)
+
+
+async def test_a_user_that_may_make_no_tables_is_refused_with_the_grant_it_needs(pool: Pool, redis: Redis) -> None:
+    role = f"weak_{uuid.uuid4().hex[:8]}"
+    await pool.execute(f"CREATE ROLE {role}")
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute(f"SET SESSION AUTHORIZATION {role}")
+            findings = await check_postgres(connection)
+            await connection.execute("SET search_path = nowhere")
+            lost = await check_postgres(connection)
+            await connection.execute("RESET SESSION AUTHORIZATION")
+    finally:
+        await pool.execute(f"DROP ROLE {role}")
+    (rights,) = [one for one in findings if one.check == "postgresql rights"]
+    assert (rights.level, rights.cure) == (Level.REFUSED, f"as its owner: GRANT CREATE ON SCHEMA public TO {role}")
+    assert level(lost, "postgresql rights") is Level.REFUSED
 
 
 async def test_durability_that_is_off_is_a_warning(pool: Pool) -> None:

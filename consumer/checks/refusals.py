@@ -1,0 +1,39 @@
+"""Tells a server that refuses us, which no waiting cures, from one that is away."""
+
+from __future__ import annotations
+
+import asyncpg
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from consumer.checks.finding import Finding, refused
+
+POSTGRES_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+def refusal_in(error: BaseException) -> Finding | None:
+    """Return what a refusal means, with its cure; None for an error that is none.
+
+    Over a unix socket redis-py hides refused credentials behind a ConnectionError.
+    """
+    redis, postgresql = "redis access", "postgresql access"
+    hidden = error.__cause__
+    match hidden if isinstance(hidden, AuthenticationError) else error:
+        case AuthenticationError():
+            seen = "it wants a password, or does not take the one given"
+            return refused(redis, seen, "correct REDIS_URL: redis://user:password@host:port/0")
+        case NoPermissionError():
+            return refused(
+                redis, str(error), "give the user of REDIS_URL all commands and keys: ACL SETUSER … +@all ~*"
+            )
+        case asyncpg.InvalidCatalogNameError():
+            return refused(postgresql, str(error), "CREATE DATABASE, or correct the name in DATABASE_URL")
+        case asyncpg.InsufficientPrivilegeError():
+            return refused(postgresql, str(error), "make the user of DATABASE_URL the owner of its database")
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return refused(postgresql, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
+        case _:
+            return None
