@@ -5,22 +5,25 @@ All of it mends itself within a minute; what is found here twice in a row is a d
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import sys
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
 from consumer.checks.finding import Finding, ok, warning
+from consumer.checks.pending_work import GONE, Standing, read_pending
 from consumer.postgres import dead_letters, ledger
 from producers import keys
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from redis.asyncio import Redis
 
     from consumer.postgres.ledger import Pool
 
-LOOKED_AT = 1000
+NEVER_THE_LAST = sys.maxsize
+SETTLED_WITHIN = dt.timedelta(seconds=2)
 MENDS = "a running consumer mends it within a minute; if it stays, none runs: look at `maintenance pending`"
 
 
@@ -48,45 +51,81 @@ async def check_groups(redis: Redis) -> list[Finding]:
 async def check_pending(redis: Redis, *, lease: dt.timedelta) -> Finding:
     """No entry waits for longer than a lease, and each has its message. Raises RedisError."""
     check = "pending entries"
-    try:
-        rows: Any = await redis.xpending_range(keys.TASKS.name, keys.GROUP, "-", "+", LOOKED_AT)
-    except ResponseError:
-        return ok(check, "none")
-    silent = [row for row in rows if row["time_since_delivered"] > 2 * lease.total_seconds() * 1000]
-    ghosts = [row for row in rows if not await redis.xrange(keys.TASKS.name, row["message_id"], row["message_id"])]
+    found = await read_pending(redis, lease=lease, max_deliveries=NEVER_THE_LAST)
+    tasks = [one for one in found.held if one.stream == keys.TASKS.name]
+    silent = [one for one in tasks if one.standing is Standing.ABANDONED]
+    ghosts = [one for one in tasks if one.work.note == GONE]
     if silent or ghosts:
-        seen = f"{len(silent)} without a living holder, {len(ghosts)} without a message, of {len(rows)}"
+        holders = sorted({one.holder for one in silent})
+        by = f" ({', '.join(holders[:3])}{', …' if len(holders) > 3 else ''})" if holders else ""
+        seen = f"{len(silent)} without a living holder{by}, {len(ghosts)} without a message, of {len(tasks)}"
         return warning(check, seen, MENDS)
-    return ok(check, f"{len(rows)}, each with a living holder")
+    return ok(check, f"{len(tasks)}, each with a living holder")
 
 
 async def check_identities(redis: Redis) -> Finding:
     """Parked messages have a time, and queued identities an entry. Raises RedisError."""
     check = "parked and queued work"
-    parked: Any = await redis.hkeys(keys.LATER_MESSAGES.pattern)
-    due: Any = await redis.zrange(keys.LATER.pattern, 0, -1)
-    queued: Any = await redis.hgetall(keys.QUEUED.pattern)
-    timeless, lost = set(parked) - set(due), set(due) - set(parked)
-    gone = [key for key, entry_id in queued.items() if not await redis.xrange(keys.TASKS.name, entry_id, entry_id)]
+    parked, due, queued = await _identities(redis)
+    timeless, lost, gone = parked - due, due - parked, await _without_entry(redis, queued)
+    if timeless or lost or gone:
+        # What was settled or became due between two questions only looked lost: it is gone from the second answer.
+        parked, due, queued = await _identities(redis)
+        timeless, lost, gone = timeless & (parked - due), lost & (due - parked), gone & set(queued.items())
     if timeless or lost or gone:
         seen = f"{len(timeless)} parked without a time, {len(lost) + len(gone)} due or queued without a message"
         return warning(check, seen, "swept every ten minutes by each consumer; harmless meanwhile")
     return ok(check, f"{len(due)} parked, {len(queued)} queued")
 
 
-async def check_parts(pool: Pool, redis: Redis) -> Finding:
+async def _identities(redis: Redis) -> tuple[set[str], set[str], dict[str, str]]:
+    """Names of what is parked and of what has a time, and queued names with their entry, all at one instant."""
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.hkeys(keys.LATER_MESSAGES.pattern)
+    pipeline.zrange(keys.LATER.pattern, 0, -1)
+    pipeline.hgetall(keys.QUEUED.pattern)
+    parked, due, queued = await pipeline.execute()
+    return set(parked), set(due), queued
+
+
+async def _without_entry(redis: Redis, queued: dict[str, str]) -> set[tuple[str, str]]:
+    pipeline = redis.pipeline(transaction=False)
+    for entry_id in queued.values():
+        pipeline.xrange(keys.TASKS.name, entry_id, entry_id)
+    entries: list[Any] = await pipeline.execute()
+    return {item for item, found in zip(queued.items(), entries, strict=True) if not found}
+
+
+async def check_parts(pool: Pool, redis: Redis, *, patience: dt.timedelta = SETTLED_WITHIN) -> Finding:
     """Each part that should run has a message. Raises RedisError, CONNECTION_ERRORS."""
     check = "parts in the ledger"
-    missing, total = [], 0
-    for cycle in await ledger.unended_cycles(pool):
-        for part in await ledger.dispatchable(pool, cycle.cycle_id, all_open=True):
-            total += 1
-            queued: Any = await redis.hget(keys.QUEUED.pattern, part.key)
-            if queued is None and await redis.zscore(keys.LATER.pattern, part.key) is None:
-                missing.append(part.key)
+    missing, total = await _parts_without_message(pool, redis)
     if missing:
-        return warning(check, f"{len(missing)} of {total} open parts have no message, {missing[0]} among them", MENDS)
+        # A part's successors are committed a moment before their messages are sent: only what stays so is lost.
+        await asyncio.sleep(patience.total_seconds())
+        still, total = await _parts_without_message(pool, redis)
+        missing &= still
+    if missing:
+        seen = f"{len(missing)} of {total} open parts have no message, {min(missing)} among them"
+        return warning(check, seen, MENDS)
     return ok(check, f"{total} open, each with its message")
+
+
+async def _parts_without_message(pool: Pool, redis: Redis) -> tuple[set[str], int]:
+    names = [
+        part.key
+        for cycle in await ledger.unended_cycles(pool)
+        for part in await ledger.dispatchable(pool, cycle.cycle_id, all_open=True)
+    ]
+    if not names:
+        return set(), 0
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.hmget(keys.QUEUED.pattern, names)
+    pipeline.zmscore(keys.LATER.pattern, names)
+    queued, due = await pipeline.execute()
+    return {name for name, entry, at in zip(names, queued, due, strict=True) if entry is None and at is None}, len(
+        names
+    )
 
 
 async def check_dead_letters(pool: Pool) -> Finding:

@@ -10,6 +10,7 @@ from consumer.postgres.migrate import migrations
 if TYPE_CHECKING:
     from consumer.postgres.ledger import Pool
 
+POOL_NAME = "maintenance"  # the default of open_pool
 OLDEST_TESTED, NEWEST_TESTED = 15, 18
 CONNECTIONS_NEEDED = 10
 
@@ -74,6 +75,16 @@ def _room(row: Any) -> Finding:
     if free < CONNECTIONS_NEEDED:
         return warning(check, seen, "a worker takes MAINTENANCE_PARTS_AT_ONCE + 4: raise max_connections or end others")
     return ok(check, seen)
+
+
+async def check_consumers(pool: Pool) -> Finding:
+    """Whether a consumer is up, by the name of its sessions. Raises one of CONNECTION_ERRORS."""
+    sessions = await pool.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", POOL_NAME
+    )
+    if not sessions:
+        return warning("consumers", "none is connected", "nothing is worked on: start one, or look at its log")
+    return ok("consumers", f"up, with {sessions} sessions in PostgreSQL")
 
 
 async def check_schema(pool: Pool) -> Finding:

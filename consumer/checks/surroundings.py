@@ -6,6 +6,8 @@ import datetime as dt
 import shutil
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
 from consumer.massive.errors import KeyRejected, MassiveError, NotEntitled, NotYetPublished
 from market.trading_calendar import TradingCalendar
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 HORIZON = dt.timedelta(days=365)
 LEAST_FREE_GB = 2.0
+HTTP_PATIENCE_S = 3.0
 
 
 def check_calendar(today: dt.date) -> Finding:
@@ -25,7 +28,7 @@ def check_calendar(today: dt.date) -> Finding:
     left = last_day - today
     if left < HORIZON:
         return warning("trading calendar", f"ends on {last_day}", "upgrade this service: its calendar has to know more")
-    return ok("trading calendar", f"reaches to {last_day}")
+    return ok("trading calendar", f"reaches to {last_day}, {left.days:,} days from now")
 
 
 def check_disk(data_dir: Path) -> Finding:
@@ -37,6 +40,24 @@ def check_disk(data_dir: Path) -> Finding:
     if free_gb < LEAST_FREE_GB:
         return warning(check, f"{free_gb:.1f} GB free", "a year of the market takes about 6 GB: make room, or move it")
     return ok(check, f"{free_gb:,.0f} GB free")
+
+
+async def check_http(host: str, port: int) -> Finding:
+    """Who answers at the address of the HTTP API: this service, another program, or nobody (a consumer needs none)."""
+    check, address = "http api", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    timeout = aiohttp.ClientTimeout(total=HTTP_PATIENCE_S)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"http://{address}/health") as answer:
+            body = await answer.json(content_type=None)
+    except aiohttp.ClientConnectorError:
+        return ok(check, f"nobody listens on {address}")
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        body = None
+    if not isinstance(body, dict) or "healthy" not in body:
+        return warning(check, f"another program answers on {address}", "set HTTP_PORT to a free port")
+    if not body["healthy"]:
+        return warning(check, f"up on {address}, not healthy", f"look at http://{address}/health")
+    return ok(check, f"up and healthy on {address}")
 
 
 async def check_vendor(massive: MassiveClient, *, last_completed: dt.date) -> Finding:

@@ -10,11 +10,13 @@ import msgspec
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from consumer.checks import clocks, orphans, surroundings
 from consumer.checks.finding import Finding, Level, ok, refused
-from consumer.checks.postgres_server import check_postgres, check_schema
+from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.redis_server import check_redis
+from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
@@ -65,6 +67,8 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
             if pool is not None:
                 findings += await _ledger_findings(pool, redis)
     findings += _calendar_findings(settings)
+    if settings.http_port:
+        findings.append(await surroundings.check_http(settings.http_host, settings.http_port))
     if settings.redis_url is None or settings.database_url is None:
         findings.append(surroundings.check_disk(settings.data_dir))
     return [*findings, await _vendor_finding(settings, offline=offline)]
@@ -73,8 +77,8 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
 async def _pool(stack: contextlib.AsyncExitStack, dsn: str, findings: list[Finding]) -> Pool | None:
     try:
         return await stack.enter_async_context(await reach_postgres(dsn))
-    except CONNECTION_ERRORS as error:
-        findings.append(_away("postgresql", error, "start it, or correct DATABASE_URL"))
+    except (*CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:
+        findings.append(refusal_in(error) or _away("postgresql", error, "start it, or correct DATABASE_URL"))
         return None
 
 
@@ -88,21 +92,22 @@ async def _redis_findings(redis: Redis, settings: Settings) -> list[Finding]:
             await clocks.check_redis_clock(redis, now=utc_now),
         ]
     except RedisError as error:
-        return [_away("redis", error, "start it, or correct REDIS_URL")]
+        return [refusal_in(error) or _away("redis", error, "start it, or correct REDIS_URL")]
 
 
 async def _ledger_findings(pool: Pool, redis: Redis) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings += [*await check_postgres(pool), await clocks.check_postgres_clock(pool, now=utc_now)]
+        findings.append(await check_consumers(pool))
         schema = await check_schema(pool)
         findings.append(schema)
         if schema.level is Level.OK:
             findings.append(await orphans.check_dead_letters(pool))
             with contextlib.suppress(RedisError):  # told by the checks of Redis already
                 findings.append(await orphans.check_parts(pool, redis))
-    except CONNECTION_ERRORS as error:
-        findings.append(_away("postgresql", error, "start it, or correct DATABASE_URL"))
+    except (*CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:
+        findings.append(refusal_in(error) or _away("postgresql", error, "start it, or correct DATABASE_URL"))
     return findings
 
 
@@ -136,5 +141,8 @@ def _print(console: Console, findings: list[Finding]) -> None:
     table = Table("check", "", "seen", box=None, pad_edge=False)
     for one in findings:
         seen = one.seen + (f"\n→ {one.cure}" if one.cure else "")
-        table.add_row(one.check, f"[{COLOURS[one.level]}]{one.level}[/]", seen)
-    console.print(table, highlight=False)
+        table.add_row(one.check, Text(one.level, COLOURS[one.level]), Text(seen))
+    console.print(table)
+    counts = [(level, sum(one.level is level for one in findings)) for level in Level]
+    told = [f"{count} {level}" for level, count in counts if count]
+    console.print(f"{len(findings)} checks: {', '.join(told)}", highlight=False)

@@ -8,11 +8,14 @@ import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from consumer.checks import clocks, orphans, start_up, surroundings
 from consumer.checks.finding import Level
-from consumer.checks.postgres_server import check_postgres, check_schema
+from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.redis_server import check_redis, judge
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres.migrate import migrate
@@ -219,6 +222,74 @@ async def test_work_that_lost_its_way_is_found(redis: Redis) -> None:
     assert "1 due or queued without a message" in (await orphans.check_identities(redis)).seen
     await redis.zrem(keys.LATER.pattern, "b")
     assert "1 parked without a time" in (await orphans.check_identities(redis)).seen
+
+
+async def test_whether_a_consumer_is_up_is_told(pool: Pool, postgres_dsn: str) -> None:
+    async with await asyncpg.create_pool(postgres_dsn, min_size=1, max_size=1) as bystander:
+        await pool.close()
+        assert (await check_consumers(bystander)).level is Level.WARNING
+        async with await open_pool(postgres_dsn, lease=LEASE, size=2):
+            assert (await check_consumers(bystander)).level is Level.OK
+
+
+async def test_the_http_port_is_ours_free_or_anothers() -> None:
+    async def listen(body: dict[str, object], status: int) -> Finding:
+        async def answer(request: web.Request) -> web.Response:
+            return web.json_response(body, status=status)
+
+        app = web.Application()
+        app.router.add_get("/health", answer)
+        async with TestServer(app) as server:
+            assert server.port is not None
+            return await surroundings.check_http("127.0.0.1", server.port)
+
+    ours, ailing = await listen({"healthy": True}, 200), await listen({"healthy": False}, 503)
+    assert (ours.level, ailing.level) == (Level.OK, Level.WARNING)
+    assert level([await listen({"hello": 1}, 200)], "http api") is Level.WARNING
+    free = await surroundings.check_http("127.0.0.1", 1)
+    assert (free.level, free.seen) == (Level.OK, "nobody listens on 127.0.0.1:1")
+
+
+async def test_what_is_settled_between_two_questions_of_the_doctor_is_not_lost(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = TaskStream(redis, redis, consumer="doctor", lease=LEASE)
+    await stream.ensure_group()
+    await stream.enqueue([message("a"), message("b")])
+    looked = orphans._without_entry
+
+    async def settled_meanwhile(redis: Redis, queued: dict[str, str]) -> set[tuple[str, str]]:
+        await redis.hdel(keys.QUEUED.pattern, "a")
+        await redis.xdel(keys.TASKS.name, queued["a"])
+        return await looked(redis, queued)
+
+    monkeypatch.setattr(orphans, "_without_entry", settled_meanwhile)
+    finding = await orphans.check_identities(redis)
+    assert (finding.level, finding.seen) == (Level.OK, "0 parked, 1 queued")
+
+
+async def test_an_open_part_without_a_message_is_found(redis: Redis, pool: Pool) -> None:
+    await migrate(pool)
+    cycle_id = await pool.fetchval(
+        """
+        INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, state, opened_at,
+                           pass_started_at, give_up_at)
+        VALUES ('2025-11-11', 'CLOSED+15m', true, now(), 'rule', '{ohlc_daily}', 'running', now(), now(), now())
+        RETURNING cycle_id
+        """
+    )
+    for name in ("rows:0", "rows:1"):
+        await pool.execute(
+            "INSERT INTO part (cycle_id, task, part, stage, state, pass, payload) "
+            "VALUES ($1, 'ohlc_daily', $2, 'bars', 'ready', 1, '{}')", cycle_id, name,
+        )  # fmt: skip
+    stream = TaskStream(redis, redis, consumer="doctor", lease=LEASE)
+    await stream.ensure_group()
+    await stream.enqueue([message("ohlc_daily", key=f"{cycle_id}/ohlc_daily/rows:0")])
+    finding = await orphans.check_parts(pool, redis, patience=dt.timedelta(0))
+    assert (finding.level, "1 of 2 open parts" in finding.seen) == (Level.WARNING, True)
+    await stream.enqueue([message("ohlc_daily", key=f"{cycle_id}/ohlc_daily/rows:1")])
+    assert (await orphans.check_parts(pool, redis)).level is Level.OK
 
 
 def test_a_calendar_that_ends_within_a_year_is_a_warning() -> None:

@@ -41,6 +41,20 @@ async def test_doctor_exits_3_for_what_breaks_a_promise_and_4_for_a_server_that_
     assert (code, "correct DATABASE_URL" in out, "redis eviction" in out) == (4, True, True)
 
 
+async def test_what_a_server_refuses_is_a_finding_of_the_doctor_and_ends_a_start_without_a_traceback(
+    run: Run, redis_url: str, postgres_dsn: str
+) -> None:
+    no_database = postgres_dsn.replace("/test_", "/not_there_", 1)
+    stranger = redis_url.replace("unix://", "unix://stranger:wrong@")
+    code, out, err = await run("consumer.terminal", "doctor", "--offline", DATABASE_URL=no_database, REDIS_URL=stranger)
+    assert (code, err) == (3, "")
+    assert "CREATE DATABASE" in out
+    assert "correct REDIS_URL" in out
+    for wrong in ({"DATABASE_URL": no_database}, {"REDIS_URL": stranger}):
+        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR", **wrong)
+        assert (code, "does not start here" in err, "Traceback" in err) == (1, True, False)
+
+
 async def test_a_consumer_and_a_run_refuse_a_redis_that_evicts_with_the_cure(
     run: Run, redis: Redis, tmp_path: Path
 ) -> None:
