@@ -222,8 +222,8 @@ MUTATIONS = (
         file=RUNNER,
         old="            await self._stream.raise_fence(behind.seen)\n",
         new="",
-        test="tests/faults/test_redis_restored.py::"
-        "test_a_redis_rolled_back_amid_a_cycle_brings_finished_parts_back_and_none_is_done_again",
+        test="tests/cycle/test_fence_behind.py::"
+        "test_a_fence_counter_that_went_back_is_lifted_over_what_the_ledger_has_seen",
     ),
     Mutation(
         invariant="I12",
