@@ -1,21 +1,19 @@
-"""Twenty consumers without a leader, and one that comes back after days: one cycle, and exactly what is missing."""
+"""Twenty consumers without a leader make one cycle."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from producers import keys
 from producers.messages import SessionChanged, encode
-from tests.cycle.stack import CALENDAR, DAY, new_york, until
+from tests.cycle.stack import CALENDAR, DAY, until
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Starts
-    from tests.faults.service import Fingerprint, Place, TickingClock
+    from tests.faults.service import Fingerprint, Place
 
 REPLICAS = 20
-THREE_SESSIONS_LATER = dt.date(2025, 11, 14)
 
 
 async def test_twenty_consumers_that_start_together_make_one_cycle_and_ask_for_nothing_twice(
@@ -44,29 +42,3 @@ async def test_twenty_consumers_that_start_together_make_one_cycle_and_ask_for_n
         return not await place.redis.xinfo_consumers(keys.TASKS.name, keys.GROUP)
 
     await until(gone, what="a group without consumers")
-
-
-async def test_down_over_three_closes_it_comes_back_to_exactly_the_missing_sessions(
-    place: Place, consumer: Starts, clock: TickingClock
-) -> None:
-    async with consumer():
-        await place.complete()
-        await place.at_rest()
-    await place.market.reset()
-    clock.at = new_york(THREE_SESSIONS_LATER, "20:30")
-
-    async with consumer():
-        await place.complete(cycles=2)
-        await place.at_rest()
-
-    rows = await place.db.fetch("SELECT trading_day, occasion, state FROM cycle ORDER BY cycle_id")
-    assert [tuple(row) for row in rows] == [
-        (DAY, "CLOSED+15m", "complete"), (THREE_SESSIONS_LATER, "CLOSED+15m", "complete"),
-    ]  # fmt: skip
-    missing = ["2025-11-12", "2025-11-13", "2025-11-14"]
-    paths = await place.market.paths()
-    assert sorted(path[-10:] for path in (p.partition("?")[0] for p in paths) if "/grouped/" in path) == missing
-    ranges = [path for path in paths if "/range/" in path]
-    assert ranges
-    assert all("/2025-11-12/2025-11-14" in path for path in ranges), "one request a symbol brings all three sessions"
-    assert await place.asked_twice() == set()
