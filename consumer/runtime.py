@@ -13,11 +13,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterable
 
 T = TypeVar("T")
 
 COMMAND_TIMEOUT_S = 5.0
+CANCELLED_AGAIN_AFTER_S = 1.0
 
 
 def utc_now() -> dt.datetime:
@@ -32,6 +33,19 @@ def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.as
         retry=Retry(NoBackoff(), 0), health_check_interval=0,
         encoding_errors="replace",  # one value that is no UTF-8 must not make a whole read fail
     )  # fmt: skip
+
+
+async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel *tasks* until they have ended; how, is left to whoever looks.
+
+    Once is not enough: a cancellation that comes in the same moment as an answer or a broken connection may be
+    swallowed on its way through a driver, and a loop that goes on would keep this process alive for ever.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCELLED_AGAIN_AFTER_S)
 
 
 class Stopped(Exception):

@@ -31,7 +31,7 @@ from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windo
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_redis, stop_signals, unless_stopped, utc_now
+from consumer.runtime import connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.tasks.part import Services, TaskOptions
 from consumer.web.app import serve_http
@@ -150,7 +150,5 @@ async def _run_all(
                 task.result()
     finally:
         stop.set()
-        for task in background:
-            task.cancel()
-        await asyncio.gather(working, *background, return_exceptions=True)
+        await asyncio.gather(end_all(background), working, return_exceptions=True)
         keeper.stop()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def _server(name: str, folder: Path) -> Iterator[str]:
     try:
-        with redis_server(name, folder) as url:
+        with redis_server(name, folder, use="delivery") as url:
             yield url
     except NoSuchServer as missing:
         pytest.skip(str(missing))
