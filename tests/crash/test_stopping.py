@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-
-import pytest
+from typing import TYPE_CHECKING
 
 from consumer import runtime
+
+if TYPE_CHECKING:
+    import pytest
 
 
 async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
