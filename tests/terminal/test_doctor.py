@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
+
+from aiohttp.test_utils import TestServer
+
+from producers.simulated_market.app import build_app
+from producers.simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +45,24 @@ async def test_doctor_exits_3_for_what_breaks_a_promise_and_4_for_a_server_that_
     gone = "postgresql://127.0.0.1:1/x"
     code, out, _ = await run("consumer.terminal", "doctor", "--offline", DATABASE_URL=gone)
     assert (code, "correct DATABASE_URL" in out, "redis eviction" in out) == (4, True, True)
+
+
+async def test_the_vendors_key_is_asked_for_by_one_request_unless_offline(run: Run) -> None:
+    app = build_app(SimulatorOptions(tickers=20, key="right"), now=lambda: dt.datetime.now(dt.UTC))
+    async with TestServer(app) as vendor:
+        url = str(vendor.make_url("")).rstrip("/")
+        for key, arguments, expected, words in (
+            ("right", (), 0, "accepted"),
+            ("wrong", (), 3, "set a valid MASSIVE_API_KEY"),
+            ("wrong", ("--offline",), 0, "not asked (--offline)"),
+        ):
+            code, out, _ = await run(
+                "consumer.terminal", "doctor", *arguments, MASSIVE_API_KEY=key, MASSIVE_BASE_URL=url
+            )
+            assert (code, words in out) == (expected, True), out
+    away = {"MASSIVE_API_KEY": "right", "MASSIVE_BASE_URL": "http://127.0.0.1:1"}
+    code, out, _ = await run("consumer.terminal", "doctor", **away)
+    assert (code, "look at MASSIVE_BASE_URL" in out) == (0, True)
 
 
 async def test_what_a_server_refuses_is_a_finding_of_the_doctor_and_ends_a_start_without_a_traceback(
