@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 TOLERATED = dt.timedelta(seconds=2)
 

@@ -14,13 +14,13 @@ from redis.exceptions import ResponseError
 
 from consumer.checks.finding import Finding, ok, warning
 from consumer.checks.pending_work import GONE, Standing, read_pending
-from consumer.postgres import dead_letters, ledger
+from consumer.postgres import cycles, dead_letters, ledger
 from producers import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 NEVER_THE_LAST = sys.maxsize
 SETTLED_WITHIN = dt.timedelta(seconds=2)
@@ -114,7 +114,7 @@ async def check_parts(pool: Pool, redis: Redis, *, patience: dt.timedelta = SETT
 async def _parts_without_message(pool: Pool, redis: Redis) -> tuple[set[str], int]:
     names = [
         part.key
-        for cycle in await ledger.unended_cycles(pool)
+        for cycle in await cycles.unended_cycles(pool)
         for part in await ledger.dispatchable(pool, cycle.cycle_id, all_open=True)
     ]
     if not names:

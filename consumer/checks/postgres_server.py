@@ -8,7 +8,7 @@ from consumer.checks.finding import Finding, ok, refused, warning
 from consumer.postgres.migrate import migrations
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 POOL_NAME = "maintenance"  # the default of open_pool
 OLDEST_TESTED, NEWEST_TESTED = 15, 18

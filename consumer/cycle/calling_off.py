@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres import ledger
-from consumer.postgres.ledger import Cycle, PartId
+from consumer.postgres import cycles
+from consumer.postgres.cycles import Cycle
+from consumer.postgres.ledger import PartId
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import TaskStream
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
 
 
 class CalledOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +63,10 @@ async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str |
     """Cancel what runs or waits for *trading_day*; nothing of it is opened again by itself."""
     words = f"cancelled by {by}" + (f": {reason}" if reason else "")
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
-        cycles = [cycle for cycle in await ledger.unended_cycles(connection) if cycle.trading_day == trading_day]
-        await end_early(connection, [cycle.cycle_id for cycle in cycles], state="cancelled", now=now, reason=words)
-    return await close_parts(pool, cycles, state="cancelled", now=now)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", cycles.OPENING_LOCK)
+        found = [cycle for cycle in await cycles.unended_cycles(connection) if cycle.trading_day == trading_day]
+        await end_early(connection, [cycle.cycle_id for cycle in found], state="cancelled", now=now, reason=words)
+    return await close_parts(pool, found, state="cancelled", now=now)
 
 
 async def cancel(
@@ -94,7 +95,7 @@ async def finish_calling_off(pool: Pool, stream: TaskStream, *, now: dt.datetime
         "AND finished_at > $1::timestamptz - interval '10 minutes'",
         now,
     )
-    for cycle in map(ledger.cycle_from, rows):
+    for cycle in map(cycles.cycle_from, rows):
         await close_parts(pool, [cycle], state=cycle.state, now=now)
         parts = await pool.fetch(
             "SELECT cycle_id, task, part FROM part WHERE cycle_id = $1 AND state = $2", cycle.cycle_id, cycle.state

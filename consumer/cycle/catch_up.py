@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from consumer.cycle import calling_off
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
-from consumer.postgres import ledger
+from consumer.postgres import cycles, ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Outgoing, TaskStream
-    from consumer.postgres.ledger import Cycle, Pool
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.pool import Pool
     from market.schedule import Schedule
 
 EVERY = dt.timedelta(seconds=30)
@@ -88,7 +89,7 @@ class CatchUp:
         """Send what is due or lost; return how many messages that was."""
         now = self._now()
         messages: list[Outgoing] = []
-        unended = await ledger.unended_cycles(self._pool)
+        unended = await cycles.unended_cycles(self._pool)
         for cycle in unended:
             if cycle.state == "running":
                 lost = await ledger.dispatchable(self._pool, cycle.cycle_id, all_open=True)
@@ -107,7 +108,7 @@ class CatchUp:
     async def _due(self, now: dt.datetime) -> list[Outgoing]:
         """The newest due occurrence only: its cycle brings the days before it up to date as well."""
         occurrence = self._schedule.latest_due(now)
-        known = await ledger.cycle_of_occasion(self._pool, occurrence.trading_day, occurrence.rule.text)
+        known = await cycles.cycle_of_occasion(self._pool, occurrence.trading_day, occurrence.rule.text)
         if known is not None:
             return []
         return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
@@ -115,7 +116,7 @@ class CatchUp:
     async def _republish(self) -> None:
         """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""
         row = await self._pool.fetchrow("SELECT * FROM cycle ORDER BY cycle_id DESC LIMIT 1")
-        newest: Cycle | None = None if row is None else ledger.cycle_from(row)
+        newest: Cycle | None = None if row is None else cycles.cycle_from(row)
         if newest is not None:
             await self._reporter.publish(newest.cycle_id)
         complete = await self._pool.fetchval(

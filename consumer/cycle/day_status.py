@@ -12,7 +12,8 @@ from producers.reports import CycleState, CycleStatus, PartCount, TaskState
 if TYPE_CHECKING:
     import datetime as dt
 
-    from consumer.postgres.ledger import Cycle, Pool
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.pool import Pool
 
 
 class TaskTally(msgspec.Struct, frozen=True, kw_only=True):

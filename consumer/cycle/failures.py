@@ -16,7 +16,7 @@ from consumer.delivery.errors import LeaseLost
 from consumer.delivery.executor import dead_letter
 from consumer.delivery.settle import Policy, Settlement, Verdict
 from consumer.massive.errors import BadRequest, KeyRejected, NotEntitled, NotYetPublished, ProviderUnavailable
-from consumer.postgres import dead_letters, ledger
+from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.ledger import PartId
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.tasks.part import InputMissing
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Delivery, Outgoing
-    from consumer.postgres.ledger import Connection, Cycle
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
 
 _CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -102,7 +103,7 @@ class FailureRecorder:
                 raise LeaseLost(f"{part.key} belongs to a newer delivery")
             if standing is ledger.Standing.OVER:
                 return await self._nothing_to_end(connection, delivery, part, settlement)
-            cycle = await ledger.lock_cycle(connection, part.cycle_id)
+            cycle = await cycles.lock_cycle(connection, part.cycle_id)
             await ledger.end_part(
                 connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
                 requests=requests,
@@ -126,7 +127,7 @@ class FailureRecorder:
 
         Not LeaseLost: an entry that is handed back whenever it cannot be recorded comes back for ever.
         """
-        cycle = await ledger.find_cycle(connection, part.cycle_id)
+        cycle = await cycles.find_cycle(connection, part.cycle_id)
         if settlement.verdict is Verdict.DEAD_LETTER:
             await self._keep_letter(connection, delivery, settlement, part, cycle)
             await self._reporter.refused(settlement.reason)

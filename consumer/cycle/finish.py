@@ -23,7 +23,8 @@ from producers.messages import TaskName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.ledger import Connection, PartPlan
+    from consumer.postgres.ledger import PartPlan
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import Write
 
 NOT_YET_RETRY = dt.timedelta(minutes=15)

@@ -16,7 +16,7 @@ from producers.messages import TaskMessage, TaskName, encode
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 FIRST_WAIT = dt.timedelta(seconds=30)
 LONGEST_WAIT = dt.timedelta(hours=1)

@@ -12,7 +12,7 @@ from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode
 if TYPE_CHECKING:
     import datetime as dt
 
-    from consumer.postgres import ledger
+    from consumer.postgres import cycles
 
 
 def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
@@ -23,7 +23,7 @@ def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
     return Outgoing(fields=encode(message), key=part.key)
 
 
-def pass_message(cycle: ledger.Cycle) -> Outgoing:
+def pass_message(cycle: cycles.Cycle) -> Outgoing:
     """Return the message that starts the next pass of a waiting cycle."""
     message = TaskMessage(
         task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"

@@ -13,14 +13,15 @@ import msgspec
 
 from consumer.cycle.calling_off import end_early
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.postgres import ledger
-from consumer.postgres.ledger import Cycle, PartId, PartPlan
+from consumer.postgres import cycles, ledger
+from consumer.postgres.cycles import Cycle
+from consumer.postgres.ledger import PartId, PartPlan
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, due_time, parse_rules
 from producers.messages import TaskMessage, TaskName
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
     from market.schedule import Schedule
     from market.session import TradingSession
     from market.trading_calendar import TradingCalendar
@@ -101,13 +102,13 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opened:
     """Open, join or find the cycle for *request*. Raises Busy while another one has to end first."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
-        known = await ledger.cycle_of_occasion(connection, request.trading_day, request.occasion)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", cycles.OPENING_LOCK)
+        known = await cycles.cycle_of_occasion(connection, request.trading_day, request.occasion)
         if known is not None:
             parts = await ledger.dispatchable(connection, known.cycle_id)
             return Opened(cycle=known, verdict="known", parts=tuple(parts))
         replaced: list[Cycle] = []
-        for other in await ledger.unended_cycles(connection):
+        for other in await cycles.unended_cycles(connection):
             if replaces(request, other):
                 replaced.append(other)
             elif other.state == "running" and joins(request, other) and not await _gave_up(connection, other):
@@ -166,7 +167,7 @@ async def _insert(connection: Connection, request: Request, now: dt.datetime) ->
         list(request.tasks), request.force, now, request.give_up_at,
     )  # fmt: skip
     assert row is not None, "INSERT … RETURNING"
-    cycle = ledger.cycle_from(row)
+    cycle = cycles.cycle_from(row)
     await ledger.insert_parts(connection, cycle.cycle_id, 1, [PLAN])
     await ledger.unblock(connection, cycle.cycle_id)
     return cycle
@@ -178,8 +179,8 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> lis
     Raises Busy while another cycle runs.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", ledger.OPENING_LOCK)
-        cycle = await ledger.find_cycle(connection, cycle_id)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", cycles.OPENING_LOCK)
+        cycle = await cycles.find_cycle(connection, cycle_id)
         if cycle is None or cycle.state != "waiting":
             return await ledger.dispatchable(connection, cycle_id)
         if now >= cycle.give_up_at:
@@ -188,7 +189,7 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> lis
                 cycle_id, now,
             )  # fmt: skip
             return []
-        if any(other.state == "running" for other in await ledger.unended_cycles(connection)):
+        if any(other.state == "running" for other in await cycles.unended_cycles(connection)):
             raise Busy("another cycle is running", delay=BUSY_DELAY)
         await connection.execute(
             "UPDATE cycle SET state = 'running', pass = pass + 1, pass_started_at = $2, next_pass_at = NULL "

@@ -21,7 +21,7 @@ from producers import keys
 from producers.messages import TaskName
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
 FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=sets.STAGE_FINISH, needs=("*",))

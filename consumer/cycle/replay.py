@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.dead_letters import Selection
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 _PAGE = 1000
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from consumer.cycle.day_status import human_duration, read_status
 from consumer.cycle.opening import ALL_TASKS
-from consumer.postgres import ledger
+from consumer.postgres import cycles
 from consumer.postgres.pool import CONNECTION_ERRORS
 from producers import keys
 from producers.messages import TaskName, encode
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.cycle.opening import Opened
-    from consumer.postgres.ledger import Cycle, PartId, Pool
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.ledger import PartId
+    from consumer.postgres.pool import Pool
 
 PUBLISH_EVERY = dt.timedelta(milliseconds=250)
 _REPORT_ERRORS = (RedisError, *CONNECTION_ERRORS)
@@ -43,7 +45,7 @@ class Reporter:
     async def publish(self, cycle_id: int) -> Cycle | None:
         """Write the cycle's status to its day's key, and the last complete day; return the cycle."""
         try:
-            cycle = await ledger.find_cycle(self._pool, cycle_id)
+            cycle = await cycles.find_cycle(self._pool, cycle_id)
             if cycle is None:
                 return None
             status = await read_status(self._pool, cycle, now=self._now())

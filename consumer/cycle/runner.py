@@ -19,7 +19,7 @@ from consumer.cycle.messages import part_message, work_key
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.delivery.task_stream import Delivery, Entry, Outgoing
 from consumer.massive.requests import counted_requests
-from consumer.postgres import ledger
+from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.tasks.part import PartContext
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.settle import Policy, Settlement
     from consumer.delivery.task_stream import TaskStream
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
@@ -98,7 +98,7 @@ class CycleRunner:
     async def _next_pass(self, cycle_id: int) -> list[Outgoing]:
         parts = await opening.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
         await self._reporter.publish(cycle_id)
-        cycle = await ledger.find_cycle(self._services.pool, cycle_id)
+        cycle = await cycles.find_cycle(self._services.pool, cycle_id)
         if cycle is None:
             return []
         if cycle.finished_at is not None:
@@ -107,7 +107,7 @@ class CycleRunner:
 
     async def _run_part(self, delivery: Delivery, message: TaskMessage, cycle_id: int, name: str) -> list[Outgoing]:
         part = PartId(cycle_id=cycle_id, task=message.task, part=name)
-        cycle = await ledger.find_cycle(self._services.pool, cycle_id)
+        cycle = await cycles.find_cycle(self._services.pool, cycle_id)
         if cycle is None:
             raise DataRejected(f"cycle {cycle_id} is unknown: leave cycle and part out to ask for a new one")
         try:
@@ -127,7 +127,7 @@ class CycleRunner:
             return await self._run_taken(delivery, cycle, part, row)
 
     async def _run_taken(
-        self, delivery: Delivery, cycle: ledger.Cycle, part: PartId, row: dict[str, Any]
+        self, delivery: Delivery, cycle: cycles.Cycle, part: PartId, row: dict[str, Any]
     ) -> list[Outgoing]:
         await self._stop_asking_when_vendor_is_away(cycle, part)
         ctx = PartContext(self._services, cycle, part, row["payload"], delivery.token)
@@ -150,12 +150,12 @@ class CycleRunner:
         if report.unfinished is not None:
             await ledger.note_progress(connection, part, rows=report.rows, requests=requests)
             return []
-        await ledger.lock_cycle(connection, part.cycle_id)
+        await cycles.lock_cycle(connection, part.cycle_id)
         now = self._services.now()
         await ledger.end_part(connection, part, state="done", now=now, report=report, requests=requests)
         return await ledger.unblock(connection, part.cycle_id)
 
-    async def _stop_asking_when_vendor_is_away(self, cycle: ledger.Cycle, part: PartId) -> None:
+    async def _stop_asking_when_vendor_is_away(self, cycle: cycles.Cycle, part: PartId) -> None:
         """One pass makes a handful of parts find out that the vendor is away, not all of them."""
         if part.task == TaskName.CYCLE or part.task == TaskName.REDIS_SYNC:
             return

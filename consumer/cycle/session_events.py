@@ -10,7 +10,7 @@ from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
 from consumer.cycle.messages import rule_message
-from consumer.postgres import dead_letters, ledger
+from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.calendar_errors import CalendarError
 from market.session import SessionPhase
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.delivery.task_stream import Outgoing, TaskStream
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -108,7 +108,7 @@ class SessionEvents:
             return
         for message in due:
             day, rule = event.trading_date, message.fields["rule"]
-            if await ledger.cycle_of_occasion(self._pool, day, rule) is None:
+            if await cycles.cycle_of_occasion(self._pool, day, rule) is None:
                 added = await self._stream.enqueue([message])
                 logger.info(
                     "session_changed", trading_day=str(day), to_session=event.to_session, rule=rule, added=added

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.massive.rows import DailyRow
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
     from market.splits import Split
 
 _COLUMNS = (

@@ -1,4 +1,7 @@
-"""Reads what the ledger says is covered."""
+"""Records and reads what each data set covers, and from which load it came.
+
+A load is the provenance of a group of rows; coverage says that a data set holds what it should for a trading day.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.ledger import PartId
+    from consumer.postgres.pool import Connection, Pool
 
 
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +66,48 @@ async def newest_input(
         "SELECT max(fetched_at) FROM coverage WHERE data_set = ANY ($1) AND trading_day <= $2", list(data_sets), up_to
     )
     return value
+
+
+async def record_load(
+    connection: Connection,
+    part: PartId,
+    *,
+    fence: int,
+    source: str,
+    fetched_at: dt.datetime,
+    rows: int,
+    request_id: str | None = None,
+    rejected: Mapping[str, int] | None = None,
+) -> int:
+    """Write the provenance of a group of rows and return its load_id."""
+    load_id = await connection.fetchval(
+        """
+        INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count, rejected)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING load_id
+        """,
+        part.cycle_id, part.task, part.part, fence, source, request_id, fetched_at, rows, dict(rejected or {}),
+    )  # fmt: skip
+    return int(load_id)
+
+
+async def record_coverage(
+    connection: Connection,
+    data_set: str,
+    days: Iterable[dt.date],
+    *,
+    rows: int,
+    fetched_at: dt.datetime,
+    load_id: int,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """State that *data_set* holds what it should for each of *days*, as fetched at *fetched_at*."""
+    await connection.executemany(
+        """
+        INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (data_set, trading_day) DO UPDATE
+            SET row_count = excluded.row_count, fetched_at = excluded.fetched_at, load_id = excluded.load_id,
+                detail = excluded.detail
+        """,
+        [(data_set, day, rows, fetched_at, load_id, dict(detail or {})) for day in days],
+    )

@@ -1,4 +1,4 @@
-"""Keeps the ledger of cycles and their parts: what is planned, who runs it under which fence, what is done.
+"""Keeps the ledger of parts: what is planned, who runs it under which fence, what is done.
 
 Every write of a part goes through `fenced_write`: one transaction that holds the data, the part's end and the fence
 check together. A worker that lost its lease finds another fence there and writes nothing.
@@ -7,28 +7,18 @@ check together. A worker that lost its lease finds another fence there and write
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from consumer.delivery.errors import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    import datetime as dt
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
-    import asyncpg
-
-
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-
-
-# Held while cycles are opened, joined or called off: one at a time, in all processes together.
-OPENING_LOCK = 0x6379636C65  # "cycle"
-
-CALLED_OFF = ("superseded", "cancelled")
+    from consumer.postgres.pool import Connection, Pool
 
 
 class FenceBehind(Exception):
@@ -81,58 +71,6 @@ class PartReport(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: Exception | None = None
 
 
-class Cycle(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `cycle`."""
-
-    cycle_id: int
-    trading_day: dt.date
-    occasion: str
-    scheduled: bool
-    due_at: dt.datetime
-    requested_by: str
-    tasks: tuple[str, ...]
-    force: bool
-    state: str
-    run_pass: int
-    opened_at: dt.datetime
-    pass_started_at: dt.datetime
-    finished_at: dt.datetime | None
-    next_pass_at: dt.datetime | None
-    give_up_at: dt.datetime
-    reason: str | None
-    missing: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
-def cycle_from(row: asyncpg.Record) -> Cycle:
-    """Return the Cycle of a row of `cycle`."""
-    values: dict[str, Any] = dict(row)
-    values["run_pass"] = values.pop("pass")
-    for name in ("tasks", "missing", "warnings"):
-        values[name] = tuple(values[name])
-    return Cycle(**values)
-
-
-async def find_cycle(connection: Connection | Pool, cycle_id: int) -> Cycle | None:
-    row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1", cycle_id)
-    return None if row is None else cycle_from(row)
-
-
-async def cycle_of_occasion(connection: Connection | Pool, trading_day: dt.date, occasion: str) -> Cycle | None:
-    row = await connection.fetchrow(
-        "SELECT * FROM cycle WHERE trading_day = $1 AND occasion = $2", trading_day, occasion
-    )
-    return None if row is None else cycle_from(row)
-
-
-async def unended_cycles(connection: Connection | Pool) -> list[Cycle]:
-    """Return the running cycle, if any, and the waiting ones, newest first."""
-    rows = await connection.fetch(
-        "SELECT * FROM cycle WHERE state IN ('running', 'waiting') ORDER BY state = 'running' DESC, cycle_id DESC"
-    )
-    return [cycle_from(row) for row in rows]
-
-
 async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, parts: Sequence[PartPlan]) -> None:
     """Plan *parts*; one that an earlier pass knew begins anew, keeping its fence and what it has cost so far."""
     await connection.executemany(
@@ -148,18 +86,6 @@ async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, par
         """,
         [(cycle_id, p.task, p.part, p.stage, list(p.needs), run_pass, p.payload) for p in parts],
     )
-
-
-async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle:
-    """Lock the cycle until the transaction ends. Raises LeaseLost when it was called off.
-
-    Without it two parts that end together would each still see the other one running, and neither would release what
-    waits for both. The order is always: one's own part, then the cycle, then other parts of it.
-    """
-    row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1 FOR UPDATE", cycle_id)
-    if row is None or row["state"] in CALLED_OFF:
-        raise LeaseLost(f"cycle {cycle_id} is {'gone' if row is None else row['state']}")
-    return cycle_from(row)
 
 
 async def unblock(connection: Connection, cycle_id: int) -> list[PartId]:
@@ -332,49 +258,4 @@ async def fail_cycle(connection: Connection, cycle_id: int, *, now: dt.datetime,
     await cancel_waiting_parts(connection, cycle_id, now=now, but="")
     await connection.execute(
         "UPDATE cycle SET state = 'failed', finished_at = $2, reason = $3 WHERE cycle_id = $1", cycle_id, now, reason
-    )
-
-
-async def record_load(
-    connection: Connection,
-    part: PartId,
-    *,
-    fence: int,
-    source: str,
-    fetched_at: dt.datetime,
-    rows: int,
-    request_id: str | None = None,
-    rejected: Mapping[str, int] | None = None,
-) -> int:
-    """Write the provenance of a group of rows and return its load_id."""
-    load_id = await connection.fetchval(
-        """
-        INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count, rejected)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING load_id
-        """,
-        part.cycle_id, part.task, part.part, fence, source, request_id, fetched_at, rows, dict(rejected or {}),
-    )  # fmt: skip
-    return int(load_id)
-
-
-async def record_coverage(
-    connection: Connection,
-    data_set: str,
-    days: Iterable[dt.date],
-    *,
-    rows: int,
-    fetched_at: dt.datetime,
-    load_id: int,
-    detail: Mapping[str, Any] | None = None,
-) -> None:
-    """State that *data_set* holds what it should for each of *days*, as fetched at *fetched_at*."""
-    await connection.executemany(
-        """
-        INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (data_set, trading_day) DO UPDATE
-            SET row_count = excluded.row_count, fetched_at = excluded.fetched_at, load_id = excluded.load_id,
-                detail = excluded.detail
-        """,
-        [(data_set, day, rows, fetched_at, load_id, dict(detail or {})) for day in days],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 from loguru import logger
@@ -16,6 +16,9 @@ from loguru import logger
 if TYPE_CHECKING:
     import datetime as dt
 
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # What a dropped, restarting, overloaded or demoted server raises: worth another try, and never the data's fault.
 CONNECTION_ERRORS = (
@@ -34,9 +37,7 @@ async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> 
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
-async def open_pool(
-    dsn: str, *, lease: dt.timedelta, size: int = 8, name: str = "maintenance"
-) -> asyncpg.Pool[asyncpg.Record]:
+async def open_pool(dsn: str, *, lease: dt.timedelta, size: int = 8, name: str = "maintenance") -> Pool:
     """Return a pool on *dsn* as soon as the server answers; waits (and says so) while it starts or recovers."""
     milliseconds = str(int(max(lease.total_seconds(), 2.0) * 1000))
     delay = 0.1

@@ -20,7 +20,7 @@ from market.volume_slots import SLOTS_PER_DAY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
 
 _NULL = struct.pack(">i", -1)
 _EPOCH_DAY = 730120  # date(2000, 1, 1).toordinal()

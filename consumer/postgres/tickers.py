@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.massive.rows import FloatRow, TickerRow
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
 
 
 ETF_TYPES = ("ETF", "ETN", "ETV", "ETS")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, ledger, tickers
+from consumer.postgres import bars, coverage, ledger, tickers
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import split_factors
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from consumer.postgres.bars import BarHistory
-    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
     from market.splits import Split
 
@@ -55,11 +56,11 @@ async def compute_derived(ctx: PartContext) -> Write:
     figures = await asyncio.to_thread(derive, history, splits, counts, sessions)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(figures)
         )
         await tickers.store_derived(connection, figures, day=ctx.day, now=computed_at)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.DERIVED, [ctx.day], rows=len(figures), fetched_at=computed_at, load_id=load_id
         )
         return ledger.PartReport(rows=len(figures))

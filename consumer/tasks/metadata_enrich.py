@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import details, ledger, tickers
+from consumer.postgres import coverage, details, ledger, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
@@ -17,7 +17,8 @@ from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails
-    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
 # Fewer symbols than this share of those active now is a truncated answer, not a delisting.
@@ -37,12 +38,12 @@ async def load_universe(ctx: PartContext) -> Write:
         active = await tickers.count_active(connection)
         if len(rows) < SMALLEST_SHARE * active:
             raise BadAnswer(f"the listing has {len(rows)} active tickers where {active} are known: nothing changed")
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
             rejected=rejected,
         )  # fmt: skip
         change = await tickers.apply_listing(connection, rows, day=ctx.day, now=fetched_at)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
             detail={"added": change.added, "removed": change.removed},
         )  # fmt: skip
@@ -62,11 +63,11 @@ async def load_floats(ctx: PartContext) -> Write:
         warnings = (f"floats: not part of the plan behind this key ({error})",)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
         )
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
             detail={"entitled": not warnings},
         )  # fmt: skip
@@ -132,11 +133,11 @@ async def load_details(ctx: PartContext) -> Write:
                 found.append(outcome)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
         )
         await details.store_details(connection, found, not_found, now=fetched_at)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
         )
         return ledger.PartReport(rows=len(found), unfinished=failures[0] if failures else None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.massive.errors import BadAnswer
-from consumer.postgres import bars, ledger
+from consumer.postgres import bars, coverage, ledger
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
 from market.atr import latest_atr
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from consumer.massive.rows import SplitRow
     from consumer.postgres.bars import BarHistory
-    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
 # A session is never replaced by one that holds less than this share of what is stored: such an answer was cut.
@@ -49,12 +50,12 @@ async def load_session_bars(ctx: PartContext) -> Write:
         stored = await bars.count_bars(connection, day)
         if len(rows) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(rows)} bars for {day} where {stored} are stored", request_id=answer.request_id)
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=rejected,
         )  # fmt: skip
         await bars.replace_bars(connection, day, rows, load_id=load_id)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
         )
         return ledger.PartReport(rows=len(rows), warnings=rejected_warnings(f"bars {day}", rejected))
@@ -83,12 +84,12 @@ async def load_splits(ctx: PartContext) -> Write:
         stored = await bars.count_splits(connection, since=since, until=until)
         if stored >= ENOUGH_SPLITS and len(splits) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(splits)} splits for {since}..{until} where {stored} are stored: nothing changed")
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(splits)
         )
         await bars.upsert_splits(connection, splits, load_id=load_id)
         withdrawn = await bars.withdraw_splits(connection, splits, since=since, until=until)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.SPLITS, [ctx.day], rows=len(splits), fetched_at=fetched_at, load_id=load_id,
             detail={"since": since.isoformat()},
         )  # fmt: skip
@@ -129,11 +130,11 @@ async def compute_atr(ctx: PartContext) -> Write:
     values = await asyncio.to_thread(_atr_values, history, splits, ctx.day, window_start, period)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(values)
         )
         await bars.replace_atr(connection, ctx.day, values, load_id=load_id)
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, data_sets.ATR, [ctx.day], rows=len(values), fetched_at=computed_at, load_id=load_id
         )
         return ledger.PartReport(rows=len(values))

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from consumer.massive.client import MassiveClient
-    from consumer.postgres.ledger import Connection, Cycle, PartId, PartReport, Pool
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.ledger import PartId, PartReport
+    from consumer.postgres.pool import Connection, Pool
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, ledger, slots
+from consumer.postgres import bars, coverage, ledger, slots
 from consumer.redis_cache.writer import CacheWriter
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
     from market.splits import Split
 
@@ -53,10 +54,10 @@ async def sync_cache(ctx: PartContext) -> Write:
     entries = await asyncio.to_thread(_write, writer, replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=synced_at, rows=entries
         )
-        await ledger.record_coverage(
+        await coverage.record_coverage(
             connection, cache, [ctx.day], rows=entries, fetched_at=synced_at, load_id=load_id,
             detail={"fence": ctx.fence},
         )  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.massive.flat_files import load_minute_slots
-from consumer.postgres import ledger, slots
+from consumer.postgres import coverage, ledger, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
@@ -26,7 +26,8 @@ from market.volume_slots import bin_volumes, slot_start_ms
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from consumer.postgres.ledger import Connection, PartReport
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
 
@@ -67,7 +68,7 @@ async def load_batch(ctx: PartContext) -> Write:
     warnings = () if not outside else (f"volume_slots: {outside} bars outside 04:00-20:00 left out",)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
         )
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
@@ -123,7 +124,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
     rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:flat_files", fetched_at=fetched_at, rows=len(rows),
             rejected=rejected,
         )  # fmt: skip
@@ -175,11 +176,11 @@ async def prove(ctx: PartContext) -> Write:
             "SELECT trading_date, count(*) AS rows FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY 1",
             sessions,
         )
-        load_id = await ledger.record_load(
+        load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=proved_at, rows=0
         )
         for row in counts:
-            await ledger.record_coverage(
+            await coverage.record_coverage(
                 connection, data_sets.VOLUME_SLOTS, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
                 load_id=load_id,
             )  # fmt: skip

@@ -31,7 +31,7 @@ from market.trading_calendar import NEW_YORK
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
     from consumer.settings import Settings
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4

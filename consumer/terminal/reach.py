@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumer.delivery.task_stream import TaskStream
-from consumer.postgres.ledger import Pool
-from consumer.postgres.pool import CONNECTION_ERRORS, prepare_connection
+from consumer.postgres.pool import CONNECTION_ERRORS, Pool, prepare_connection
 from consumer.runtime import connect_redis
 from consumer.terminal.servers import NotRunning, locate
 

@@ -23,9 +23,8 @@ from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
-from consumer.postgres.ledger import Pool
 from consumer.postgres.migrate import SchemaMismatch
-from consumer.postgres.pool import open_pool
+from consumer.postgres.pool import Pool, open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.terminal.children import Child, ChildFailed

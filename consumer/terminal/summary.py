@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from rich.console import Console
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
     from consumer.terminal.servers import Servers
     from consumer.terminal.watch import View
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.cycle.day_status import TaskTally, read_tallies
-from consumer.postgres import ledger
-from consumer.postgres.ledger import Cycle
+from consumer.postgres import cycles
+from consumer.postgres.cycles import Cycle
 from producers import keys
 from producers.reports import decode_dead_letter
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 LOOK_EVERY_S = 0.25
 
@@ -50,11 +50,11 @@ class CycleWatch:
         row = await self._pool.fetchrow(
             "SELECT * FROM cycle WHERE state <> 'superseded' ORDER BY state = 'running' DESC, cycle_id DESC LIMIT 1"
         )
-        return None if row is None else await self._view(ledger.cycle_from(row))
+        return None if row is None else await self._view(cycles.cycle_from(row))
 
     async def serving(self, entry_id: str, day: dt.date) -> View | None:
         """The cycle that serves the request of *entry_id*, once there is one. Raises RequestRefused."""
-        cycle = await ledger.cycle_of_occasion(self._pool, day, f"request:{entry_id}")
+        cycle = await cycles.cycle_of_occasion(self._pool, day, f"request:{entry_id}")
         if cycle is not None:
             return await self._view(cycle)
         if await self._under_way(entry_id):
@@ -64,7 +64,7 @@ class CycleWatch:
         row = await self._pool.fetchrow(
             "SELECT * FROM cycle WHERE trading_day = $1 AND state <> 'superseded' ORDER BY cycle_id DESC LIMIT 1", day
         )
-        return None if row is None else await self._view(ledger.cycle_from(row))
+        return None if row is None else await self._view(cycles.cycle_from(row))
 
     async def _under_way(self, entry_id: str) -> bool:
         if await self._redis.xrange(keys.TASKS.name, entry_id, entry_id):

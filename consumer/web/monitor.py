@@ -10,7 +10,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from consumer.cycle.day_status import read_status
-from consumer.postgres import dead_letters, ledger
+from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.trading_calendar import NEW_YORK
 from producers import keys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -67,12 +67,12 @@ class Monitor:
     async def status(self) -> dict[str, Any]:
         """Return the current cycle, the last ended one, what is due next and what lies about."""
         now = self.now()
-        unended = await ledger.unended_cycles(self.pool)
+        unended = await cycles.unended_cycles(self.pool)
         row = await self.pool.fetchrow(
             "SELECT * FROM cycle WHERE finished_at IS NOT NULL AND state <> 'superseded' "
             "ORDER BY finished_at DESC LIMIT 1"
         )
-        last = None if row is None else ledger.cycle_from(row)
+        last = None if row is None else cycles.cycle_from(row)
         return {
             "now": now,
             "current": await read_status(self.pool, unended[0], now=now) if unended else None,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.checks.finding import Finding
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 LEASE = dt.timedelta(seconds=10)
 NOW = dt.datetime(2025, 11, 11, 22, 0, tzinfo=dt.UTC)

@@ -25,7 +25,7 @@ from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
-from consumer.postgres import ledger
+from consumer.postgres import cycles
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis
@@ -39,7 +39,8 @@ from producers.trigger import request_cycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from consumer.postgres.ledger import Cycle, Pool
+    from consumer.postgres.cycles import Cycle
+    from consumer.postgres.pool import Pool
 
 DAY = dt.date(2025, 11, 11)  # a Tuesday; an ordinary session
 OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
@@ -170,10 +171,10 @@ class Stack:
         row = await self.pool.fetchrow(
             "SELECT * FROM cycle WHERE $1::date IS NULL OR trading_day = $1 ORDER BY cycle_id DESC LIMIT 1", day
         )
-        return None if row is None else ledger.cycle_from(row)
+        return None if row is None else cycles.cycle_from(row)
 
     async def cycles(self) -> list[Cycle]:
-        return [ledger.cycle_from(row) for row in await self.pool.fetch("SELECT * FROM cycle ORDER BY cycle_id")]
+        return [cycles.cycle_from(row) for row in await self.pool.fetch("SELECT * FROM cycle ORDER BY cycle_id")]
 
     async def at_rest(self, *, after: int = 0) -> Cycle:
         """The newest cycle once it no longer runs and no message is under way; *after*: one with a higher id."""

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.cycle.opening import ALL_TASKS, Request, joins, replaces, request_from, tasks_of
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.postgres.ledger import Cycle
+from consumer.postgres.cycles import Cycle
 from producers.messages import TaskMessage, TaskName
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, EVENING, SCHEDULE, new_york
 

@@ -9,6 +9,7 @@ EXECUTOR = "consumer/delivery/executor.py"
 LEASE = "consumer/delivery/lease.py"
 WORKER = "consumer/delivery/worker.py"
 LEDGER = "consumer/postgres/ledger.py"
+CYCLES = "consumer/postgres/cycles.py"
 RUNNER = "consumer/cycle/runner.py"
 FAILURES = "consumer/cycle/failures.py"
 SCRIPTS = "consumer/delivery/scripts"
@@ -131,7 +132,7 @@ MUTATIONS = (
     Mutation(
         invariant="I3",
         what="a cancelled cycle's parts commit",
-        file=LEDGER,
+        file=CYCLES,
         old='    if row is None or row["state"] in CALLED_OFF:',
         new="    if row is None:",
         test=f"{FENCE}::test_a_cancellation_amid_a_commit_lets_nothing_through",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumer.embedded.postgres_server import EmbeddedPostgres
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
 
 LEASE = dt.timedelta(seconds=10)
 

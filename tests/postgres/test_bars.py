@@ -15,7 +15,7 @@ from market.splits import Split
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.ledger import Connection, Pool
+    from consumer.postgres.pool import Connection, Pool
 
 MONDAY, TUESDAY, WEDNESDAY = (dt.date(2025, 11, day) for day in (10, 11, 12))
 

@@ -27,7 +27,7 @@ from consumer.postgres.copy_binary import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
 
 ON_ONE_DATABASE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FLOATS = st.floats(allow_nan=False, width=64)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consumer.postgres.details import details_due
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
 
 DAY = dt.date(2025, 11, 11)
 ON_ONE_DATABASE = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

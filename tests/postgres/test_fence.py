@@ -10,14 +10,14 @@ import asyncpg
 import pytest
 
 from consumer.delivery.errors import LeaseLost
-from consumer.postgres import ledger
+from consumer.postgres import coverage, cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId, PartPlan, Standing
 from consumer.postgres.pool import open_pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 NOW = dt.datetime(2025, 11, 11, 22, 0, tzinfo=dt.UTC)
 DAY = dt.date(2025, 11, 11)
@@ -54,8 +54,8 @@ async def take(pool: Pool, fence: int) -> None:
 async def commit(pool: Pool, fence: int) -> None:
     """Write under *fence*, and end the part."""
     async with ledger.fenced_write(pool, PART, fence=fence) as connection:
-        await ledger.record_coverage(connection, "splits", [DAY], rows=fence, fetched_at=NOW, load_id=1)
-        await ledger.lock_cycle(connection, 1)
+        await coverage.record_coverage(connection, "splits", [DAY], rows=fence, fetched_at=NOW, load_id=1)
+        await cycles.lock_cycle(connection, 1)
         await ledger.end_part(connection, PART, state="done", now=NOW)
         await ledger.unblock(connection, 1)
 
@@ -113,7 +113,7 @@ async def test_a_cancellation_amid_a_commit_lets_nothing_through(pool: Pool) -> 
     with pytest.raises(LeaseLost):
         async with ledger.fenced_write(pool, PART, fence=1) as connection:
             await pool.execute("UPDATE cycle SET state = 'cancelled'")  # does not wait for the part's row
-            await ledger.lock_cycle(connection, 1)
+            await cycles.lock_cycle(connection, 1)
 
 
 async def test_a_successor_waits_for_a_commit_in_flight_and_sees_it(pool: Pool) -> None:
@@ -142,7 +142,7 @@ async def test_a_transaction_frozen_with_the_parts_row_in_hand_is_ended_and_its_
                         continue
 
             await asyncio.wait_for(follow(), 30)  # the server ends the frozen one within a lease
-            await ledger.record_coverage(frozen, "splits", [DAY], rows=1, fetched_at=NOW, load_id=1)
+            await coverage.record_coverage(frozen, "splits", [DAY], rows=1, fetched_at=NOW, load_id=1)
     assert await impatient.fetchval("SELECT count(*) FROM coverage") == 0
     await commit(impatient, 2)
 

@@ -18,7 +18,7 @@ from consumer.postgres.pool import open_pool
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
 STARTS = """
 import asyncio, datetime as dt, sys

@@ -22,7 +22,7 @@ from consumer.postgres.slots import (
 )
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
 
 DAY = dt.date(2025, 11, 11)
 DAYS = [DAY - dt.timedelta(days=1), DAY]

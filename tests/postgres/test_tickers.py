@@ -13,7 +13,7 @@ from consumer.postgres.details import store_details
 from consumer.postgres.tickers import DerivedFigures, UniverseChange
 
 if TYPE_CHECKING:
-    from consumer.postgres.ledger import Connection
+    from consumer.postgres.pool import Connection
 
 DAY = dt.date(2025, 11, 11)
 NEXT_DAY = DAY + dt.timedelta(days=1)

@@ -17,7 +17,7 @@ from consumer.cycle.runner import CycleRunner
 from consumer.delivery import task_stream
 from consumer.delivery.settle import Verdict
 from consumer.delivery.task_stream import TaskStream
-from consumer.postgres import ledger
+from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import PartGone, PartId
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ async def _count_down(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
 
 
 async def _find_without_lock(connection: Any, cycle_id: int) -> Any:
-    return await ledger.find_cycle(connection, cycle_id)
+    return await cycles.find_cycle(connection, cycle_id)
 
 
 async def _raise_nothing(self: TaskStream, floor: int) -> None:
@@ -179,7 +179,7 @@ MUTANTS = {
     ),
     "no-cycle-lock": Mutant(
         broken="two parts that end together do not see each other",
-        breaks=_function(ledger, "lock_cycle", _find_without_lock),
+        breaks=_function(cycles, "lock_cycle", _find_without_lock),
         faults=("slow_down",),
     ),
     "fence-not-raised": Mutant(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from consumer.postgres.ledger import Connection, PartId
+    from consumer.postgres.ledger import PartId
+    from consumer.postgres.pool import Connection
     from consumer.tasks.part import Handler, PartContext, Write
     from tests.simulator.gates import Actor
 

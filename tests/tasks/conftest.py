@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis as redis_client
 
-from consumer.postgres.ledger import Cycle, PartId
+from consumer.postgres.cycles import Cycle
+from consumer.postgres.ledger import PartId
 from consumer.tasks.part import PartContext, Services, TaskOptions
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
@@ -17,7 +18,8 @@ from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.postgres.ledger import PartReport, Pool
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Pool
     from consumer.tasks.part import Handler
 
 DAY = dt.date(2025, 11, 11)

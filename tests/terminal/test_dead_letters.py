@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.postgres.ledger import Pool
+    from consumer.postgres.pool import Pool
 
     Maintenance = Callable[..., Awaitable[tuple[int, str, str]]]
 
