@@ -77,7 +77,7 @@ POINTS: dict[str, Point] = {
     "a delivery has begun": Point(target=f"{STREAM}.begin", reached=some, nth=4),
     "a part is taken": Point(target="consumer.postgres.ledger:take_part", nth=4),
     "the vendor has answered": Point(target="consumer.massive.client:MassiveClient.five_minute_bars", nth=5),
-    "first write of a transaction": Point(target="consumer.postgres.ledger:record_load", nth=3),
+    "first write of a transaction": Point(target="consumer.postgres.coverage:record_load", nth=3),
     "before a commit": Point(target=f"{RUNNER}._end", nth=4),
     "committed, not settled": Point(target=f"{RUNNER}._run_taken", nth=4),
     "settled, reply lost": Point(target=f"{STREAM}._settle_all", nth=3),

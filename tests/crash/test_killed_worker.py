@@ -42,6 +42,8 @@ class Place:
         return {
             "DATABASE_URL": self.dsn, "REDIS_URL": self.redis_url, "MASSIVE_BASE_URL": market.url,
             "MASSIVE_API_KEY": "any", "MASSIVE_REQUESTS_PER_SECOND": "0", "MAINTENANCE_LEASE": LEASE,
+            # Few at once, so that there is a middle: some batches done, some running, some still to come.
+            "MAINTENANCE_PARTS_AT_ONCE": "2",
         }  # fmt: skip
 
     async def cycle_state(self) -> str | None:
