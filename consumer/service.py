@@ -71,6 +71,7 @@ def task_options(settings: Settings) -> TaskOptions:
     return TaskOptions(
         ohlc_sessions=settings.ohlc_sessions,
         slot_sessions=settings.slot_sessions,
+        restate_sessions=settings.restate_sessions,
         details_refresh_days=settings.details_refresh_days,
         batch=part_batch(settings),
         requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     ohlc_sessions: int
     slot_sessions: int
+    restate_sessions: int
     details_refresh_days: int
     workers: int
     parts_at_once: int
@@ -183,6 +184,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="SLOT_SESSIONS", field="slot_sessions", default="10", read=_whole(5, 50),
         meaning="sessions of five-minute volume slots to keep complete (RVOL averages need 5)",
+    ),
+    Setting(
+        name="RESTATE_SESSIONS", field="restate_sessions", default="1", read=_whole(0, 10),
+        meaning="evenings after its own on which a session is fetched again, since the vendor corrects it; 0 = never",
     ),
     Setting(
         name="DETAILS_REFRESH_DAYS", field="details_refresh_days", default="30", read=_whole(1, 365),

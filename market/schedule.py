@@ -121,6 +121,20 @@ class Schedule:
         points = [occurrence.due_at for occurrence in self.occurrences(day)] + [final_at(session)]
         return max((point for point in points if point <= now), default=session.pre_market_opens_at)
 
+    def settled_since(self, day: dt.date, now: dt.datetime, *, restate: int) -> dt.datetime:
+        """The same for data that the vendor restates: fetched again when each of *restate* later sessions is final.
+
+        Late trades and corrections reach a day's bars on the evenings after it.
+        """
+        since = self.fresh_since(day, now)
+        later = day
+        for _ in range(restate):
+            later = self.calendar.next_trading_day(later)
+            if (final := final_at(self.calendar.session(later))) > now:
+                break
+            since = max(since, final)
+        return since
+
     def give_up_at(self, day: dt.date, now: dt.datetime) -> dt.datetime:
         """Return when a cycle for *day* opened at *now* stops waiting: when the next session opens."""
         candidate = self.calendar.next_trading_day(day)

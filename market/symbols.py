@@ -5,6 +5,7 @@ punctuation allowed is what share classes use; separators of keys and patterns a
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 #: Longest symbol stored; the vendor's longest stock symbols stay well below.
@@ -20,6 +21,8 @@ _TEST_ISSUES: Final = frozenset(
     ]
 )  # fmt: skip
 _TEST_PREFIX: Final = "NTEST"
+# The listing writes preferred shares with a small p (BACpB, KIMp), market data with a capital one (BACPB, KIMP).
+_PREFERRED: Final = re.compile(r"([A-Z]+)p([A-Z]?)")
 
 
 def is_test_issue(symbol: str) -> bool:
@@ -30,3 +33,16 @@ def is_test_issue(symbol: str) -> bool:
 def is_well_formed(symbol: str) -> bool:
     """Whether the symbol can be stored and be part of a key: 1 to 20 letters, digits and ./+=^$#~_- signs."""
     return _WELL_FORMED.fullmatch(symbol) is not None
+
+
+def market_data_spelling(symbol: str) -> str | None:
+    """How bars may spell a preferred share that the listing writes BACpB: BACPB; None for any other symbol."""
+    match = _PREFERRED.fullmatch(symbol)
+    return None if match is None else f"{match[1]}P{match[2]}"
+
+
+def listed_spellings(listed: Iterable[str]) -> dict[str, str]:
+    """Map each market-data spelling to the listed symbol it means; one that is listed itself means itself."""
+    symbols = frozenset(listed)
+    spelled = ((market_data_spelling(symbol), symbol) for symbol in symbols)
+    return {other: symbol for other, symbol in spelled if other is not None and other not in symbols}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NOT_YET_RETRY = dt.timedelta(minutes=15)
 UNPROVEN_TOLERATED = 0.01
 # Computed from what was fetched: planned again together with any of their inputs.
-FOLLOWS = (sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
+FOLLOWS = (sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
 
 
@@ -69,12 +69,22 @@ def judge(
     if not missing:
         return Outcome(state="complete")
     not_yet = any(part.state == "not_yet" for part in ended)
+    again = any(_is_planned_again(part, missing) for part in ended)
     retryable = any(part.state == "failed" and part.retryable for part in ended)
-    if not (not_yet or retryable) or now >= give_up_at:
+    if not (not_yet or retryable or again) or now >= give_up_at:
         return Outcome(state="partial", missing=tuple(missing))
     delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
     reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
+    if again and not (not_yet or retryable):
+        reason = "a session has fewer bars than those around it"
     return Outcome(state="waiting", missing=tuple(missing), next_pass_at=min(now + delay, give_up_at), reason=reason)
+
+
+def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
+    """Whether a session that was just loaded is still missing: it turned out short beside the others."""
+    name = f"{part.task} {part.part}"
+    loaded = part.state == "done" and part.part.startswith("bars:")
+    return loaded and any(line == name or line.startswith(f"{name}:") for line in missing)
 
 
 async def finish_cycle(ctx: PartContext) -> Write:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.cycle.finish import finish_cycle
 from consumer.cycle.plan import plan_cycle
 from consumer.delivery.errors import DataRejected
-from consumer.tasks import derived_figures, metadata_enrich, ohlc_daily, redis_sync, volume_slots
+from consumer.tasks import derived_figures, metadata_enrich, ohlc_daily, redis_sync, splits, volume_slots
 
 if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId
@@ -17,7 +17,8 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("cycle", "plan"): plan_cycle,
     ("cycle", "finish"): finish_cycle,
     ("ohlc_daily", "bars"): ohlc_daily.load_session_bars,
-    ("ohlc_daily", "splits"): ohlc_daily.load_splits,
+    ("ohlc_daily", "splits"): splits.load_splits,
+    ("ohlc_daily", "split_check"): splits.check_splits,
     ("ohlc_daily", "atr"): ohlc_daily.compute_atr,
     ("volume_slots", "plan"): volume_slots.plan_parts,
     ("volume_slots", "batch"): volume_slots.load_batch,

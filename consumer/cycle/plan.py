@@ -17,6 +17,7 @@ from consumer.postgres import coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, volume_slots
+from market.row_counts import short_days
 from producers import keys
 from producers.messages import TaskName
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=sets.STAGE_FINISH, needs=("*",))
 BEFORE_CACHES = (
-    sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_ATR, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
+    sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_UNIVERSE,
+    sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
     sets.STAGE_DETAILS, sets.STAGE_DERIVED, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS, sets.STAGE_PROVE,
 )  # fmt: skip
 
@@ -64,22 +66,47 @@ def _after(task: TaskName, part: str, stage: str, *needs: str) -> PartPlan:
 
 
 async def _ohlc_daily(ctx: PartContext) -> list[PartPlan]:
-    pool = ctx.services.pool
     sessions = ctx.sessions(ctx.services.options.ohlc_sessions)
-    covered = await coverage.covered_days(pool, sets.DAILY_BARS, {day: ctx.fresh_since(day) for day in sessions})
+    there = await sound_sessions(ctx, sessions)
+    # After the listing: it knows which preferred share a bar's spelling means.
     parts = [
         PartPlan(
-            task=TaskName.OHLC_DAILY, part=f"bars:{day}", stage=sets.STAGE_BARS, payload={"session": day.isoformat()}
+            task=TaskName.OHLC_DAILY, part=f"bars:{day}", stage=sets.STAGE_BARS, needs=(sets.STAGE_UNIVERSE,),
+            payload={"session": day.isoformat()},
         )
         for day in reversed(sessions)
-        if day not in covered
-    ]
-    if await _splits_are_due(ctx, sessions[0]):
-        payload = {"since": sessions[0].isoformat()}
+        if day not in there
+    ]  # fmt: skip
+    since = await _splits_since(ctx, sessions[0])
+    if await _splits_are_due(ctx, since):
+        payload = {"since": since.isoformat()}
         parts.append(PartPlan(task=TaskName.OHLC_DAILY, part="splits", stage=sets.STAGE_SPLITS, payload=payload))
-    if parts or await _is_stale(ctx, sets.ATR, (sets.DAILY_BARS, sets.SPLITS)):
-        parts.append(_after(TaskName.OHLC_DAILY, "atr", sets.STAGE_ATR, sets.STAGE_BARS, sets.STAGE_SPLITS))
+    if ctx.cycle.first_day is not None:
+        return parts  # what is computed from them is of the newest day, and its own cycle sees that it is stale
+    if parts or await _is_stale(ctx, sets.SPLIT_CHECK, (sets.DAILY_BARS, sets.SPLITS, sets.IDENTITY)):
+        needs = (sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_UNIVERSE)
+        parts.append(_after(TaskName.OHLC_DAILY, "split_check", sets.STAGE_SPLIT_CHECK, *needs))
+    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY)
+    if parts or await _is_stale(ctx, sets.ATR, inputs):
+        parts.append(_after(TaskName.OHLC_DAILY, "atr", sets.STAGE_ATR, sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE))
     return parts
+
+
+async def sound_sessions(ctx: PartContext, sessions: tuple[dt.date, ...]) -> dict[dt.date, coverage.Covered]:
+    """Return what is covered and settled of *sessions*, without those that are shorter than the days around them."""
+    wanted = {day: ctx.settled_since(day) for day in sessions}
+    covered = await coverage.covered_days(ctx.services.pool, sets.DAILY_BARS, wanted)
+    early = {day for day in sessions if ctx.services.calendar.session(day).early_close}
+    short = short_days({day: known.row_count for day, known in covered.items()}, early)
+    return {day: c for day, c in covered.items() if day not in short or c.detail.get("accepted_short")}
+
+
+async def _splits_since(ctx: PartContext, first: dt.date) -> dt.date:
+    """The first stored session: a split that is listed late may lie before the window, and its bars need the factor."""
+    oldest: dt.date | None = await ctx.services.pool.fetchval(
+        "SELECT min(trading_day) FROM coverage WHERE data_set = $1", sets.DAILY_BARS
+    )
+    return first if oldest is None else min(first, oldest)
 
 
 async def _splits_are_due(ctx: PartContext, since: dt.date) -> bool:
@@ -118,12 +145,13 @@ async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan
         )
     else:
         parts += metadata_enrich.plan(ctx, await metadata_enrich.due_details(ctx))
-    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.DETAILS)
+    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY, sets.DETAILS)
     if parts or planned or await _is_stale(ctx, sets.DERIVED, inputs):
         parts.append(
             _after(
                 TaskName.METADATA_ENRICH, "derived", sets.STAGE_DERIVED, sets.STAGE_BARS, sets.STAGE_SPLITS,
-                sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS, sets.STAGE_DETAILS,
+                sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
+                sets.STAGE_DETAILS,
             )
         )  # fmt: skip
     return parts

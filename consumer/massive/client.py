@@ -34,6 +34,7 @@ from consumer.massive.rows import (
     GroupedDaily,
     RangeBars,
     RangeRow,
+    SetAside,
     SplitRow,
     TickerDetails,
     TickerListing,
@@ -94,14 +95,17 @@ class MassiveClient:
         page = await self._transport.get_page(Endpoint.GROUPED_DAILY, target, _DAILY)
         _require_raw(page)
         _require_whole(page, page.envelope.results_count)
-        rows, rejected = sound_rows(page.rows, day)
+        evidence: list[SetAside] = []
+        rows, rejected = sound_rows(page.rows, day, evidence=evidence)
         rejected[Flaw.UNDECODABLE] += page.undecodable
         if not rows and rejected.total():
             # Not one bar of that day is no empty day: it is another day's bars, or garbage.
             raise BadAnswer(
                 f"Not one of {rejected.total()} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
             )
-        return GroupedDaily(day=day, rows=rows, request_id=page.envelope.request_id, rejected=+rejected)
+        return GroupedDaily(
+            day=day, rows=rows, request_id=page.envelope.request_id, rejected=+rejected, set_aside=tuple(evidence)
+        )
 
     async def five_minute_bars(self, symbol: str, first_day: dt.date, last_day: dt.date) -> RangeBars:
         """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""
@@ -127,6 +131,14 @@ class MassiveClient:
         if active and not listing.rows:
             raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
         return listing
+
+    async def recently_delisted(self) -> list[TickerRow]:
+        """The thousand tickers that left the market last, newest first: one request, not the whole graveyard."""
+        params = {"market": "stocks", "active": "false", "order": "desc", "sort": "delisted_utc"}
+        params["limit"] = str(LISTING_LIMIT)
+        target = with_query("/v3/reference/tickers", params.items())
+        page = await self._transport.get_page(Endpoint.TICKERS, target, _TICKERS)
+        return newest_listing([page]).rows
 
     async def ticker_details(self, symbol: str) -> TickerDetails:
         """One ticker's details; `TickerNotFound` where the vendor knows none."""

@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from consumer.massive.rows import DailyRow, Flaw
+import msgspec
+
+from consumer.massive.rows import DailyRow, Flaw, SetAside
 from market.symbols import is_well_formed
 
 NEW_YORK = ZoneInfo("America/New_York")
 
 # Berkshire A, the dearest share there is, stands below 1e6.
 HIGHEST_PRICE = 1e7
+# All are counted; of a flood of garbage the first rows show what it is.
+MOST_EVIDENCE = 200
 
 
 def instant_ms(day: dt.date, time: dt.time) -> int:
@@ -24,8 +28,14 @@ def instant_ms(day: dt.date, time: dt.time) -> int:
     return int(dt.datetime.combine(day, time, NEW_YORK).timestamp()) * 1000
 
 
-def sound_rows(rows: Iterable[DailyRow], day: dt.date) -> tuple[list[DailyRow], Counter[Flaw]]:
-    """The rows that are bars of *day*, one a ticker, and how many were set aside for which flaw."""
+def sound_rows(
+    rows: Iterable[DailyRow], day: dt.date, *, evidence: list[SetAside] | None = None
+) -> tuple[list[DailyRow], Counter[Flaw]]:
+    """The rows that are bars of *day*, one a ticker, and how many were set aside for which flaw.
+
+    The first MOST_EVIDENCE of those go into *evidence*, as they came.
+    """
+    kept_aside = [] if evidence is None else evidence
     start_ms = instant_ms(day, dt.time())
     end_ms = instant_ms(day + dt.timedelta(days=1), dt.time())
     kept: dict[str, DailyRow] = {}
@@ -34,13 +44,20 @@ def sound_rows(rows: Iterable[DailyRow], day: dt.date) -> tuple[list[DailyRow], 
         flaw = _flaw(row, start_ms, end_ms)
         if flaw is not None:
             rejected[flaw] += 1
+            _set_aside(kept_aside, flaw, row)
             continue
         known = kept.get(row.T)
         if known is not None:
             rejected[Flaw.DUPLICATE] += 1
+            _set_aside(kept_aside, Flaw.DUPLICATE, min(row, known, key=lambda each: each.v))
         if known is None or row.v > known.v:
             kept[row.T] = row
     return list(kept.values()), rejected
+
+
+def _set_aside(evidence: list[SetAside], flaw: Flaw, row: DailyRow) -> None:
+    if len(evidence) < MOST_EVIDENCE:
+        evidence.append(SetAside(flaw=flaw, row=msgspec.structs.asdict(row)))
 
 
 def _flaw(row: DailyRow, start_ms: int, end_ms: int) -> Flaw | None:

@@ -49,17 +49,21 @@ def sound_floats(pages: Sequence[Page[FloatRow]]) -> list[FloatRow]:
 
 
 def sound_splits(pages: Sequence[Page[SplitRow]], since: dt.date, until: dt.date) -> list[SplitRow]:
-    """One split a ticker and day, the first that came: the vendor repeats some, and a factor counts once."""
-    kept: dict[tuple[str, dt.date], SplitRow] = {}
+    """One split a ticker, day and ratio: the vendor repeats some, also as 1:7 and 10:70, and a factor counts once.
+
+    Different ratios on one day are all kept: which of them is true, the prices say (market/split_check.py).
+    """
+    kept: dict[tuple[str, dt.date, float], SplitRow] = {}
     rejected = _undecodable(pages)
     for row in (row for page in pages for row in page.rows):
         flaw = _split_flaw(row, since, until)
-        if flaw is None and (row.ticker, row.execution_date) in kept:
+        key = (row.ticker, row.execution_date, 0.0 if flaw else round(math.log(row.split_from / row.split_to), 9))
+        if flaw is None and key in kept:
             flaw = Flaw.DUPLICATE
         if flaw is not None:
             rejected[flaw] += 1
             continue
-        kept[row.ticker, row.execution_date] = row
+        kept[key] = row
     _report("split", +rejected)
     return list(kept.values())
 

@@ -7,7 +7,7 @@ required.  Results say what was set aside, and why, so that nothing is dropped u
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -45,6 +45,13 @@ class Flaw(StrEnum):
 Rejected = Mapping[Flaw, int]
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that was not taken, as it came, for people to look at."""
+
+    flaw: Flaw
+    row: dict[str, Any]
+
+
 class DailyRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One ticker's bar of one trading day, raw prices; volume is fractional."""
 
@@ -67,6 +74,7 @@ class GroupedDaily(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[DailyRow]
     request_id: str | None = None
     rejected: Rejected = {}
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -50,6 +50,23 @@ async def covered_on(connection: Connection | Pool, data_set: str, day: dt.date)
     return None if row is None else Covered(**dict(row))
 
 
+async def counts_near(
+    connection: Connection | Pool, data_set: str, day: dt.date, *, at_most: int
+) -> dict[dt.date, int]:
+    """Return the row counts of up to *at_most* covered days on either side of *day*."""
+    rows = await connection.fetch(
+        """
+        (SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND trading_day < $2
+         ORDER BY trading_day DESC LIMIT $3)
+        UNION ALL
+        (SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND trading_day > $2
+         ORDER BY trading_day LIMIT $3)
+        """,
+        data_set, day, at_most,
+    )  # fmt: skip
+    return {row["trading_day"]: row["row_count"] for row in rows}
+
+
 async def newest(connection: Connection | Pool, data_set: str) -> dt.datetime | None:
     """Return when *data_set* was last fetched, for whatever day: for sets that describe the present."""
     value: dt.datetime | None = await connection.fetchval(

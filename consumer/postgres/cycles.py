@@ -45,6 +45,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     missing: tuple[str, ...]
     warnings: tuple[str, ...]
+    first_day: dt.date | None = None  # of a backfill: its sessions begin there
 
 
 def cycle_from(row: asyncpg.Record) -> Cycle:

@@ -47,7 +47,8 @@ async def details_due(
            OR changed_at > attempted_at
            OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
            OR EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = known.symbol
-                      AND s.execution_day > attempted_day AND s.execution_day <= $1)
+                      AND s.execution_day > attempted_day AND s.execution_day <= $1
+                      AND s.verdict <> 'contradicted')
         ORDER BY attempted_at NULLS FIRST, symbol
         """,
         today, refresh_days, symbols,
@@ -89,6 +90,12 @@ async def store_details(
         """,
         [_details_row(details, now) for details in found],
     )
+    # A reissued symbol is its new company's from the day that lists it, where the listing was not looked at for days.
+    await connection.execute(
+        "UPDATE ticker_universe AS u SET issuer_since = d.day FROM unnest($1::text[], $2::date[]) AS d (symbol, day) "
+        "WHERE u.symbol = d.symbol AND d.day > u.issuer_since AND d.day <= u.last_seen",
+        [details.ticker for details in found], [details.list_date for details in found],
+    )  # fmt: skip
     await connection.execute(
         """
         INSERT INTO ticker_metadata AS m (symbol, details_attempted_at, details_outcome, created_at, updated_at)

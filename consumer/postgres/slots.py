@@ -44,7 +44,7 @@ async def missing_slots(
     retry_unproven_before: dt.datetime,
     symbols: Sequence[str] | None = None,
 ) -> dict[str, list[dt.date]]:
-    """Return per active symbol the sessions that lack a fresh row.
+    """Return per active symbol the sessions that lack a fresh row; those of another issuer are not wanted.
 
     *fresh_since*: the window's sessions, and since when a row must have been fetched. An unproven row is asked for
     again once it is older than *retry_unproven_before*. With *symbols*, only those.
@@ -57,12 +57,23 @@ async def missing_slots(
         LEFT JOIN volume_slots_daily AS s
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
               AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
-        WHERE u.is_active AND s.symbol IS NULL AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
+        WHERE u.is_active AND s.symbol IS NULL AND w.day >= coalesce(u.issuer_since, '-infinity')
+          AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
         GROUP BY u.symbol ORDER BY u.symbol
         """,
         list(fresh_since), list(fresh_since.values()), retry_unproven_before, symbols,
     )  # fmt: skip
     return {row["symbol"]: list(row["days"]) for row in rows}
+
+
+async def market_data_symbols(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:
+    """Return how bars spell those of *symbols* that they are known to spell otherwise than the listing."""
+    rows = await connection.fetch(
+        "SELECT symbol, market_data_symbol FROM ticker_universe "
+        "WHERE market_data_symbol IS NOT NULL AND symbol = ANY ($1::text[])",
+        list(symbols),
+    )
+    return {row["symbol"]: row["market_data_symbol"] for row in rows}
 
 
 async def write_slots(
@@ -147,12 +158,12 @@ async def read_slots(
     own = f"get_byte(sha256(convert_to(symbol, 'UTF8')), 0) % {partitions} = {partition}"
     where = f"trading_date IN ({listed}) AND {own}"
     rows = await connection.fetch(
-        f"SELECT trading_date, symbol, outcome FROM volume_slots_daily WHERE {where} "
+        f"SELECT trading_date, symbol, outcome FROM slot_history WHERE {where} "
         "ORDER BY outcome <> 'traded', trading_date, symbol"
     )
     body = await copy_out(
         connection,
-        f"SELECT volumes FROM volume_slots_daily WHERE {where} AND outcome = 'traded' ORDER BY trading_date, symbol",
+        f"SELECT volumes FROM slot_history WHERE {where} AND outcome = 'traded' ORDER BY trading_date, symbol",
     )
     found = [(row["trading_date"], row["symbol"], row["outcome"]) for row in rows]
     return found, float_array_rows(body, SLOTS_PER_DAY)

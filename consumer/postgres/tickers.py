@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.postgres import identity
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from consumer.massive.rows import FloatRow, TickerRow
     from consumer.postgres.pool import Connection, Pool
@@ -27,6 +29,7 @@ class UniverseChange(msgspec.Struct, frozen=True, kw_only=True):
     added: int
     removed: int
     active: int
+    changes: tuple[identity.Change, ...] = ()
 
 
 class DerivedFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +48,30 @@ async def count_active(connection: Connection | Pool) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM ticker_universe WHERE is_active"))
 
 
+async def vanished(connection: Connection | Pool, listed: Sequence[str]) -> list[str]:
+    """Return the active symbols that a complete listing no longer has."""
+    rows = await connection.fetch(
+        "SELECT symbol FROM ticker_universe WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol",
+        list(listed),
+    )
+    return [row["symbol"] for row in rows]
+
+
 async def apply_listing(
-    connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, now: dt.datetime
+    connection: Connection,
+    rows: Sequence[TickerRow],
+    *,
+    day: dt.date,
+    now: dt.datetime,
+    delisted: Sequence[TickerRow] = (),
+    next_session: Callable[[dt.date], dt.date] = lambda day: day,
 ) -> UniverseChange:
-    """Bring the universe to a *complete* listing: symbols that it lacks become inactive."""
+    """Bring the universe to a *complete* listing: symbols that it lacks become inactive.
+
+    *delisted* is what the vendor says has left the market; a symbol that is in neither list is `unlisted`.
+    """
     symbols = [row.ticker for row in rows]
+    changes = await identity.find_changes(connection, rows, day=day, next_session=next_session)
     await _forget_other_companies(connection, rows)
     known = set(await connection.fetchval("SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe"))
     await connection.execute(
@@ -59,7 +81,8 @@ async def apply_listing(
         SELECT symbol, true, kind, figi, cik, $5, $6, $6
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS l (symbol, kind, figi, cik)
         ON CONFLICT (symbol) DO UPDATE
-            SET is_active = true, ticker_type = coalesce(excluded.ticker_type, u.ticker_type),
+            SET is_active = true, state = 'listed', delisted_at = NULL,
+                ticker_type = coalesce(excluded.ticker_type, u.ticker_type),
                 listed_figi = coalesce(excluded.listed_figi, u.listed_figi),
                 listed_cik = coalesce(excluded.listed_cik, u.listed_cik),
                 last_seen = greatest(excluded.last_seen, u.last_seen), removed_at = NULL, reason_removed = NULL,
@@ -71,20 +94,54 @@ async def apply_listing(
     )  # fmt: skip
     removed = await connection.fetch(
         """
-        UPDATE ticker_universe SET is_active = false, removed_at = $2, reason_removed = $3
+        UPDATE ticker_universe SET is_active = false, state = 'unlisted', removed_at = $2, reason_removed = $3
         WHERE is_active AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS l (symbol)
                                         WHERE l.symbol = ticker_universe.symbol)
         RETURNING symbol
         """,
         symbols, now, f"not in the complete listing of {day}",
     )  # fmt: skip
+    await _mark_delisted(connection, delisted)
+    await identity.apply_changes(connection, changes, now=now)
     await _apply_names(connection, rows, now)
     await connection.execute(
         "UPDATE ticker_metadata SET is_actively_trading = u.is_active, updated_at = $1 FROM ticker_universe AS u "
         "WHERE u.symbol = ticker_metadata.symbol AND ticker_metadata.is_actively_trading <> u.is_active",
         now,
     )
-    return UniverseChange(added=len(set(symbols) - known), removed=len(removed), active=len(symbols))
+    return UniverseChange(
+        added=len(set(symbols) - known), removed=len(removed), active=len(symbols), changes=tuple(changes)
+    )
+
+
+async def _mark_delisted(connection: Connection, delisted: Sequence[TickerRow]) -> None:
+    """An inactive symbol that the vendor lists as gone, with the same identity, is delisted."""
+    await connection.execute(
+        """
+        UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at::timestamptz
+        FROM unnest($1::text[], $2::text[], $3::text[]) AS d (symbol, figi, at)
+        WHERE u.symbol = d.symbol AND NOT u.is_active AND u.state = 'unlisted'
+          AND coalesce(d.figi = u.listed_figi, true)
+        """,
+        [row.ticker for row in delisted], [row.composite_figi for row in delisted],
+        [row.delisted_utc for row in delisted],
+    )  # fmt: skip
+
+
+async def note_others(
+    connection: Connection, symbols: Sequence[str], *, state: str, day: dt.date, now: dt.datetime
+) -> None:
+    """Note symbols that the vendor lists and that are not maintained: `test` issues and `otc` shares."""
+    await connection.execute(
+        """
+        INSERT INTO ticker_universe AS u (symbol, is_active, state, last_seen, added_at, changed_at)
+        SELECT symbol, false, $2, $3, $4, $4 FROM unnest($1::text[]) AS o (symbol)
+        ON CONFLICT (symbol) DO UPDATE
+            SET is_active = false, state = excluded.state, last_seen = excluded.last_seen
+            WHERE u.state <> excluded.state OR u.is_active
+        """,
+        list(symbols), state, day, now,
+    )  # fmt: skip
 
 
 async def _forget_other_companies(connection: Connection, rows: Sequence[TickerRow]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 DAILY_BARS = "daily_bars"
 SPLITS = "splits"
+SPLIT_CHECK = "split_check"
 ATR = "atr"
 VOLUME_SLOTS = "volume_slots"
 UNIVERSE = "universe"
+IDENTITY = "identity"  # recorded when a listing shows a renamed company or a reissued symbol
 FLOATS = "floats"
 DETAILS = "details"
 DERIVED = "derived"
@@ -23,7 +25,7 @@ CACHE_AVERAGE_VOLUMES = "cache:average_volumes"
 CACHE_INPUTS: dict[str, tuple[str, ...]] = {
     CACHE_METADATA: (UNIVERSE, FLOATS, DETAILS, DERIVED),
     CACHE_ATR: (ATR,),
-    **dict.fromkeys(CACHE_RVOL, (VOLUME_SLOTS, SPLITS, DETAILS)),
+    **dict.fromkeys(CACHE_RVOL, (VOLUME_SLOTS, SPLITS, SPLIT_CHECK, IDENTITY, DETAILS)),
     CACHE_UNIVERSE: (UNIVERSE,),
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
@@ -37,6 +39,7 @@ CACHE_REQUIRES: dict[str, tuple[str, ...]] = {
 
 STAGE_BARS = "ohlc_daily/bars"
 STAGE_SPLITS = "ohlc_daily/splits"
+STAGE_SPLIT_CHECK = "ohlc_daily/split_check"
 STAGE_ATR = "ohlc_daily/atr"
 STAGE_UNIVERSE = "metadata_enrich/universe"
 STAGE_FLOATS = "metadata_enrich/floats"

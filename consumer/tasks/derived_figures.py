@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from consumer.postgres import bars, coverage, ledger, tickers
+from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import split_factors
@@ -52,7 +53,7 @@ async def compute_derived(ctx: PartContext) -> Write:
         history = await bars.read_history(connection, up_to=ctx.day, since=sessions[0])
         counts = await _share_counts(connection)
         last_counted_on = max((count.counted_on for count in counts.values()), default=ctx.day)
-        splits = await bars.read_splits(connection, up_to=max(ctx.day, last_counted_on))
+        splits = await splits_table.read_splits(connection, up_to=max(ctx.day, last_counted_on))
     figures = await asyncio.to_thread(derive, history, splits, counts, sessions)
 
     async def write(connection: Connection) -> PartReport:

@@ -16,9 +16,9 @@ from consumer.tasks.part import bounded_gather
 from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
-    from consumer.massive.rows import FloatRow, TickerDetails
+    from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
     from consumer.postgres.ledger import PartReport
-    from consumer.postgres.pool import Connection
+    from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
 
 # Fewer symbols than this share of those active now is a truncated answer, not a delisting.
@@ -29,27 +29,57 @@ async def load_universe(ctx: PartContext) -> Write:
     """Read the listing of active tickers to its end and bring the universe to it."""
     fetched_at = ctx.services.now()
     listing = await ctx.services.massive.list_tickers(active=True)
-    rows = [row for row in listing.rows if row.active is not False and not is_test_issue(row.ticker)]
+    listed = [row for row in listing.rows if row.active is not False]
+    tests = [row.ticker for row in listed if is_test_issue(row.ticker)]
+    over_the_counter = [row.ticker for row in listed if row.market == "otc" and row.ticker not in tests]
+    rows = [row for row in listed if row.market != "otc" and not is_test_issue(row.ticker)]
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")
+    await _refuse_a_shrunken(ctx.services.pool, len(rows))
+    delisted = await _delisted(ctx, [row.ticker for row in rows])
+    next_session = ctx.services.calendar.next_trading_day
     rejected = {flaw.value: count for flaw, count in listing.rejected.items()}
 
     async def write(connection: Connection) -> PartReport:
-        active = await tickers.count_active(connection)
-        if len(rows) < SMALLEST_SHARE * active:
-            raise BadAnswer(f"the listing has {len(rows)} active tickers where {active} are known: nothing changed")
+        await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
             rejected=rejected,
         )  # fmt: skip
-        change = await tickers.apply_listing(connection, rows, day=ctx.day, now=fetched_at)
+        change = await tickers.apply_listing(
+            connection, rows, day=ctx.day, now=fetched_at, delisted=delisted, next_session=next_session
+        )
+        await tickers.note_others(connection, tests, state="test", day=ctx.day, now=fetched_at)
+        await tickers.note_others(connection, over_the_counter, state="otc", day=ctx.day, now=fetched_at)
+        told = [f"universe: {one}" for one in change.changes]
+        if told:
+            await coverage.record_coverage(
+                connection, data_sets.IDENTITY, [ctx.day], rows=len(told), fetched_at=fetched_at, load_id=load_id,
+                detail={"changes": told},
+            )  # fmt: skip
         await coverage.record_coverage(
             connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
-            detail={"added": change.added, "removed": change.removed},
+            detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
         )  # fmt: skip
-        return ledger.PartReport(rows=change.active, warnings=rejected_warnings("universe", rejected))
+        return ledger.PartReport(rows=change.active, warnings=(*rejected_warnings("universe", rejected), *told))
 
     return write
+
+
+async def _refuse_a_shrunken(connection: Connection | Pool, listed: int) -> None:
+    active = await tickers.count_active(connection)
+    if listed < SMALLEST_SHARE * active:
+        raise BadAnswer(f"the listing has {listed} active tickers where {active} are known: nothing changed")
+
+
+async def _delisted(ctx: PartContext, listed: list[str]) -> list[TickerRow]:
+    """What has left the market, asked for only when a symbol vanished: so that it says why."""
+    if not await tickers.vanished(ctx.services.pool, listed):
+        return []
+    try:
+        return await ctx.services.massive.recently_delisted()
+    except NotEntitled:
+        return []
 
 
 async def load_floats(ctx: PartContext) -> Write:

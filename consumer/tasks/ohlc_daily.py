@@ -1,4 +1,4 @@
-"""ohlc_daily: a session's bars (one request each), the list of splits, and ATR(14) over all stored history.
+"""ohlc_daily: a session's bars (one request each) and ATR(14) over all stored history.
 
 Prices are stored raw. ATR is computed on bars adjusted for the splits executed up to the cycle's day, with TA-Lib's
 seed (market/atr.py), so a split never shows as volatility.
@@ -10,20 +10,23 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from consumer.massive.errors import BadAnswer
-from consumer.postgres import bars, coverage, ledger
+from consumer.postgres import bars, coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
 from market.atr import latest_atr
+from market.row_counts import NEIGHBOURS, fewest_on
+from market.schedule import final_at
 from market.splits import Split, price_factors
-from market.symbols import is_test_issue
+from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from consumer.massive.rows import SplitRow
+    from consumer.massive.rows import DailyRow, GroupedDaily
     from consumer.postgres.bars import BarHistory
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
@@ -31,36 +34,92 @@ if TYPE_CHECKING:
 
 # A session is never replaced by one that holds less than this share of what is stored: such an answer was cut.
 SMALLEST_SHARE = 0.7
-SPLITS_AHEAD = dt.timedelta(days=7)
-# From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
-ENOUGH_SPLITS = 10
 
 
 async def load_session_bars(ctx: PartContext) -> Write:
-    """One session's bars of the whole market. An empty or shrunken answer is refused: on a trading day it is wrong."""
+    """One session's bars of the whole market. An empty or short answer is refused: on a trading day it is wrong.
+
+    Short is less than the sessions around it lead to expect. A person who knows better forces it, and it is noted.
+    """
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
     answer = await ctx.services.massive.grouped_daily(day)
-    rows = [row for row in answer.rows if not is_test_issue(row.T)]
-    if not rows:
+    if not any(not is_test_issue(row.T) for row in answer.rows):
         raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
+    spellings = listed_spellings(await ctx.services.pool.fetchval(_LISTED))
+    rows = _as_listed([row for row in answer.rows if not is_test_issue(row.T)], spellings)
+    fewest = await fewest_bars(ctx, day)
     rejected = {flaw.value: count for flaw, count in answer.rejected.items()}
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
-        if len(rows) < SMALLEST_SHARE * stored:
-            raise BadAnswer(f"{len(rows)} bars for {day} where {stored} are stored", request_id=answer.request_id)
+        short = len(rows) < max(SMALLEST_SHARE * stored, fewest)
+        if short and not ctx.cycle.force:
+            raise BadAnswer(
+                f"{len(rows)} bars for {day} where {stored} are stored and the sessions around it lead to expect "
+                f"{fewest} at least; if it is so, trigger the day with force",
+                request_id=answer.request_id,
+            )
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=rejected,
         )  # fmt: skip
+        restated = await _restated(connection, ctx, day, rows, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, answer.set_aside, load_id=load_id)
         await bars.replace_bars(connection, day, rows, load_id=load_id)
+        await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
-            connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
-        )
-        return ledger.PartReport(rows=len(rows), warnings=rejected_warnings(f"bars {day}", rejected))
+            connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id,
+            detail={"restated": restated} | ({"accepted_short": True} if short else {}),
+        )  # fmt: skip
+        warnings = [*rejected_warnings(f"bars {day}", rejected)]
+        warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
+        warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
+        return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
 
     return write
+
+
+_LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
+
+
+def _as_listed(rows: list[DailyRow], spellings: dict[str, str]) -> list[DailyRow]:
+    """Give preferred shares the name of the listing, where the bars spell them in capitals."""
+    return [
+        msgspec.structs.replace(row, T=spellings[row.T]) if row.T in spellings else row for row in rows
+    ]  # fmt: skip
+
+
+async def _remember_spellings(connection: Connection, answer: GroupedDaily, spellings: dict[str, str]) -> None:
+    """Intraday bars will be asked for under the same spelling."""
+    seen = {spellings[row.T]: row.T for row in answer.rows if row.T in spellings}
+    await connection.execute(
+        "UPDATE ticker_universe AS u SET market_data_symbol = s.spelling "
+        "FROM unnest($1::text[], $2::text[]) AS s (symbol, spelling) "
+        "WHERE u.symbol = s.symbol AND u.market_data_symbol IS DISTINCT FROM s.spelling",
+        list(seen), list(seen.values()),
+    )  # fmt: skip
+
+
+async def fewest_bars(ctx: PartContext, day: dt.date) -> int:
+    """Return how many bars *day* must have to be believed."""
+    counts = await coverage.counts_near(ctx.services.pool, data_sets.DAILY_BARS, day, at_most=NEIGHBOURS)
+    return fewest_on(day, counts, early_close=ctx.services.calendar.session(day).early_close)
+
+
+async def _restated(
+    connection: Connection, ctx: PartContext, day: dt.date, rows: list[DailyRow], *, load_id: int
+) -> int:
+    """Keep what the vendor changed in a session that had been final, and return how many rows that is."""
+    known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
+    if known is None or known.fetched_at < final_at(ctx.services.calendar.session(day)):
+        return 0  # a provisional session is completed, not restated
+    after = {row.T: (row.o, row.h, row.l, row.c, row.v, row.vw, row.n) for row in rows}
+    found = evidence.differences(await bars.read_session(connection, day), after)
+    await evidence.keep_restatements(
+        connection, data_sets.DAILY_BARS, day, found, load_id=load_id, now=ctx.services.now()
+    )
+    return len(found)
 
 
 def rejected_warnings(what: str, rejected: dict[str, int]) -> tuple[str, ...]:
@@ -70,54 +129,6 @@ def rejected_warnings(what: str, rejected: dict[str, int]) -> tuple[str, ...]:
     return (f"{what}: " + ", ".join(f"{count} rows set aside ({flaw})" for flaw, count in sorted(rejected.items())),)
 
 
-async def load_splits(ctx: PartContext) -> Write:
-    """The splits of the window and of the week ahead. No split at all is a possible answer.
-
-    One that the vendor lists no more goes here too: a split moved to another day would be applied twice.
-    """
-    since, until = dt.date.fromisoformat(ctx.payload["since"]), ctx.day + SPLITS_AHEAD
-    fetched_at = ctx.services.now()
-    rows = await ctx.services.massive.list_splits(since, until)
-    splits, conflicting = one_per_day(rows)
-
-    async def write(connection: Connection) -> PartReport:
-        stored = await bars.count_splits(connection, since=since, until=until)
-        if stored >= ENOUGH_SPLITS and len(splits) < SMALLEST_SHARE * stored:
-            raise BadAnswer(f"{len(splits)} splits for {since}..{until} where {stored} are stored: nothing changed")
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(splits)
-        )
-        await bars.upsert_splits(connection, splits, load_id=load_id)
-        withdrawn = await bars.withdraw_splits(connection, splits, since=since, until=until)
-        await coverage.record_coverage(
-            connection, data_sets.SPLITS, [ctx.day], rows=len(splits), fetched_at=fetched_at, load_id=load_id,
-            detail={"since": since.isoformat()},
-        )  # fmt: skip
-        warnings = [f"splits: {key} is given with different ratios, the first was kept" for key in conflicting]
-        warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
-        return ledger.PartReport(rows=len(splits), warnings=tuple(warnings))
-
-    return write
-
-
-def one_per_day(rows: list[SplitRow]) -> tuple[list[Split], list[str]]:
-    """Return one split a symbol and day, and which of them the vendor gave with different ratios."""
-    kept: dict[tuple[str, dt.date], Split] = {}
-    conflicting: list[str] = []
-    for row in rows:
-        split = Split(
-            symbol=row.ticker,
-            execution_day=row.execution_date,
-            split_from=row.split_from,
-            split_to=row.split_to,
-            kind=row.adjustment_type or "split",
-        )
-        first = kept.setdefault((row.ticker, row.execution_date), split)
-        if first.split_from * split.split_to != first.split_to * split.split_from:
-            conflicting.append(f"{row.ticker} {row.execution_date}")
-    return list(kept.values()), conflicting
-
-
 async def compute_atr(ctx: PartContext) -> Write:
     """ATR(14) of every symbol with a bar in the window and enough history; percent of the adjusted last close."""
     await require_coverage(ctx, data_sets.DAILY_BARS)
@@ -125,9 +136,9 @@ async def compute_atr(ctx: PartContext) -> Write:
     window_start = ctx.sessions(ctx.services.options.ohlc_sessions)[0]
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         history = await bars.read_history(connection, up_to=ctx.day)
-        splits = await bars.read_splits(connection, up_to=ctx.day)
+        own = await splits.read_splits(connection, up_to=ctx.day)
     period = ctx.services.options.atr_period
-    values = await asyncio.to_thread(_atr_values, history, splits, ctx.day, window_start, period)
+    values = await asyncio.to_thread(_atr_values, history, own, ctx.day, window_start, period)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -142,22 +153,22 @@ async def compute_atr(ctx: PartContext) -> Write:
     return write
 
 
-def split_factors(history: BarHistory, splits: dict[str, list[Split]], day: dt.date) -> NDArray[np.float64]:
+def split_factors(history: BarHistory, listed: dict[str, list[Split]], day: dt.date) -> NDArray[np.float64]:
     """Return the price factor of every bar of *history*, as of *day*."""
     factors = np.ones(len(history.days))
     for number, symbol in enumerate(history.symbols):
-        if symbol in splits:
+        if symbol in listed:
             own = slice(history.offsets[number], history.offsets[number + 1])
-            factors[own] = price_factors(history.days[own], splits[symbol], as_of=day)
+            factors[own] = price_factors(history.days[own], listed[symbol], as_of=day)
     return factors
 
 
 def _atr_values(
-    history: BarHistory, splits: dict[str, list[Split]], day: dt.date, window_start: dt.date, period: int
+    history: BarHistory, listed: dict[str, list[Split]], day: dt.date, window_start: dt.date, period: int
 ) -> list[tuple[str, float, float, int]]:
     if not history.symbols:
         return []
-    factors = split_factors(history, splits, day)
+    factors = split_factors(history, listed, day)
     high, low, close = history.high * factors, history.low * factors, history.close * factors
     atr = latest_atr(high, low, close, history.offsets, period)
     last = history.offsets[1:] - 1

@@ -35,6 +35,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     ohlc_sessions: int = 30
     slot_sessions: int = 10
     rvol_sessions: int = 5
+    restate_sessions: int = 1
     atr_period: int = 14
     details_refresh_days: int = 30
     batch: int = 100
@@ -81,13 +82,21 @@ class PartContext:
         return self.cycle.trading_day
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
-        """The last *count* trading days up to and including the cycle's, ascending."""
+        """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""
+        if self.cycle.first_day is not None:
+            return self.services.calendar.trading_days(self.cycle.first_day, self.day)
         return self.services.calendar.last_trading_days(count, up_to=self.day)
 
     def fresh_since(self, day: dt.date) -> dt.datetime:
         """Since when data of *day* must have been fetched to need no fetching now; forced cycles want all anew."""
         # As of the pass's start, so that plan, parts and verdict measure alike though a due time passes meanwhile.
         since = self.services.schedule.fresh_since(day, self.cycle.pass_started_at)
+        return max(since, self.cycle.opened_at) if self.cycle.force else since
+
+    def settled_since(self, day: dt.date) -> dt.datetime:
+        """The same for bars and slots, which the vendor restates on the evenings after."""
+        restate = self.services.options.restate_sessions
+        since = self.services.schedule.settled_since(day, self.cycle.pass_started_at, restate=restate)
         return max(since, self.cycle.opened_at) if self.cycle.force else since
 
 

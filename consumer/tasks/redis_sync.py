@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, coverage, ledger, slots
+from consumer.postgres import coverage, ledger, slots
+from consumer.postgres import splits as splits_table
 from consumer.redis_cache.writer import CacheWriter
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
@@ -138,7 +139,7 @@ async def _rvol(ctx: PartContext, partition: int) -> Replace:
         rows, traded = await slots.read_slots(
             connection, sessions, partition=partition, partitions=data_sets.RVOL_PARTITIONS
         )
-        splits = await bars.read_splits(connection, up_to=ctx.day)
+        splits = await splits_table.read_splits(connection, up_to=ctx.day)
         listed = await connection.fetch(
             "SELECT symbol, list_date FROM ticker_metadata WHERE list_date > $1", sessions[0]
         )

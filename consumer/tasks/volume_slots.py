@@ -20,7 +20,7 @@ from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
-from market.symbols import is_test_issue
+from market.symbols import is_test_issue, market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> d
     sessions = ctx.sessions(ctx.services.options.slot_sessions)
     return await slots.missing_slots(
         ctx.services.pool,
-        {day: ctx.fresh_since(day) for day in sessions},
+        {day: ctx.settled_since(day) for day in sessions},
         retry_unproven_before=ctx.fresh_since(ctx.day),
         symbols=symbols,
     )
@@ -46,12 +46,14 @@ async def load_batch(ctx: PartContext) -> Write:
     """Fetch what a batch of symbols lacks, one request each. One symbol's failure does not lose the others."""
     await _stop_when_known_to_be_unpublished(ctx)
     wanted = list((await missing_slots(ctx, ctx.payload["symbols"])).items())
+    spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
     fetched_at = ctx.services.now()
     at_once = ctx.services.options.requests_at_once
     # The first alone: where the day is not published, one refusal says so for the whole batch.
-    outcomes = await bounded_gather([_fetch(ctx, symbol, days) for symbol, days in wanted[:1]], at_once=1)
+    outcomes = await bounded_gather([_fetch(ctx, symbol, days, spellings) for symbol, days in wanted[:1]], at_once=1)
     if not any(isinstance(outcome, NotYetPublished) for outcome in outcomes):
-        outcomes += await bounded_gather([_fetch(ctx, symbol, days) for symbol, days in wanted[1:]], at_once=at_once)
+        others = [_fetch(ctx, symbol, days, spellings) for symbol, days in wanted[1:]]
+        outcomes += await bounded_gather(others, at_once=at_once)
     rows: list[SlotDay] = []
     failures: list[MassiveError] = []
     outside = 0
@@ -89,9 +91,11 @@ async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
         raise NotYetPublished(told)
 
 
-async def _fetch(ctx: PartContext, symbol: str, days: list[dt.date]) -> tuple[list[SlotDay], int]:
+async def _fetch(
+    ctx: PartContext, symbol: str, days: list[dt.date], spellings: dict[str, str]
+) -> tuple[list[SlotDay], int]:
     try:
-        bars = await ctx.services.massive.five_minute_bars(symbol, days[0], days[-1])
+        bars = await ctx.services.massive.five_minute_bars(spellings.get(symbol, symbol), days[0], days[-1])
     except TickerNotFound:
         # Listed, and yet unknown here: a contradiction, so no proof that nobody traded.
         return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days], 0
@@ -155,14 +159,22 @@ def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledger.Par
             )
             for day in sorted({day for days in missing.values() for day in days})
         ]  # fmt: skip
-    symbols = list(missing)
-    batches = [symbols[at : at + options.batch] for at in range(0, len(symbols), options.batch)]
+    # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
+    preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
+    others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
+    batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, options.batch)]
+    batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, options.batch)]
     return [
         ledger.PartPlan(
-            task="volume_slots", part=f"batch:{number:04}", stage=data_sets.STAGE_SLOTS, payload={"symbols": batch}
+            task="volume_slots", part=f"batch:{number:04}", stage=data_sets.STAGE_SLOTS, needs=needs,
+            payload={"symbols": batch},
         )
-        for number, batch in enumerate(batches, start=1)
-    ]
+        for number, (batch, needs) in enumerate(batches, start=1)
+    ]  # fmt: skip
+
+
+def _batches(symbols: list[str], size: int) -> list[list[str]]:
+    return [symbols[at : at + size] for at in range(0, len(symbols), size)]
 
 
 async def prove(ctx: PartContext) -> Write:

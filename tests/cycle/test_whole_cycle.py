@@ -11,6 +11,7 @@ from tests.cycle.stack import AT_FIVE, DAY, OPTIONS, new_york, until
 if TYPE_CHECKING:
     from tests.cycle.stack import Stack
 
+BEFORE = dt.date(2025, 11, 10)
 NEXT_DAY = dt.date(2025, 11, 12)
 
 
@@ -59,13 +60,13 @@ async def test_provisional_data_is_refetched_at_quarter_past_eight_and_not_befor
     assert (final.occasion, final.state) == ("CLOSED+15m", "complete")
     listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
     assert await stack.market.requests() == {
-        "grouped_daily": 1, "splits": 1, "tickers": 1, "floats": 1, "range_bars": listed
+        "grouped_daily": 2, "splits": 1, "tickers": 1, "floats": 1, "range_bars": listed
     }  # fmt: skip
     ranges = [path for path in await stack.market.paths() if "/range/" in path]
-    assert all(f"/{DAY}/{DAY}" in path for path in ranges), "the sessions before were final already"
+    assert all(f"/{BEFORE}/{DAY}" in path for path in ranges), "the day, and the one before once more"
 
 
-async def test_the_next_day_costs_one_session(stack: Stack) -> None:
+async def test_the_next_day_costs_one_session_and_the_one_before_once_more(stack: Stack) -> None:
     await stack.run_cycle()
     await stack.market.reset()
     stack.clock.at = new_york(NEXT_DAY, "20:30")
@@ -74,8 +75,8 @@ async def test_the_next_day_costs_one_session(stack: Stack) -> None:
 
     assert cycle.state == "complete"
     requests = await stack.market.requests()
-    assert requests["grouped_daily"] == 1
-    assert all(f"/{NEXT_DAY}/{NEXT_DAY}" in path for path in await stack.market.paths() if "/range/" in path)
+    assert requests["grouped_daily"] == 2
+    assert all(f"/{DAY}/{NEXT_DAY}" in path for path in await stack.market.paths() if "/range/" in path)
 
 
 async def test_only_the_session_that_the_ledger_lacks_is_fetched(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Holds bars, splits and ATR values to: a session is replaced whole, and a list of splits is what the vendor has."""
+"""Holds bars and ATR values to: a session is replaced whole, for all readers at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 from consumer.massive.rows import DailyRow
 from consumer.postgres import bars
-from market.splits import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumer.postgres.pool import Connection, Pool
 
 MONDAY, TUESDAY, WEDNESDAY = (dt.date(2025, 11, day) for day in (10, 11, 12))
@@ -22,10 +18,6 @@ MONDAY, TUESDAY, WEDNESDAY = (dt.date(2025, 11, day) for day in (10, 11, 12))
 
 def row(symbol: str, close: float, volume: float = 10.5) -> DailyRow:
     return DailyRow(T=symbol, o=close, h=close + 1, l=close - 1, c=close, v=volume, t=0, vw=close, n=3)
-
-
-def split(symbol: str, day: dt.date, to: float = 7.0, *, kind: str = "forward_split") -> Split:
-    return Split(symbol=symbol, execution_day=day, split_from=1.0, split_to=to, kind=kind)
 
 
 async def history(connection: Connection, up_to: dt.date, since: dt.date | None = None) -> bars.BarHistory:
@@ -72,52 +64,6 @@ async def test_history_has_both_its_ends(connection: Connection) -> None:
     empty = await history(connection, MONDAY - dt.timedelta(days=1))
     assert (empty.symbols, empty.offsets.tolist(), len(empty.days)) == ([], [0], 0)
     assert empty.days.dtype == np.dtype("datetime64[D]")
-
-
-async def splits_of(connection: Connection) -> list[tuple[object, ...]]:
-    rows = await connection.fetch(
-        "SELECT symbol, execution_day, split_to, kind, load_id FROM stock_split ORDER BY 1, 2"
-    )
-    return [tuple(r) for r in rows]
-
-
-async def test_splits_are_inserted_corrected_and_left_alone(connection: Connection) -> None:
-    first = [split("A", MONDAY), split("B", MONDAY, 2.0)]
-    assert await bars.upsert_splits(connection, first, load_id=1) == 2
-    assert await bars.upsert_splits(connection, first, load_id=2) == 0
-    corrected = [split("A", MONDAY, 10.0), split("B", MONDAY, 2.0, kind="stock_dividend")]
-    assert await bars.upsert_splits(connection, corrected, load_id=3) == 2
-    assert await splits_of(connection) == [
-        ("A", MONDAY, 10.0, "forward_split", 3), ("B", MONDAY, 2.0, "stock_dividend", 3),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("listed", "withdrawn"),
-    [
-        ([split("A", TUESDAY)], [("A", MONDAY), ("B", MONDAY)]),
-        ([split("A", MONDAY), split("B", MONDAY)], []),
-        ([], [("A", MONDAY), ("B", MONDAY)]),
-    ],
-)
-async def test_splits_that_the_list_lacks_go_within_its_days_only(
-    connection: Connection, listed: Sequence[Split], withdrawn: list[tuple[str, dt.date]]
-) -> None:
-    old = split("A", MONDAY - dt.timedelta(days=90))
-    await bars.upsert_splits(connection, [old, split("A", MONDAY), split("B", MONDAY)], load_id=1)
-    await bars.upsert_splits(connection, listed, load_id=2)
-    assert await bars.withdraw_splits(connection, listed, since=MONDAY, until=WEDNESDAY) == withdrawn
-    kept = await bars.read_splits(connection, up_to=WEDNESDAY)
-    assert [s for own in kept.values() for s in own] == sorted(
-        [old, *listed], key=lambda s: (s.symbol, s.execution_day)
-    )
-    assert await bars.count_splits(connection, since=MONDAY, until=WEDNESDAY) == len(listed)
-
-
-async def test_splits_not_executed_yet_are_not_read(connection: Connection) -> None:
-    await bars.upsert_splits(connection, [split("A", MONDAY), split("A", WEDNESDAY)], load_id=1)
-    assert await bars.read_splits(connection, up_to=TUESDAY) == {"A": [split("A", MONDAY)]}
-    assert await bars.read_splits(connection, up_to=WEDNESDAY) == {"A": [split("A", MONDAY), split("A", WEDNESDAY)]}
 
 
 async def test_atr_values_of_a_day_are_replaced_as_a_whole(connection: Connection) -> None:

@@ -31,7 +31,7 @@ class ScriptedVendor:
     """Answers each question with what the test put there; an exception is raised, a callable is asked."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {"recently_delisted": []}
         self.asked: list[tuple[Any, ...]] = []
 
     def __getattr__(self, question: str) -> Any:

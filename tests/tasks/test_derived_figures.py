@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from consumer.massive.rows import DailyRow, TickerDetails
-from consumer.postgres import bars
+from consumer.postgres import bars, splits
 from consumer.postgres.bars import BarHistory
 from consumer.postgres.details import store_details
 from consumer.tasks import data_sets
@@ -121,7 +121,7 @@ async def test_the_part_stores_them_with_their_day(desk: Desk) -> None:
     async with desk.pool.acquire() as connection:
         await bars.replace_bars(connection, SESSIONS[-2], [bar("A", 70.0, 100.0)], load_id=1)
         await bars.replace_bars(connection, DAY, [bar("A", 11.0, 300.0)], load_id=1)
-        await bars.upsert_splits(connection, [split(DAY, 7.0)], load_id=1)
+        await splits.upsert_splits(connection, [split(DAY, 7.0)], load_id=1, now=NOW)
         details = TickerDetails(ticker="A", weighted_shares_outstanding=1000.0)
         await store_details(connection, [details], [], now=NOW - dt.timedelta(days=1))
     await desk.cover(data_sets.DAILY_BARS)

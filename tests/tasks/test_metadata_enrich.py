@@ -41,7 +41,7 @@ async def test_the_universe_follows_the_listing_without_test_issues(desk: Desk) 
     await load(desk, *TEN[1:], "NEW")
     assert await active(desk) == ["NEW", *TEN[1:]]
     detail = await desk.pool.fetchval("SELECT detail FROM coverage WHERE data_set = $1", data_sets.UNIVERSE)
-    assert detail == {"added": 1, "removed": 1}
+    assert detail == {"added": 1, "removed": 1, "pages": 1}
 
 
 async def test_a_listing_that_shrank_beyond_belief_deactivates_nobody(desk: Desk) -> None:

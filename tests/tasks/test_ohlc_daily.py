@@ -9,10 +9,12 @@ import pytest
 
 from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, SplitRow
-from consumer.postgres import bars
+from consumer.postgres import bars, splits
 from consumer.tasks import data_sets
-from consumer.tasks.ohlc_daily import compute_atr, load_session_bars, load_splits, one_per_day
+from consumer.tasks.ohlc_daily import compute_atr, load_session_bars
 from consumer.tasks.part import InputMissing
+from consumer.tasks.splits import check_splits, load_splits
+from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:
@@ -101,8 +103,8 @@ async def test_a_split_moved_to_another_day_is_not_applied_twice(desk: Desk) -> 
 async def test_no_splits_are_an_answer_and_those_of_before_the_window_stay(desk: Desk) -> None:
     await load(desk)
     async with desk.pool.acquire() as connection:
-        old, _ = one_per_day([split("A", SINCE - dt.timedelta(days=1))])
-        await bars.upsert_splits(connection, old, load_id=1)
+        old = Split(symbol="A", execution_day=SINCE - dt.timedelta(days=1), split_from=1, split_to=7, kind="split")
+        await splits.upsert_splits(connection, [old], load_id=1, now=NOW)
     await load(desk)
     assert await split_days(desk) == [("A", SINCE - dt.timedelta(days=1))]
     assert await desk.pool.fetchval("SELECT detail ->> 'since' FROM coverage") == SINCE.isoformat()
@@ -118,11 +120,33 @@ async def test_a_list_that_lost_most_splits_changes_nothing(desk: Desk) -> None:
     assert len(await split_days(desk)) == 7
 
 
-def test_two_ratios_for_one_day_keep_the_first_and_say_so() -> None:
-    rows = [split("A", DAY), split("A", DAY, 70.0, 10.0), split("A", DAY, 2.0), split("B", DAY)]
-    kept, conflicting = one_per_day(rows)
-    assert [(s.symbol, s.split_to) for s in kept] == [("A", 7.0), ("B", 7.0)]
-    assert conflicting == ["A 2025-11-11"]
+async def judged(desk: Desk) -> dict[tuple[str, float], str]:
+    rows = await desk.pool.fetch("SELECT symbol, split_to, verdict FROM stock_split")
+    return {(row["symbol"], row["split_to"]): row["verdict"] for row in rows}
+
+
+async def test_of_two_ratios_for_one_day_the_one_that_the_price_shows_counts(desk: Desk) -> None:
+    await put_bars(desk, lambda _, day: [row("A", 10.0) if day == DAY else row("A", 70.0)], sessions=3)
+    await load(desk, split("A", DAY), split("A", DAY, 2.0))
+    report = await desk.run(check_splits)
+    assert await judged(desk) == {("A", 7.0): "confirmed", ("A", 2.0): "contradicted"}
+    assert report.warnings == (
+        "splits: A 2025-11-11 1 for 2 is not applied: the price went to 0.143 of the close before, not to 0.5",
+    )
+
+
+async def test_a_split_that_the_price_does_not_show_is_not_applied(desk: Desk) -> None:
+    await put_bars(desk, lambda *_: [row("A", 70.0, 1.0)], sessions=20)
+    await load(desk, split("A", DAY))
+    await desk.run(check_splits)
+    assert await judged(desk) == {("A", 7.0): "contradicted"}
+    assert (await atr_of(desk))["A"][0] == pytest.approx(2.0)
+
+
+async def test_a_price_that_fell_as_in_a_split_is_named_while_none_is_listed(desk: Desk) -> None:
+    await put_bars(desk, lambda _, day: [row("A", 10.0) if day == DAY else row("A", 70.0), row("B")], sessions=3)
+    report = await desk.run(check_splits)
+    assert report.warnings == ("splits: 1 prices jumped over night as splits do, and none is listed: A",)
 
 
 # ATR

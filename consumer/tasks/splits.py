@@ -1,0 +1,123 @@
+"""The splits: listed by the vendor in one request, held against the overnight prices before they count.
+
+A split that counts changes ATR, RVOL, averages and market cap in the same cycle: factors are applied to raw rows when
+they are read, so nothing is fetched again. One that the prices contradict is kept, shown, and not applied.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from consumer.massive.errors import BadAnswer
+from consumer.postgres import coverage, ledger, splits
+from consumer.tasks import data_sets
+from market.split_check import Verdict, looks_like_a_split, verdicts
+from market.splits import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.massive.rows import SplitRow
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
+    from consumer.postgres.splits import ListedSplits
+    from consumer.tasks.part import PartContext, Write
+
+AHEAD = dt.timedelta(days=7)
+# From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
+ENOUGH_SPLITS = 10
+SMALLEST_SHARE = 0.7
+_JUMP = 1.9
+_NAMED = 5
+
+
+async def load_splits(ctx: PartContext) -> Write:
+    """The splits of all stored sessions and of the week ahead. No split at all is a possible answer.
+
+    One that the vendor lists no more goes here too: a split moved to another day would be applied twice.
+    """
+    since = dt.date.fromisoformat(ctx.payload["since"])
+    fetched_at = ctx.services.now()
+    until = max(ctx.day, ctx.services.calendar.last_completed(fetched_at)) + AHEAD
+    rows = await ctx.services.massive.list_splits(since, until)
+    listed = [_split(row) for row in rows]
+
+    async def write(connection: Connection) -> PartReport:
+        stored = await splits.count_splits(connection, since=since, until=until)
+        if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
+            raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
+        load_id = await coverage.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(listed)
+        )
+        await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
+        withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
+        await coverage.record_coverage(
+            connection, data_sets.SPLITS, [ctx.day], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
+            detail={"since": since.isoformat()},
+        )  # fmt: skip
+        warnings = [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
+        return ledger.PartReport(rows=len(listed), warnings=tuple(warnings))
+
+    return write
+
+
+def _split(row: SplitRow) -> Split:
+    return Split(
+        symbol=row.ticker,
+        execution_day=row.execution_date,
+        split_from=row.split_from,
+        split_to=row.split_to,
+        kind=row.adjustment_type or "split",
+    )
+
+
+async def check_splits(ctx: PartContext) -> Write:
+    """Say of every listed split whether it counts, and which symbols jumped as if they had split without one."""
+    checked_at = ctx.services.now()
+    pool = ctx.services.pool
+    listed = await splits.read_listed(pool, up_to=ctx.day)
+    judged, contradicted = judge(listed)
+    before = ctx.services.calendar.previous_trading_day(ctx.day)
+    jumps = await splits.read_jumps(pool, ctx.day, before, factor=_JUMP)
+    suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await coverage.record_load(
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=len(judged)
+        )
+        await splits.store_verdicts(connection, judged)
+        await coverage.record_coverage(
+            connection, data_sets.SPLIT_CHECK, [ctx.day], rows=len(judged), fetched_at=checked_at, load_id=load_id,
+            detail={"contradicted": len(contradicted), "suspicious": suspicious},
+        )  # fmt: skip
+        return ledger.PartReport(rows=len(judged), warnings=(*contradicted, *_jump_warning(suspicious)))
+
+    return write
+
+
+def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Verdict, float | None]], list[str]]:
+    """Return (split, verdict, price ratio) of all, and a line for each that does not count."""
+    judged: list[tuple[Split, Verdict, float | None]] = []
+    lines: list[str] = []
+    for group in listed:
+        ratio = None if group.prices is None else group.prices.ratios[0]
+        for split, verdict in zip(group.splits, verdicts(group.splits, group.prices), strict=True):
+            judged.append((split, verdict, ratio))
+            if verdict is Verdict.CONTRADICTED:
+                lines.append(_contradiction(split, ratio))
+    return judged, lines
+
+
+def _contradiction(split: Split, ratio: float | None) -> str:
+    said = f"splits: {split.symbol} {split.execution_day} {split.split_from:g} for {split.split_to:g} is not applied: "
+    if ratio is None:
+        return said + "it is listed with other ratios too, and no price around that morning tells which is true"
+    return said + f"the price went to {ratio:.3g} of the close before, not to {split.split_from / split.split_to:.3g}"
+
+
+def _jump_warning(symbols: list[str]) -> list[str]:
+    if not symbols:
+        return []
+    named = ", ".join(symbols[:_NAMED]) + (" and others" if len(symbols) > _NAMED else "")
+    return [f"splits: {len(symbols)} prices jumped over night as splits do, and none is listed: {named}"]
