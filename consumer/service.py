@@ -33,7 +33,8 @@ from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
-from consumer.tasks.part import Services, TaskOptions
+from consumer.tasks.options import task_options
+from consumer.tasks.part import Services
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
@@ -57,26 +58,6 @@ def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
     if not windows:
         return UnlimitedBudget()
     return RequestBudget(client, api_key=settings.api_key, windows=windows)
-
-
-def part_batch(settings: Settings) -> int:
-    """Symbols a part: as many as the budget lets through in about a minute, so that a crash repeats little."""
-    if settings.requests_per_minute is None:
-        return 100
-    return max(5, min(100, settings.requests_per_minute))
-
-
-def task_options(settings: Settings) -> TaskOptions:
-    """Return what of the settings the tasks need."""
-    return TaskOptions(
-        ohlc_sessions=settings.ohlc_sessions,
-        slot_sessions=settings.slot_sessions,
-        restate_sessions=settings.restate_sessions,
-        details_refresh_days=settings.details_refresh_days,
-        batch=part_batch(settings),
-        requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),
-        flat_files=settings.flat_files,
-    )
 
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:

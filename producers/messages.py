@@ -61,10 +61,14 @@ class SessionChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of work. Without a trading day the cycle takes the last completed one."""
+    """One piece of work. Without a trading day the cycle takes the last completed one.
+
+    With a first day it is a backfill: the gaps of the sessions from there to the trading day, behind all other work.
+    """
 
     task: TaskName
     trading_day: dt.date | None = None
+    first_day: dt.date | None = None
     rule: str | None = None
     part: str | None = None
     cycle: int | None = None

@@ -21,12 +21,18 @@ async def request_cycle(
     redis: Redis,
     *,
     trading_day: dt.date | None = None,
+    first_day: dt.date | None = None,
     task: TaskName = TaskName.CYCLE,
     force: bool = False,
     requested_by: str,
 ) -> str:
-    """The id of the stream entry that asks for *task*; without a day, for the last completed one."""
-    message = TaskMessage(task=task, trading_day=trading_day, force=force, requested_by=requested_by)
+    """The id of the stream entry that asks for *task*; without a day, for the last completed one.
+
+    With a first day it asks for a backfill of the sessions from there on.
+    """
+    message = TaskMessage(
+        task=task, trading_day=trading_day, first_day=first_day, force=force, requested_by=requested_by
+    )
     fields: dict[FieldT, EncodableT] = dict(encode(message).items())
     entry_id = await redis.xadd(TASKS.name, fields)
     return str(entry_id)

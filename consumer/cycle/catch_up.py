@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from consumer.cycle import calling_off
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
+from consumer.cycle.stale_figures import request_for_stale_figures
 from consumer.postgres import cycles, ledger
 from consumer.postgres.pool import CONNECTION_ERRORS
 
@@ -100,6 +101,7 @@ class CatchUp:
             messages += await self._due(now)
             if not messages and not unended:
                 messages += await request_for_lost_caches(self._pool, self._redis, now=now)
+                messages += await request_for_stale_figures(self._pool)
         sent = await self._stream.enqueue(messages)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
         await self._republish()

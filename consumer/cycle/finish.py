@@ -98,7 +98,7 @@ async def finish_cycle(ctx: PartContext) -> Write:
         missing, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at
     )  # fmt: skip
     warnings = [text for part in ended for text in part.warnings]
-    if (later := await newer_caches(ctx)) is not None:
+    if TaskName.REDIS_SYNC in ctx.cycle.tasks and (later := await newer_caches(ctx)) is not None:
         warnings.append(f"redis_sync: the caches stand at {later} and are not taken back to {ctx.day}")
 
     async def write(connection: Connection) -> PartReport:

@@ -21,6 +21,8 @@ from market.schedule import BadRule, due_time, parse_rules
 from producers.messages import TaskMessage, TaskName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.postgres.pool import Connection, Pool
     from market.schedule import Schedule
     from market.session import TradingSession
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 ALL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS, TaskName.METADATA_ENRICH, TaskName.REDIS_SYNC)
 PLAN = PartPlan(task=TaskName.CYCLE, part="plan", stage="cycle/plan")
 BUSY_DELAY = dt.timedelta(seconds=3)
+BACKFILL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS)
+BACKFILL_PATIENCE = dt.timedelta(days=7)
+LONGEST_BACKFILL = 520  # sessions: two years
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +47,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...]
     force: bool
     give_up_at: dt.datetime
+    first_day: dt.date | None = None
 
 
 def request_from(
@@ -55,6 +61,8 @@ def request_from(
         raise DataRejected(str(error)) from error
     if session.closes_at > now:
         raise DataRejected(f"trading_day {day} has not closed yet: ask again after {session.closes_at:%H:%M} UTC")
+    if message.first_day is not None:
+        return _backfill(message, origin, calendar=calendar, last_day=day, now=now)
     due_at = now if message.rule is None else _due_at(message.rule, session, now=now)
     return Request(
         trading_day=day,
@@ -66,6 +74,29 @@ def request_from(
         force=message.force,
         give_up_at=schedule.give_up_at(day, now),
     )
+
+
+def _backfill(
+    message: TaskMessage, origin: str, *, calendar: TradingCalendar, last_day: dt.date, now: dt.datetime
+) -> Request:
+    first_day = message.first_day
+    assert first_day is not None, "only a backfill has a first day"
+    try:
+        sessions = calendar.trading_days(first_day, last_day)
+    except CalendarError as error:
+        raise DataRejected(str(error)) from error
+    if not sessions:
+        raise DataRejected(f"first_day {first_day} is after trading_day {last_day}: give the earlier one first")
+    if len(sessions) > LONGEST_BACKFILL:
+        raise DataRejected(f"{len(sessions)} sessions in one backfill: at most {LONGEST_BACKFILL}, ask for parts of it")
+    if message.task is not TaskName.CYCLE and message.task not in BACKFILL_TASKS:
+        raise DataRejected(f"task {message.task.value} has no past to fill: use ohlc_daily, volume_slots or cycle")
+    wanted = BACKFILL_TASKS if message.task is TaskName.CYCLE else (message.task,)
+    return Request(
+        trading_day=last_day, occasion=f"request:{origin}", scheduled=False, due_at=now,
+        requested_by=message.requested_by, tasks=tuple(task.value for task in wanted), force=message.force,
+        give_up_at=now + BACKFILL_PATIENCE, first_day=sessions[0],
+    )  # fmt: skip
 
 
 def _due_at(text: str, session: TradingSession, *, now: dt.datetime) -> dt.datetime:
@@ -96,6 +127,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     cycle: Cycle
     verdict: str  # opened, joined, known
     superseded: tuple[Cycle, ...] = ()
+    suspended: tuple[Cycle, ...] = ()
     parts: tuple[PartId, ...] = ()
 
 
@@ -107,12 +139,18 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
         if known is not None:
             parts = await ledger.dispatchable(connection, known.cycle_id)
             return Opened(cycle=known, verdict="known", parts=tuple(parts))
+        unended = await cycles.unended_cycles(connection)
+        if request.first_day is None:
+            suspended = await suspend_backfills(connection, unended, now=now)
+            unended = [other for other in unended if other.first_day is None]
+        else:
+            suspended = ()
         replaced: list[Cycle] = []
-        for other in await cycles.unended_cycles(connection):
+        for other in unended:
             if replaces(request, other):
                 replaced.append(other)
             elif other.state == "running" and joins(request, other) and not await _gave_up(connection, other):
-                return Opened(cycle=other, verdict="joined")
+                return Opened(cycle=other, verdict="joined", suspended=suspended)
             elif other.state == "running":
                 raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
         await end_early(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
@@ -121,12 +159,26 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
             cycle=cycle,
             verdict="opened",
             superseded=tuple(replaced),
+            suspended=suspended,
             parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
         )
 
 
+async def suspend_backfills(connection: Connection, unended: Sequence[Cycle], *, now: dt.datetime) -> tuple[Cycle, ...]:
+    """Let the running backfill wait: it goes on with what it still lacks when nothing else runs."""
+    running = tuple(other for other in unended if other.first_day is not None and other.state == "running")
+    await connection.execute(
+        "UPDATE cycle SET state = 'waiting', next_pass_at = $2, reason = 'the day''s own cycle goes first' "
+        "WHERE cycle_id = ANY ($1)",
+        [other.cycle_id for other in running], now,
+    )  # fmt: skip
+    return running
+
+
 def replaces(request: Request, other: Cycle) -> bool:
-    """Whether *request* does all that *other* still wants, and should do it instead."""
+    """Whether *request* does all that *other* still wants, and should do it instead; a backfill never does."""
+    if request.first_day is not None or other.first_day is not None:
+        return False
     if not set(other.tasks) <= set(request.tasks) or other.trading_day > request.trading_day:
         return False
     if other.force and not request.force:
@@ -142,6 +194,7 @@ def joins(request: Request, running: Cycle) -> bool:
     """Whether *running* is already doing what *request* asks for."""
     return (
         running.trading_day == request.trading_day
+        and running.first_day == request.first_day
         and set(request.tasks) <= set(running.tasks)
         and (running.force or not request.force)
     )
@@ -160,11 +213,11 @@ async def _insert(connection: Connection, request: Request, now: dt.datetime) ->
     row = await connection.fetchrow(
         """
         INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, force, state, opened_at,
-                           pass_started_at, give_up_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $8, $9) RETURNING *
+                           pass_started_at, give_up_at, first_day)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $8, $9, $10) RETURNING *
         """,
         request.trading_day, request.occasion, request.scheduled, request.due_at, request.requested_by,
-        list(request.tasks), request.force, now, request.give_up_at,
+        list(request.tasks), request.force, now, request.give_up_at, request.first_day,
     )  # fmt: skip
     assert row is not None, "INSERT … RETURNING"
     cycle = cycles.cycle_from(row)
@@ -189,8 +242,13 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> lis
                 cycle_id, now,
             )  # fmt: skip
             return []
-        if any(other.state == "running" for other in await cycles.unended_cycles(connection)):
+        unended = await cycles.unended_cycles(connection)
+        if cycle.first_day is None:
+            await suspend_backfills(connection, unended, now=now)
+            unended = [other for other in unended if other.first_day is None]
+        if any(other.state == "running" for other in unended):
             raise Busy("another cycle is running", delay=BUSY_DELAY)
+        await ledger.close_earlier_passes(connection, cycle_id, now=now)
         await connection.execute(
             "UPDATE cycle SET state = 'running', pass = pass + 1, pass_started_at = $2, next_pass_at = NULL "
             "WHERE cycle_id = $1",

@@ -110,7 +110,7 @@ async def _splits_since(ctx: PartContext, first: dt.date) -> dt.date:
 
 
 async def _splits_are_due(ctx: PartContext, since: dt.date) -> bool:
-    known = await coverage.covered_on(ctx.services.pool, sets.SPLITS, ctx.day)
+    known = await coverage.newest_covered(ctx.services.pool, sets.SPLITS)
     return (
         known is None
         or known.fetched_at < ctx.fresh_since(ctx.day)

@@ -49,7 +49,8 @@ class Reporter:
             if cycle is None:
                 return None
             status = await read_status(self._pool, cycle, now=self._now())
-            await self._redis.set(keys.status_key(cycle.trading_day), encode_status(status), ex=keys.STATUS_TTL)
+            if cycle.first_day is None:  # a backfill is not its last day's maintenance
+                await self._redis.set(keys.status_key(cycle.trading_day), encode_status(status), ex=keys.STATUS_TTL)
             if cycle.state == "complete" and set(cycle.tasks) >= {task.value for task in ALL_TASKS}:
                 await self._advance_last_run(cycle.trading_day)
         except _REPORT_ERRORS as error:
@@ -73,6 +74,8 @@ class Reporter:
                 await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
             case verdict:
                 log.info("request_served_by_another_cycle", verdict=verdict, state=cycle.state)
+        for other in opened.suspended:
+            log.info("backfill_suspended", backfill=other.cycle_id)
         for other in opened.superseded:
             log.warning("maintenance_cycle_superseded", superseded=other.cycle_id)
             await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {other.cycle_id}")

@@ -92,6 +92,10 @@ class CycleRunner:
         if opened.superseded:
             ended = await calling_off.close_parts(self._services.pool, opened.superseded, state="superseded", now=now)
             await calling_off.withdraw(self._stream, ended)
+        if opened.suspended:
+            now = self._services.now()
+            ended = await calling_off.close_parts(self._services.pool, opened.suspended, state="superseded", now=now)
+            await calling_off.withdraw(self._stream, ended)
         await self._reporter.cycle_opened(opened)
         return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
 

@@ -50,6 +50,16 @@ async def covered_on(connection: Connection | Pool, data_set: str, day: dt.date)
     return None if row is None else Covered(**dict(row))
 
 
+async def newest_covered(connection: Connection | Pool, data_set: str) -> Covered | None:
+    """Return the coverage of *data_set* that was fetched last, for whatever day: a list of the present."""
+    row = await connection.fetchrow(
+        "SELECT row_count, fetched_at, detail FROM coverage WHERE data_set = $1 "
+        "ORDER BY fetched_at DESC, load_id DESC LIMIT 1",
+        data_set,
+    )
+    return None if row is None else Covered(**dict(row))
+
+
 async def counts_near(
     connection: Connection | Pool, data_set: str, day: dt.date, *, at_most: int
 ) -> dict[dt.date, int]:

@@ -253,6 +253,15 @@ async def cancel_waiting_parts(connection: Connection, cycle_id: int, *, now: dt
     )  # fmt: skip
 
 
+async def close_earlier_passes(connection: Connection, cycle_id: int, *, now: dt.datetime) -> None:
+    """End what a suspended pass left open: the next pass plans anew what is still missing."""
+    await connection.execute(
+        "UPDATE part SET state = 'superseded', ended_at = $2 "
+        "WHERE cycle_id = $1 AND state IN ('blocked', 'ready', 'running', 'retrying')",
+        cycle_id, now,
+    )  # fmt: skip
+
+
 async def fail_cycle(connection: Connection, cycle_id: int, *, now: dt.datetime, reason: str) -> None:
     """End a cycle that cannot be planned or judged."""
     await cancel_waiting_parts(connection, cycle_id, now=now, but="")

@@ -96,6 +96,18 @@ async def write_slots(
     )
 
 
+async def read_rows(
+    connection: Connection, days: Sequence[dt.date], symbols: Sequence[str]
+) -> dict[tuple[dt.date, str], tuple[dt.datetime, list[float] | None]]:
+    """Return by (day, symbol) when a row was fetched and its volumes, None where nobody traded."""
+    rows = await connection.fetch(
+        "SELECT trading_date, symbol, fetched_at, volumes FROM volume_slots_daily "
+        "WHERE trading_date = ANY ($1) AND symbol = ANY ($2)",
+        list(days), list(symbols),
+    )  # fmt: skip
+    return {(row["trading_date"], row["symbol"]): (row["fetched_at"], row["volumes"]) for row in rows}
+
+
 def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> bytes:
     ordered = sorted(rows, key=lambda row: (row.day, row.symbol))  # in key order the index loads faster
     traded = [row.volumes for row in ordered if row.volumes is not None]

@@ -92,7 +92,6 @@ class CacheWriter:
         return len(wanted)
 
     def _put_hashes(self, values: list[tuple[str, list[str]]]) -> None:
-        """Sizes are read back of all, values of the first."""
         # One transaction: a writer that dies between two commands would leave a key that never expires.
         with self._redis.pipeline(transaction=True) as pipe:
             for key, flat in values:
@@ -101,14 +100,12 @@ class CacheWriter:
                 pipe.expire(self._built(key), BUILT_TTL_SECONDS)
             pipe.execute()
         self._put_in_place([key for key, _ in values])
-        first, flat = values[0]
         with self._redis.pipeline(transaction=False) as pipe:
             for key, _ in values:
-                pipe.hlen(key)
-            pipe.hgetall(first)
-            *sizes, fields = pipe.execute()
-        self._require(sizes == [len(flat) // 2 for _, flat in values], first)
-        self._require(fields == dict(zip(flat[::2], flat[1::2], strict=True)), first)
+                pipe.hgetall(key)
+            found = pipe.execute()
+        for (key, flat), fields in zip(values, found, strict=True):
+            self._require(fields == dict(zip(flat[::2], flat[1::2], strict=True)), key)
 
     def _put_set(self, key: str, members: set[str], *, ttl: int) -> None:
         with self._redis.pipeline(transaction=True) as pipe:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
+    from consumer.redis_cache.comparer import CacheComparer
     from consumer.tasks.part import PartContext, Write
     from market.splits import Split
 
@@ -41,7 +42,7 @@ _WHOLE_NUMBERS = (
 # A mean of whole numbers that float arithmetic left a hair below the next one is that one.
 _HAIR = 1e-6
 
-Replace: TypeAlias = "Callable[[CacheWriter], int]"
+Replace: TypeAlias = "Callable[[CacheWriter | CacheComparer], int]"
 
 
 async def sync_cache(ctx: PartContext) -> Write:
@@ -49,7 +50,7 @@ async def sync_cache(ctx: PartContext) -> Write:
     cache = str(ctx.payload["cache"])
     await require_coverage(ctx, *data_sets.CACHE_REQUIRES.get(cache, ()))
     synced_at = ctx.services.now()
-    replace = await _prepare(ctx, cache)
+    replace = await prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
     writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl)
     entries = await asyncio.to_thread(_write, writer, replace, ctx.day)
@@ -75,7 +76,8 @@ def _write(writer: CacheWriter, replace: Replace, day: dt.date) -> int:
     return entries
 
 
-async def _prepare(ctx: PartContext, cache: str) -> Replace:
+async def prepare(ctx: PartContext, cache: str) -> Replace:
+    """Read what *cache* is made of, and return what writes it, or compares it."""
     if cache == data_sets.CACHE_METADATA:
         return await _metadata(ctx)
     if cache == data_sets.CACHE_ATR:

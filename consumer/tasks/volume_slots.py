@@ -8,6 +8,7 @@ for what the first delivery had not committed.
 from __future__ import annotations
 
 import datetime as dt
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,12 @@ import numpy as np
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.massive.flat_files import load_minute_slots
-from consumer.postgres import coverage, ledger, slots
+from consumer.postgres import coverage, evidence, ledger, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
+from market.schedule import final_at
 from market.symbols import is_test_issue, market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
 
@@ -73,11 +75,43 @@ async def load_batch(ctx: PartContext) -> Write:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
         )
+        restated = await _keep_restated(connection, ctx, rows, load_id=load_id)
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
         unfinished = failures[0] if failures else None
-        return ledger.PartReport(rows=len(rows), warnings=warnings, unfinished=unfinished)
+        told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
+        return ledger.PartReport(rows=len(rows), warnings=(*warnings, *told), unfinished=unfinished)
 
     return write
+
+
+async def _keep_restated(connection: Connection, ctx: PartContext, rows: list[SlotDay], *, load_id: int) -> int:
+    """Keep what the vendor changed in sessions that had been final: the slots that differ, before and after."""
+    days = {row.day for row in rows if row.day < ctx.day}
+    stored = await slots.read_rows(connection, sorted(days), [row.symbol for row in rows]) if days else {}
+    calendar = ctx.services.calendar
+    changed: dict[dt.date, list[evidence.Restated]] = {}
+    for row in rows:
+        fetched_at, before = stored.get((row.day, row.symbol), (None, None))
+        if fetched_at is None or fetched_at < final_at(calendar.session(row.day)):
+            continue
+        after = None if row.volumes is None else row.volumes.tolist()
+        if before != after:
+            changed.setdefault(row.day, []).append(_restated_slots(row.symbol, before or [], after or []))
+    for day, found in changed.items():
+        await evidence.keep_restatements(
+            connection, data_sets.VOLUME_SLOTS, day, found, load_id=load_id, now=ctx.services.now()
+        )
+    return sum(len(found) for found in changed.values())
+
+
+def _restated_slots(symbol: str, before: list[float], after: list[float]) -> evidence.Restated:
+    pairs = list(zip_longest(before, after, fillvalue=0.0))
+    differing = [slot for slot, (old, new) in enumerate(pairs) if old != new]
+    return evidence.Restated(
+        symbol=symbol, change="added" if not before else "removed" if not after else "changed",
+        before={str(slot): pairs[slot][0] for slot in differing} if before else None,
+        after={str(slot): pairs[slot][1] for slot in differing} if after else None,
+    )  # fmt: skip
 
 
 async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:

@@ -14,13 +14,17 @@ from cyclopts import App, Parameter
 
 from consumer.postgres.dead_letters import Selection
 from consumer.settings import BadSettings, Settings, read_settings
+from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
+from consumer.terminal import coverage as coverage_verb
 from consumer.terminal import dead_letters as dead_letters_verb
 from consumer.terminal import doctor as doctor_verb
 from consumer.terminal import pending as pending_verb
+from consumer.terminal import plan as plan_verb
 from consumer.terminal import run as run_verb
 from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
+from consumer.terminal import verify as verify_verb
 from producers.messages import TaskName
 
 app = App(name="maintenance", help="Data maintenance for a US stock-market stack, run by market events.")
@@ -82,6 +86,50 @@ def trigger(
     """Ask for a cycle; asking twice does no work twice."""
     request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait)
     return asyncio.run(trigger_verb.send(settings_or_exit(), request))
+
+
+First = Annotated[dt.date | None, Parameter(name="--from", help="first session, default where the data begins")]
+Last = Annotated[dt.date | None, Parameter(name="--to", help="last session, default the last completed one")]
+Json = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def coverage(*, first: First = None, last: Last = None, json: Json = False) -> int:
+    """Show what every session holds, from which source; exits 3 when there are gaps."""
+    span = coverage_verb.Span(first=first, last=last)
+    return asyncio.run(coverage_verb.show(settings_or_exit(), span, gaps_only=False, as_json=json))
+
+
+@app.command
+def gaps(*, first: First = None, last: Last = None, json: Json = False) -> int:
+    """Show the sessions that lack something, old and recent; exits 3 when there are any."""
+    span = coverage_verb.Span(first=first, last=last)
+    return asyncio.run(coverage_verb.show(settings_or_exit(), span, gaps_only=True, as_json=json))
+
+
+@app.command
+def backfill(
+    *,
+    first: Annotated[dt.date, Parameter(name="--from", help="first session")],
+    last: Annotated[dt.date, Parameter(name="--to", help="last session")],
+    task: Annotated[TaskName, Parameter(help="both, or only bars or slots")] = TaskName.CYCLE,
+    dry_run: Annotated[bool, Parameter(help="only forecast requests and time", negative=())] = False,
+) -> int:
+    """Repair exactly the gaps of these sessions, behind all other work."""
+    request = backfill_verb.BackfillRequest(first=first, last=last, task=task, dry_run=dry_run)
+    return asyncio.run(backfill_verb.run(settings_or_exit(), request))
+
+
+@app.command
+def plan(*, json: Json = False) -> int:
+    """Forecast what the next cycle will ask of the vendor."""
+    return asyncio.run(plan_verb.show(settings_or_exit(), as_json=json))
+
+
+@app.command
+def verify(*, json: Json = False) -> int:
+    """Compare the Redis caches with PostgreSQL; exits 3 on a difference."""
+    return asyncio.run(verify_verb.show(settings_or_exit(), as_json=json))
 
 
 @app.command

@@ -267,7 +267,7 @@ async def market_of(tickers: int, clock: Clock, **options: Any) -> AsyncIterator
 @contextlib.asynccontextmanager
 async def stack_on(
     dsn: str, redis_url: str, market: Market, clock: Clock, *, schedule: Schedule = SCHEDULE,
-    options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 4,
+    options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 5,
 ) -> AsyncIterator[Stack]:  # fmt: skip
     """Compose a consumer as consumer/service.py does."""
     async with contextlib.AsyncExitStack() as stack:

@@ -1,0 +1,59 @@
+"""Verifies the Redis caches against PostgreSQL: every key is made again from the tables and compared."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.postgres import coverage
+from consumer.redis_cache.comparer import CacheComparer
+from consumer.tasks import data_sets, redis_sync
+from producers import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.tasks.part import PartContext
+
+
+class CacheFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one cache: as of which day it stands, and how it differs from the tables."""
+
+    cache: str
+    trading_day: dt.date | None
+    compared: int
+    differences: int
+    examples: list[str]
+
+
+async def verify_caches(context_of: Callable[[dt.date], PartContext]) -> list[CacheFinding]:
+    """Compare every cache that the ledger says was written; *context_of* gives a context for its day."""
+    some = context_of(dt.date.min)
+    marks: Any = await asyncio.to_thread(some.services.cache.hgetall, keys.CACHES.pattern)
+    found = []
+    for cache in data_sets.CACHES:
+        day: dt.date | None = await some.services.pool.fetchval(
+            "SELECT max(trading_day) FROM coverage WHERE data_set = $1", cache
+        )
+        if day is not None:
+            found.append(await _verify(context_of(day), cache, day, marks.get(cache)))
+    return found
+
+
+async def _verify(ctx: PartContext, cache: str, day: dt.date, mark: str | None) -> CacheFinding:
+    comparer = CacheComparer(ctx.services.cache, cache=cache)
+    replace = await redis_sync.prepare(ctx, cache)
+    await asyncio.to_thread(replace, comparer)
+    examples = list(comparer.examples)
+    differences = comparer.differences
+    written = await coverage.covered_on(ctx.services.pool, cache, day)
+    if mark is None or written is None or msgspec.json.decode(mark).get("fence") != written.detail.get("fence"):
+        differences += 1
+        examples.insert(0, f"{keys.CACHES.pattern} {cache}: not the write that the ledger knows")
+    return CacheFinding(
+        cache=cache.removeprefix("cache:"), trading_day=day, compared=comparer.compared, differences=differences,
+        examples=examples,
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Holds what stands in Redis against what would be written now, key by key, and writes nothing.
+
+It is called as a writer is, so that what is compared is what the writer's own code prepares from PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from producers import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from redis import Redis
+
+BATCH = 200
+SHOWN = 20
+
+
+class CacheComparer:
+    """Counts the keys of one cache that are missing, different or left over; the first ones by name."""
+
+    def __init__(self, redis: Redis, *, cache: str) -> None:
+        self._redis = redis
+        self._cache = cache
+        self.compared = 0
+        self.differences = 0
+        self.examples: list[str] = []
+
+    def replace_strings(self, pattern: str, values: Mapping[str, str]) -> int:
+        for batch in _batches(values.items()):
+            named = [(pattern.format(symbol=symbol), text) for symbol, text in batch]
+            found: Any = self._redis.mget([key for key, _ in named])
+            for (key, text), there in zip(named, found, strict=True):
+                self._compare(key, text, there)
+        self._left_over(pattern, values)
+        return len(values)
+
+    def replace_hashes(self, pattern: str, values: Mapping[str, list[str]]) -> int:
+        for batch in _batches(values.items()):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for symbol, _ in batch:
+                    pipe.hgetall(pattern.format(symbol=symbol))
+                found = pipe.execute()
+            for (symbol, flat), there in zip(batch, found, strict=True):
+                self._compare(pattern.format(symbol=symbol), dict(zip(flat[::2], flat[1::2], strict=True)), there)
+        self._left_over(pattern, values)
+        return sum(len(flat) // 2 for flat in values.values())
+
+    def replace_hash(self, key: str, flat: list[str]) -> int:
+        wanted = dict(zip(flat[::2], flat[1::2], strict=True))
+        there: Any = self._redis.hgetall(key)
+        for field in sorted(wanted.keys() | there.keys()):
+            self._compare(f"{key} {field}", wanted.get(field), there.get(field))
+        return len(wanted)
+
+    def replace_set(self, key: str, members: Iterable[str]) -> int:
+        wanted = set(members)
+        there: Any = self._redis.smembers(key)
+        for member in sorted(wanted | there):
+            self._compare(f"{key} {member}", member in wanted or None, member in there or None)
+        return len(wanted)
+
+    def _left_over(self, pattern: str, wanted: Mapping[str, object]) -> None:
+        """Keys of symbols that this cache has held and should hold no more."""
+        registered: Any = self._redis.smembers(keys.CACHED.pattern.format(cache=self._cache))
+        for batch in _batches((symbol, None) for symbol in sorted(set(registered) - wanted.keys())):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for symbol, _ in batch:
+                    pipe.exists(pattern.format(symbol=symbol))
+                there = pipe.execute()
+            for (symbol, _), exists in zip(batch, there, strict=True):
+                self._compare(pattern.format(symbol=symbol), None, exists or None)
+
+    def _compare(self, name: str, wanted: object, there: object) -> None:
+        self.compared += 1
+        if wanted == (there or None) or wanted == there:
+            return
+        self.differences += 1
+        if len(self.examples) < SHOWN:
+            kind = "left over" if wanted is None else "missing" if not there else "different"
+            self.examples.append(f"{name}: {kind}")
+
+
+def _batches(items: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch

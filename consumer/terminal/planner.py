@@ -1,0 +1,87 @@
+"""Gives a command what a part of a cycle is given, so that it can ask the plan what it would do; it runs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+import redis as blocking_redis
+
+from consumer.completeness.forecast import Pace
+from consumer.completeness.sessions import Ruler
+from consumer.cycle.opening import ALL_TASKS
+from consumer.postgres.cycles import Cycle
+from consumer.postgres.ledger import PartId
+from consumer.runtime import utc_now
+from consumer.settings import Settings, build_calendar
+from consumer.tasks.options import task_options
+from consumer.tasks.part import PartContext, Services
+from consumer.terminal.reach import Reached, reached
+from consumer.terminal.servers import locate
+from market.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from consumer.massive.client import MassiveClient
+
+
+_EVERY_TASK = tuple(task.value for task in ALL_TASKS)
+
+
+class Planner(msgspec.Struct, frozen=True, kw_only=True):
+    """The service's ledger and settings, as its own plan sees them, at the instant `now`."""
+
+    reached: Reached
+    settings: Settings
+    schedule: Schedule
+    cache: blocking_redis.Redis
+    now: dt.datetime
+
+    @property
+    def ruler(self) -> Ruler:
+        return Ruler(schedule=self.schedule, restate=self.settings.restate_sessions, now=self.now)
+
+    @property
+    def pace(self) -> Pace:
+        simulated = self.settings.api_key is None
+        return Pace(
+            per_second=None if simulated else self.settings.requests_per_second,
+            per_minute=self.settings.requests_per_minute,
+        )
+
+    def context(
+        self,
+        day: dt.date,
+        *,
+        first_day: dt.date | None = None,
+        tasks: Sequence[str] = _EVERY_TASK,
+        now: dt.datetime | None = None,
+    ) -> PartContext:
+        """A context for *day* as if a cycle had been opened at *now*."""
+        at = now or self.now
+        cycle = Cycle(
+            cycle_id=0, trading_day=day, occasion="forecast", scheduled=False, due_at=at, requested_by="forecast",
+            tasks=tuple(tasks), force=False, state="running", run_pass=1, opened_at=at, pass_started_at=at,
+            finished_at=None, next_pass_at=None, give_up_at=at, reason=None, missing=(), warnings=(),
+            first_day=first_day,
+        )  # fmt: skip
+        services = Services(
+            pool=self.reached.pool, cache=self.cache,
+            massive=cast("MassiveClient", None),  # a forecast asks nobody
+            calendar=self.schedule.calendar, schedule=self.schedule, options=task_options(self.settings),
+            now=lambda: at,
+        )  # fmt: skip
+        return PartContext(services, cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
+
+
+@contextlib.asynccontextmanager
+async def planner(settings: Settings) -> AsyncIterator[Planner]:
+    """Connect to the service until the block ends. Raises Unreachable."""
+    schedule = Schedule(build_calendar(settings), settings.rules)
+    async with reached(settings) as found:
+        url = locate(settings).redis_url
+        with blocking_redis.Redis.from_url(url, decode_responses=True, socket_timeout=30) as cache:
+            yield Planner(reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now())

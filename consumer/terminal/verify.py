@@ -1,0 +1,45 @@
+"""`maintenance verify`: compares every Redis cache with what PostgreSQL would have it be, and changes nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+
+from consumer.completeness.caches import CacheFinding, verify_caches
+from consumer.terminal.planner import planner
+from consumer.terminal.reach import Unreachable
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+
+
+async def show(settings: Settings, *, as_json: bool) -> int:
+    """Print what was compared; 3 on a difference or when no cache was ever written, 4 when unreachable."""
+    try:
+        async with planner(settings) as plan:
+            found = await verify_caches(plan.context)
+    except Unreachable as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNREACHABLE
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    else:
+        _print(Console(width=None if sys.stdout.isatty() else 200), found)
+    return 0 if found and not any(one.differences for one in found) else EXIT_FINDING
+
+
+def _print(console: Console, found: list[CacheFinding]) -> None:
+    for one in found:
+        verdict = f"[red]{one.differences:,} differ[/]" if one.differences else "[green]equal[/]"
+        console.print(f"{one.cache:<16} {one.trading_day}  {one.compared:>9,} compared  {verdict}", highlight=False)
+        for line in one.examples:
+            console.print(f"  {line}", highlight=False, markup=False)
+    if not found:
+        console.print("no cache has been written yet: maintenance trigger", highlight=False)
+    elif any(one.differences for one in found):
+        console.print("to have them written again: maintenance trigger --task redis_sync --force", highlight=False)
