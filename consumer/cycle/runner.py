@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
+# Parts that compute from what is stored: the vendor's absence is nothing to them.
+ASK_NOBODY = ("split_check", "atr", "derived", "plan", "prove")
 
 
 class CycleRunner:
@@ -160,11 +162,15 @@ class CycleRunner:
         return await ledger.unblock(connection, part.cycle_id)
 
     async def _stop_asking_when_vendor_is_away(self, cycle: cycles.Cycle, part: PartId) -> None:
-        """One pass makes a handful of parts find out that the vendor is away, not all of them."""
-        if part.task == TaskName.CYCLE or part.task == TaskName.REDIS_SYNC:
+        """One pass makes a handful of parts find out that the vendor is away, not all of them.
+
+        A wrong or short answer to one question is no absence: the others may well be answered.
+        """
+        if part.task in (TaskName.CYCLE, TaskName.REDIS_SYNC) or part.part in ASK_NOBODY:
             return
         gave_up = await self._services.pool.fetchval(
-            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable",
+            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable "
+            "AND coalesce(reason, '') !~ '(^|: )BadAnswer: '",
             cycle.cycle_id, cycle.run_pass,
         )  # fmt: skip
         if gave_up >= AWAY_AFTER:

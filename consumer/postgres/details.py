@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
 
 
+# A share count that has not followed a split yet is asked for again after this many days.
+LAGGING_COUNT_DAYS = 3
+
+
 async def details_due(
     connection: Connection | Pool,
     *,
@@ -38,6 +42,7 @@ async def details_due(
         WITH known AS (
             SELECT u.symbol, u.changed_at, m.details_attempted_at AS attempted_at,
                    (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
+                   (m.details_fetched_at AT TIME ZONE 'America/New_York')::date AS counted_day,
                    (hashtext(u.symbol) & 1073741823) % $2 AS phase
             FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol)
             WHERE u.is_active AND ($3::text[] IS NULL OR u.symbol = ANY ($3))
@@ -46,12 +51,13 @@ async def details_due(
         WHERE attempted_at IS NULL
            OR changed_at > attempted_at
            OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
-           OR EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = known.symbol
-                      AND s.execution_day > attempted_day AND s.execution_day <= $1
-                      AND s.verdict <> 'contradicted')
+           OR EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = known.symbol AND s.execution_day <= $1
+                      AND s.verdict <> 'contradicted'
+                      AND (s.execution_day > attempted_day
+                           OR s.execution_day > counted_day AND attempted_day + $4::integer <= $1))
         ORDER BY attempted_at NULLS FIRST, symbol
         """,
-        today, refresh_days, symbols,
+        today, refresh_days, symbols, LAGGING_COUNT_DAYS,
     )  # fmt: skip
     return [row["symbol"] for row in rows]
 
@@ -84,8 +90,18 @@ async def store_details(
             list_date = coalesce(excluded.list_date, m.list_date),
             details_attempted_at = excluded.details_attempted_at,
             details_outcome = 'loaded',
-            details_fetched_at = CASE WHEN excluded.shares_outstanding IS NULL AND m.shares_outstanding IS NOT NULL
-                                      THEN m.details_fetched_at ELSE excluded.details_fetched_at END,
+            details_fetched_at = CASE
+                WHEN m.shares_outstanding IS NULL THEN excluded.details_fetched_at
+                WHEN excluded.shares_outstanding IS NULL THEN m.details_fetched_at
+                -- The vendor's count follows a split some days late: one that still fits the old number is of then.
+                WHEN (SELECT abs(ln(excluded.shares_outstanding / m.shares_outstanding))
+                           < abs(ln(excluded.shares_outstanding / m.shares_outstanding)
+                                 - sum(ln(s.split_to / s.split_from)))
+                      FROM stock_split AS s WHERE s.symbol = m.symbol AND s.verdict <> 'contradicted'
+                        AND s.execution_day > (m.details_fetched_at AT TIME ZONE 'America/New_York')::date
+                        AND s.execution_day <= (excluded.details_fetched_at AT TIME ZONE 'America/New_York')::date)
+                    THEN m.details_fetched_at
+                ELSE excluded.details_fetched_at END,
             updated_at = excluded.updated_at
         """,
         [_details_row(details, now) for details in found],

@@ -123,9 +123,9 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
 
 
 async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
-    """Hold "no trades" against the daily bars: where a bar has volume, no trades is not proven. Return how many.
+    """Hold "no trades" against the daily bars: it is proven by a day whose bars have none of that symbol's.
 
-    A day without bars proves nothing: there an unproven row stays what it is.
+    Where a bar has volume, or the day has no bars at all, it is not. Return how many rows are unproven.
     """
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
@@ -136,9 +136,11 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
         days,
     )
     await connection.execute(
-        "UPDATE volume_slots_daily AS s SET outcome = 'unproven' FROM market_data_daily AS b "
+        "UPDATE volume_slots_daily AS s SET outcome = 'unproven' "
         "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
-        "AND b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0",
+        "AND (EXISTS (SELECT FROM market_data_daily AS b "
+        "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0) "
+        "OR NOT EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date))",
         days,
     )
     return int(

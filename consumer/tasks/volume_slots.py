@@ -231,7 +231,7 @@ async def prove(ctx: PartContext) -> Write:
                 load_id=load_id,
             )  # fmt: skip
         warnings = () if not unproven else (
-            f"volume_slots: {unproven} (session, symbol) pairs have a daily bar with volume and no slot: unproven",
+            f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded",
         )  # fmt: skip
         return ledger.PartReport(warnings=warnings)
 

@@ -185,10 +185,13 @@ async def test_the_proof_covers_the_sessions_that_have_rows_and_counts_what_is_u
     desk.vendor.answers["five_minute_bars"] = bars_at((SESSIONS[0], 66, 1.0))
     await desk.run(load_batch, BATCH)
     await desk.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1", SESSIONS[1])
-    await desk.pool.execute("INSERT INTO market_data_daily VALUES ($1, 'A', 1, 1, 1, 1, 9, 1, 1, 1)", DAY)
+    for day, symbol in ((DAY, "A"), (SESSIONS[2], "B")):
+        row = "INSERT INTO market_data_daily VALUES ($1, $2, 1, 1, 1, 1, 9, 1, 1, 1)"
+        await desk.pool.execute(row, day, symbol)
     report = await desk.run(prove)
-    assert report.warnings == (
-        "volume_slots: 1 (session, symbol) pairs have a daily bar with volume and no slot: unproven",
-    )
+    outcomes = await desk.pool.fetch("SELECT trading_date, outcome FROM volume_slots_daily ORDER BY 1")
+    # The third session has bars, none of A: proof that nobody traded it. The fourth has none at all: no proof.
+    assert [r["outcome"] for r in outcomes] == ["traded", "no_trades", "unproven", "unproven"]
+    assert report.warnings == ("volume_slots: 2 (session, symbol) pairs have no slot and no proof that nobody traded",)
     covered = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = $1", data_sets.VOLUME_SLOTS)
     assert {r["trading_day"] for r in covered} == {*SESSIONS} - {SESSIONS[1]}
