@@ -102,6 +102,11 @@ async def apply_changes(connection: Connection, changes: Sequence[Change], *, no
             await connection.execute(
                 "UPDATE ticker_universe SET state = 'renamed' WHERE symbol = $1 AND NOT is_active", change.symbol
             )
+            # Where the change was learned late, the old symbol was asked for on days when it was nobody's.
+            await connection.execute(
+                "DELETE FROM volume_slots_daily WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
+                change.symbol, change.changed_on,
+            )  # fmt: skip
         await connection.execute(
             "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1",
             change.new_symbol or change.symbol, change.changed_on,

@@ -19,6 +19,7 @@ from producers.simulated_market.endpoints.reference import Reference
 from producers.simulated_market.faults.fault_set import Fault, FaultKind, FaultSet
 from producers.simulated_market.invented.market import InventedMarket
 from producers.simulated_market.publication import Publication
+from producers.simulated_market.reissued_market import ReissuedMarket
 from producers.simulated_market.replayed.market import ReplayedMarket
 from producers.simulated_market.server import Compute, Server
 from producers.simulated_market.vendor_errors import not_found
@@ -58,7 +59,11 @@ def build_app(
 def _market(options: SimulatorOptions, calendar: TradingCalendar) -> MarketSource:
     if options.replay is not None:
         return ReplayedMarket(options.replay, calendar)
-    return InventedMarket(options.tickers, options.seed, calendar)
+    market: MarketSource = InventedMarket(options.tickers, options.seed, calendar)
+    for number, reissue in enumerate(options.reissues, start=1):
+        others = InventedMarket(options.tickers, options.seed + number, calendar)
+        market = ReissuedMarket(market, others, reissue)
+    return market
 
 
 def _plan_limits(options: SimulatorOptions) -> list[Fault]:

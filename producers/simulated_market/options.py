@@ -5,6 +5,7 @@ One frozen value for the command line and for tests; nothing else in this packag
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +21,13 @@ class Plan(StrEnum):
     """Today with a delay of fifteen minutes, and all history."""
 
 
+class Reissue(msgspec.Struct, frozen=True, kw_only=True):
+    """From `day` on the symbol belongs to another company."""
+
+    symbol: str
+    day: dt.date
+
+
 class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides an answer besides the request and the clock."""
 
@@ -31,5 +39,6 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The only API key accepted; None accepts any, but not none."""
     plan: Plan = Plan.PAID
+    reissues: tuple[Reissue, ...] = ()
     requests_per_minute: int | None = None
     """Answers 429 beyond this many requests in sixty seconds."""

@@ -5,12 +5,14 @@ Works on the answer before it is encoded, so the rest of the envelope stays true
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from market.trading_calendar import NEW_YORK
 from producers.simulated_market.faults.fault_set import Fault, FaultKind
 from producers.simulated_market.wire_rows import Bar, GroupedRow, SplitRow, TickerRow
 
@@ -38,6 +40,12 @@ def distort(fault: Fault, call: Call, answer: Answer) -> None:
             _put(answer, [*_rows(answer), *(_garbage(row, place) for place, row in _some(fault, answer))])
         case FaultKind.REPEATED_CURSOR:
             answer.following = call.path_and_query
+        case FaultKind.RESTATED:
+            _put(answer, [_restated(row, fault, call) for row in _rows(answer)])
+        case FaultKind.MISSING_ROWS:
+            _missing_rows(fault, answer)
+        case FaultKind.HIDDEN_SPLITS:
+            _put(answer, [row for row in _rows(answer) if not _is_hidden(row, fault)])
         case FaultKind.FOREIGN_HOST | FaultKind.DOUBLED_PORT:
             _lead_astray(fault, call, answer)
         case _:
@@ -70,6 +78,39 @@ def _foreign_ticker(fault: Fault, answer: Answer) -> None:
         answer.envelope["ticker"] = "XFRGN"
     else:
         _put(answer, [*_rows(answer), *(_renamed(row, f"XFRGN{place}") for place, row in _some(fault, answer))])
+
+
+def _restated(row: Any, fault: Fault, call: Call) -> Any:
+    """The bar as it is told before the vendor corrects it; bars of other days and tickers stay."""
+    if not isinstance(row, Bar | GroupedRow) or fault.day is None:
+        return row
+    ticker = row.T if isinstance(row, GroupedRow) else call.parts.get("ticker")
+    if ticker not in fault.tickers or _new_york_day(row.t) != fault.day:
+        return row
+    prices = {name: getattr(row, name) * fault.price_factor for name in ("o", "h", "l", "c")}
+    return msgspec.structs.replace(row, v=row.v * fault.volume_factor, **prices)
+
+
+def _new_york_day(milliseconds: int) -> dt.date:
+    return dt.datetime.fromtimestamp(milliseconds / 1000, tz=NEW_YORK).date()
+
+
+def _missing_rows(fault: Fault, answer: Answer) -> None:
+    """A plausible short answer: it ends where it ends, and says so."""
+    rows = _rows(answer)
+    if fault.tickers:
+        _put(answer, [row for row in rows if _ticker_of(row) not in fault.tickers])
+        return
+    _put(answer, rows[: round(len(rows) * (1 - fault.share))])
+    answer.following = None
+
+
+def _ticker_of(row: Any) -> str | None:
+    return row.T if isinstance(row, GroupedRow) else getattr(row, "ticker", None)
+
+
+def _is_hidden(row: Any, fault: Fault) -> bool:
+    return isinstance(row, SplitRow) and (not fault.tickers or row.ticker in fault.tickers)
 
 
 def _again(row: Any) -> Any:

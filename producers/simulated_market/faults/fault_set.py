@@ -46,6 +46,12 @@ class FaultKind(StrEnum):
     REPEATED_CURSOR = "repeated_cursor"
     FOREIGN_HOST = "foreign_host"
     DOUBLED_PORT = "doubled_port"
+    RESTATED = "restated"
+    """Bars of `day` of `tickers` come with other volumes and prices; once it is lifted, they are restated."""
+    MISSING_ROWS = "missing_rows"
+    """Rows of `tickers`, or the last `share` of all, are not there, and all counts agree with that."""
+    HIDDEN_SPLITS = "hidden_splits"
+    """Splits of `tickers` (none: all) are not listed: once it is lifted, they are late."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +78,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     host: str = "https://elsewhere.example"
     rows: int = 2
     """How many rows are added or repeated."""
+    tickers: tuple[str, ...] = ()
+    share: float = 0.5
+    volume_factor: float = 1.0
+    price_factor: float = 1.0
     limit: int = 5
     window_s: float = 60.0
 
