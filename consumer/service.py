@@ -33,7 +33,7 @@ from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
-from consumer.tasks.options import task_options
+from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import Services
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
@@ -87,7 +87,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         )  # fmt: skip
         services = Services(
             pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
-            options=task_options(settings), now=utc_now,
+            options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings),
         )  # fmt: skip
         stream = TaskStream(commands, blocking, consumer=consumer_name(), lease=settings.lease)
         reporter = Reporter(pool, commands, now=utc_now)

@@ -52,7 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None
     requests_per_second: int | None
     requests_per_minute: int | None
-    flat_files: Path | None
+    flat_files: str | None
+    s3_access_key: str | None
+    s3_secret_key: str | None
+    s3_endpoint: str
     rules: tuple[Rule, ...]
     ohlc_sessions: int
     slot_sessions: int
@@ -139,6 +142,14 @@ def _folder(value: str) -> Path:
     return Path(value).resolve()
 
 
+def _flat_files(value: str) -> str:
+    if value.startswith("s3://"):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
+            raise ValueError("names no bucket: write for example s3://flatfiles")
+        return value
+    return str(_folder(value))
+
+
 def _file(value: str) -> Path:
     if not Path(value).is_file():
         raise ValueError("is no file: create it, or correct the path")
@@ -206,8 +217,20 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="the same per minute: 5 on the free plan; 0 = no limit",
     ),
     Setting(
-        name="MASSIVE_FLAT_FILES", field="flat_files", default="", read=_folder,
-        meaning="folder of the vendor's flat files; with it volume slots come from one file a session",
+        name="MASSIVE_FLAT_FILES", field="flat_files", default="", read=_flat_files,
+        meaning="the vendor's flat files, a folder or s3://flatfiles: slots of sessions that have a file come from it",
+    ),
+    Setting(
+        name="MASSIVE_S3_ACCESS_KEY_ID", field="s3_access_key", default="", read=_text, secret=True,
+        meaning="key of the bucket, from the vendor's dashboard (not the API key)",
+    ),
+    Setting(
+        name="MASSIVE_S3_SECRET_ACCESS_KEY", field="s3_secret_key", default="", read=_text, secret=True,
+        meaning="its secret",
+    ),
+    Setting(
+        name="MASSIVE_S3_ENDPOINT", field="s3_endpoint", default="https://files.massive.com",
+        read=_url("http", "https"), meaning="where the bucket is",
     ),
     Setting(
         name="MAINTENANCE_WORKERS", field="workers", default="2", read=_whole(1, 64),
@@ -327,6 +350,11 @@ def _contradictions(values: Mapping[str, Any], environment: Mapping[str, str]) -
     problems = []
     if values["http_host"] not in (None, "127.0.0.1", "::1", "localhost") and values["api_token"] is None:
         problems.append("HTTP_HOST is not loopback: set MAINTENANCE_API_TOKEN as well, or leave HTTP_HOST out")
+    bucket = (values["flat_files"] or "").startswith("s3://")
+    if bucket and not (values["s3_access_key"] and values["s3_secret_key"]):
+        problems.append(
+            "MASSIVE_FLAT_FILES is a bucket: set MASSIVE_S3_ACCESS_KEY_ID and MASSIVE_S3_SECRET_ACCESS_KEY as well"
+        )
     if values["calendar_overrides"] is not None:
         try:
             load_overrides(values["calendar_overrides"])

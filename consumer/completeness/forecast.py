@@ -15,7 +15,7 @@ from consumer.cycle.plan import missing_parts
 from consumer.massive.rows import Endpoint
 from consumer.postgres import coverage
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, volume_slots
+from consumer.tasks import metadata_enrich, slot_rows
 
 if TYPE_CHECKING:
     from consumer.tasks.part import PartContext
@@ -91,7 +91,7 @@ async def _slots(ctx: PartContext, active: int) -> dict[str, int]:
     sessions = ctx.sessions(ctx.services.options.slot_sessions)
     if await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
         return {Endpoint.RANGE_BARS: active * math.ceil(len(sessions) / SESSIONS_A_REQUEST)}
-    missing = await volume_slots.missing_slots(ctx)
+    missing = await slot_rows.missing_slots(ctx)
     asked = 0
     for days in missing.values():
         between = ctx.services.calendar.trading_days(days[0], days[-1])

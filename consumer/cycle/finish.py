@@ -16,7 +16,7 @@ from consumer.delivery.errors import LeaseLost
 from consumer.postgres import slots
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, volume_slots
+from consumer.tasks import metadata_enrich, slot_rows
 from consumer.tasks.part import PartContext
 from producers.messages import TaskName
 
@@ -132,7 +132,7 @@ async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: S
     stages = {part.stage for part in parts}
     lines = _part_lines([part for part in parts if part.stage not in FOLLOWS], ended)
     if stages & {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}:
-        lines += _slot_lines(await volume_slots.missing_slots(ctx), ended)
+        lines += _slot_lines(await slot_rows.missing_slots(ctx), ended)
     if stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}:
         due = await metadata_enrich.due_details(ctx)
         lines += [f"metadata_enrich details of {len(due)} symbols{_because(ended, 'details:')}"] if due else []

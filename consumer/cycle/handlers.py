@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.cycle.finish import finish_cycle
 from consumer.cycle.plan import plan_cycle
 from consumer.delivery.errors import DataRejected
-from consumer.tasks import derived_figures, metadata_enrich, ohlc_daily, redis_sync, splits, volume_slots
+from consumer.tasks import derived_figures, metadata_enrich, ohlc_daily, redis_sync, slot_files, splits, volume_slots
 
 if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId
@@ -22,7 +22,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("ohlc_daily", "atr"): ohlc_daily.compute_atr,
     ("volume_slots", "plan"): volume_slots.plan_parts,
     ("volume_slots", "batch"): volume_slots.load_batch,
-    ("volume_slots", "file"): volume_slots.load_flat_file,
+    ("volume_slots", "file"): slot_files.load_flat_file,
     ("volume_slots", "prove"): volume_slots.prove,
     ("metadata_enrich", "universe"): metadata_enrich.load_universe,
     ("metadata_enrich", "floats"): metadata_enrich.load_floats,

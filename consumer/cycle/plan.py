@@ -16,7 +16,7 @@ import msgspec
 from consumer.postgres import coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, volume_slots
+from consumer.tasks import metadata_enrich, slot_rows, volume_slots
 from market.row_counts import short_days
 from producers import keys
 from producers.messages import TaskName
@@ -165,7 +165,7 @@ async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     if sets.STAGE_UNIVERSE in planned:
         parts.append(_after(TaskName.VOLUME_SLOTS, "plan", sets.STAGE_PLAN_SLOTS, sets.STAGE_UNIVERSE))
     else:
-        parts += volume_slots.plan(ctx, await volume_slots.missing_slots(ctx))
+        parts += await volume_slots.plan(ctx, await slot_rows.missing_slots(ctx))
     if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.VOLUME_SLOTS, (sets.DAILY_BARS,)):
         needs = (sets.STAGE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
         parts.append(_after(TaskName.VOLUME_SLOTS, "prove", sets.STAGE_PROVE, *needs))

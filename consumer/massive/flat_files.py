@@ -6,12 +6,11 @@ not there is `NotYetPublished`.  Reading needs polars, an extra that is imported
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from consumer.massive.errors import BadRequest, FlatFilesNotInstalled
+from consumer.massive.errors import FlatFilesNotInstalled
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,16 +35,6 @@ def flat_file_path(root: Path, kind: FlatFileKind, day: dt.date) -> Path:
     return root / MARKET_FOLDER / kind / f"{day:%Y}" / f"{day:%m}" / f"{day.isoformat()}.csv.gz"
 
 
-async def load_minute_slots(root: Path, session: TradingSession) -> MinuteSlots:
-    """The session's minute file below *root* as volume slots, read in a thread."""
-    return await asyncio.to_thread(_load_minute_slots, root, session)
-
-
-async def load_day_bars(root: Path, day: dt.date) -> GroupedDaily:
-    """The day file below *root*, read in a thread."""
-    return await asyncio.to_thread(_load_day_bars, root, day)
-
-
 def read_minute_slots(path: Path, session: TradingSession) -> MinuteSlots:
     """The file's minutes summed into slots; a minute that stands twice for a symbol counts once, the larger."""
     slots: MinuteSlots = _tables().read_minute_slots(path, session)
@@ -56,21 +45,6 @@ def read_day_bars(path: Path, day: dt.date) -> GroupedDaily:
     """The file's bars, held to the same rules as the REST answer of that day."""
     bars: GroupedDaily = _tables().read_day_bars(path, day)
     return bars
-
-
-def _load_minute_slots(root: Path, session: TradingSession) -> MinuteSlots:
-    _require_layout(root)
-    return read_minute_slots(flat_file_path(root, FlatFileKind.MINUTE, session.day), session)
-
-
-def _load_day_bars(root: Path, day: dt.date) -> GroupedDaily:
-    _require_layout(root)
-    return read_day_bars(flat_file_path(root, FlatFileKind.DAY, day), day)
-
-
-def _require_layout(root: Path) -> None:
-    if not (root / MARKET_FOLDER).is_dir():
-        raise BadRequest(f"{root} holds no {MARKET_FOLDER} folder. Check MASSIVE_FLAT_FILES")
 
 
 def _tables() -> ModuleType:

@@ -47,19 +47,24 @@ async def missing_slots(
     """Return per active symbol the sessions that lack a fresh row; those of another issuer are not wanted.
 
     *fresh_since*: the window's sessions, and since when a row must have been fetched. An unproven row is asked for
-    again once it is older than *retry_unproven_before*. With *symbols*, only those.
+    again once it is older than *retry_unproven_before*. With *symbols*, only those. The symbol that was asked for
+    longest ago comes first: where a budget does not reach all of them in a night, the nights rotate through the market.
     """
     rows = await connection.fetch(
         """
+        WITH asked AS (
+            SELECT symbol, max(fetched_at) AS last FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY symbol
+        )
         SELECT u.symbol, array_agg(w.day ORDER BY w.day) AS days
         FROM ticker_universe AS u
         CROSS JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since)
         LEFT JOIN volume_slots_daily AS s
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
               AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
+        LEFT JOIN asked ON asked.symbol = u.symbol
         WHERE u.is_active AND s.symbol IS NULL AND w.day >= coalesce(u.issuer_since, '-infinity')
           AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
-        GROUP BY u.symbol ORDER BY u.symbol
+        GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol
         """,
         list(fresh_since), list(fresh_since.values()), retry_unproven_before, symbols,
     )  # fmt: skip

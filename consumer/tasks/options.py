@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.massive.flat_file_store import open_store
 from consumer.tasks.part import TaskOptions
 
 if TYPE_CHECKING:
+    from consumer.massive.flat_file_store import FlatFileStore
     from consumer.settings import Settings
 
 
@@ -26,5 +28,14 @@ def task_options(settings: Settings) -> TaskOptions:
         details_refresh_days=settings.details_refresh_days,
         batch=part_batch(settings),
         requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),
-        flat_files=settings.flat_files,
     )
+
+
+def flat_file_store(settings: Settings) -> FlatFileStore | None:
+    """Return where the vendor's flat files are, None where they are not used. Raises FlatFilesNotInstalled."""
+    if settings.flat_files is None:
+        return None
+    return open_store(
+        settings.flat_files, kept_in=settings.data_dir / "flat-files", access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key, endpoint=settings.s3_endpoint,
+    )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from consumer.massive.client import MassiveClient
+    from consumer.massive.flat_file_store import FlatFileStore
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
@@ -40,7 +40,6 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     details_refresh_days: int = 30
     batch: int = 100
     requests_at_once: int = 16
-    flat_files: Path | None = None
 
 
 class Services:
@@ -56,7 +55,9 @@ class Services:
         schedule: Schedule,
         options: TaskOptions,
         now: Callable[[], dt.datetime],
+        flat_files: FlatFileStore | None = None,
     ) -> None:
+        self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
         self.massive = massive

@@ -1,53 +1,36 @@
 """volume_slots: five-minute volumes 04:00-20:00 New York, a row a session and symbol, also where nobody traded.
 
-By REST one range request a ticker covers whatever sessions it lacks; with a flat-files folder one file a session
-covers the whole market. What a part has to fetch is read from the ledger when it runs, so a redelivered part asks only
-for what the first delivery had not committed.
+By REST one range request a ticker covers whatever sessions it lacks; where the vendor has published a session's flat
+file and we may read it (slot_files), that one file covers the whole market. What a part has to fetch is read from the
+ledger when it runs, so a redelivered part asks only for what the first delivery had not committed.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotYetPublished, TickerNotFound
-from consumer.massive.flat_files import load_minute_slots
-from consumer.postgres import coverage, evidence, ledger, slots
+from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
+from consumer.postgres import coverage, ledger, slots
 from consumer.postgres.slots import SlotDay
-from consumer.tasks import data_sets
-from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks import data_sets, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
-from market.schedule import final_at
-from market.symbols import is_test_issue, market_data_spelling
+from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import datetime as dt
 
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
 
-async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> dict[str, list[dt.date]]:
-    """Return per symbol the sessions of the window that still have to be fetched."""
-    sessions = ctx.sessions(ctx.services.options.slot_sessions)
-    return await slots.missing_slots(
-        ctx.services.pool,
-        {day: ctx.settled_since(day) for day in sessions},
-        retry_unproven_before=ctx.fresh_since(ctx.day),
-        symbols=symbols,
-    )
-
-
 async def load_batch(ctx: PartContext) -> Write:
     """Fetch what a batch of symbols lacks, one request each. One symbol's failure does not lose the others."""
     await _stop_when_known_to_be_unpublished(ctx)
-    wanted = list((await missing_slots(ctx, ctx.payload["symbols"])).items())
+    wanted = list((await slot_rows.missing_slots(ctx, ctx.payload["symbols"])).items())
     spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
     fetched_at = ctx.services.now()
     at_once = ctx.services.options.requests_at_once
@@ -75,43 +58,13 @@ async def load_batch(ctx: PartContext) -> Write:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
         )
-        restated = await _keep_restated(connection, ctx, rows, load_id=load_id)
+        restated = await slot_rows.keep_restated(connection, ctx, rows, load_id=load_id)
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
         unfinished = failures[0] if failures else None
         told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
         return ledger.PartReport(rows=len(rows), warnings=(*warnings, *told), unfinished=unfinished)
 
     return write
-
-
-async def _keep_restated(connection: Connection, ctx: PartContext, rows: list[SlotDay], *, load_id: int) -> int:
-    """Keep what the vendor changed in sessions that had been final: the slots that differ, before and after."""
-    days = {row.day for row in rows if row.day < ctx.day}
-    stored = await slots.read_rows(connection, sorted(days), [row.symbol for row in rows]) if days else {}
-    calendar = ctx.services.calendar
-    changed: dict[dt.date, list[evidence.Restated]] = {}
-    for row in rows:
-        fetched_at, before = stored.get((row.day, row.symbol), (None, None))
-        if fetched_at is None or fetched_at < final_at(calendar.session(row.day)):
-            continue
-        after = None if row.volumes is None else row.volumes.tolist()
-        if before != after:
-            changed.setdefault(row.day, []).append(_restated_slots(row.symbol, before or [], after or []))
-    for day, found in changed.items():
-        await evidence.keep_restatements(
-            connection, data_sets.VOLUME_SLOTS, day, found, load_id=load_id, now=ctx.services.now()
-        )
-    return sum(len(found) for found in changed.values())
-
-
-def _restated_slots(symbol: str, before: list[float], after: list[float]) -> evidence.Restated:
-    pairs = list(zip_longest(before, after, fillvalue=0.0))
-    differing = [slot for slot, (old, new) in enumerate(pairs) if old != new]
-    return evidence.Restated(
-        symbol=symbol, change="added" if not before else "removed" if not after else "changed",
-        before={str(slot): pairs[slot][0] for slot in differing} if before else None,
-        after={str(slot): pairs[slot][1] for slot in differing} if after else None,
-    )  # fmt: skip
 
 
 async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
@@ -135,46 +88,14 @@ async def _fetch(
         return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days], 0
     starts = np.array([slot_start_ms(ctx.services.calendar.session(day)) for day in days], dtype=np.int64)
     binned = bin_volumes(bars.timestamps_ms, bars.volumes, starts)
-    rows = [slot_day(day, symbol, binned.volumes[number]) for number, day in enumerate(days)]
+    rows = [slot_rows.slot_day(day, symbol, binned.volumes[number]) for number, day in enumerate(days)]
     between = ctx.services.calendar.trading_days(days[0], days[-1])
     return rows, binned.outside if len(between) == len(days) else 0
 
 
-def slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64]) -> SlotDay:
-    """Return the row of one session and symbol: traded, or asked for and not traded."""
-    if volumes.any():
-        return SlotDay(day=day, symbol=symbol, outcome="traded", volumes=volumes)
-    return SlotDay(day=day, symbol=symbol, outcome="no_trades")
-
-
-async def load_flat_file(ctx: PartContext) -> Write:
-    """Read one session's minute file; every active symbol gets its row, from the file or as not traded."""
-    day = dt.date.fromisoformat(ctx.payload["session"])
-    session = ctx.services.calendar.session(day)
-    fetched_at = ctx.services.now()
-    found = await load_minute_slots(Path(ctx.payload["folder"]), session)
-    if not found.symbols:
-        raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
-    wanted = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
-    traded = {symbol: found.volumes[number] for number, symbol in enumerate(found.symbols) if not is_test_issue(symbol)}
-    nothing = np.zeros(found.volumes.shape[1])
-    rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
-    rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
-
-    async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:flat_files", fetched_at=fetched_at, rows=len(rows),
-            rejected=rejected,
-        )  # fmt: skip
-        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
-        return ledger.PartReport(rows=len(rows), warnings=rejected_warnings(f"slots {day}", rejected))
-
-    return write
-
-
 async def plan_parts(ctx: PartContext) -> Write:
     """Spawn the parts of this task once the universe is known."""
-    parts = plan(ctx, await missing_slots(ctx))
+    parts = await plan(ctx, await slot_rows.missing_slots(ctx))
 
     async def write(connection: Connection) -> PartReport:
         return ledger.PartReport(spawned=tuple(parts))
@@ -182,23 +103,16 @@ async def plan_parts(ctx: PartContext) -> Write:
     return write
 
 
-def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledger.PartPlan]:
-    """Return the parts that fetch *missing*: a batch of symbols each, or a file each."""
+async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledger.PartPlan]:
+    """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
     options = ctx.services.options
-    if options.flat_files is not None:
-        return [
-            ledger.PartPlan(
-                task="volume_slots", part=f"file:{day}", stage=data_sets.STAGE_SLOTS,
-                payload={"session": day.isoformat(), "folder": str(options.flat_files)},
-            )
-            for day in sorted({day for days in missing.values() for day in days})
-        ]  # fmt: skip
+    files, missing = await slot_files.plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
     batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, options.batch)]
     batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, options.batch)]
-    return [
+    return files + [
         ledger.PartPlan(
             task="volume_slots", part=f"batch:{number:04}", stage=data_sets.STAGE_SLOTS, needs=needs,
             payload={"symbols": batch},

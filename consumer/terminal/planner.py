@@ -16,7 +16,7 @@ from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.runtime import utc_now
 from consumer.settings import Settings, build_calendar
-from consumer.tasks.options import task_options
+from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, reached
 from consumer.terminal.servers import locate
@@ -72,7 +72,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             pool=self.reached.pool, cache=self.cache,
             massive=cast("MassiveClient", None),  # a forecast asks nobody
             calendar=self.schedule.calendar, schedule=self.schedule, options=task_options(self.settings),
-            now=lambda: at,
+            now=lambda: at, flat_files=flat_file_store(self.settings),
         )  # fmt: skip
         return PartContext(services, cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
 

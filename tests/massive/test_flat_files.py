@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 
 from consumer.massive.errors import BadAnswer, BadRequest, FlatFilesNotInstalled, NotYetPublished
+from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import (
     FlatFileKind,
     flat_file_path,
-    load_day_bars,
-    load_minute_slots,
     read_day_bars,
     read_minute_slots,
 )
@@ -150,22 +149,23 @@ def test_a_broken_file_is_a_bad_answer_as_a_whole(tmp_path: Path, content: bytes
 
 async def test_a_missing_file_is_not_published_yet(tmp_path: Path) -> None:
     (tmp_path / "us_stocks_sip").mkdir()
+    folder = LocalFolder(tmp_path)
+    assert await folder.version(FlatFileKind.MINUTE, DAY) is None
     with pytest.raises(NotYetPublished, match=r"2026-07-15\.csv\.gz"):
-        await load_minute_slots(tmp_path, SESSION)
-    with pytest.raises(NotYetPublished, match=r"2026-07-15\.csv\.gz"):
-        await load_day_bars(tmp_path, DAY)
+        await folder.fetch(FlatFileKind.DAY, DAY)
 
 
 async def test_a_folder_of_another_layout_is_named_with_its_cure(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="MASSIVE_FLAT_FILES"):
-        await load_minute_slots(tmp_path, SESSION)
+        await LocalFolder(tmp_path).fetch(FlatFileKind.MINUTE, DAY)
 
 
 async def test_files_are_read_from_the_vendors_layout(tmp_path: Path) -> None:
     written(flat_file_path(tmp_path, FlatFileKind.MINUTE, DAY), minute("A", 3, at(4, 0)))
     written(flat_file_path(tmp_path, FlatFileKind.DAY, DAY), f"A,3.5,1,2,3,0.5,{at(0, 0)},7")
-    assert (await load_minute_slots(tmp_path, SESSION)).volumes[0, 0] == 3.0
-    (row,) = (await load_day_bars(tmp_path, DAY)).rows
+    folder = LocalFolder(tmp_path)
+    assert read_minute_slots((await folder.fetch(FlatFileKind.MINUTE, DAY)).path, SESSION).volumes[0, 0] == 3.0
+    (row,) = read_day_bars((await folder.fetch(FlatFileKind.DAY, DAY)).path, DAY).rows
     assert (row.T, row.v, row.o, row.c, row.h, row.l) == ("A", 3.5, 1.0, 2.0, 3.0, 0.5)
 
 

@@ -55,21 +55,28 @@ class Desk:
         self.vendor = ScriptedVendor()
         self.options = TaskOptions(ohlc_sessions=30, slot_sessions=5, batch=3)
         self.now = NOW
+        self.flat_files: Any = None
 
     def context(
-        self, payload: dict[str, Any] | None = None, *, day: dt.date = DAY, fence: int = 1, force: bool = False
+        self,
+        payload: dict[str, Any] | None = None,
+        *,
+        day: dt.date = DAY,
+        fence: int = 1,
+        force: bool = False,
+        part: str = "test",
     ) -> PartContext:
         services = Services(
             pool=self.pool, cache=self.cache, massive=self.vendor, calendar=CALENDAR,  # type: ignore[arg-type]
             schedule=Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m")), options=self.options,
-            now=lambda: self.now,
+            now=lambda: self.now, flat_files=self.flat_files,
         )  # fmt: skip
         cycle = Cycle(
             cycle_id=1, trading_day=day, occasion="test", scheduled=True, due_at=self.now, requested_by="test",
             tasks=(), force=force, state="running", run_pass=1, opened_at=self.now, pass_started_at=self.now,
             finished_at=None, next_pass_at=None, give_up_at=self.now, reason=None, missing=(), warnings=(),
         )  # fmt: skip
-        return PartContext(services, cycle, PartId(cycle_id=1, task="test", part="test"), payload or {}, fence)
+        return PartContext(services, cycle, PartId(cycle_id=1, task="test", part=part), payload or {}, fence)
 
     async def run(self, handler: Handler, payload: dict[str, Any] | None = None, **context: Any) -> PartReport:
         write = await handler(self.context(payload, **context))

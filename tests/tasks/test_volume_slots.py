@@ -5,20 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from consumer.massive.errors import BadAnswer, KeyRejected, NotYetPublished, ProviderUnavailable, TickerNotFound
-from consumer.massive.rows import MinuteSlots, RangeBars
-from consumer.tasks import data_sets, volume_slots
-from consumer.tasks.volume_slots import load_batch, load_flat_file, plan_parts, prove
+from consumer.massive.errors import KeyRejected, NotYetPublished, ProviderUnavailable, TickerNotFound
+from consumer.massive.rows import RangeBars
+from consumer.tasks import data_sets
+from consumer.tasks.volume_slots import load_batch, plan_parts, prove
 from market.volume_slots import slot_start_ms
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.tasks.conftest import Desk
 
 SESSIONS = CALENDAR.last_trading_days(5, up_to=DAY)
@@ -135,46 +132,6 @@ async def test_the_plan_is_batches_of_symbols_that_lack_something(desk: Desk) ->
     assert [(part.part, part.payload["symbols"]) for part in parts] == [
         ("batch:0001", ["A", "B", "C"]), ("batch:0002", ["D", "E", "F"]), ("batch:0003", ["G"]),
     ]  # fmt: skip
-
-
-async def test_with_flat_files_the_plan_is_a_file_a_session(desk: Desk, tmp_path: Path) -> None:
-    await list_symbols(desk, "A")
-    desk.options = msgspec.structs.replace(desk.options, flat_files=tmp_path)
-    parts = (await desk.run(plan_parts)).spawned
-    assert [part.part for part in parts] == [f"file:{day}" for day in SESSIONS]
-    assert parts[0].payload == {"session": SESSIONS[0].isoformat(), "folder": str(tmp_path)}
-
-
-# Flat files
-
-
-@pytest.fixture
-def file_of(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Runs the part of one file that holds the given symbols, each with one traded slot."""
-
-    async def run(*symbols: str) -> Any:
-        async def read(*_: Any) -> MinuteSlots:
-            volumes = np.zeros((len(symbols), 192))
-            volumes[:, 66] = 5.0
-            return MinuteSlots(symbols=list(symbols), volumes=volumes)
-
-        monkeypatch.setattr(volume_slots, "load_minute_slots", read)
-        return await desk.run(load_flat_file, {"session": DAY.isoformat(), "folder": str(tmp_path)})
-
-    return run
-
-
-async def test_a_file_gives_an_outcome_to_each_symbol_listed_or_traded(desk: Desk, file_of: Any) -> None:
-    await list_symbols(desk, "A", "QUIET")
-    await file_of("A", "UNLISTED", "ZVZZT")
-    assert await outcomes(desk) == {("A", DAY): "traded", ("QUIET", DAY): "no_trades", ("UNLISTED", DAY): "traded"}
-
-
-async def test_an_empty_file_is_no_proof_that_nobody_traded(desk: Desk, file_of: Any) -> None:
-    await list_symbols(desk, "A")
-    with pytest.raises(BadAnswer, match="2025-11-11 is empty"):
-        await file_of()
-    assert await outcomes(desk) == {}
 
 
 # Proof

@@ -1,0 +1,108 @@
+"""Volume slots from the vendor's flat files: one file covers a session for the whole market.
+
+A session's file is out the next morning: until then, and where a file is missing, the session is asked for by REST.
+The vendor now and then replaces a file; one whose version differs from the loaded one is loaded again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consumer.massive.errors import BadAnswer, NotYetPublished
+from consumer.massive.flat_files import FlatFileKind, read_minute_slots
+from consumer.postgres import coverage, ledger, slots
+from consumer.tasks import data_sets
+from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
+from market.symbols import is_test_issue, listed_spellings
+
+if TYPE_CHECKING:
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
+    from consumer.tasks.part import PartContext, Write
+
+SOURCE = "massive:flat_files"
+
+
+async def plan(
+    ctx: PartContext, missing: dict[str, list[dt.date]]
+) -> tuple[list[ledger.PartPlan], dict[str, list[dt.date]]]:
+    """Return the parts that read files, and what of *missing* no file covers."""
+    store = ctx.services.flat_files
+    if store is None:
+        return [], missing
+    loaded = await _loaded_versions(ctx)
+    wanted = {day for days in missing.values() for day in days}
+    parts: list[ledger.PartPlan] = []
+    by_file: set[dt.date] = set()
+    for day in sorted(wanted | loaded.keys()):
+        version = await store.version(FlatFileKind.MINUTE, day)
+        replaced = day in loaded and version not in (None, loaded[day])
+        if version is not None and (day in wanted or replaced):
+            parts.append(_part(day, replaced=replaced))
+            by_file.add(day)
+    left = {symbol: [day for day in days if day not in by_file] for symbol, days in missing.items()}
+    return parts, {symbol: days for symbol, days in left.items() if days}
+
+
+def _part(day: dt.date, *, replaced: bool) -> ledger.PartPlan:
+    return ledger.PartPlan(
+        task="volume_slots", part=f"file:{day}", stage=data_sets.STAGE_SLOTS,
+        payload={"session": day.isoformat(), "replaced": replaced},
+    )  # fmt: skip
+
+
+async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
+    """The version of the file that each session of the window was loaded from last."""
+    sessions = {str(day): day for day in ctx.sessions(ctx.services.options.slot_sessions)}
+    rows = await ctx.services.pool.fetch(
+        "SELECT DISTINCT ON (part) part, request_id FROM data_load WHERE source = $1 AND part = ANY ($2) "
+        "ORDER BY part, load_id DESC",
+        SOURCE, [f"file:{day}" for day in sessions],
+    )  # fmt: skip
+    return {sessions[row["part"].removeprefix("file:")]: row["request_id"] for row in rows}
+
+
+async def load_flat_file(ctx: PartContext) -> Write:
+    """Read one session's minute file; every active symbol gets its row, from the file or as not traded."""
+    day = dt.date.fromisoformat(ctx.payload["session"])
+    store = ctx.services.flat_files
+    if store is None:
+        raise NotYetPublished("MASSIVE_FLAT_FILES is not set any more: the session is asked for by REST")
+    fetched_at = ctx.services.now()
+    file = await store.fetch(FlatFileKind.MINUTE, day)
+    found = await asyncio.to_thread(read_minute_slots, file.path, ctx.services.calendar.session(day))
+    if not found.symbols:
+        raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
+    active = await ctx.services.pool.fetchval(
+        "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
+    )
+    lacking = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
+    wanted = active if ctx.payload.get("replaced") else lacking
+    spelled = listed_spellings(active)
+    traded = {
+        spelled.get(symbol, symbol): found.volumes[number]
+        for number, symbol in enumerate(found.symbols)
+        if not is_test_issue(symbol)
+    }
+    nothing = np.zeros(found.volumes.shape[1])
+    rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
+    rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await coverage.record_load(
+            connection, ctx.part, fence=ctx.fence, source=SOURCE, fetched_at=fetched_at, rows=len(rows),
+            request_id=file.version, rejected=rejected,
+        )  # fmt: skip
+        restated = await keep_restated(connection, ctx, rows, load_id=load_id) if ctx.payload.get("replaced") else 0
+        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
+        warnings = [*rejected_warnings(f"slots {day}", rejected)]
+        if ctx.payload.get("replaced"):
+            warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
+        return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
+
+    return write

@@ -1,0 +1,68 @@
+"""Makes and compares the rows of volume slots, whichever way they were fetched; says which are missing."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from consumer.postgres import evidence, slots
+from consumer.postgres.slots import SlotDay
+from consumer.tasks import data_sets
+from market.schedule import final_at
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from consumer.postgres.pool import Connection
+    from consumer.tasks.part import PartContext
+
+
+async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> dict[str, list[dt.date]]:
+    """Return per symbol the sessions of the window that still have to be fetched."""
+    sessions = ctx.sessions(ctx.services.options.slot_sessions)
+    return await slots.missing_slots(
+        ctx.services.pool,
+        {day: ctx.settled_since(day) for day in sessions},
+        retry_unproven_before=ctx.fresh_since(ctx.day),
+        symbols=symbols,
+    )
+
+
+def slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64]) -> SlotDay:
+    """Return the row of one session and symbol: traded, or asked for and not traded."""
+    if volumes.any():
+        return SlotDay(day=day, symbol=symbol, outcome="traded", volumes=volumes)
+    return SlotDay(day=day, symbol=symbol, outcome="no_trades")
+
+
+async def keep_restated(connection: Connection, ctx: PartContext, rows: list[SlotDay], *, load_id: int) -> int:
+    """Keep what the vendor changed in sessions that had been final: the slots that differ, before and after."""
+    days = {row.day for row in rows if row.day < ctx.day}
+    stored = await slots.read_rows(connection, sorted(days), [row.symbol for row in rows]) if days else {}
+    calendar = ctx.services.calendar
+    changed: dict[dt.date, list[evidence.Restated]] = {}
+    for row in rows:
+        fetched_at, before = stored.get((row.day, row.symbol), (None, None))
+        if fetched_at is None or fetched_at < final_at(calendar.session(row.day)):
+            continue
+        after = None if row.volumes is None else row.volumes.tolist()
+        if before != after:
+            changed.setdefault(row.day, []).append(_restated_slots(row.symbol, before or [], after or []))
+    for day, found in changed.items():
+        await evidence.keep_restatements(
+            connection, data_sets.VOLUME_SLOTS, day, found, load_id=load_id, now=ctx.services.now()
+        )
+    return sum(len(found) for found in changed.values())
+
+
+def _restated_slots(symbol: str, before: list[float], after: list[float]) -> evidence.Restated:
+    pairs = list(zip_longest(before, after, fillvalue=0.0))
+    differing = [slot for slot, (old, new) in enumerate(pairs) if old != new]
+    return evidence.Restated(
+        symbol=symbol, change="added" if not before else "removed" if not after else "changed",
+        before={str(slot): pairs[slot][0] for slot in differing} if before else None,
+        after={str(slot): pairs[slot][1] for slot in differing} if after else None,
+    )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The vendor's bucket, spoken to over the S3 protocol: a real server on loopback, with keys that it checks."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from consumer.massive.errors import BadRequest, KeyRejected, NotYetPublished, ProviderUnavailable
+from consumer.massive.flat_file_store import Bucket, FlatFileStore, open_store
+from consumer.massive.flat_files import FlatFileKind, flat_file_path
+from consumer.massive.requests import counted_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = dt.date(2026, 7, 15)
+BUCKET = "flatfiles"
+KEY = flat_file_path(__import__("pathlib").Path(), FlatFileKind.MINUTE, DAY).as_posix()
+# The server lets this many requests of ours through before it checks keys: bucket, user, policy and key.
+SET_UP_REQUESTS = "4"
+
+
+class Server(NamedTuple):
+    """A running S3 server and the keys that it knows."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+    def client(self, service: str = "s3") -> Any:
+        return boto3.client(
+            service, endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key, config=Config(s3={"addressing_style": "path"}),
+        )  # fmt: skip
+
+    def publish(self, body: bytes, key: str = KEY) -> None:
+        self.client().put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from moto.server import main; main(sys.argv[1:])",
+         "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": SET_UP_REQUESTS},
+    )  # fmt: skip
+    try:
+        endpoint = f"http://127.0.0.1:{port}"
+        await_answer(endpoint)
+        yield with_user(Server(endpoint, "set-up", "set-up"))
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def await_answer(endpoint: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).read()
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError("the S3 server did not come up within 30 s")
+        time.sleep(0.05)
+
+
+def with_user(server: Server) -> Server:
+    server.client().create_bucket(Bucket=BUCKET)
+    iam = server.client("iam")
+    iam.create_user(UserName="reader")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="reader", PolicyName="all", PolicyDocument=json.dumps(everything))
+    made = iam.create_access_key(UserName="reader")["AccessKey"]
+    return Server(server.endpoint, made["AccessKeyId"], made["SecretAccessKey"])
+
+
+@pytest.fixture
+def store(server: Server, tmp_path: Path) -> FlatFileStore:
+    server.client().delete_object(Bucket=BUCKET, Key=KEY)
+    return opened(server, tmp_path)
+
+
+def opened(server: Server, kept_in: Path, location: str = f"s3://{BUCKET}", **keys: str) -> FlatFileStore:
+    known = {"access_key": server.access_key, "secret_key": server.secret_key, **keys}
+    return open_store(location, kept_in=kept_in, endpoint=keys.pop("endpoint", server.endpoint), **{
+        name: known[name] for name in ("access_key", "secret_key")})  # fmt: skip
+
+
+async def test_a_file_that_is_not_there_yet_is_not_yet_published(server: Server, store: FlatFileStore) -> None:
+    server.publish(b"other", key="us_stocks_sip/minute_aggs_v1/2026/07/2026-07-14.csv.gz")
+    assert await store.version(FlatFileKind.MINUTE, DAY) is None
+    with pytest.raises(NotYetPublished, match="2026-07-15"):
+        await store.fetch(FlatFileKind.MINUTE, DAY)
+
+
+async def test_a_file_is_downloaded_once_a_version(server: Server, store: FlatFileStore) -> None:
+    server.publish(b"first")
+    first = await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert first.path.read_bytes() == b"first"
+    written_at = first.path.stat().st_mtime_ns
+    with counted_requests() as counts:
+        again = await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert (again, again.path.stat().st_mtime_ns) == (first, written_at)
+    assert counts == {"flat_files": 1}, "one look at its version, no download"
+
+
+async def test_a_replaced_file_has_another_version_and_takes_the_old_ones_place(
+    server: Server, store: FlatFileStore
+) -> None:
+    server.publish(b"first")
+    first = await store.fetch(FlatFileKind.MINUTE, DAY)
+    server.publish(b"corrected")
+    second = await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert second.path.read_bytes() == b"corrected"
+    assert second.version != first.version
+    assert not first.path.exists()
+    assert await store.version(FlatFileKind.MINUTE, DAY) == second.version
+
+
+async def test_a_prefix_is_part_of_the_place(server: Server, tmp_path: Path) -> None:
+    server.publish(b"below", key=f"mirror/{KEY}")
+    below = opened(server, tmp_path, f"s3://{BUCKET}/mirror/")
+    assert (await below.fetch(FlatFileKind.MINUTE, DAY)).path.read_bytes() == b"below"
+
+
+async def test_keys_that_the_bucket_does_not_know_are_rejected_and_not_shown(server: Server, tmp_path: Path) -> None:
+    wrong = opened(server, tmp_path, access_key="AKIAWRONG", secret_key="hunter2")
+    with pytest.raises(KeyRejected, match="MASSIVE_S3_ACCESS_KEY_ID") as refused:
+        await wrong.fetch(FlatFileKind.MINUTE, DAY)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_bucket_that_does_not_exist_is_named(server: Server, tmp_path: Path) -> None:
+    elsewhere = opened(server, tmp_path, "s3://no-such-bucket")
+    with pytest.raises(BadRequest, match="no bucket s3://no-such-bucket"):
+        await elsewhere.version(FlatFileKind.MINUTE, DAY)
+
+
+async def test_a_server_that_is_away_is_asked_again_later(server: Server, tmp_path: Path) -> None:
+    away = open_store(
+        f"s3://{BUCKET}", kept_in=tmp_path, access_key="a", secret_key="b", endpoint=f"http://127.0.0.1:{free_port()}"
+    )
+    with pytest.raises(ProviderUnavailable):
+        await away.version(FlatFileKind.MINUTE, DAY)
+
+
+async def test_a_file_replaced_between_look_and_download_is_what_it_says(
+    server: Server, store: FlatFileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.publish(b"first")
+    assert isinstance(store, Bucket)
+    look = store.version
+
+    async def look_and_be_overtaken(kind: FlatFileKind, day: dt.date) -> str | None:
+        seen = await look(kind, day)
+        server.publish(b"second")
+        return seen
+
+    monkeypatch.setattr(store, "version", look_and_be_overtaken)
+    file = await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert file.path.read_bytes() == b"second"
+    assert file.version == await look(FlatFileKind.MINUTE, DAY)
