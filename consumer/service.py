@@ -55,9 +55,13 @@ def consumer_name() -> str:
 def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
     """Return the budget shared by all processes of the key."""
     windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
-    if not windows:
+    of_endpoints = {
+        endpoint: budget_windows(per_second=per_second, per_minute=per_minute)
+        for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
+    }
+    if not windows and not of_endpoints:
         return UnlimitedBudget()
-    return RequestBudget(client, api_key=settings.api_key, windows=windows)
+    return RequestBudget(client, api_key=settings.api_key, windows=windows, endpoint_windows=of_endpoints)
 
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:

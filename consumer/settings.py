@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from consumer.massive.rows import Endpoint
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, Rule, parse_rules
 from market.trading_calendar import TradingCalendar, load_overrides
 
 VENDOR_URL = "https://api.massive.com"
+ENDPOINTS = tuple(endpoint.value for endpoint in Endpoint)
 
 
 class BadSettings(Exception):
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None
     requests_per_second: int | None
     requests_per_minute: int | None
+    endpoint_budgets: dict[str, tuple[int | None, int | None]]
     flat_files: str | None
     s3_access_key: str | None
     s3_secret_key: str | None
@@ -142,6 +145,18 @@ def _folder(value: str) -> Path:
     return Path(value).resolve()
 
 
+def _endpoint_budgets(value: str) -> dict[str, tuple[int | None, int | None]]:
+    """Endpoint → requests a second, requests a minute."""
+    found: dict[str, tuple[int | None, int | None]] = {}
+    for word in value.split():
+        match = re.fullmatch(r"([a-z_]+)=([1-9]\d{0,5})/([sm])", word)
+        if match is None or match[1] not in ENDPOINTS:
+            raise ValueError(f"has '{word}': write for example range_bars=40/s, of {', '.join(ENDPOINTS)}")
+        second, minute = found.get(match[1], (None, None))
+        found[match[1]] = (int(match[2]), minute) if match[3] == "s" else (second, int(match[2]))
+    return found
+
+
 def _flat_files(value: str) -> str:
     if value.startswith("s3://"):
         if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
@@ -215,6 +230,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MASSIVE_REQUESTS_PER_MINUTE", field="requests_per_minute", default="0", read=_limit,
         meaning="the same per minute: 5 on the free plan; 0 = no limit",
+    ),
+    Setting(
+        name="MASSIVE_ENDPOINT_BUDGETS", field="endpoint_budgets", default="", read=_endpoint_budgets,
+        meaning="limits of single endpoints within that budget, such as range_bars=40/s ticker_details=300/m",
     ),
     Setting(
         name="MASSIVE_FLAT_FILES", field="flat_files", default="", read=_flat_files,
@@ -319,7 +338,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for setting in SETTINGS:
         try:
             text = _raw(setting, environment)
-            values[setting.field] = setting.read(text) if text else None
+            values[setting.field] = setting.read(text) if text or setting.field == "endpoint_budgets" else None
         except (ValueError, OSError) as error:
             values[setting.field] = None
             problems.append(_problem(setting, environment, error))

@@ -70,6 +70,7 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
         assumes.append("no symbol leaves the market (one more listing page when some do)")
     if stages[sets.STAGE_FLOATS]:
         requests[Endpoint.FLOATS] = math.ceil(active / FLOAT_PAGE)
+    requests[Endpoint.MARKET_HOLIDAYS] = stages[sets.STAGE_CALENDAR]
     if stages[sets.STAGE_DETAILS] or stages[sets.STAGE_PLAN_DETAILS]:
         requests[Endpoint.TICKER_DETAILS] = await _details(ctx, active)
     if stages[sets.STAGE_SLOTS] or stages[sets.STAGE_PLAN_SLOTS]:

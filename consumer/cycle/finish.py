@@ -138,7 +138,10 @@ async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: S
         lines += [f"metadata_enrich details of {len(due)} symbols{_because(ended, 'details:')}"] if due else []
     if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
         sessions = ctx.sessions(ctx.services.options.slot_sessions)
-        lines += unproven_lines(await slots.unproven_by_day(ctx.services.pool, sessions))
+        unproven = await slots.unproven_by_day(ctx.services.pool, sessions)
+        # Without the day's bars nothing proves that nobody traded: their line says it already.
+        without_bars = {part.part.removeprefix("bars:") for part in parts if part.stage == sets.STAGE_BARS}
+        lines += unproven_lines({day: counts for day, counts in unproven.items() if str(day) not in without_bars})
     # What was computed from all there is goes on the list only when nothing else explains why it is planned again.
     done = {(part.task, part.part) for part in ended if part.state == "done"} if lines else set()
     return lines + _part_lines([p for p in parts if p.stage in FOLLOWS and (p.task, p.part) not in done], ended)
@@ -157,12 +160,12 @@ def _part_lines(parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> list[s
 
 
 def unproven_lines(unproven: dict[dt.date, tuple[int, int]]) -> list[str]:
-    """Say which sessions have too many symbols whose daily bar has volume and whose slots have none.
+    """Say which sessions have too many symbols without a slot that the daily bars do not prove to be quiet.
 
     A few are the vendor's oddities (trades that count for the day and not for a minute); many are a hole.
     """
     return [
-        f"volume_slots {day}: {count} of {rows} symbols traded that day and have no slot"
+        f"volume_slots {day}: {count} of {rows} symbols have no slot and no proof that nobody traded"
         for day, (count, rows) in unproven.items()
         if count > UNPROVEN_TOLERATED * rows
     ]

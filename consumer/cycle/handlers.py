@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from consumer.cycle.finish import finish_cycle
 from consumer.cycle.plan import plan_cycle
 from consumer.delivery.errors import DataRejected
-from consumer.tasks import derived_figures, metadata_enrich, ohlc_daily, redis_sync, slot_files, splits, volume_slots
+from consumer.tasks import (
+    calendar_check,
+    derived_figures,
+    metadata_enrich,
+    ohlc_daily,
+    redis_sync,
+    slot_files,
+    splits,
+    volume_slots,
+)
 
 if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId
@@ -26,6 +35,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("volume_slots", "prove"): volume_slots.prove,
     ("metadata_enrich", "universe"): metadata_enrich.load_universe,
     ("metadata_enrich", "floats"): metadata_enrich.load_floats,
+    ("metadata_enrich", "calendar"): calendar_check.check_calendar,
     ("metadata_enrich", "plan"): metadata_enrich.plan_parts,
     ("metadata_enrich", "details"): metadata_enrich.load_details,
     ("metadata_enrich", "derived"): derived_figures.compute_derived,

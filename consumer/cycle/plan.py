@@ -139,6 +139,8 @@ async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
     if await _is_outdated(ctx, sets.FLOATS):
         parts.append(_after(TaskName.METADATA_ENRICH, "floats", sets.STAGE_FLOATS, sets.STAGE_UNIVERSE))
+    if await coverage.covered_on(ctx.services.pool, sets.CALENDAR_CHECK, ctx.day) is None:
+        parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="calendar", stage=sets.STAGE_CALENDAR))
     if sets.STAGE_UNIVERSE in {part.stage for part in parts} or sets.STAGE_SPLITS in planned:
         parts.append(
             _after(TaskName.METADATA_ENRICH, "plan", sets.STAGE_PLAN_DETAILS, sets.STAGE_UNIVERSE, sets.STAGE_SPLITS)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from consumer.massive.envelope import Page, PageReader, Undecodable, describe, read_object
+from consumer.massive.envelope import BareReader, Page, PageReader, Undecodable, describe, read_object
 from consumer.massive.errors import (
     BadRequest,
     EndpointNotFound,
@@ -49,7 +49,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-def read_page(answer: Answer, reader: PageReader[Row]) -> Page[Row]:
+def read_page(answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
     """The page in *answer*, or the error that it means."""
     if answer.status != HTTPStatus.OK:
         raise refusal(answer, _problem(answer.body))

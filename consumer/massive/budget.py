@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,8 +40,8 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 class Budget(Protocol):
     """What the client needs of a budget."""
 
-    async def acquire(self) -> None:
-        """Return when the next request may go out."""
+    async def acquire(self, endpoint: str = "") -> None:
+        """Return when the next request, to that endpoint, may go out."""
 
     async def pause(self, duration: dt.timedelta) -> None:
         """Let nobody send for that long."""
@@ -77,10 +77,23 @@ def budget_windows(*, per_second: int | None, per_minute: int | None) -> tuple[W
     return tuple(windows)
 
 
-def budget_keys(api_key: str | None, windows: Sequence[Window]) -> list[str]:
+def budget_keys(api_key: str | None, windows: Sequence[Window], *, endpoint: str = "") -> list[str]:
     """The Redis keys of one API key's budget, the pause first; the API key itself is not in them."""
     digest = hashlib.sha256((api_key or "").encode()).hexdigest()[:12]
-    return [f"maintenance:budget:{digest}:{name}" for name in ("pause", *(window.name for window in windows))]
+    own = f"{endpoint}:" if endpoint else ""
+    return [f"maintenance:budget:{digest}:{own}{name}" for name in ("pause", *(window.name for window in windows))]
+
+
+class _Question:
+    """What the script is asked: the windows that a request has to fit into, all of them."""
+
+    def __init__(self, keys: list[str], windows: Sequence[Window], *, endpoint: str = "") -> None:
+        self.keys = keys
+        self.arguments = [LONGEST_RESERVATION // _MICROSECOND]
+        for window in windows:
+            self.arguments += [window.limit, window.length // _MICROSECOND]
+        told = f" to {endpoint}" if endpoint else ""
+        self.reasons = ("", "the vendor asked for a pause", *(f"{w.limit} requests a {w.name}{told}" for w in windows))
 
 
 class RequestBudget:
@@ -92,24 +105,28 @@ class RequestBudget:
         *,
         api_key: str | None,
         windows: Sequence[Window],
+        endpoint_windows: Mapping[str, Sequence[Window]] | None = None,
         on_wait: OnWait | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._windows = tuple(windows)
         self._keys = budget_keys(api_key, windows)
-        self._arguments = [LONGEST_RESERVATION // _MICROSECOND]
-        for window in windows:
-            self._arguments += [window.limit, window.length // _MICROSECOND]
-        self._reasons = ("", "the vendor asked for a pause", *(f"{w.limit} requests a {w.name}" for w in windows))
+        self._of_all = _Question(self._keys, windows)
+        self._of_endpoint = {
+            endpoint: _Question(
+                [*self._keys, *budget_keys(api_key, own, endpoint=endpoint)[1:]], [*windows, *own], endpoint=endpoint
+            )
+            for endpoint, own in (endpoint_windows or {}).items()
+        }
         self._grant = redis.register_script(_script("budget_grant.lua"))
         self._pause = redis.register_script(_script("budget_pause.lua"))
         self._sleep = sleep
         self._announcer = _Announcer(on_wait)
 
-    async def acquire(self) -> None:
+    async def acquire(self, endpoint: str = "") -> None:
         """Return when the next request may go out; `BudgetUnavailable` where Redis does not answer."""
         while True:
-            decision = await self.ask()
+            decision = await self.ask(endpoint)
             wait_s = decision.wait.total_seconds()
             self._announcer.announce(wait_s, decision.reason)
             if wait_s > 0:
@@ -117,18 +134,19 @@ class RequestBudget:
             if decision.granted:
                 return
 
-    async def ask(self) -> Decision:
+    async def ask(self, endpoint: str = "") -> Decision:
         """One question to Redis.  A grant is spent, used or not; a long wait reserves nothing."""
+        question = self._of_endpoint.get(endpoint, self._of_all)
         try:
             async with asyncio.timeout(REDIS_PATIENCE.total_seconds()):
-                granted, wait, at, reason = await self._grant(keys=self._keys, args=self._arguments)
+                granted, wait, at, reason = await self._grant(keys=question.keys, args=question.arguments)
         except (RedisError, OSError) as error:
             raise BudgetUnavailable(f"Redis does not answer for the request budget: {error}") from error
         return Decision(
             granted=bool(granted),
             wait=dt.timedelta(microseconds=int(wait)),
             at_us=int(at),
-            reason=self._reasons[int(reason)],
+            reason=question.reasons[int(reason)],
         )
 
     async def pause(self, duration: dt.timedelta) -> None:
@@ -153,7 +171,7 @@ class UnlimitedBudget:
         self._not_before = 0.0
         self._sleep = sleep
 
-    async def acquire(self) -> None:
+    async def acquire(self, endpoint: str = "") -> None:
         """Return at once, or when the pause is over."""
         wait_s = self._not_before - time.monotonic()
         if wait_s > 0:

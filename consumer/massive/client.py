@@ -15,7 +15,7 @@ import msgspec
 
 from consumer.massive.budget import Budget
 from consumer.massive.daily_rows import sound_rows
-from consumer.massive.envelope import Envelope, Page, PageReader, reader_of_one
+from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one
 from consumer.massive.errors import (
     BadAnswer,
     BadRequest,
@@ -27,6 +27,7 @@ from consumer.massive.pagination import PageTrail, with_query
 from consumer.massive.range_bars import gather_bars, window_of
 from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
 from consumer.massive.rows import (
+    ClosureRow,
     DailyRow,
     Endpoint,
     Flaw,
@@ -57,6 +58,7 @@ _TICKERS = PageReader(TickerRow, msgspec.json.Decoder(Envelope[list[TickerRow]])
 _DETAILS = reader_of_one(TickerDetails, msgspec.json.Decoder(Envelope[TickerDetails]).decode)
 _FLOATS = PageReader(FloatRow, msgspec.json.Decoder(Envelope[list[FloatRow]]).decode)
 _SPLITS = PageReader(SplitRow, msgspec.json.Decoder(Envelope[list[SplitRow]]).decode)
+_CLOSURES = BareReader(ClosureRow)
 
 
 class MassiveClient:
@@ -169,6 +171,11 @@ class MassiveClient:
             params = {**bounds, "limit": str(LISTING_LIMIT), "order": "asc", "sort": "execution_date"}
             pages = await self._all_pages(Endpoint.SPLITS, "/v3/reference/splits", params, _SPLITS)
         return sound_splits(pages, since, until)
+
+    async def upcoming_closures(self) -> list[ClosureRow]:
+        """The exchanges' closures and early closes ahead, as the vendor knows them."""
+        page = await self._transport.get_page(Endpoint.MARKET_HOLIDAYS, "/v1/marketstatus/upcoming", _CLOSURES)
+        return page.rows
 
     async def _all_pages(
         self, endpoint: Endpoint, path: str, params: Mapping[str, str], reader: PageReader[Row]

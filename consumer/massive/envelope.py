@@ -132,3 +132,26 @@ def _storable(raw: dict[str, object], name: str) -> object:
     if isinstance(value, str) and name not in _SYMBOL_FIELDS:
         return value.replace("\0", "").encode("utf-8", "ignore").decode()
     return value
+
+
+class BareReader(Generic[Row]):
+    """Reads an answer that is an array without an envelope; a row that cannot be read is counted."""
+
+    def __init__(self, row_type: type[Row]) -> None:
+        self._row_type = row_type
+
+    def read(self, body: bytes) -> Page[Row]:
+        """Every readable row of *body*; `Undecodable` where it is no JSON array."""
+        try:
+            values = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Undecodable(f"no JSON: {describe(body)}") from error
+        if not isinstance(values, list):
+            raise Undecodable(f"no JSON array: {describe(body)}")
+        rows = []
+        for value in values:
+            try:
+                rows.append(msgspec.convert(value, self._row_type))
+            except (msgspec.ValidationError, RecursionError):
+                continue
+        return Page(envelope=Envelope[list[Row]](), rows=rows, undecodable=len(values) - len(rows))

@@ -14,6 +14,9 @@ from consumer.massive.envelope import Page
 from consumer.massive.rows import Flaw, FloatRow, Rejected, SplitRow, TickerListing, TickerRow
 from market.symbols import is_well_formed
 
+# No company gives more than thousands of shares for one; beyond, a ratio is a slip or noise.
+_FEWEST_SHARES, _MOST_SHARES = 1e-6, 1e6
+
 
 def newest_listing(pages: Sequence[Page[TickerRow]]) -> TickerListing:
     """One row a ticker; of duplicates the one updated last."""
@@ -73,7 +76,8 @@ def _split_flaw(row: SplitRow, since: dt.date, until: dt.date) -> Flaw | None:
         return Flaw.SYMBOL
     if not since <= row.execution_date <= until:
         return Flaw.FOREIGN_DAY
-    if not (0.0 < row.split_from < math.inf and 0.0 < row.split_to < math.inf):
+    shares = (row.split_from, row.split_to)
+    if not all(_FEWEST_SHARES <= count <= _MOST_SHARES for count in shares):
         return Flaw.RATIO
     return None
 

@@ -26,6 +26,7 @@ class Endpoint(StrEnum):
     TICKER_DETAILS = "ticker_details"
     FLOATS = "floats"
     SPLITS = "splits"
+    MARKET_HOLIDAYS = "market_holidays"
 
 
 class Flaw(StrEnum):
@@ -179,3 +180,12 @@ class SplitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str | None = None
     adjustment_type: str | None = None
     historical_adjustment_factor: float | None = None
+
+
+class ClosureRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One exchange's closure or early close ahead."""
+
+    date: dt.date
+    exchange: str | None = None
+    status: str | None = None
+    close: dt.datetime | None = None

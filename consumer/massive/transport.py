@@ -6,10 +6,13 @@ longer patience belongs to the delivery of tasks.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import TypeVar
 
 import aiohttp
@@ -19,8 +22,9 @@ from yarl import URL
 
 from consumer.massive.answers import Answer, parse_retry_after, read_page
 from consumer.massive.budget import Budget, Sleep
-from consumer.massive.envelope import Page, PageReader
-from consumer.massive.errors import MassiveError, ProviderUnavailable, RateLimited
+from consumer.massive.circuit_breaker import CircuitBreaker
+from consumer.massive.envelope import BareReader, Page, PageReader
+from consumer.massive.errors import BudgetUnavailable, MassiveError, ProviderUnavailable, RateLimited
 from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
 
@@ -38,6 +42,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     first_delay: dt.timedelta = dt.timedelta(seconds=1)
     longest_delay: dt.timedelta = dt.timedelta(seconds=10)
     max_pages: int = 100
+    failures_to_open: int = 5
+    first_pause: dt.timedelta = dt.timedelta(seconds=1)
+    longest_pause: dt.timedelta = dt.timedelta(seconds=30)
+    clock: Callable[[], float] = time.monotonic
     sleep: Sleep = asyncio.sleep
     draw: Callable[[], float] = random.random
 
@@ -79,8 +87,16 @@ class Transport:
         )
         self._in_flight = asyncio.Semaphore(max_in_flight)
         self._patience = patience
+        self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Endpoint}
 
-    async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row]) -> Page[Row]:
+    def _breaker(self, endpoint: Endpoint) -> CircuitBreaker:
+        patience = self._patience
+        return CircuitBreaker(
+            endpoint.value, after=patience.failures_to_open, first_pause=patience.first_pause,
+            longest_pause=patience.longest_pause, clock=patience.clock, draw=patience.draw,
+        )  # fmt: skip
+
+    async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         """The page at *target* (path and query), after as many tries as `Patience` allows."""
         tries = refusals = 0
         while True:
@@ -101,15 +117,40 @@ class Transport:
         path = target.partition("?")[0]
         # The slot before the grant: a grant that waited for a slot would be sent too late to count as rationed.
         async with self._in_flight:
-            await self._budget.acquire()
-            self.requests_made[endpoint] += 1
-            note_request(endpoint.value)
-            try:
-                return await self._exchange(path, target)
-            except TimeoutError as error:
-                raise ProviderUnavailable(f"{path} did not answer within {self._timeout.total:.0f} s") from error
-            except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
-                raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {error}") from error
+            with self._circuit(endpoint) as breaker:
+                await self._budget.acquire(endpoint.value)
+                self.requests_made[endpoint] += 1
+                note_request(endpoint.value)
+                answer = await self._answered(path, target)
+                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    breaker.succeeded()
+                else:
+                    breaker.failed()
+                return answer
+
+    @contextlib.contextmanager
+    def _circuit(self, endpoint: Endpoint) -> Iterator[CircuitBreaker]:
+        breaker = self.breakers[endpoint]
+        breaker.enter()
+        try:
+            yield breaker
+        except BudgetUnavailable:
+            breaker.abandoned()
+            raise
+        except ProviderUnavailable:
+            breaker.failed()
+            raise
+        except BaseException:
+            breaker.abandoned()
+            raise
+
+    async def _answered(self, path: str, target: str) -> Answer:
+        try:
+            return await self._exchange(path, target)
+        except TimeoutError as error:
+            raise ProviderUnavailable(f"{path} did not answer within {self._timeout.total:.0f} s") from error
+        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
+            raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {error}") from error
 
     async def _exchange(self, path: str, target: str) -> Answer:
         url = URL(self.base_url + target, encoded=True)
@@ -121,7 +162,7 @@ class Transport:
                 retry_after=parse_retry_after(response.headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)),
             )
 
-    def _read(self, answer: Answer, reader: PageReader[Row]) -> Page[Row]:
+    def _read(self, answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         try:
             return read_page(answer, reader)
         except MassiveError as error:

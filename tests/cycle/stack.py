@@ -280,7 +280,9 @@ async def stack_on(
         http = await stack.enter_async_context(open_session(max_in_flight=IN_FLIGHT))
         massive = MassiveClient(
             http, base_url=market.url, api_key="any", budget=UnlimitedBudget(), max_in_flight=IN_FLIGHT,
-            patience=Patience(tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0),
+            patience=Patience(
+                tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0, first_pause=dt.timedelta(0)
+            ),
         )  # fmt: skip
         services = Services(
             pool=pool, cache=cache, massive=massive, calendar=schedule.calendar, schedule=schedule, options=options,

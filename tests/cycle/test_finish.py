@@ -73,7 +73,7 @@ def test_no_pass_begins_after_the_next_session_has_opened() -> None:
 def test_a_few_unproven_symbols_are_the_vendors_oddities_and_many_are_a_hole() -> None:
     few, many = dt.date(2025, 11, 10), dt.date(2025, 11, 11)
     assert unproven_lines({few: (110, 11_000), many: (111, 11_000)}) == [
-        "volume_slots 2025-11-11: 111 of 11000 symbols traded that day and have no slot"
+        "volume_slots 2025-11-11: 111 of 11000 symbols have no slot and no proof that nobody traded"
     ]
 
 

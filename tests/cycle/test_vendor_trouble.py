@@ -138,7 +138,8 @@ async def test_a_key_rejected_amid_many_tickers_stops_the_asking(stack: Stack) -
 
 
 async def test_tickers_that_answer_are_kept_and_only_the_others_are_asked_again(stack: Stack) -> None:
-    await stack.run_cycle(task="metadata_enrich")
+    for task in ("metadata_enrich", "ohlc_daily"):
+        await stack.run_cycle(task=task)
     symbols = [
         row["symbol"]
         for row in await stack.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active ORDER BY symbol LIMIT 3")

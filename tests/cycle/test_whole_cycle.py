@@ -23,7 +23,7 @@ async def test_an_empty_database_is_brought_to_complete_by_one_cycle(stack: Stac
     listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
     assert requests == {
         "grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "tickers": 1, "floats": 1,
-        "ticker_details": listed, "range_bars": listed,
+        "market_holidays": 1, "ticker_details": listed, "range_bars": listed,
     }  # fmt: skip
     assert await stack.value("SELECT count(DISTINCT trading_date) FROM market_data_daily") == OPTIONS.ohlc_sessions
     assert await stack.value("SELECT count(*) FROM volume_slots_daily") == listed * OPTIONS.slot_sessions

@@ -27,6 +27,7 @@ from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience
 from consumer.runtime import utc_now
 from consumer.settings import read_settings
+from consumer.tasks import options
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import EVENING, Clock, until
 
@@ -217,7 +218,7 @@ def composed_for_tests(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterato
 
     monkeypatch.setattr(service, "stop_signals", stops)
     monkeypatch.setattr(service, "utc_now", clock)
-    monkeypatch.setattr(service, "part_batch", lambda _settings: BATCH)
+    monkeypatch.setattr(options, "part_batch", lambda _settings: BATCH)
     # Delays are kept by the clock of Redis, which is not ours to set.
     monkeypatch.setattr(service, "Worker", lambda *given, **named: Worker(*given, **{**named, "now": utc_now}))
     yield running

@@ -29,5 +29,5 @@ async def test_after_days_of_absence_one_cycle_brings_the_missing_sessions_and_n
     rows = await place.db.fetch("SELECT trading_day, occasion FROM cycle ORDER BY cycle_id")
     assert [tuple(row) for row in rows] == [(dt.date(2025, 11, 11), "CLOSED+15m"), (back, "CLOSED+15m")]
     days = {path.partition("/stocks/")[2][:10] for path in await place.market.paths() if "/grouped/" in path}
-    assert days == {"2025-11-12", "2025-11-13", "2025-11-14"}
+    assert days == {"2025-11-11", "2025-11-12", "2025-11-13", "2025-11-14"}, "the missing, and the one before once more"
     assert await place.asked_twice() == set()

@@ -5,6 +5,7 @@ The judge shares nothing with the decoders: a row is sound when a person who kno
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import math
@@ -177,9 +178,9 @@ def _spoil_value(value: Any, random: Random) -> None:
         if action == 0:
             del place[key]
         elif action == 1 and isinstance(place, list):
-            place.insert(random.choice(keys), below)
+            place.insert(random.choice(keys), copy.deepcopy(below))
         else:
-            place[key] = random.choice(POISON)
+            place[key] = copy.deepcopy(random.choice(POISON))
         return
 
 

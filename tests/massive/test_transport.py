@@ -134,7 +134,7 @@ class RecordingBudget(UnlimitedBudget):
         self.asked = 0
         self.pauses: list[dt.timedelta] = []
 
-    async def acquire(self) -> None:
+    async def acquire(self, endpoint: str = "") -> None:
         self.asked += 1
 
     async def pause(self, duration: dt.timedelta) -> None:
@@ -168,7 +168,7 @@ async def test_endless_429_is_handed_back_with_the_vendors_wait(
 
 async def test_without_a_budget_nothing_is_sent(http: aiohttp.ClientSession, vendor: ScriptedVendor) -> None:
     class SilentBudget(UnlimitedBudget):
-        async def acquire(self) -> None:
+        async def acquire(self, endpoint: str = "") -> None:
             raise BudgetUnavailable("Redis does not answer")
 
     client = MassiveClient(

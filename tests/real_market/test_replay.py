@@ -142,7 +142,7 @@ def test_a_run_that_could_not_prove_all_slots_says_so_and_exits_3(replayed: Repl
     for day in files.sessions(SLOT_SESSIONS, replayed.day):
         own = [row for row in rows if row["trading_date"] == day]
         unproven = sum(row["outcome"] == "unproven" for row in own)
-        line = f"volume_slots {day}: {unproven} of {len(own)} symbols traded that day and have no slot"
+        line = f"volume_slots {day}: {unproven} of {len(own)} symbols have no slot and no proof that nobody traded"
         assert f"missing {line}" in replayed.printed
         assert line in replayed.tables["cycle"][0]["missing"]
     assert replayed.tables["cycle"][0]["state"] == "partial"

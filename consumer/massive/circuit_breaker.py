@@ -1,0 +1,86 @@
+"""Stops asking an endpoint that does not answer, and finds out with single trials when it does again.
+
+After some failures in a row the circuit opens: requests fail at once, without being sent. After a pause, doubled each
+time and jittered, one request at a time goes through; its success closes the circuit. Pure but for clock and log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from consumer.massive.errors import ProviderUnavailable
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+
+class CircuitOpen(ProviderUnavailable):
+    """The endpoint has not been answering and was not asked."""
+
+
+class CircuitBreaker:
+    """The circuit of one endpoint, in one process."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        after: int,
+        first_pause: dt.timedelta,
+        longest_pause: dt.timedelta,
+        clock: Callable[[], float],
+        draw: Callable[[], float],
+    ) -> None:
+        self._endpoint = endpoint
+        self._after = after
+        self._first_s = first_pause.total_seconds()
+        self._longest_s = longest_pause.total_seconds()
+        self._clock = clock
+        self._draw = draw
+        self._failures = 0
+        self._openings = 0
+        self._trial_at: float | None = None
+        self._on_trial = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._trial_at is not None
+
+    def enter(self) -> None:
+        """Ask whether a request may go out; whoever is let in must say how it ended. Raises CircuitOpen."""
+        if self._trial_at is None:
+            return
+        left = self._trial_at - self._clock()
+        if left > 0 or self._on_trial:
+            when = f"in {left:.0f} s" if left > 0 else "just now"
+            raise CircuitOpen(f"{self._endpoint} has not been answering; it is tried again {when}")
+        self._on_trial = True
+
+    def succeeded(self) -> None:
+        """It answered, whatever it said."""
+        if self._trial_at is not None:
+            logger.bind(endpoint=self._endpoint).info("The endpoint answers again")
+        self._failures = self._openings = 0
+        self._trial_at, self._on_trial = None, False
+
+    def failed(self) -> None:
+        """It did not answer."""
+        self._failures += 1
+        if self._trial_at is None and self._failures < self._after:
+            return
+        if self._trial_at is not None and not self._on_trial:
+            return  # sent before the circuit opened: nothing new
+        self._openings += 1
+        pause_s = min(self._first_s * 2.0 ** min(self._openings - 1, 20), self._longest_s)
+        self._trial_at, self._on_trial = self._clock() + pause_s * (0.5 + self._draw() / 2), False
+        if self._openings == 1:
+            logger.bind(endpoint=self._endpoint, failures=self._failures).warning(
+                "The endpoint does not answer and is left alone for a while"
+            )
+
+    def abandoned(self) -> None:
+        """Whoever was let in was cancelled: somebody else may try."""
+        self._on_trial = False

@@ -1,0 +1,46 @@
+"""Holds our trading calendar against the vendor's closures ahead, once a trading day; a difference is a warning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.massive.errors import EndpointNotFound, NotEntitled, TickerNotFound
+from consumer.postgres import coverage, ledger
+from consumer.tasks import data_sets
+from market.calendar_check import ListedClosure, differences
+from market.trading_calendar import NEW_YORK
+
+if TYPE_CHECKING:
+    from consumer.postgres.ledger import PartReport
+    from consumer.postgres.pool import Connection
+    from consumer.tasks.part import PartContext, Write
+
+OURS = ("NYSE", "NASDAQ")
+
+
+async def check_calendar(ctx: PartContext) -> Write:
+    """Ask for the closures ahead and say where they differ; a vendor without them is a note."""
+    asked_at = ctx.services.now()
+    try:
+        rows = await ctx.services.massive.upcoming_closures()
+    except (NotEntitled, TickerNotFound, EndpointNotFound) as error:
+        rows, lines = [], [f"calendar: the vendor lists no closures ahead for this key ({error})"]
+    else:
+        listed = [
+            ListedClosure(day=row.date, status=row.status or "", closes_at=row.close)
+            for row in rows
+            if row.exchange in OURS
+        ]
+        lines = differences(listed, ctx.services.calendar, asked_at.astimezone(NEW_YORK).date())
+
+    async def write(connection: Connection) -> PartReport:
+        load_id = await coverage.record_load(
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=asked_at, rows=len(rows)
+        )
+        await coverage.record_coverage(
+            connection, data_sets.CALENDAR_CHECK, [ctx.day], rows=len(rows), fetched_at=asked_at, load_id=load_id,
+            detail={"differences": lines},
+        )  # fmt: skip
+        return ledger.PartReport(warnings=tuple(lines))
+
+    return write
