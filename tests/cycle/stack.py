@@ -176,7 +176,7 @@ class Stack:
     async def cycles(self) -> list[Cycle]:
         return [cycles.cycle_from(row) for row in await self.pool.fetch("SELECT * FROM cycle ORDER BY cycle_id")]
 
-    async def at_rest(self, *, after: int = 0) -> Cycle:
+    async def at_rest(self, *, after: int = 0, within_s: float = DEADLINE_S) -> Cycle:
         """The newest cycle once it no longer runs and no message is under way; *after*: one with a higher id."""
 
         async def look() -> Cycle | None:
@@ -185,7 +185,7 @@ class Stack:
                 return None
             return cycle if await self.idle() else None
 
-        found: Cycle = await until(look, what="a cycle at rest")
+        found: Cycle = await until(look, within_s=within_s, what="a cycle at rest")
         return found
 
     async def idle(self) -> bool:

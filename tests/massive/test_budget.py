@@ -252,3 +252,22 @@ async def test_no_limit_grants_at_once_and_still_keeps_a_pause() -> None:
     await budget.pause(dt.timedelta(seconds=30))
     await budget.acquire()
     assert 29 < naps.taken[0] <= 30
+
+
+async def test_an_endpoint_has_a_limit_of_its_own_within_that_of_the_key(redis: Redis) -> None:
+    budget = RequestBudget(
+        redis, api_key=KEY, windows=FIVE_A_MINUTE,
+        endpoint_windows={"range_bars": budget_windows(per_second=None, per_minute=2)},
+    )  # fmt: skip
+    assert [(await budget.ask("range_bars")).granted for _ in range(3)] == [True, True, False]
+    assert (await budget.ask("range_bars")).reason == "2 requests a minute to range_bars"
+    assert [(await budget.ask("splits")).granted for _ in range(4)] == [True, True, True, False]
+    assert (await budget.ask("splits")).reason == "5 requests a minute", "what one endpoint spends, all have spent"
+
+
+async def test_a_pause_stops_the_endpoints_with_a_limit_of_their_own_too(redis: Redis) -> None:
+    own = {"range_bars": budget_windows(per_second=None, per_minute=2)}
+    budget = RequestBudget(redis, api_key=KEY, windows=(), endpoint_windows=own)
+    await RequestBudget(redis, api_key=KEY, windows=FIVE_A_MINUTE).pause(dt.timedelta(seconds=30))
+    decision = await budget.ask("range_bars")
+    assert (decision.granted, decision.reason) == (False, "the vendor asked for a pause")

@@ -245,3 +245,21 @@ async def test_a_base_url_may_have_a_path(http: aiohttp.ClientSession, vendor: S
     assert len((await client.list_tickers()).rows) == 2
     assert vendor.targets[1] == "/massive/v3/reference/tickers?cursor=1"
     assert "Authorization" not in vendor.requests[0].headers
+
+
+async def test_an_endpoint_that_does_not_answer_is_left_alone_and_the_others_are_asked(
+    http: aiohttp.ClientSession, vendor: ScriptedVendor
+) -> None:
+    now = [0.0]
+    patience = Patience(tries=1, failures_to_open=2, clock=lambda: now[0], draw=lambda: 1.0)
+    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience)
+    vendor.will_answer(Reply(status=504), Reply(status=502), Reply(body=b'{"status": "OK", "results": []}'), DETAILS)
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await client.ticker_details("A")
+    with pytest.raises(ProviderUnavailable, match="ticker_details has not been answering"):
+        await client.ticker_details("A")
+    assert len(vendor.requests) == 2, "the third was not sent"
+    await client.list_splits(dt.date(2026, 7, 1), dt.date(2026, 7, 2))
+    now[0] += 2.0
+    assert (await client.ticker_details("A")).ticker == "A"

@@ -171,3 +171,17 @@ async def test_before_any_cycle_there_is_nothing_to_verify(
     async with market_of(20, clock) as market, stack_on(postgres_dsn, redis_url, market, clock):
         code, out, _ = await maintenance("verify")
     assert (code, out.strip()) == (3, "no cache has been written yet: maintenance trigger")
+
+
+async def test_a_due_day_that_never_ran_is_a_finding_of_status_and_gaps(
+    maintenance: Maintenance, postgres_dsn: str, redis_url: str
+) -> None:
+    clock = Clock(new_york(dt.date(2025, 11, 11), "20:30"))
+    async with market_of(20, clock) as market, stack_on(postgres_dsn, redis_url, market, clock) as served:
+        await served.run_cycle()  # the day was complete; a year later nothing has run since
+        status, out, _ = await maintenance("status")
+        gaps, found, _ = await maintenance("gaps", "--json")
+    assert (status, gaps) == (3, 3)
+    assert "last complete day: 2025-11-11" in out
+    newest = str(SCHEDULE.calendar.last_completed(dt.datetime.now(dt.UTC)))
+    assert newest in {row["trading_day"] for row in json.loads(found)}
