@@ -31,7 +31,7 @@ CLOSE_MS = int(dt.datetime(2026, 7, 15, 16, tzinfo=NEW_YORK).timestamp()) * 1000
 SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{0,19}")
 POISON = (
     None, True, "", "NaN", "-1", [], {}, 0, -1, 1e308, 2**63, 2**70, -(2**64), 1e-320, "\x00ZZ", "é" * 40, [[[[]]]],
-    1e12,
+    1e12, 9.0,
 )  # fmt: skip
 RAW_POISON = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-0", b"01", b"1" * 400, b"[" * 600, b"\xff\xfe", b"\x00")
 
