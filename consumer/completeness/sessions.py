@@ -37,7 +37,10 @@ class State(StrEnum):
 
 
 class SessionCoverage(msgspec.Struct, frozen=True, kw_only=True):
-    """One data set on one session; counts are rows, of slots (session, symbol) pairs."""
+    """One data set on one session; counts are rows, of slots (session, symbol) pairs.
+
+    `expected` of bars is what there is, or the least that the sessions around it make believable if that is more.
+    """
 
     data_set: str
     trading_day: dt.date

@@ -263,3 +263,19 @@ async def test_an_endpoint_that_does_not_answer_is_left_alone_and_the_others_are
     await client.list_splits(dt.date(2026, 7, 1), dt.date(2026, 7, 2))
     now[0] += 2.0
     assert (await client.ticker_details("A")).ticker == "A"
+
+
+async def test_requests_one_after_the_other_share_a_connection(client: MassiveClient, vendor: ScriptedVendor) -> None:
+    peers = set()
+
+    async def note() -> None:
+        transport = vendor.requests[-1].transport
+        assert transport is not None
+        peers.add(transport.get_extra_info("peername"))
+
+    vendor.before_reply = note
+    vendor.will_answer(DETAILS, DETAILS, DETAILS)
+    for _ in range(3):
+        await client.ticker_details("A")
+    assert len(vendor.requests) == 3
+    assert len(peers) == 1
