@@ -35,6 +35,7 @@ from consumer.runtime import connect_redis, end_all, stop_signals, unless_stoppe
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import Services
+from consumer.verdict.options import expectations_set
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
@@ -94,7 +95,8 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
             options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings),
         )  # fmt: skip
         stream = TaskStream(commands, blocking, consumer=consumer_name(), lease=settings.lease)
-        reporter = Reporter(pool, commands, now=utc_now)
+        expectations = expectations_set(settings, schedule)
+        reporter = Reporter(pool, commands, expectations, now=utc_now)
         keeper = LeaseKeeper(
             settings.redis_url, consumer=stream.consumer, lease=settings.lease, loop=asyncio.get_running_loop()
         )
@@ -105,7 +107,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         )  # fmt: skip
         events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
         if http:
-            monitor = Monitor(pool=pool, redis=commands, schedule=schedule, calendar=calendar, now=utc_now)
+            monitor = Monitor(pool=pool, redis=commands, expectations=expectations, now=utc_now)
             await stack.enter_async_context(serve_http(settings, monitor, stream))
         logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
         await _run_all(worker, keeper, catch_up, events, stop)

@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_secret_key: str | None
     s3_endpoint: str
     rules: tuple[Rule, ...]
+    deadline: dt.timedelta
     ohlc_sessions: int
     slot_sessions: int
     restate_sessions: int
@@ -202,6 +203,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MAINTENANCE_SCHEDULE", field="rules", default="POST_MARKET+1h CLOSED+15m", read=_rules,
         meaning="when a cycle runs: session transition plus offset, one rule or more",
+    ),
+    Setting(
+        name="MAINTENANCE_DEADLINE", field="deadline", default="1h", read=_duration(60, 43_200),
+        meaning="how long after a due time its data may take; `maintenance status` exits 3 from then on",
     ),
     Setting(
         name="OHLC_SESSIONS", field="ohlc_sessions", default="30", read=_whole(16, 1000),

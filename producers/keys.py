@@ -73,6 +73,7 @@ BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", hold
 
 STATUS = Key(pattern="maintenance:status:{trading_day}", holds=RedisType.STRING, ttl=STATUS_TTL)
 LAST_RUN = Key(pattern="maintenance:last_run", holds=RedisType.STRING)
+LAST_FINAL = Key(pattern="maintenance:last_final", holds=RedisType.STRING)
 
 TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
@@ -93,6 +94,7 @@ KEYS = (
     BUDGET_WINDOW,
     STATUS,
     LAST_RUN,
+    LAST_FINAL,
     TICKER_METADATA,
     ATR_DAILY,
     RVOL_AVERAGES,

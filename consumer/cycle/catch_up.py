@@ -16,6 +16,7 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off
+from consumer.cycle.late_data import request_for_late_data
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.cycle.stale_figures import request_for_stale_figures
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Outgoing, TaskStream
-    from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from market.schedule import Schedule
 
@@ -102,9 +102,10 @@ class CatchUp:
             if not messages and not unended:
                 messages += await request_for_lost_caches(self._pool, self._redis, now=now)
                 messages += await request_for_stale_figures(self._pool)
+                messages += await request_for_late_data(self._pool, self._reporter.judged, now=now)
         sent = await self._stream.enqueue(messages)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
-        await self._republish()
+        await self._reporter.refresh()
         return sent
 
     async def _due(self, now: dt.datetime) -> list[Outgoing]:
@@ -114,16 +115,3 @@ class CatchUp:
         if known is not None:
             return []
         return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
-
-    async def _republish(self) -> None:
-        """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""
-        row = await self._pool.fetchrow("SELECT * FROM cycle ORDER BY cycle_id DESC LIMIT 1")
-        newest: Cycle | None = None if row is None else cycles.cycle_from(row)
-        if newest is not None:
-            await self._reporter.publish(newest.cycle_id)
-        complete = await self._pool.fetchval(
-            "SELECT cycle_id FROM cycle WHERE state = 'complete' AND cardinality(tasks) >= 4 "
-            "ORDER BY trading_day DESC, cycle_id DESC LIMIT 1"
-        )
-        if complete is not None and (newest is None or complete != newest.cycle_id):
-            await self._reporter.publish(complete)

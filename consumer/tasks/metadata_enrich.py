@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import coverage, details, ledger, tickers
+from consumer.postgres import capabilities, coverage, details, ledger, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
 
+FLOATS = "floats"  # as a capability of the plan is called
 # Fewer symbols than this share of those active now is a truncated answer, not a delisting.
 SMALLEST_SHARE = 0.8
 
@@ -83,14 +84,14 @@ async def _delisted(ctx: PartContext, listed: list[str]) -> list[TickerRow]:
 
 
 async def load_floats(ctx: PartContext) -> Write:
-    """Read all floats in bulk. A plan without them is a fact to record, not a failure."""
+    """Read all floats in bulk. A plan without them is a fact to learn, and to name once, not a failure."""
     fetched_at = ctx.services.now()
     rows: list[FloatRow] = []
-    warnings: tuple[str, ...] = ()
+    refusal: NotEntitled | None = None
     try:
         rows = await ctx.services.massive.list_floats()
     except NotEntitled as error:
-        warnings = (f"floats: not part of the plan behind this key ({error})",)
+        refusal = error
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -99,8 +100,13 @@ async def load_floats(ctx: PartContext) -> Write:
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
-            detail={"entitled": not warnings},
+            detail={"entitled": refusal is None},
         )  # fmt: skip
+        warnings: tuple[str, ...] = ()
+        if refusal is None:
+            await capabilities.note_given(connection, FLOATS, evidence=f"{len(rows)} floats", now=fetched_at)
+        elif await capabilities.note_refused(connection, FLOATS, evidence=str(refusal), now=fetched_at):
+            warnings = (f"floats: not part of the plan behind this key ({refusal})",)
         return ledger.PartReport(rows=stored, warnings=warnings)
 
     return write
@@ -128,8 +134,10 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 
 def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
-    """Return the parts that fetch the details of *symbols*, a batch each."""
+    """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
     size = ctx.services.options.batch
+    most = ctx.services.options.requests_a_pass
+    symbols = symbols if most is None else symbols[: max(1, most // 3)]
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
     return [
         ledger.PartPlan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.massive.flat_file_store import open_store
@@ -19,8 +20,20 @@ def part_batch(settings: Settings) -> int:
     return max(5, min(100, settings.requests_per_minute))
 
 
+#: How long one pass may ask ticker by ticker before figures and caches are made from what it has brought.
+PASS_LASTS = dt.timedelta(hours=2)
+
+
+def requests_per_second(settings: Settings) -> float | None:
+    """The budget as a rate; None where there is no limit."""
+    per_minute = None if settings.requests_per_minute is None else settings.requests_per_minute / 60
+    limits = [limit for limit in (settings.requests_per_second, per_minute) if limit is not None]
+    return min(limits, default=None)
+
+
 def task_options(settings: Settings) -> TaskOptions:
     """Return what of the settings the tasks need."""
+    rate = requests_per_second(settings)
     return TaskOptions(
         ohlc_sessions=settings.ohlc_sessions,
         slot_sessions=settings.slot_sessions,
@@ -28,6 +41,9 @@ def task_options(settings: Settings) -> TaskOptions:
         details_refresh_days=settings.details_refresh_days,
         batch=part_batch(settings),
         requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),
+        requests_per_second=rate,
+        requests_a_pass=None if rate is None else max(100, int(rate * PASS_LASTS.total_seconds())),
+        deadline=settings.deadline,
     )
 
 

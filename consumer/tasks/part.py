@@ -7,6 +7,7 @@ one transaction that also checks the fence and records the part's end. So no han
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,8 +17,6 @@ from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.postgres import coverage
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from redis import Redis
 
     from consumer.massive.client import MassiveClient
@@ -30,7 +29,11 @@ if TYPE_CHECKING:
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The windows and sizes that the operator may set."""
+    """The windows and sizes that the operator may set.
+
+    *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
+    on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
+    """
 
     ohlc_sessions: int = 30
     slot_sessions: int = 10
@@ -40,6 +43,9 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     details_refresh_days: int = 30
     batch: int = 100
     requests_at_once: int = 16
+    requests_per_second: float | None = None
+    requests_a_pass: int | None = None
+    deadline: dt.timedelta = dt.timedelta(hours=1)
 
 
 class Services:

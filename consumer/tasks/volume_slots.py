@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
-from consumer.postgres import coverage, ledger, slots
+from consumer.postgres import capabilities, coverage, ledger, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+
+RANGE_BARS = "range_bars"  # as a capability of the plan is called
 
 
 async def load_batch(ctx: PartContext) -> Write:
@@ -107,6 +109,7 @@ async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledg
     """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
     options = ctx.services.options
     files, missing = await slot_files.plan(ctx, missing)
+    missing = await _within_the_plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
@@ -121,12 +124,27 @@ async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledg
     ]  # fmt: skip
 
 
+async def _within_the_plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> dict[str, list[dt.date]]:
+    """What of *missing* to ask for in this pass: as much as it may, and one symbol where the plan lacks these bars.
+
+    One, because a plan may be changed, and one refusal may have been an outage in disguise.
+    """
+    lacking = await capabilities.is_lacking(ctx.services.pool, RANGE_BARS)
+    most = 1 if lacking else ctx.services.options.requests_a_pass
+    # Details may take a third of the pass: neither waits for the other.
+    most = most if most is None or lacking else max(1, most * 2 // 3)
+    return dict(list(missing.items())[:most])
+
+
 def _batches(symbols: list[str], size: int) -> list[list[str]]:
     return [symbols[at : at + size] for at in range(0, len(symbols), size)]
 
 
 async def prove(ctx: PartContext) -> Write:
-    """Hold the sessions of the window against the daily bars and record what the window now covers."""
+    """Hold the sessions of the window against the daily bars, and record of which that was done.
+
+    It is no word on whether they are whole: that is judged by their rows, whenever somebody asks.
+    """
     sessions = ctx.sessions(ctx.services.options.slot_sessions)
     proved_at = ctx.services.now()
 
@@ -141,7 +159,7 @@ async def prove(ctx: PartContext) -> Write:
         )
         for row in counts:
             await coverage.record_coverage(
-                connection, data_sets.VOLUME_SLOTS, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
+                connection, data_sets.SLOT_PROOF, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
                 load_id=load_id,
             )  # fmt: skip
         warnings = () if not unproven else (

@@ -10,8 +10,6 @@ import msgspec
 import redis as blocking_redis
 
 from consumer.completeness.forecast import Pace
-from consumer.completeness.sessions import Ruler
-from consumer.cycle.opening import ALL_TASKS
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.runtime import utc_now
@@ -20,12 +18,15 @@ from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, reached
 from consumer.terminal.servers import locate
+from consumer.verdict.options import expectations_set
 from market.schedule import Schedule
+from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from consumer.massive.client import MassiveClient
+    from consumer.verdict.ruler import Expectations
 
 
 _EVERY_TASK = tuple(task.value for task in ALL_TASKS)
@@ -41,8 +42,8 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     now: dt.datetime
 
     @property
-    def ruler(self) -> Ruler:
-        return Ruler(schedule=self.schedule, restate=self.settings.restate_sessions, now=self.now)
+    def expectations(self) -> Expectations:
+        return expectations_set(self.settings, self.schedule)
 
     @property
     def pace(self) -> Pace:

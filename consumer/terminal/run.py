@@ -30,8 +30,11 @@ from consumer.settings import Settings, build_calendar
 from consumer.terminal.children import Child, ChildFailed
 from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers, started
-from consumer.terminal.summary import print_summary
+from consumer.terminal.summary import exit_code, print_summary
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
+from consumer.verdict.options import expectations_set
+from consumer.verdict.reading import judge_day
+from consumer.verdict.ruler import Expectations
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor, next_due
 from market.schedule import Schedule
@@ -58,6 +61,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     redis: Redis
     schedule: Schedule
+    expectations: Expectations
     status_url: str | None
     console: Console
 
@@ -100,13 +104,15 @@ async def _bring_up(
     await unless_stopped(stop, start_up.through_restarts(functools.partial(start_up.prepare, redis, pool, now=utc_now)))
     calendar = build_calendar(settings)
     schedule = Schedule(calendar, settings.rules)
-    monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)
+    expectations = expectations_set(settings, schedule)
+    monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
     await _start_children(settings, options, servers, stack, stop)
     return Running(
-        servers=servers, pool=pool, redis=redis, schedule=schedule, status_url=f"{url}/status", console=console
-    )
+        servers=servers, pool=pool, redis=redis, schedule=schedule, expectations=expectations,
+        status_url=f"{url}/status", console=console,
+    )  # fmt: skip
 
 
 def _sources(settings: Settings, options: RunOptions) -> str:
@@ -212,16 +218,11 @@ async def _serve_request(running: Running, options: RunOptions, watch: CycleWatc
     if view is None or not view.at_rest:
         running.console.print("stopped before the cycle had ended; starting again continues it")
         return EXIT_FAILED
-    await print_summary(
-        running.console,
-        view,
-        running.pool,
-        running.redis,
-        running.servers,
-        status_url=None if options.once else running.status_url,
-    )
+    verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
+    url = None if options.once else running.status_url
+    await print_summary(running.console, view, verdict, running, status_url=url)
     if options.once:
-        return EXIT_OK if view.cycle.state == "complete" else EXIT_FINDING
+        return exit_code(view, verdict)
     return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
 
 
@@ -244,9 +245,8 @@ async def _serve_for_ever(
         if view is None or not view.at_rest:
             continue
         told = (view.cycle.cycle_id, view.cycle.run_pass)
-        await print_summary(
-            running.console, view, running.pool, running.redis, running.servers, status_url=running.status_url
-        )
+        verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
+        await print_summary(running.console, view, verdict, running, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(
             f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False

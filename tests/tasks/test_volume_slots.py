@@ -150,5 +150,5 @@ async def test_the_proof_covers_the_sessions_that_have_rows_and_counts_what_is_u
     # The third session has bars, none of A: proof that nobody traded it. The fourth has none at all: no proof.
     assert [r["outcome"] for r in outcomes] == ["traded", "no_trades", "unproven", "unproven"]
     assert report.warnings == ("volume_slots: 2 (session, symbol) pairs have no slot and no proof that nobody traded",)
-    covered = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = $1", data_sets.VOLUME_SLOTS)
+    covered = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = $1", data_sets.SLOT_PROOF)
     assert {r["trading_day"] for r in covered} == {*SESSIONS} - {SESSIONS[1]}
