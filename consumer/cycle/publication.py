@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 
 from consumer.cycle.day_report import data_set_reports, day_status
@@ -17,7 +18,7 @@ from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, session_conditions
 from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
-from consumer.verdict.reading import Judged, judge_sessions, window
+from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from producers import keys
 from producers.messages import ALL_TASKS
 from producers.reports import DayStatus, encode_status
@@ -60,13 +61,16 @@ class Publisher:
         self._now = now
         self.known: Judged | None = None
 
-    async def publish(self, *also: dt.date) -> Published:
-        """Judge every session of the window anew, those that a backfill has touched and *also*; tell what is new."""
-        async with self._turn() as connection:
+    async def publish(self, *also: dt.date, wait: bool) -> Published:
+        """Judge every session of the window anew, those that a backfill has touched and *also*; tell what is new.
+
+        Raises asyncpg.LockNotAvailableError where somebody else is at it: at once, or with *wait* after the timeout.
+        """
+        async with self._turn(wait=wait) as connection:
             now = self._now()
             touched = await session_conditions.touched_before(connection, window(self._expectations, now)[0])
-            days = sorted({*window(self._expectations, now), *touched, *also})
-            judged = await judge_sessions(connection, self._expectations, now=now, days=days)
+            judged = await judge_window(connection, self._expectations, now=now, also=[*touched, *also])
+            days = list(judged.verdicts)
             before = await session_conditions.read_conditions(connection, days)
             rows = {day: _row(judged, day, before.get(day)) for day in days}
             new = [day for day in days if not _is_same(rows[day], before.get(day))]
@@ -82,7 +86,7 @@ class Publisher:
 
         Otherwise it is as it was last judged by anybody: to count a market's rows a few times a second is too much.
         """
-        async with self._turn() as connection:
+        async with self._turn(wait=False) as connection:
             stored = (await session_conditions.read_conditions(connection, [day])).get(day)
             judged = self.known
             if anew or judged is None or day not in judged.verdicts or not _is_same(_row(judged, day, stored), stored):
@@ -99,7 +103,10 @@ class Publisher:
         known = self.known
         if known is not None and not await self._is_outdated(known):
             return None
-        return await self.publish()
+        try:
+            return await self.publish(wait=False)
+        except asyncpg.LockNotAvailableError:
+            return None  # somebody else is publishing just now; the next look sees what that has left
 
     async def _is_outdated(self, known: Judged) -> bool:
         if known.next_change_at is not None and self._now() >= known.next_change_at:
@@ -114,14 +121,15 @@ class Publisher:
         return [shown[0], shown[1]] != [_text(known.last_run), _text(known.last_final)] or shown[2] is None
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[Connection]:
+    async def _turn(self, *, wait: bool) -> AsyncIterator[Connection]:
         """Give a transaction that reads one instant, in which nobody else publishes.
 
         LOCK TABLE comes first because it takes no snapshot: the first SELECT after it does (PostgreSQL manual, LOCK).
         A publisher that freezes is ended by the server (idle_in_transaction_session_timeout) and frees its turn.
         """
+        lock = "LOCK TABLE session_condition IN SHARE ROW EXCLUSIVE MODE"
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            await connection.execute("LOCK TABLE session_condition IN SHARE ROW EXCLUSIVE MODE")
+            await connection.execute(lock if wait else f"{lock} NOWAIT")
             yield connection
 
     async def _write_day(self, connection: Connection, judged: Judged, row: SessionCondition) -> None:

@@ -71,6 +71,8 @@ class Reporter:
                 return None
             anew = self._judged_at is None or self._now() - self._judged_at >= JUDGE_EVERY
             changes = await self._publisher.publish_day(cycle.trading_day, anew=anew)
+        except asyncpg.LockNotAvailableError:
+            return cycle  # somebody else is publishing just now, and a part that ends soon will be published again
         except _REPORT_ERRORS as error:
             logger.warning("status_not_published", reason=str(error))
             return None
@@ -82,7 +84,7 @@ class Reporter:
     async def judge(self, *days: dt.date) -> Published | None:
         """Judge all sessions of the window, and *days*, and publish what they are; None when a server is away."""
         try:
-            published = await self._publisher.publish(*days)
+            published = await self._publisher.publish(*days, wait=True)
         except _REPORT_ERRORS as error:
             logger.warning("verdict_not_published", reason=str(error))
             return None

@@ -68,22 +68,37 @@ async def judge_sessions(
     expectations: Expectations,
     *,
     now: dt.datetime,
-    days: Sequence[dt.date] | None = None,
+    days: Sequence[dt.date],
     every_set: bool = False,
 ) -> Judged:
-    """Judge the sessions of *days*, by default those of `window`; with *every_set* as if slots were kept of any day.
+    """Judge the sessions of *days*; with *every_set* as if slots were kept of any day.
 
     Wants a repeatable-read transaction, so that a verdict is of one instant.
     """
-    days = window(expectations, now) if days is None else tuple(days)
     wanted = Wanted(
-        days=days, bars=sets.DAILY_BARS, slots=sets.VOLUME_SLOTS, present=PRESENT_SETS,
+        days=tuple(days), bars=sets.DAILY_BARS, slots=sets.VOLUME_SLOTS, present=PRESENT_SETS,
         computed=(*COMPUTED_SETS, *sets.CACHES), tasks=tuple(task.value for task in ALL_TASKS),
     )  # fmt: skip
     holdings = await read_holdings(connection, wanted)
     ruler = ruler_of(holdings, expectations, now)
     verdicts = {day: judge(day, holdings, ruler, every_set=every_set) for day in days}
     return Judged(verdicts=verdicts, holdings=holdings, ruler=ruler)
+
+
+async def judge_window(
+    connection: Connection, expectations: Expectations, *, now: dt.datetime, also: Sequence[dt.date] = ()
+) -> Judged:
+    """Judge the sessions of the window and *also*; where none of them is whole and final, those before it too.
+
+    Nobody may have been at work for a quarter: the newest whole session is still the newest whole session.
+    """
+    days = sorted({*window(expectations, now), *also})
+    judged = await judge_sessions(connection, expectations, now=now, days=days)
+    if judged.last_run is not None and judged.last_final is not None:
+        return judged
+    before = [day for day in sorted(judged.holdings.bars) if day < days[0]][-expectations.ohlc_sessions :]
+    older = await judge_sessions(connection, expectations, now=now, days=before)
+    return msgspec.structs.replace(judged, verdicts={**older.verdicts, **judged.verdicts})
 
 
 async def judge_day(pool: Pool, expectations: Expectations, day: dt.date, *, now: dt.datetime) -> SessionVerdict:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.tasks import data_sets as sets
-from consumer.verdict.states import WHOLE, SessionState, SessionVerdict
+from consumer.verdict.states import WHOLE, DataSetVerdict, SessionState, SessionVerdict
 
 if TYPE_CHECKING:
     from consumer.verdict.ruler import Ruler
@@ -45,12 +45,17 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serving(verdict: SessionVerdict, ruler: Ruler, *, worked_on: bool) -> Serving:
-    """Judge the newest due time by *verdict*, that of its session; *worked_on*: a cycle of all tasks runs or waits."""
+    """Judge the newest due time by *verdict*, that of its session; *worked_on*: a cycle of all tasks runs or waits.
+
+    What the plan brings later than the schedule asks for it has a due time, and a deadline, of its own.
+    """
     due = ruler.schedule.latest_due(ruler.now)
-    deadline = ruler.deadline(due.due_at, due.trading_day)
-    if _is_served(verdict, due.due_at):
+    unserved = [one for one in verdict.data_sets if not _is_served(one, due.due_at)]
+    due_at = max([due.due_at, *(one.due_at for one in unserved)])
+    deadline = ruler.deadline(due_at, due.trading_day)
+    if not unserved and verdict.is_whole:
         service = Service.SUSPECT if verdict.state is SessionState.SUSPECT else Service.SERVED
-    elif (worked_on or ruler.now < due.due_at + OPENING_GRACE) and ruler.now <= deadline:
+    elif (worked_on or ruler.now < due_at + OPENING_GRACE) and ruler.now <= deadline:
         service = Service.UNDER_WAY
     else:
         service = Service.LATE
@@ -59,10 +64,9 @@ def serving(verdict: SessionVerdict, ruler: Ruler, *, worked_on: bool) -> Servin
     )
 
 
-def _is_served(verdict: SessionVerdict, due_at: dt.datetime) -> bool:
+def _is_served(one: DataSetVerdict, due_at: dt.datetime) -> bool:
     """Details have a phase of their own, a ticker a day of the month: being there is enough."""
-    asked = [one for one in verdict.data_sets if not one.later]
-    return verdict.is_whole and all(
-        one.state in WHOLE and (one.data_set == sets.DETAILS or (one.since is not None and one.since >= due_at))
-        for one in asked
-    )
+    if one.later:
+        return True
+    fresh = one.data_set == sets.DETAILS or (one.since is not None and one.since >= due_at)
+    return one.state in WHOLE and fresh

@@ -17,7 +17,7 @@ from consumer.postgres import cycles, dead_letters, session_conditions
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.verdict import words
 from consumer.verdict.gaps import is_behind
-from consumer.verdict.reading import Judged, judge_sessions
+from consumer.verdict.reading import Judged, judge_window, window
 from consumer.verdict.service import Serving
 from market.trading_calendar import NEW_YORK
 from producers import keys
@@ -91,7 +91,7 @@ class Monitor:
         """Judge the sessions as they stand now, and say what is under way."""
         now = self.now()
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            judged = await judge_sessions(connection, self.expectations, now=now)
+            judged = await judge_window(connection, self.expectations, now=now)
             session = await self._session(connection, judged)
             unended = await cycles.unended_cycles(connection)
             last = await cycles.last_ended(connection)
@@ -139,7 +139,8 @@ class Monitor:
 
 def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:
     """The sessions before *newest* that lack something, or are not what they should be by now."""
-    older = {day: one for day, one in judged.verdicts.items() if day < newest}
+    first = window(judged.ruler.expectations, judged.ruler.now)[0]
+    older = {day: one for day, one in judged.verdicts.items() if first <= day < newest}
     return {str(day): words.sentence(one) for day, one in older.items() if is_behind(one, judged.ruler)}
 
 

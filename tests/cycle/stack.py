@@ -31,7 +31,7 @@ from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis
 from consumer.tasks.part import Services, TaskOptions
 from consumer.verdict.options import expectations_of
-from consumer.verdict.reading import judge_sessions
+from consumer.verdict.reading import judge_sessions, judge_window
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.simulated_market.app import build_app
@@ -241,7 +241,9 @@ class Stack:
     async def judged(self, *days: dt.date) -> Judged:
         """The verdicts as the ledger and the clock have them now; of the window unless *days* are named."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            return await judge_sessions(connection, self.expectations, now=self.clock(), days=days or None)
+            if days:
+                return await judge_sessions(connection, self.expectations, now=self.clock(), days=days)
+            return await judge_window(connection, self.expectations, now=self.clock())
 
     async def verdict(self, day: dt.date = DAY) -> SessionVerdict:
         """The verdict on *day*."""
