@@ -135,8 +135,8 @@ def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
     expected = sum(one.symbols for one in listed)
     missing = sum(one.symbols for one in listed if one.asked_on is None or one.asked_on < oldest)
     state = SessionState.PARTIAL if missing else SessionState.FINAL
-    if missing == expected:
-        state = SessionState.MISSING
+    if missing == expected and (missing or not holdings.symbols):
+        state = SessionState.MISSING  # nobody was asked about, or nobody is known
     held = Held(expected=expected, loaded=expected - missing, missing=missing)
     return _verdict(sets.DETAILS, state, held, day, holdings, ruler)
 
