@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-import math
 import re
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -19,21 +18,35 @@ from consumer.massive.answers import Answer, read_page
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.errors import MassiveError
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
+from consumer.massive.reference_rows import (
+    newest_listing,
+    sound_closures,
+    sound_details,
+    sound_floats,
+    sound_splits,
+)
+from consumer.massive.sieve import Sieve
+from consumer.postgres.evidence import evidence_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = dt.date(2026, 7, 15)
+AHEAD = dt.date(2028, 1, 1)  # no date that is kept lies further than that
 SINCE, UNTIL = dt.date(2026, 6, 1), dt.date(2026, 7, 22)
 CLOSE_MS = int(dt.datetime(2026, 7, 15, 16, tzinfo=NEW_YORK).timestamp()) * 1000
 SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{0,19}")
 POISON = (
-    None, True, "", "NaN", "-1", [], {}, 0, -1, 1e308, 2**63, 2**70, -(2**64), 1e-320, "\x00ZZ", "é" * 40, [[[[]]]],
-    1e12, 9.0,
+    None, True, False, "", "NaN", "-1", [], {}, 0, -1, -7, 500, 3_000_000_000, 1e12, 9.0, 1e30, 1e308, 1e-320, 5e-324,
+    2**31 - 1, 2**31, 2**53, 2**63, 2**70, -(2**64), "\x00ZZ", "\ud800", "\U0001f600", "é" * 40, "x" * 3_000, [[[[]]]],
+    "0001-01-01", "1969-12-31", "2099-01-01", "9999-12-31", "2026-02-30", "2099-01-01T00:00:00Z", float("nan"),
+    float("inf"), float("-inf"),
 )  # fmt: skip
-RAW_POISON = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-0", b"01", b"1" * 400, b"[" * 600, b"\xff\xfe", b"\x00")
+RAW_POISON = (
+    b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-0", b"01", b"1" * 400, b"9" * 5_000, b"[" * 600, b"\xff\xfe",
+    b'"\xff"', b"\xed\xa0\x80", b"},{", b"1e-320", b"\x00",
+)  # fmt: skip
 
 
 def bar(symbol: str, **other: Any) -> dict[str, Any]:
@@ -58,11 +71,13 @@ def envelope(results: Any, **other: Any) -> dict[str, Any]:
     return body
 
 
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, Any] = {
     "daily": envelope([bar("AAPL"), bar("BACpB"), bar("BRK.A", o=7e5, h=7e5, l=7e5, c=7e5)]),
     "range": envelope([{"t": CLOSE_MS - 300_000 * n, "v": 10.0 + n} for n in range(6)][::-1], ticker="AAPL"),
     "tickers": envelope([
-        {"ticker": "AAPL", "name": "Apple", "market": "stocks", "active": True, "type": "CS", "composite_figi": "F1"},
+        {"ticker": "AAPL", "name": "Apple", "market": "stocks", "active": True, "type": "CS", "cik": "0000320193",
+         "composite_figi": "BBG000B9XRY4", "last_updated_utc": "2026-07-14T05:00:00Z", "primary_exchange": "XNAS",
+         "delisted_utc": "2026-07-01T04:00:00Z"},
         {"ticker": "BACpB", "name": "Bank", "market": "stocks", "active": True, "type": "PFD"},
     ]),
     "details": envelope({"ticker": "AAPL", "name": "Apple", "weighted_shares_outstanding": 16_334_371_000,
@@ -71,24 +86,38 @@ BODIES: dict[str, dict[str, Any]] = {
                          "free_float_percent": 99.1}]),
     "splits": envelope([{"id": "1", "ticker": "AAPL", "execution_date": "2026-07-10", "split_from": 1, "split_to": 4,
                          "adjustment_type": "forward_split"}]),
+    "closures": [{"date": "2026-11-26", "exchange": "NYSE", "name": "Thanksgiving", "status": "closed"},
+                 {"date": "2026-11-27", "exchange": "NYSE", "status": "early-close", "close": "2026-11-27T18:00:00Z"}],
 }  # fmt: skip
 
 
 def decode(kind: str, body: bytes) -> list[Any]:
     """What of *body* would be used. Raises MassiveError where all of it is refused."""
     answer = Answer(path=f"/{kind}", status=200, body=body)
-    if kind == "daily":
-        return sound_rows(read_page(answer, client._DAILY).rows, DAY)[0]
-    if kind == "range":
-        bars = gather_bars([read_page(answer, client._RANGE)], window_of("AAPL", DAY, DAY))
-        return list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
-    if kind == "tickers":
-        return newest_listing([read_page(answer, client._TICKERS)]).rows
-    if kind == "details":
-        return read_page(answer, client._DETAILS).rows
-    if kind == "floats":
-        return sound_floats([read_page(answer, client._FLOATS)])
-    return sound_splits([read_page(answer, client._SPLITS)], SINCE, UNTIL)
+    sieve = Sieve(DAY)
+    match kind:
+        case "daily":
+            page = read_page(answer, client._DAILY)
+            sieve.take(page.set_aside)
+            rows = sound_rows(page.rows, DAY, sieve)
+        case "range":
+            bars = gather_bars([read_page(answer, client._RANGE)], window_of("AAPL", DAY, DAY))
+            rows = list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
+            sieve.absorb(bars.rejected, bars.set_aside)
+        case "tickers":
+            rows = newest_listing([read_page(answer, client._TICKERS)], sieve).rows
+        case "details":
+            rows = sound_details(read_page(answer, client._DETAILS), sieve)
+        case "floats":
+            rows = sound_floats([read_page(answer, client._FLOATS)], sieve)
+        case "closures":
+            rows = sound_closures(read_page(answer, client._CLOSURES), sieve)
+        case _:
+            rows = sound_splits([read_page(answer, client._SPLITS)], SINCE, UNTIL, sieve)
+    for lost in sieve.set_aside:
+        json.loads(evidence_json(lost.evidence))  # what was set aside can be kept
+    assert sieve.rejected.total() == len(sieve.set_aside)
+    return rows
 
 
 def problem(kind: str, rows: list[Any]) -> str | None:
@@ -99,13 +128,44 @@ def problem(kind: str, rows: list[Any]) -> str | None:
     return None
 
 
+def _number(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _text(value: Any, pattern: str, longest: int) -> bool:
+    return value is None or (
+        isinstance(value, str) and len(value) <= longest and re.fullmatch(pattern, value, re.DOTALL) is not None
+    )
+
+
+# What a reader of the page would accept for a line of text; a half surrogate is no character.
+LINE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+
+
+def _identity(row: Any) -> str | None:
+    if SYMBOL.fullmatch(row.ticker) is None:
+        return "symbol"
+    if not all(_text(text, LINE, 500) for text in (row.name, row.type, row.primary_exchange, row.market, row.locale)):
+        return "text"
+    if not (_text(row.cik, "[0-9]+", 10) and _text(row.composite_figi, "[A-Za-z0-9]+", 12)):
+        return "number of the issuer"
+    gone = row.delisted_utc
+    return None if gone is None or dt.date(1792, 1, 1) <= dt.date.fromisoformat(gone[:10]) < AHEAD else "delisted"
+
+
 def _daily(row: Any) -> str | None:
     prices = (row.o, row.h, row.l, row.c)
     if SYMBOL.fullmatch(row.T) is None:
         return "symbol"
-    if not all(isinstance(price, float) and 0 < price <= 1e7 for price in prices) or row.h < row.l:
+    if not all(isinstance(price, float) and 1e-6 <= price <= 1e7 for price in prices):
         return "price"
-    if not (row.v >= 0 and math.isfinite(row.v)):
+    if not (row.l <= min(row.o, row.c) and max(row.o, row.c) <= row.h):
+        return "range"
+    if not (row.vw is None or row.l <= row.vw <= row.h):
+        return "mean price"
+    if not (row.n is None or (isinstance(row.n, int) and 0 <= row.n <= 1_000_000_000)):
+        return "trades"
+    if not (row.v == 0 or 1e-6 <= row.v <= 1e12):
         return "volume"
     return None if dt.datetime.fromtimestamp(row.t / 1000, NEW_YORK).date() == DAY else "day"
 
@@ -114,37 +174,51 @@ def _range(row: tuple[int, float]) -> str | None:
     at = dt.datetime.fromtimestamp(row[0] / 1000, NEW_YORK)
     if at.date() != DAY or not 4 <= at.hour < 20:
         return "day"
-    return None if row[1] >= 0 and math.isfinite(row[1]) else "volume"
-
-
-def _ticker(row: Any) -> str | None:
-    texts = [row.name, row.type, row.composite_figi, row.cik, row.primary_exchange]
-    if any(text is not None and "\x00" in text for text in texts):
-        return "NUL"  # PostgreSQL stores none
-    return None if SYMBOL.fullmatch(row.ticker) else "symbol"
+    return None if row[1] == 0 or 1e-6 <= row[1] <= 1e12 else "volume"
 
 
 def _details(row: Any) -> str | None:
-    return None if isinstance(row.ticker, str) and "\x00" not in (row.name or "") else "text"
+    shares = (row.weighted_shares_outstanding, row.share_class_shares_outstanding)
+    if not all(count is None or _number(count, 1, 1e13) for count in shares):
+        return "shares"
+    if not (_text(row.sic_code, "[0-9]+", 4) and _text(row.sic_description, LINE, 500)):
+        return "industry"
+    if not (row.list_date is None or dt.date(1792, 5, 17) <= row.list_date < AHEAD):
+        return "list date"
+    return _identity(row)
 
 
 def _float(row: Any) -> str | None:
-    return (
-        None
-        if SYMBOL.fullmatch(row.ticker) and (row.free_float is None or isinstance(row.free_float, int))
-        else "float"
-    )
+    if SYMBOL.fullmatch(row.ticker) is None:
+        return "symbol"
+    if not (row.free_float is None or (isinstance(row.free_float, int) and 0 <= row.free_float <= 10**13)):
+        return "float"
+    if not (row.free_float_percent is None or _number(row.free_float_percent, 0, 100)):
+        return "percent"
+    return None if row.effective_date is None or dt.date(1970, 1, 1) <= row.effective_date < AHEAD else "date"
 
 
 def _split(row: Any) -> str | None:
     if SYMBOL.fullmatch(row.ticker) is None or not SINCE <= row.execution_date <= UNTIL:
         return "symbol or day"
-    ratio = row.split_from / row.split_to if row.split_to else math.nan
-    return None if row.split_from > 0 and row.split_to > 0 and math.isfinite(ratio) and ratio > 0 else "ratio"
+    if not (_number(row.split_from, 1e-6, 1e6) and _number(row.split_to, 1e-6, 1e6)):
+        return "shares"
+    if not _text(row.adjustment_type, LINE, 50):
+        return "kind"
+    return None if 1e-6 <= row.split_from / row.split_to <= 1e6 else "ratio"
+
+
+def _closure(row: Any) -> str | None:
+    if not dt.date(2000, 1, 1) <= row.date < dt.date(2031, 1, 1):
+        return "date"
+    if row.close is not None and (row.close.tzinfo is None or not 2000 <= row.close.year < 2031):
+        return "close"
+    return None if _text(row.exchange, LINE, 50) and _text(row.status, LINE, 50) else "text"
 
 
 JUDGES: dict[str, Callable[[Any], str | None]] = {
-    "daily": _daily, "range": _range, "tickers": _ticker, "details": _details, "floats": _float, "splits": _split,
+    "daily": _daily, "range": _range, "tickers": _identity, "details": _details, "floats": _float, "splits": _split,
+    "closures": _closure,
 }  # fmt: skip
 
 
@@ -218,7 +292,7 @@ def run(bodies: int, seed: int) -> dict[str, int]:
             counts["refused"] += 1
             continue
         except Exception as error:
-            raise AssertionError(f"{kind}: {type(error).__name__}: {error} on {body[:2000]!r}") from error
+            raise AssertionError(f"{kind}: {type(error).__name__}: {error} on {body[:300]!r}…") from error
         if (wrong := problem(kind, rows)) is not None:
             raise AssertionError(f"{kind}: wrong row, {wrong} from {body[:2000]!r}")
         counts["answers"] += 1

@@ -40,7 +40,8 @@ def test_noise_is_refused_or_sound(kind: str, body: bytes) -> None:
 
 @given(KINDS, JSON)
 def test_any_json_in_place_of_the_results_is_refused_or_sound(kind: str, results: object) -> None:
-    body = json.dumps({**BODIES[kind], "results": results}).encode("utf-8", "surrogatepass")
+    answer = results if kind == "closures" else {**BODIES[kind], "results": results}
+    body = json.dumps(answer).encode("utf-8", "surrogatepass")
     assert problem(kind, usable(kind, body)) is None
 
 
