@@ -60,8 +60,8 @@ FLOAT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=100)
 SPLIT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=400)
 CLOSURE_DATE: Final = Day(first=dt.date(2000, 1, 1), days_ahead=1_500)
 CLOSURE_TIME: Final = Instant(first=dt.date(2000, 1, 1), days_ahead=1_500)
-DELISTED_AT: Final = Instant(first=dt.date(1792, 5, 17), days_ahead=400)
-UPDATED_AT: Final = Instant(first=dt.date(1970, 1, 1), days_ahead=7)
+DELISTED_AT: Final = Instant(first=dt.date(1792, 5, 17), days_ahead=400, or_day=True)
+UPDATED_AT: Final = Instant(first=dt.date(1970, 1, 1), days_ahead=7, or_day=True)
 
 # What is computed here. Prices and ranges on the basis of later splits reach further than traded ones.
 ADJUSTED_PRICE: Final = Number(unit="USD", least=1e-9, most=1e10)

@@ -37,10 +37,11 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instant(msgspec.Struct, frozen=True, kw_only=True):
-    """An RFC 3339 instant, or its date alone, in the same limits as a Day."""
+    """An RFC 3339 instant, with *or_day* also its date alone, in the same limits as a Day."""
 
     first: dt.date
     days_ahead: int
+    or_day: bool = False
 
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,5 +104,7 @@ def _is_between(bound: Day | Instant, day: dt.date, asked_on: dt.date) -> bool:
 
 
 def _is_instant_between(bound: Instant, value: str | dt.datetime, asked_on: dt.date) -> bool:
+    if isinstance(value, str) and len(value) <= len("2025-11-11") and not bound.or_day:
+        return False
     at = instant_of(value) if isinstance(value, str) else value
     return at is not None and _is_between(bound, at.date(), asked_on)

@@ -87,7 +87,7 @@ def _storable(value: Any, depth: int = 4) -> Any:
         case float() if not math.isfinite(value):
             return str(value)
         case int() if abs(value) > 2**63:
-            return float(value) if abs(value) < 2**1000 else str(type(value))
+            return float(value) if abs(value) < 2**1000 else "a number without end"
         case str() if len(value) > _LONGEST_TEXT:
             return f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
         case dict() | list() if depth == 0:

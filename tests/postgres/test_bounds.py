@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
+from consumer.postgres import migrate as module
+from consumer.postgres.migrate import migrate, migrations
+from consumer.postgres.pool import open_pool
 from market.bounded_fields import COLUMNS, ENDPOINTS
 from tests.postgres.bounds_as_sql import check_sql
 
@@ -123,3 +128,54 @@ async def test_what_cannot_be_true_cannot_be_written_by_hand_either(
     await pool.execute("INSERT INTO market_data_daily VALUES ('2025-11-11', 'A', 10, 12, 9, 11, 5, 10, 3, 1)")
     with pytest.raises(asyncpg.CheckViolationError, match=constraint):
         await pool.execute(f"UPDATE market_data_daily SET {statement}")
+
+
+OLD = """
+    INSERT INTO market_data_daily VALUES
+        ('2025-11-11', 'GOOD', 10, 12, 9, 11, 5, 10, 3, 41), ('2025-11-11', 'MEAN', 10, 12, 9, 11, 5, 'NaN', 3, 41),
+        ('2025-11-11', 'OUT', 10, 12, 9, 11, 5, 13, 3, 41), ('2025-11-11', 'COUNT', 10, 12, 9, 11, 5, 10, -7, 41),
+        ('2025-11-11', 'RANGE', 10, 12, 9, 13, 5, 10, 3, 41), ('2025-11-11', 'VOLUME', 10, 12, 9, 11, 1e308, 10, 3, 41),
+        ('2025-11-11', 'PRICE', 10, 'Infinity', 9, 11, 5, 10, 3, 41);
+    INSERT INTO ticker_metadata (symbol, company_name, market_cap, shares_outstanding, float_percent, list_date,
+                                 created_at, updated_at) VALUES
+        ('GOOD', 'Good Inc.', 5e9, 1e6, 50, '1980-12-12', now(), now()),
+        ('BAD', repeat('x', 1000000), 'Infinity', 1e308, 500, '9999-12-31', now(), now());
+    INSERT INTO ticker_atr VALUES ('2025-11-11', 'GOOD', 1, 2, 30, 42), ('2025-11-11', 'BAD', 'NaN', 2, 30, 42);
+    INSERT INTO stock_split (symbol, execution_day, split_from, split_to, kind, load_id) VALUES
+        ('GOOD', '2025-11-11', 1, 4, 'split', 43), ('BAD', '2025-11-11', 1, 1e300, 'split', 43);
+    INSERT INTO volume_slots_daily VALUES
+        ('2025-11-11', 'GOOD', 'traded', array_fill(5::float8, ARRAY[192]), now(), 44),
+        ('2025-11-11', 'BAD', 'traded', array_fill('NaN'::float8, ARRAY[192]), now(), 44);
+"""
+
+
+async def test_what_an_old_database_holds_beyond_the_bounds_is_set_aside_and_the_rest_stays(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrations()
+    async with await open_pool(postgres_dsn, lease=dt.timedelta(seconds=10), size=2) as old:
+        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0007"])
+        await migrate(old)
+        await old.execute(OLD)
+        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0008"])
+        assert await migrate(old) == ["0007_bounds.sql"]
+        bars = await old.fetch("SELECT symbol, vwap, trades_count FROM market_data_daily ORDER BY 1")
+        assert [tuple(row) for row in bars] == [
+            ("COUNT", 10, None), ("GOOD", 10, 3), ("MEAN", None, 3), ("OUT", None, 3),
+        ]  # fmt: skip
+        details = await old.fetch(
+            "SELECT symbol, company_name, market_cap, shares_outstanding, float_percent, list_date "
+            "FROM ticker_metadata ORDER BY 1 DESC"
+        )
+        assert tuple(details[0]) == ("GOOD", "Good Inc.", 5e9, 1e6, 50, dt.date(1980, 12, 12))
+        assert tuple(details[1]) == ("BAD", None, None, None, None, None)
+        for table in ("ticker_atr", "stock_split", "volume_slots_daily"):
+            assert await old.fetchval(f"SELECT array_agg(symbol) FROM {table}") == ["GOOD"]
+        kept = await old.fetch("SELECT symbol, field, load_id, evidence FROM set_aside WHERE data_set = 'daily_bars'")
+        assert {(row["symbol"], row["field"], row["load_id"]) for row in kept} == {
+            ("MEAN", "vw", 41), ("OUT", "vw", 41), ("COUNT", "n", 41), ("RANGE", None, 41), ("VOLUME", None, 41),
+            ("PRICE", None, 41),
+        }  # fmt: skip
+        assert {json.loads(row["evidence"]).get("high") for row in kept if row["symbol"] == "PRICE"} == {"Infinity"}
+        others = await old.fetch("SELECT data_set, symbol, field FROM set_aside WHERE data_set <> 'daily_bars'")
+        assert len(others) == 5 + 3
