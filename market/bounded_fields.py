@@ -49,7 +49,7 @@ MIC: Final = Text(longest=20, pattern=r"[A-Za-z0-9._-]+")
 CIK: Final = Text(longest=10, pattern=r"[0-9]+")
 FIGI: Final = Text(longest=12, pattern=r"[A-Za-z0-9]+")
 SIC: Final = Text(longest=4, pattern=r"[0-9]+")
-REQUEST_ID: Final = Text(longest=200, pattern=r"[!-~]+")
+REQUEST_ID: Final = Text(longest=200, pattern=PRINTABLE)
 URL: Final = Text(longest=8_000, pattern=r"[!-~]+")
 NEXT_URL: Final = Text(longest=8_000, pattern=r"[!-~]*")  # an empty one says that there is no next page
 FLAG: Final = Flag()

@@ -81,6 +81,11 @@ def evidence_json(evidence: object) -> str:
     return text if len(text) <= _LONGEST_EVIDENCE else json.dumps(f"{text[:_LONGEST_EVIDENCE]}…")
 
 
+def _readable(text: str) -> str:
+    """With what PostgreSQL takes out of no JSON, NUL and halves of surrogate pairs, written as escapes."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def _storable(value: Any, depth: int = 4) -> Any:
     """The value as JSON can say it: no number without an end, no text without end, no depth without end."""
     match value:
@@ -89,7 +94,9 @@ def _storable(value: Any, depth: int = 4) -> Any:
         case int() if abs(value) > 2**63:
             return float(value) if abs(value) < 2**1000 else "a number without end"
         case str() if len(value) > _LONGEST_TEXT:
-            return f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
+            return f"{_readable(value[:_LONGEST_TEXT])}… ({len(value)} characters)"
+        case str():
+            return _readable(value)
         case dict() | list() if depth == 0:
             return "…"
         case dict():

@@ -1,7 +1,4 @@
-"""Mangles answers of the vendor, decodes what comes out, and judges every row that survives by rules of its own.
-
-The judge shares nothing with the decoders: a row is sound when a person who knows the market would call it so.
-"""
+"""Mangles answers of the vendor, decodes what comes out, and has every row that survives judged (judges.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import json
 import re
 from random import Random
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from consumer.massive import client
 from consumer.massive.answers import Answer, read_page
@@ -27,16 +23,12 @@ from consumer.massive.reference_rows import (
 )
 from consumer.massive.sieve import Sieve
 from consumer.postgres.evidence import evidence_json
+from tests.massive.judges import DAY, NEW_YORK, SINCE, UNTIL, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-NEW_YORK = ZoneInfo("America/New_York")
-DAY = dt.date(2026, 7, 15)
-AHEAD = dt.date(2028, 1, 1)  # no date that is kept lies further than that
-SINCE, UNTIL = dt.date(2026, 6, 1), dt.date(2026, 7, 22)
 CLOSE_MS = int(dt.datetime(2026, 7, 15, 16, tzinfo=NEW_YORK).timestamp()) * 1000
-SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{0,19}")
 POISON = (
     None, True, False, "", "NaN", "-1", [], {}, 0, -1, -7, 500, 3_000_000_000, 1e12, 9.0, 1e30, 1e308, 1e-320, 5e-324,
     2**31 - 1, 2**31, 2**53, 2**63, 2**70, -(2**64), "\x00ZZ", "\ud800", "\U0001f600", "é" * 40, "x" * 3_000, [[[[]]]],
@@ -118,108 +110,6 @@ def decode(kind: str, body: bytes) -> list[Any]:
         json.loads(evidence_json(lost.evidence))  # what was set aside can be kept
     assert sieve.rejected.total() == len(sieve.set_aside)
     return rows
-
-
-def problem(kind: str, rows: list[Any]) -> str | None:
-    """Why one of *rows* must not be used; None where all are sound."""
-    for row in rows:
-        if (flaw := JUDGES[kind](row)) is not None:
-            return f"{flaw}: {row!r}"
-    return None
-
-
-def _number(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
-
-
-def _text(value: Any, pattern: str, longest: int) -> bool:
-    return value is None or (
-        isinstance(value, str) and len(value) <= longest and re.fullmatch(pattern, value, re.DOTALL) is not None
-    )
-
-
-# What a reader of the page would accept for a line of text; a half surrogate is no character.
-LINE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
-
-
-def _identity(row: Any) -> str | None:
-    if SYMBOL.fullmatch(row.ticker) is None:
-        return "symbol"
-    if not all(_text(text, LINE, 500) for text in (row.name, row.type, row.primary_exchange, row.market, row.locale)):
-        return "text"
-    if not (_text(row.cik, "[0-9]+", 10) and _text(row.composite_figi, "[A-Za-z0-9]+", 12)):
-        return "number of the issuer"
-    gone = row.delisted_utc
-    return None if gone is None or dt.date(1792, 1, 1) <= dt.date.fromisoformat(gone[:10]) < AHEAD else "delisted"
-
-
-def _daily(row: Any) -> str | None:
-    prices = (row.o, row.h, row.l, row.c)
-    if SYMBOL.fullmatch(row.T) is None:
-        return "symbol"
-    if not all(isinstance(price, float) and 1e-6 <= price <= 1e7 for price in prices):
-        return "price"
-    if not (row.l <= min(row.o, row.c) and max(row.o, row.c) <= row.h):
-        return "range"
-    if not (row.vw is None or row.l <= row.vw <= row.h):
-        return "mean price"
-    if not (row.n is None or (isinstance(row.n, int) and 0 <= row.n <= 1_000_000_000)):
-        return "trades"
-    if not (row.v == 0 or 1e-6 <= row.v <= 1e12):
-        return "volume"
-    return None if dt.datetime.fromtimestamp(row.t / 1000, NEW_YORK).date() == DAY else "day"
-
-
-def _range(row: tuple[int, float]) -> str | None:
-    at = dt.datetime.fromtimestamp(row[0] / 1000, NEW_YORK)
-    if at.date() != DAY or not 4 <= at.hour < 20:
-        return "day"
-    return None if row[1] == 0 or 1e-6 <= row[1] <= 1e12 else "volume"
-
-
-def _details(row: Any) -> str | None:
-    shares = (row.weighted_shares_outstanding, row.share_class_shares_outstanding)
-    if not all(count is None or _number(count, 1, 1e13) for count in shares):
-        return "shares"
-    if not (_text(row.sic_code, "[0-9]+", 4) and _text(row.sic_description, LINE, 500)):
-        return "industry"
-    if not (row.list_date is None or dt.date(1792, 5, 17) <= row.list_date < AHEAD):
-        return "list date"
-    return _identity(row)
-
-
-def _float(row: Any) -> str | None:
-    if SYMBOL.fullmatch(row.ticker) is None:
-        return "symbol"
-    if not (row.free_float is None or (isinstance(row.free_float, int) and 0 <= row.free_float <= 10**13)):
-        return "float"
-    if not (row.free_float_percent is None or _number(row.free_float_percent, 0, 100)):
-        return "percent"
-    return None if row.effective_date is None or dt.date(1970, 1, 1) <= row.effective_date < AHEAD else "date"
-
-
-def _split(row: Any) -> str | None:
-    if SYMBOL.fullmatch(row.ticker) is None or not SINCE <= row.execution_date <= UNTIL:
-        return "symbol or day"
-    if not (_number(row.split_from, 1e-6, 1e6) and _number(row.split_to, 1e-6, 1e6)):
-        return "shares"
-    if not _text(row.adjustment_type, LINE, 50):
-        return "kind"
-    return None if 1e-6 <= row.split_from / row.split_to <= 1e6 else "ratio"
-
-
-def _closure(row: Any) -> str | None:
-    if not dt.date(2000, 1, 1) <= row.date < dt.date(2031, 1, 1):
-        return "date"
-    if row.close is not None and (row.close.tzinfo is None or not 2000 <= row.close.year < 2031):
-        return "close"
-    return None if _text(row.exchange, LINE, 50) and _text(row.status, LINE, 50) else "text"
-
-
-JUDGES: dict[str, Callable[[Any], str | None]] = {
-    "daily": _daily, "range": _range, "tickers": _identity, "details": _details, "floats": _float, "splits": _split,
-    "closures": _closure,
-}  # fmt: skip
 
 
 def mangled(random: Random) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.massive.errors import MassiveError
-from tests.massive.mangling import BODIES, decode, problem, run
+from tests.massive.judges import problem
+from tests.massive.mangling import BODIES, decode, run
 
 KINDS = st.sampled_from(sorted(BODIES))
 JSON = st.recursive(

@@ -47,9 +47,9 @@ ALTER TABLE market_data_daily
     ADD CONSTRAINT range_of_the_day CHECK (open BETWEEN low AND high AND close BETWEEN low AND high),
     ADD CONSTRAINT range_of_the_mean CHECK (vwap BETWEEN low AND high);
 
-UPDATE data_load SET request_id = NULL WHERE NOT (length(request_id) <= 200 AND request_id ~ '^(?:[!-~]+)$');
+UPDATE data_load SET request_id = NULL WHERE NOT (length(request_id) <= 200 AND request_id ~ '^(?:[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+)$');
 ALTER TABLE data_load
-    ADD CONSTRAINT bounds_request_id CHECK (length(request_id) <= 200 AND request_id ~ '^(?:[!-~]+)$');
+    ADD CONSTRAINT bounds_request_id CHECK (length(request_id) <= 200 AND request_id ~ '^(?:[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+)$');
 
 -- The other tables: a text by its longest length and pattern, anything else by a condition. What stands outside goes into
 -- set_aside; where the column may be null the field is emptied, else the row goes.
