@@ -7,7 +7,6 @@ another day is a `BadAnswer` as a whole, since the vendor replaces published fil
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -79,7 +78,7 @@ def read_day_bars(path: Path, day: dt.date) -> GroupedDaily:
     return GroupedDaily(day=day, rows=rows, rejected=+sieve.rejected, set_aside=tuple(sieve.set_aside))
 
 
-def _rows_of(path: Path, encoding: Literal["utf8", "utf8-lossy"]) -> pl.LazyFrame:
+def _rows_of(path: Path) -> pl.LazyFrame:
     """The file's rows by column name; what is no number is null."""
     return pl.scan_csv(
         path,
@@ -94,7 +93,8 @@ def _rows_of(path: Path, encoding: Literal["utf8", "utf8-lossy"]) -> pl.LazyFram
         # The vendor quotes nothing; one stray quotation mark would swallow the rows up to the next.
         quote_char=None,
         truncate_ragged_lines=True,
-        encoding=encoding,
+        # A byte that is no text costs its row; strictly read, in any column of text it costs the file.
+        encoding="utf8-lossy",
         glob=False,
     )
 
@@ -124,22 +124,14 @@ def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
 
 
 def _collected(path: Path, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
-    """The answer of *query* on the file's rows. Where a byte is no text, a mark stands for it: it costs its row."""
+    """The answer of *query* on the file's rows."""
     try:
-        try:
-            return _answer(query(_rows_of(path, "utf8")))
-        except pl.exceptions.ComputeError as error:
-            if "utf" not in str(error).lower():
-                raise
-            return _answer(query(_rows_of(path, "utf8-lossy")))
+        rows = query(_rows_of(path)).with_columns(pl.col("ticker").cast(pl.String))
+        return rows.collect(engine="streaming")
     except FileNotFoundError as error:
         raise NotYetPublished(f"There is no flat file {path.name} in {path.parent} yet") from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadAnswer(f"The flat file {path.name} cannot be read: {str(error)[:200]}") from error
-
-
-def _answer(query: pl.LazyFrame) -> pl.DataFrame:
-    return query.with_columns(pl.col("ticker").cast(pl.String)).collect(engine="streaming")
 
 
 def _row_count(sums: pl.DataFrame) -> int:

@@ -187,10 +187,10 @@ HEADER = b"ticker,volume,open,close,high,low,window_start,transactions"
 TEN = int(dt.datetime(2025, 11, 11, 15, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
 
 
-def put_minutes(folder: Path, *rows: bytes) -> None:
+def put_minutes(folder: Path, *rows: bytes, header: bytes = HEADER) -> None:
     path = flat_file_path(folder, FlatFileKind.MINUTE, DAY)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(b"\n".join([HEADER, *rows, b""])))
+    path.write_bytes(gzip.compress(b"\n".join([header, *rows, b""])))
 
 
 def minute(symbol: bytes, volume: bytes = b"5", start: bytes = b"%d" % TEN) -> bytes:
@@ -215,6 +215,16 @@ async def test_a_spoiled_row_of_the_minute_file_costs_that_row(desk: Desk, tmp_p
     assert sum((await desk.pool.fetchval("SELECT rejected FROM data_load")).values()) == 1
     assert await desk.pool.fetchval("SELECT count(*) FROM set_aside WHERE data_set = 'volume_slots'") == 1
     assert len(report.warnings) == 1
+
+
+async def test_a_byte_that_is_no_text_in_a_column_that_the_vendor_adds_costs_nothing(
+    desk: Desk, tmp_path: Path
+) -> None:
+    put_minutes(tmp_path, minute(b"AAPL") + b",x", minute(b"MSFT", b"7") + b",\xff", header=HEADER + b",note")
+    desk.flat_files = LocalFolder(tmp_path)
+    await desk.run(load_flat_file, SESSION)
+    slots = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM volume_slots_daily")
+    assert {row["symbol"]: row["ten"] for row in slots} == {"AAPL": 5.0, "MSFT": 7.0}
 
 
 async def test_minutes_that_can_be_and_a_slot_that_cannot_cost_the_slot(desk: Desk, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.massive.answers import Answer, read_page
-from consumer.massive.envelope import Envelope, PageReader, Undecodable, reader_of_one
+from consumer.massive.envelope import BareReader, Envelope, PageReader, Undecodable, reader_of_one
 from consumer.massive.errors import MassiveError
 from consumer.massive.reference_rows import newest_listing
-from consumer.massive.rows import DailyRow, Flaw, RangeRow, TickerDetails, TickerRow
+from consumer.massive.rows import ClosureRow, DailyRow, Flaw, RangeRow, TickerDetails, TickerRow
 from consumer.massive.sieve import Sieve
 from consumer.postgres.evidence import evidence_json
 
@@ -120,6 +120,14 @@ def test_a_body_that_was_cut_is_no_answer_though_its_rows_are_sound() -> None:
     for cut in range(1, len(body)):
         with pytest.raises(Undecodable):
             DAILY.read(body[:cut])
+
+
+def test_an_array_without_an_envelope_that_was_cut_is_no_answer() -> None:
+    body = b'[{"date":"2025-11-28","status":"early-close"},{"date":"2025-12-25","status":"closed"}]'
+    assert len(BareReader(ClosureRow).read(body).rows) == 2
+    for cut in range(1, len(body)):
+        with pytest.raises(Undecodable):
+            BareReader(ClosureRow).read(body[:cut])
 
 
 def test_a_page_does_not_end_the_list_because_its_next_url_cannot_be_read() -> None:
