@@ -106,11 +106,11 @@ class MassiveClient:
         sieve = Sieve(day)
         sieve.take(page.set_aside)
         rows = sound_rows(page.rows, day, sieve)
-        if not rows and sieve.rejected.total():
+        came = len(page.rows) + page.undecodable
+        if came and not rows:
             # Not one bar of that day is no empty day: it is another day's bars, or garbage.
             raise BadAnswer(
-                f"Not one of {len(page.rows) + page.undecodable} rows is a bar of {day.isoformat()}",
-                request_id=page.envelope.request_id,
+                f"Not one of {came} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
             )
         return GroupedDaily(
             day=day, rows=rows, request_id=page.envelope.request_id, rejected=dict(sieve.rejected),

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
+from tests.extremes.wire import Wire
 from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
 from tests.tasks.conftest import cache, desk  # noqa: F401  (fixtures)
 
@@ -18,25 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.tasks.conftest import Desk
-
-
-class Wire:
-    """What the vendor says, by path; an unknown path is an unknown ticker."""
-
-    def __init__(self, part_desk: Desk) -> None:
-        self.desk = part_desk
-        self.says: dict[str, bytes] = {}
-        self.by_query: tuple[str, dict[str, bytes]] | None = None
-
-    async def answer(self, request: web.Request) -> web.Response:
-        body = self.says.get(request.path)
-        if self.by_query is not None:
-            body = self.by_query[1][request.query[self.by_query[0]]]
-        if "cursor" in request.query or "ticker.gt" in request.query:
-            body = b'{"status":"OK","results":[]}'
-        if body is None:
-            return web.json_response({"status": "NOT_FOUND"}, status=404)
-        return web.Response(body=body, content_type="application/json")
 
 
 @pytest.fixture

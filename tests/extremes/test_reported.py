@@ -19,14 +19,14 @@ from consumer.tasks.metadata_enrich import load_details, load_universe
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.redis_sync import sync_cache
 from consumer.tasks.slot_files import load_flat_file
-from tests.extremes.test_every_extreme import GROUPED, LISTING, envelope, list_sound
 from tests.extremes.values import Case, Extreme
+from tests.extremes.wire import GROUPED, LISTING, envelope, list_sound
 from tests.tasks.conftest import DAY, NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.extremes.conftest import Wire
+    from tests.extremes.wire import Wire
     from tests.tasks.conftest import Desk
 
 SESSION = {"session": str(DAY)}
