@@ -132,7 +132,8 @@ async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
                coalesce((c.detail->>'restated')::bigint, 0) AS restated,
                coalesce((c.detail->>'accepted_short')::boolean, false) AS accepted_short,
                l.source, l.request_id, l.fence, l.cycle_id,
-               (SELECT coalesce(sum(value::bigint), 0)::bigint FROM jsonb_each_text(l.rejected)) AS set_aside
+               (SELECT coalesce(sum(value::bigint), 0)::bigint FROM jsonb_each_text(l.rejected)
+                WHERE NOT starts_with(key, 'field ')) AS set_aside
         FROM coverage AS c LEFT JOIN data_load AS l USING (load_id) WHERE c.data_set = $1
         """,
         wanted.bars,

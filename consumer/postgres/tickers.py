@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres import identity
+from market.bounds import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,13 +119,13 @@ async def _mark_delisted(connection: Connection, delisted: Sequence[TickerRow]) 
     """An inactive symbol that the vendor lists as gone, with the same identity, is delisted."""
     await connection.execute(
         """
-        UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at::timestamptz
-        FROM unnest($1::text[], $2::text[], $3::text[]) AS d (symbol, figi, at)
+        UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS d (symbol, figi, at)
         WHERE u.symbol = d.symbol AND NOT u.is_active AND u.state = 'unlisted'
           AND coalesce(d.figi = u.listed_figi, true)
         """,
         [row.ticker for row in delisted], [row.composite_figi for row in delisted],
-        [row.delisted_utc for row in delisted],
+        [None if row.delisted_utc is None else instant_of(row.delisted_utc) for row in delisted],
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import capabilities, coverage, details, ledger, tickers
+from consumer.postgres import capabilities, coverage, details, evidence, ledger, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
@@ -17,6 +17,7 @@ from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
+    from consumer.massive.sieve import Sieve
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
@@ -29,7 +30,8 @@ SMALLEST_SHARE = 0.8
 async def load_universe(ctx: PartContext) -> Write:
     """Read the listing of active tickers to its end and bring the universe to it."""
     fetched_at = ctx.services.now()
-    listing = await ctx.services.massive.list_tickers(active=True)
+    sieve = ctx.sieve()
+    listing = await ctx.services.massive.list_tickers(active=True, sieve=sieve)
     listed = [row for row in listing.rows if row.active is not False]
     tests = [row.ticker for row in listed if is_test_issue(row.ticker)]
     over_the_counter = [row.ticker for row in listed if row.market == "otc" and row.ticker not in tests]
@@ -37,16 +39,16 @@ async def load_universe(ctx: PartContext) -> Write:
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
-    delisted = await _delisted(ctx, [row.ticker for row in rows])
+    delisted = await _delisted(ctx, [row.ticker for row in rows], sieve)
     next_session = ctx.services.calendar.next_trading_day
-    rejected = {flaw.value: count for flaw, count in listing.rejected.items()}
 
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
-            rejected=rejected,
+            rejected=sieve.rejected,
         )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, ctx.day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
             connection, rows, day=ctx.day, now=fetched_at, delisted=delisted, next_session=next_session
         )
@@ -62,7 +64,7 @@ async def load_universe(ctx: PartContext) -> Write:
             connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
             detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
         )  # fmt: skip
-        return ledger.PartReport(rows=change.active, warnings=(*rejected_warnings("universe", rejected), *told))
+        return ledger.PartReport(rows=change.active, warnings=(*rejected_warnings("universe", sieve.rejected), *told))
 
     return write
 
@@ -73,12 +75,12 @@ async def _refuse_a_shrunken(connection: Connection | Pool, listed: int) -> None
         raise BadAnswer(f"the listing has {listed} active tickers where {active} are known: nothing changed")
 
 
-async def _delisted(ctx: PartContext, listed: list[str]) -> list[TickerRow]:
+async def _delisted(ctx: PartContext, listed: list[str], sieve: Sieve) -> list[TickerRow]:
     """What has left the market, asked for only when a symbol vanished: so that it says why."""
     if not await tickers.vanished(ctx.services.pool, listed):
         return []
     try:
-        return await ctx.services.massive.recently_delisted()
+        return await ctx.services.massive.recently_delisted(sieve=sieve)
     except NotEntitled:
         return []
 
@@ -86,17 +88,20 @@ async def _delisted(ctx: PartContext, listed: list[str]) -> list[TickerRow]:
 async def load_floats(ctx: PartContext) -> Write:
     """Read all floats in bulk. A plan without them is a fact to learn, and to name once, not a failure."""
     fetched_at = ctx.services.now()
+    sieve = ctx.sieve()
     rows: list[FloatRow] = []
     refusal: NotEntitled | None = None
     try:
-        rows = await ctx.services.massive.list_floats()
+        rows = await ctx.services.massive.list_floats(sieve=sieve)
     except NotEntitled as error:
         refusal = error
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
-        )
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.FLOATS, ctx.day, sieve.set_aside, load_id=load_id)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
@@ -107,7 +112,7 @@ async def load_floats(ctx: PartContext) -> Write:
             await capabilities.note_given(connection, FLOATS, evidence=f"{len(rows)} floats", now=fetched_at)
         elif await capabilities.note_refused(connection, FLOATS, evidence=str(refusal), now=fetched_at):
             warnings = (f"floats: not part of the plan behind this key ({refusal})",)
-        return ledger.PartReport(rows=stored, warnings=warnings)
+        return ledger.PartReport(rows=stored, warnings=(*warnings, *rejected_warnings("floats", sieve.rejected)))
 
     return write
 
@@ -152,8 +157,9 @@ async def load_details(ctx: PartContext) -> Write:
     """Fetch the details of a batch; "not found" is remembered with its date, other failures leave the symbol due."""
     wanted = await due_details(ctx, ctx.payload["symbols"])
     fetched_at = ctx.services.now()
+    sieve = ctx.sieve()
     outcomes = await bounded_gather(
-        [ctx.services.massive.ticker_details(symbol) for symbol in wanted],
+        [ctx.services.massive.ticker_details(symbol, sieve=sieve) for symbol in wanted],
         at_once=ctx.services.options.requests_at_once,
     )
     found: list[TickerDetails] = []
@@ -172,12 +178,17 @@ async def load_details(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
-        )
+            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found),
+            rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.DETAILS, ctx.day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
         )
-        return ledger.PartReport(rows=len(found), unfinished=failures[0] if failures else None)
+        return ledger.PartReport(
+            rows=len(found), warnings=rejected_warnings("details", sieve.rejected),
+            unfinished=failures[0] if failures else None,
+        )  # fmt: skip
 
     return write

@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from consumer.massive.daily_rows import as_listed
 from consumer.massive.errors import BadAnswer
 from consumer.postgres import bars, coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
 from market.atr import latest_atr
+from market.bounded_fields import RANGE, RANGE_PERCENT
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.splits import Split, price_factors
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
-    from consumer.massive.rows import DailyRow, GroupedDaily
+    from consumer.massive.rows import DailyRow, GroupedDaily, SetAside
     from consumer.postgres.bars import BarHistory
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
@@ -47,9 +51,10 @@ async def load_session_bars(ctx: PartContext) -> Write:
     if not any(not is_test_issue(row.T) for row in answer.rows):
         raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
     spellings = listed_spellings(await ctx.services.pool.fetchval(_LISTED))
-    rows = _as_listed([row for row in answer.rows if not is_test_issue(row.T)], spellings)
+    sieve = ctx.sieve()
+    sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
+    rows = as_listed([row for row in answer.rows if not is_test_issue(row.T)], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
-    rejected = {flaw.value: count for flaw, count in answer.rejected.items()}
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -62,17 +67,17 @@ async def load_session_bars(ctx: PartContext) -> Write:
             )
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
-            request_id=answer.request_id, rejected=rejected,
+            request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
         restated = await _restated(connection, ctx, day, rows, load_id=load_id)
-        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, answer.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await bars.replace_bars(connection, day, rows, load_id=load_id)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
             connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
         )  # fmt: skip
-        warnings = [*rejected_warnings(f"bars {day}", rejected)]
+        warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
         warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
@@ -83,10 +88,11 @@ async def load_session_bars(ctx: PartContext) -> Write:
 _LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
 
 
-def _as_listed(rows: list[DailyRow], spellings: dict[str, str]) -> list[DailyRow]:
-    """Give preferred shares the name of the listing, where the bars spell them in capitals."""
+def _named_as_listed(set_aside: Iterable[SetAside], spellings: dict[str, str]) -> list[SetAside]:
+    """Who asks for what is missing of a symbol asks by the name of the listing."""
     return [
-        msgspec.structs.replace(row, T=spellings[row.T]) if row.T in spellings else row for row in rows
+        msgspec.structs.replace(one, symbol=spellings[one.symbol]) if one.symbol in spellings else one
+        for one in set_aside
     ]  # fmt: skip
 
 
@@ -122,11 +128,17 @@ async def _restated(
     return len(found)
 
 
-def rejected_warnings(what: str, rejected: dict[str, int]) -> tuple[str, ...]:
-    """Say how many rows were set aside and why; nothing when there were none."""
+def rejected_warnings(what: str, rejected: Mapping[str, int]) -> tuple[str, ...]:
+    """Say how many rows and values were set aside and why; nothing when there were none."""
     if not rejected:
         return ()
-    return (f"{what}: " + ", ".join(f"{count} rows set aside ({flaw})" for flaw, count in sorted(rejected.items())),)
+    return (f"{what}: " + ", ".join(_told(reason, count) for reason, count in sorted(rejected.items())),)
+
+
+def _told(reason: str, count: int) -> str:
+    if reason.startswith("field "):
+        return f"{count} values of {reason.removeprefix('field ')} left out"
+    return f"{count} rows set aside ({reason})"
 
 
 async def compute_atr(ctx: PartContext) -> Write:
@@ -174,6 +186,8 @@ def _atr_values(
     last = history.offsets[1:] - 1
     wanted = np.isfinite(atr) & (close[last] > 0) & (history.days[last] >= np.datetime64(window_start))
     percent = np.divide(100.0 * atr, close[last], out=np.zeros_like(atr), where=wanted)
+    # Prices that can be and splits that can be may still make a range that cannot.
+    wanted &= (atr <= RANGE.most) & (percent <= RANGE_PERCENT.most)
     used = np.diff(history.offsets)
     return [
         (history.symbols[i], float(atr[i]), float(percent[i]), int(used[i])) for i in np.flatnonzero(wanted).tolist()

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from consumer.massive.errors import KeyRejected, MassiveError
+from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
+from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -87,6 +89,10 @@ class PartContext:
     def day(self) -> dt.date:
         """The trading day that the cycle is for."""
         return self.cycle.trading_day
+
+    def sieve(self) -> Sieve:
+        """What is lost of the answers to this part's questions; dates are held against the day of asking."""
+        return Sieve(self.services.now().astimezone(NEW_YORK).date())
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""

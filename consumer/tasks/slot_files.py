@@ -14,7 +14,7 @@ import numpy as np
 
 from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
-from consumer.postgres import coverage, ledger, slots
+from consumer.postgres import coverage, evidence, ledger, slots
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
@@ -90,17 +90,23 @@ async def load_flat_file(ctx: PartContext) -> Write:
         if not is_test_issue(symbol)
     }
     nothing = np.zeros(found.volumes.shape[1])
-    rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
-    rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
+    spoiled = {spelled.get(one.symbol, one.symbol) for one in found.set_aside if one.symbol is not None}
+    rows = [
+        slot_day(day, symbol, traded.get(symbol, nothing), doubtful=symbol in spoiled)
+        for symbol in sorted({*wanted, *traded})
+    ]
+    sieve = ctx.sieve()
+    sieve.absorb(found.rejected, found.set_aside)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source=SOURCE, fetched_at=fetched_at, rows=len(rows),
-            request_id=file.version, rejected=rejected,
+            request_id=file.version, rejected=sieve.rejected,
         )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)
         restated = await keep_restated(connection, ctx, rows, load_id=load_id) if ctx.payload.get("replaced") else 0
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
-        warnings = [*rejected_warnings(f"slots {day}", rejected)]
+        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected)]
         if ctx.payload.get("replaced"):
             warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))

@@ -194,3 +194,14 @@ async def test_a_symbol_without_a_bar_in_the_window_has_no_atr(desk: Desk) -> No
 async def test_without_the_days_bars_there_is_no_atr(desk: Desk) -> None:
     with pytest.raises(InputMissing, match="daily_bars of 2025-11-11"):
         await desk.run(compute_atr)
+
+
+async def test_a_range_that_no_market_has_is_no_atr_and_costs_no_other_symbol(desk: Desk) -> None:
+    def rows(number: int, _: dt.date) -> list[DailyRow]:
+        return [row("A"), DailyRow(T="B", o=1e7, h=1e7, l=1e6, c=1e6, v=1, t=0)]
+
+    await put_bars(desk, rows, sessions=20)
+    absurd = Split(symbol="B", execution_day=DAY, split_from=1e6, split_to=1.0, kind="split")
+    async with desk.pool.acquire() as connection:
+        await splits.upsert_splits(connection, [absurd], load_id=1, now=NOW)
+    assert (await atr_of(desk)).keys() == {"A"}

@@ -123,7 +123,7 @@ async def test_bars_outside_the_grid_are_counted(desk: Desk) -> None:
     await list_symbols(desk, "A")
     desk.vendor.answers["five_minute_bars"] = bars_at((DAY, 192, 5.0), (DAY, 0, 1.0))
     report = await desk.run(load_batch, BATCH)
-    assert report.warnings == ("volume_slots: 1 bars outside 04:00-20:00 left out",)
+    assert report.warnings == ("volume_slots: 1 rows set aside (outside_grid)",)
 
 
 async def test_the_plan_is_batches_of_symbols_that_lack_something(desk: Desk) -> None:
