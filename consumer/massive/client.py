@@ -42,6 +42,7 @@ from consumer.massive.rows import (
     TickerRow,
 )
 from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from market.data_source import DataSource
 from market.symbols import is_well_formed
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -74,6 +75,7 @@ class MassiveClient:
         timeout: dt.timedelta = TOTAL_TIMEOUT,
         max_in_flight: int = 64,
         patience: Patience | None = None,
+        source: DataSource | None = None,
     ) -> None:
         self._patience = patience or Patience()
         self._transport = Transport(
@@ -84,6 +86,7 @@ class MassiveClient:
             timeout=timeout,
             max_in_flight=max_in_flight,
             patience=self._patience,
+            source=source,
         )
 
     @property

@@ -35,7 +35,7 @@ async def check_calendar(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=asked_at, rows=len(rows)
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=asked_at, rows=len(rows)
         )
         await coverage.record_coverage(
             connection, data_sets.CALENDAR_CHECK, [ctx.day], rows=len(rows), fetched_at=asked_at, load_id=load_id,

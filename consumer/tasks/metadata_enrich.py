@@ -44,7 +44,7 @@ async def load_universe(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=rejected,
         )  # fmt: skip
         change = await tickers.apply_listing(
@@ -95,7 +95,7 @@ async def load_floats(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows)
         )
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
@@ -172,7 +172,7 @@ async def load_details(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(found)
         )
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(

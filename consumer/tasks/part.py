@@ -15,6 +15,7 @@ import msgspec
 
 from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.postgres import coverage
+from market.data_source import VENDOR
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
+    from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -62,7 +64,9 @@ class Services:
         options: TaskOptions,
         now: Callable[[], dt.datetime],
         flat_files: FlatFileStore | None = None,
+        source: DataSource = VENDOR,
     ) -> None:
+        self.source = source
         self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
@@ -87,6 +91,10 @@ class PartContext:
     def day(self) -> dt.date:
         """The trading day that the cycle is for."""
         return self.cycle.trading_day
+
+    def provenance(self, way: str) -> str:
+        """What `data_load.source` says of rows that came this *way*, `rest` or `flat_files`: whose they are as well."""
+        return f"{self.services.source.provenance}:{way}"
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""

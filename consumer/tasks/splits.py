@@ -48,8 +48,9 @@ async def load_splits(ctx: PartContext) -> Write:
         if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(listed)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
+            rows=len(listed),
+        )  # fmt: skip
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
         withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
         await coverage.record_coverage(

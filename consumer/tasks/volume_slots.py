@@ -58,7 +58,7 @@ async def load_batch(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows)
         )
         restated = await slot_rows.keep_restated(connection, ctx, rows, load_id=load_id)
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)

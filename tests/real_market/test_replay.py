@@ -123,6 +123,11 @@ def test_what_the_folder_does_not_have_is_unknown_and_not_invented(replayed: Rep
     assert (row["details_outcome"], row["company_name"], row["cik"], row["sector"]) == ("not_found", None, None, None)
 
 
+def test_rows_of_a_replay_say_so(replayed: Replayed) -> None:
+    assert {row["source"] for row in replayed.tables["data_load"]} == {"replay:rest", "computed"}
+    assert replayed.keys["maintenance:source"].startswith("replay ")
+
+
 def test_average_volumes_count_shares_of_before_a_split_as_shares_of_today(apple: Replayed, files: Files) -> None:
     bars = files.bars(files.sessions(STORED_SESSIONS, apple.day))["AAPL"]
     volumes = [bar.volume for bar in files.adjusted("AAPL", bars, apple.day)]
