@@ -186,7 +186,7 @@ def _rules(value: str) -> tuple[Rule, ...]:
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MASSIVE_API_KEY", field="api_key", default="", read=_text, secret=True, aliases=("POLYGON_API_KEY",),
-        meaning="key of the vendor's API; without it the simulated market is used (POLYGON_API_KEY means the same)",
+        meaning="key of the vendor's API (POLYGON_API_KEY means the same); without it see --simulated",
     ),
     Setting(
         name="REDIS_URL", field="redis_url", default="", read=_url("redis", "rediss", "unix"), secret=True,

@@ -65,6 +65,7 @@ LATER = Key(pattern="maintenance:later", holds=RedisType.ZSET)
 LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
 QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
+SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
@@ -87,6 +88,7 @@ KEYS = (
     LATER_MESSAGES,
     QUEUED,
     FENCE,
+    SOURCE,
     CACHES,
     CACHED,
     BUILDING,

@@ -2,7 +2,7 @@
 
 Every consumer runs it, every 30 seconds and at start, without a leader: all it does is send messages whose work is
 never twice under way. It opens the newest due cycle, sends the parts whose messages Redis lost, starts the next pass
-of a cycle that waited, and has the caches written again that Redis lost.
+of a cycle that waited, and has the caches written again that Redis lost, and the stamp of whose data it holds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Outgoing, TaskStream
     from consumer.postgres.pool import Pool
+    from consumer.source.guard import SourceGuard
     from market.schedule import Schedule
 
 EVERY = dt.timedelta(seconds=30)
@@ -52,7 +53,9 @@ class CatchUp:
         now: Callable[[], dt.datetime],
         opens_due_cycles: bool = True,
         every: dt.timedelta = EVERY,
+        guard: SourceGuard | None = None,
     ) -> None:
+        self._guard = guard
         self._pool = pool
         self._redis = redis
         self._stream = stream
@@ -87,7 +90,9 @@ class CatchUp:
                     await self._woken.wait()
 
     async def look(self) -> int:
-        """Send what is due or lost; return how many messages that was."""
+        """Send what is due or lost; return how many messages that was. Raises SourceRefused."""
+        if self._guard is not None:
+            await self._guard.keep()
         now = self._now()
         messages: list[Outgoing] = []
         unended = await cycles.unended_cycles(self._pool)

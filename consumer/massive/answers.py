@@ -41,6 +41,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     retry_after: dt.timedelta | None = None
+    market: str | None = None  # which simulated market answered; None where none says so
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ from consumer.massive.rows import (
 )
 from consumer.massive.sieve import Sieve
 from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from market.data_source import DataSource
 from market.symbols import is_well_formed
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -80,6 +81,7 @@ class MassiveClient:
         timeout: dt.timedelta = TOTAL_TIMEOUT,
         max_in_flight: int = 64,
         patience: Patience | None = None,
+        source: DataSource | None = None,
     ) -> None:
         self._patience = patience or Patience()
         self._transport = Transport(
@@ -90,6 +92,7 @@ class MassiveClient:
             timeout=timeout,
             max_in_flight=max_in_flight,
             patience=self._patience,
+            source=source,
         )
 
     @property

@@ -37,7 +37,7 @@ async def check_calendar(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=asked_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=asked_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.CALENDAR_CHECK, ctx.day, sieve.set_aside, load_id=load_id)

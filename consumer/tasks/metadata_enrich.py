@@ -45,7 +45,7 @@ async def load_universe(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.UNIVERSE, ctx.day, sieve.set_aside, load_id=load_id)
@@ -98,7 +98,7 @@ async def load_floats(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.FLOATS, ctx.day, sieve.set_aside, load_id=load_id)
@@ -178,8 +178,8 @@ async def load_details(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found),
-            rejected=sieve.rejected,
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
+            rows=len(found), rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.DETAILS, ctx.day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)

@@ -66,7 +66,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 request_id=answer.request_id,
             )
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
         restated = await _restated(connection, ctx, day, rows, load_id=load_id)

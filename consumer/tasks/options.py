@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from loguru import logger
 
 from consumer.massive.flat_file_store import open_store
 from consumer.tasks.part import TaskOptions
+from market.data_source import SourceKind
+from producers.simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
     from consumer.massive.flat_file_store import FlatFileStore
     from consumer.settings import Settings
+    from market.data_source import DataSource
 
 
 def part_batch(settings: Settings) -> int:
@@ -47,11 +53,21 @@ def task_options(settings: Settings) -> TaskOptions:
     )
 
 
-def flat_file_store(settings: Settings) -> FlatFileStore | None:
-    """Return where the vendor's flat files are, None where they are not used. Raises FlatFilesNotInstalled."""
+def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:
+    """Return where the flat files of *source* are, None where there are none. Raises FlatFilesNotInstalled."""
     if settings.flat_files is None:
+        return None
+    if not _are_of(settings.flat_files, source):
+        logger.warning("flat_files_not_used", flat_files=settings.flat_files, reason=f"not those of {source.words}")
         return None
     return open_store(
         settings.flat_files, kept_in=settings.data_dir / "flat-files", access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key, endpoint=settings.s3_endpoint,
     )  # fmt: skip
+
+
+def _are_of(flat_files: str, source: DataSource) -> bool:
+    """Flat files are the vendor's; a replay may read those of its own folder, and a simulated market has none."""
+    if source.kind is SourceKind.REPLAY and not flat_files.startswith("s3://"):
+        return source_of_folder(Path(flat_files)).is_same(source)
+    return source.kind is SourceKind.VENDOR

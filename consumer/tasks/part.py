@@ -16,6 +16,7 @@ import msgspec
 from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
+from market.data_source import VENDOR
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
+    from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -64,7 +66,9 @@ class Services:
         options: TaskOptions,
         now: Callable[[], dt.datetime],
         flat_files: FlatFileStore | None = None,
+        source: DataSource = VENDOR,
     ) -> None:
+        self.source = source
         self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
@@ -93,6 +97,10 @@ class PartContext:
     def sieve(self) -> Sieve:
         """What is lost of the answers to this part's questions; dates are held against the day of asking."""
         return Sieve(self.services.now().astimezone(NEW_YORK).date())
+
+    def provenance(self, way: str) -> str:
+        """What `data_load.source` says of rows that came this *way*, `rest` or `flat_files`: whose they are as well."""
+        return f"{self.services.source.provenance}:{way}"
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""

@@ -57,7 +57,9 @@ async def sync_cache(ctx: PartContext) -> Write:
     synced_at = ctx.services.now()
     prepared = await prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
-    writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl)
+    writer = CacheWriter(
+        ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl, source=ctx.services.source
+    )  # fmt: skip
     entries = await asyncio.to_thread(_write, writer, prepared.replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:

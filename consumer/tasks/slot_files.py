@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
-SOURCE = "massive:flat_files"
+WAY = "flat_files"
 
 
 async def plan(
@@ -62,7 +62,7 @@ async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
     rows = await ctx.services.pool.fetch(
         "SELECT DISTINCT ON (part) part, request_id FROM data_load WHERE source = $1 AND part = ANY ($2) "
         "ORDER BY part, load_id DESC",
-        SOURCE, [f"file:{day}" for day in sessions],
+        ctx.provenance(WAY), [f"file:{day}" for day in sessions],
     )  # fmt: skip
     return {sessions[row["part"].removeprefix("file:")]: row["request_id"] for row in rows}
 
@@ -100,7 +100,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=SOURCE, fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance(WAY), fetched_at=fetched_at, rows=len(rows),
             request_id=file.version, rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)

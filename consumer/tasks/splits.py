@@ -50,8 +50,8 @@ async def load_splits(ctx: PartContext) -> Write:
         if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(listed),
-            rejected=sieve.rejected,
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
+            rows=len(listed), rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.SPLITS, ctx.day, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)

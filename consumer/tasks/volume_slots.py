@@ -67,7 +67,7 @@ async def load_batch(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, ctx.day, sieve.set_aside, load_id=load_id)

@@ -83,6 +83,8 @@ def _print(console: Console, status: Status) -> None:
     )
     due = status.next_due
     console.print(f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC", highlight=False)
+    if status.source is not None:
+        console.print(f"source: {status.source.words}", highlight=False, markup=False)
     _print_servers(console, status)
 
 

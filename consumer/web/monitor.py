@@ -13,12 +13,13 @@ from redis.exceptions import RedisError, ResponseError
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
-from consumer.postgres import cycles, dead_letters, session_conditions
+from consumer.postgres import cycles, dead_letters, session_conditions, source_stamp
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.verdict import words
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_window, window
 from consumer.verdict.service import Serving
+from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
 from producers import keys
 from producers.reports import DayStatus, RunReport
@@ -45,12 +46,20 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose data the database holds; *words* are for people."""
+
+    kind: SourceKind
+    identity: str
+    words: str
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the service stands: what the newest session's data are, and what is being done.
 
     *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
     sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
-    written; None where it does not answer.
+    written; None where it does not answer. *source* is None before the first load.
     """
 
     now: dt.datetime
@@ -65,6 +74,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     caches: bool | None
     streams: dict[str, int] | None
     dead_letters: int
+    source: Source | None
 
 
 class Monitor:
@@ -98,11 +108,13 @@ class Monitor:
             current = await read_run(connection, unended[0], now=now) if unended else None
             ended = await read_run(connection, last, now=now) if last is not None else None
             letters = await dead_letters.open_count(connection)
+            held = await source_stamp.read_stamp(connection)
         return Status(
             now=now, session=session, serving=judged.serving, last_run=judged.last_run, last_final=judged.last_final,
             behind=_behind(judged, session.date), current=current, last=ended,
             next_due=next_due(self.schedule, self.calendar, now), caches=await self._caches(),
             streams=await self._streams(), dead_letters=letters,
+            source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
         )  # fmt: skip
 
     async def _session(self, connection: Connection, judged: Judged) -> DayStatus:

@@ -157,7 +157,7 @@ async def test_what_an_old_database_holds_beyond_the_bounds_is_set_aside_and_the
         monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0008"])
         await migrate(old)
         await old.execute(OLD)
-        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0008"])
+        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0009"])
         assert (await migrate(old))[0] == "0008_bounds.sql"
         bars = await old.fetch("SELECT symbol, vwap, trades_count FROM market_data_daily ORDER BY 1")
         assert [tuple(row) for row in bars] == [
