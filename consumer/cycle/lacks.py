@@ -51,7 +51,8 @@ async def describe_missing(
         )
         lines += unproven_lines({day: counts for day, counts in unproven.items() if str(day) not in told})
     # What was computed from all there is goes on the list only when nothing else explains why it is planned again.
-    done = {(part.task, part.part) for part in ended if part.state == "done"} if lines else set()
+    explained = any(part.stage not in FOLLOWS for part in parts)
+    done = {(part.task, part.part) for part in ended if part.state == "done"} if explained else set()
     return lines + _part_lines([p for p in parts if p.stage in FOLLOWS and (p.task, p.part) not in done], ended)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.postgres import coverage
+from consumer.massive.flat_files import FlatFileKind
+from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, slot_rows, volume_slots
@@ -180,7 +181,7 @@ async def _redis_sync(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     marks = await asyncio.to_thread(_cache_marks, ctx)
     parts = []
     for cache, inputs in sets.CACHE_INPUTS.items():
-        if await _waits_for_another_task(ctx, cache):
+        if await _waits_for_another_task(ctx, cache) or await _waits_for_the_plan(ctx, cache):
             continue
         if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, marks.get(cache)):
             parts.append(
@@ -201,6 +202,18 @@ async def _waits_for_another_task(ctx: PartContext, cache: str) -> bool:
         if not made_here and await coverage.covered_on(ctx.services.pool, data_set, ctx.day) is None:
             return True
     return False
+
+
+async def _waits_for_the_plan(ctx: PartContext, cache: str) -> bool:
+    """Whether the cache is made of slots of the day that this plan does not give, or gives as a file the next day."""
+    if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(cache, ()):
+        return False
+    if not await capabilities.is_lacking(ctx.services.pool, volume_slots.RANGE_BARS):
+        return False
+    by_file = ctx.services.flat_files is not None and await ctx.services.flat_files.version(
+        FlatFileKind.MINUTE, ctx.day
+    )
+    return not by_file and await coverage.covered_on(ctx.services.pool, sets.SLOT_PROOF, ctx.day) is None
 
 
 async def newer_caches(ctx: PartContext) -> dt.date | None:

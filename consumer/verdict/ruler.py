@@ -25,6 +25,10 @@ NEEDS: dict[str, Capability] = {
 }  # fmt: skip
 
 
+#: A first start shortly before the open is no measure of a night.
+SHORTEST_NIGHT = dt.timedelta(hours=9)
+
+
 class Expectations(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator has settled: windows, deadline, budget (None = no limit) and whether files are configured."""
 
@@ -90,7 +94,7 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         if data_set == sets.DETAILS:
             # One request a symbol on a first load; afterwards some hundred a night.
             work = self.plan.time_for(2 * self.symbols)
-            return max(first, self.began_at + work) if self._is_long(work) else first
+            return max(first, self._begins(day) + work) if self._is_long(work) else first
         published = max(first, self.plan.published_at(self.schedule.calendar.session(day)))
         return max(published, self._slots_due(day, published)) if data_set == sets.VOLUME_SLOTS else published
 
@@ -103,20 +107,31 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         return self.comes_later(data_set, day) and self.now < self.due_at(data_set, day)
 
     def _slots_due(self, day: dt.date, published: dt.datetime) -> dt.datetime:
-        """One request a symbol: a night's work, or that of several nights which rotate through the market."""
+        """One request a symbol: a night's work, or that of several nights which rotate through the market.
+
+        A request brings all sessions that a symbol lacks: those before the first start come with its own.
+        """
         calendar = self.schedule.calendar
         if self.plan.slots_by_file_only:
             return self.plan.file_out_at(calendar.session(day))
+        day = max(day, calendar.last_completed(self.began_at))
+        begins = self._begins(day)
         opens_at = calendar.session(calendar.next_trading_day(day)).opens_at
-        nights = self.plan.nights_for(self.symbols, opens_at - published)
+        nights = self.plan.nights_for(self.symbols, max(opens_at - begins, SHORTEST_NIGHT))
         if nights == 0:
             return published
         if nights == 1:
-            return max(published, self.began_at) + self.plan.time_for(self.symbols)
+            return begins + self.plan.time_for(self.symbols)
         last = day
         for _ in range(nights):
             last = calendar.next_trading_day(last)
         return max(calendar.session(last).opens_at, self.began_at + nights * dt.timedelta(days=1))
+
+    def _begins(self, day: dt.date) -> dt.datetime:
+        """When work on *day* can begin: once its data can be had, and there is somebody to fetch them."""
+        day = max(day, self.schedule.calendar.last_completed(self.began_at))
+        published = self.plan.published_at(self.schedule.calendar.session(day))
+        return max(self.first_due(day), published, self.began_at)
 
     def _is_long(self, work: dt.timedelta) -> bool:
         return work > self.expectations.deadline
