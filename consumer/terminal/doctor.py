@@ -18,6 +18,7 @@ from consumer.checks.finding import Finding, Level, ok, refused
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
+from consumer.checks.vendor_plan import check_plan
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
@@ -106,6 +107,7 @@ async def _ledger_findings(pool: Pool, redis: Redis) -> list[Finding]:
         findings.append(await check_data_source(pool, redis))
         if schema.level is Level.OK:
             findings.append(await orphans.check_dead_letters(pool))
+            findings += await check_plan(pool)
             with contextlib.suppress(RedisError):  # told by the checks of Redis already
                 findings.append(await orphans.check_parts(pool, redis))
     except (*CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:

@@ -41,6 +41,7 @@ from producers.trigger import request_cycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from consumer.massive.flat_file_store import FlatFileStore
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from consumer.verdict.reading import Judged
@@ -297,7 +298,7 @@ async def market_of(tickers: int, clock: Clock, **options: Any) -> AsyncIterator
 @contextlib.asynccontextmanager
 async def stack_on(
     dsn: str, redis_url: str, market: Market, clock: Clock, *, schedule: Schedule = SCHEDULE,
-    options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 5,
+    options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 5, flat_files: FlatFileStore | None = None,
 ) -> AsyncIterator[Stack]:  # fmt: skip
     """Compose a consumer as consumer/service.py does."""
     async with contextlib.AsyncExitStack() as stack:
@@ -316,7 +317,7 @@ async def stack_on(
         )  # fmt: skip
         services = Services(
             pool=pool, cache=cache, massive=massive, calendar=schedule.calendar, schedule=schedule, options=options,
-            now=clock,
+            now=clock, flat_files=flat_files,
         )  # fmt: skip
         yield Stack(
             services=services, redis_client=commands, blocking=blocking, redis_url=redis_url, clock=clock,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.massive.flat_file_store import LocalFolder
 from consumer.verdict.service import Service
 from consumer.web.monitor import Monitor
 from producers.simulated_market.options import Plan
@@ -26,9 +27,11 @@ from tests.cycle.stack import (
     stack_on,
     until,
 )
+from tests.tasks.test_slot_files import publish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 BEFORE, NEXT = CALENDAR.previous_trading_day(DAY), CALENDAR.next_trading_day(DAY)
 
@@ -305,6 +308,43 @@ async def test_what_was_given_once_is_not_taken_for_lacking_after_one_refusal(st
     stack.clock.at = new_york(third, "20:30")
     await stack.run_cycle(third)
     assert (await stack.verdict(third)).not_in_plan == ("floats",)
+
+
+async def test_slots_that_come_as_files_alone_are_pending_until_noon_and_fetched_then(
+    postgres_dsn: str, redis_url: str, tmp_path: Path
+) -> None:
+    clock = Clock(EVENING)
+    (tmp_path / "us_stocks_sip").mkdir()
+    async with (
+        market_of(60, clock) as market,
+        stack_on(postgres_dsn, redis_url, market, clock, flat_files=LocalFolder(tmp_path)) as stack,
+    ):
+        await market.fail({"kind": "not_entitled", "endpoint": "range_bars"})
+        for day in CALENDAR.last_trading_days(4, up_to=BEFORE):
+            publish(tmp_path, day, **dict.fromkeys(("SPY", "AAPL"), 100.0))
+        await stack.look_and_work()
+        status = await stack.status()
+        assert (status["state"], status["condition"]) == ("provisional", "pending")
+        assert status["later"] == [f"volume_slots {DAY}: by Wed 12 Nov 12:00 ET"]
+        assert (await last(stack))[0] == str(DAY)
+        assert await serving(stack) is Service.SERVED
+
+        clock.at = new_york(NEXT, "12:01")
+        await stack.passes_only.look()
+        await stack.catch_up.look()
+        newest = await stack.look_and_work()
+        assert newest.occasion == f"request:published-{DAY}-1"
+        assert (await stack.status())["missing"][0].startswith(f"volume_slots {DAY}: "), "the file is late"
+
+        bars = await stack.pool.fetch("SELECT symbol, volume FROM market_data_daily WHERE trading_date = $1", DAY)
+        publish(tmp_path, DAY, **{row["symbol"]: row["volume"] for row in bars})
+        await stack.catch_up.look()
+        assert await stack.idle(), "looked for again half an hour later"
+        clock.advance(minutes=31)
+        newest = await stack.look_and_work()
+        assert newest.occasion == f"request:published-{DAY}-2"
+        assert (await told(stack))[:3] == ("final", "available", True)
+        assert await last(stack) == (str(DAY), str(DAY))
 
 
 @pytest.mark.parametrize("endpoint", ["range_bars", "ticker_details"])
