@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 NOT_YET_RETRY = dt.timedelta(minutes=15)
 UNPROVEN_TOLERATED = 0.01
 # Computed from what was fetched: planned again together with any of their inputs.
-FOLLOWS = (sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
+FOLLOWS = (
+    sets.STAGE_PLAUSIBLE, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE,
+    sets.STAGE_CACHE,
+)  # fmt: skip
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
 
 

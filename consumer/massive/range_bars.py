@@ -6,6 +6,7 @@ the vendor has sent all three under load.  Pure.
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -15,6 +16,8 @@ from consumer.massive.daily_rows import instant_ms
 from consumer.massive.envelope import Page
 from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw, RangeBars, RangeRow
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 EXTENDED_OPEN = dt.time(4)
 EXTENDED_CLOSE = dt.time(20)
@@ -44,7 +47,7 @@ def window_of(symbol: str, first_day: dt.date, last_day: dt.date) -> Window:
 def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
     """The bars of all pages of one question."""
     for page in pages:
-        _require_own_ticker(page, window.symbol)
+        require_own_ticker(page, window.symbol)
     rows = [row for page in pages for row in page.rows]
     starts = np.fromiter((row.t for row in rows), np.int64, len(rows))
     volumes = np.fromiter((row.v for row in rows), np.float64, len(rows))
@@ -69,7 +72,8 @@ def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
     )
 
 
-def _require_own_ticker(page: Page[RangeRow], symbol: str) -> None:
+def require_own_ticker(page: Page[Row], symbol: str) -> None:
+    """Raise BadAnswer where the bars are another ticker's."""
     if page.rows and page.envelope.ticker != symbol:
         raise BadAnswer(
             f"Asked for bars of {symbol}, got those of {str(page.envelope.ticker)[:20]!r}",

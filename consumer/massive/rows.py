@@ -85,6 +85,19 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     v: float
 
 
+class CustomDayRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One ticker's bar of one day as the custom bars give it: the fields of DailyRow, without the ticker."""
+
+    o: float
+    h: float
+    l: float  # noqa: E741  (the vendor's name)
+    c: float
+    v: float
+    t: Milliseconds
+    vw: float | None = None
+    n: int | None = None
+
+
 class RangeBars(msgspec.Struct, frozen=True, kw_only=True):
     """One ticker's intraday bars in time order, each start once; `foreign` bars lay outside the requested days."""
 

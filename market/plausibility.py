@@ -1,0 +1,313 @@
+"""Holds sessions against their neighbours as a market and says what cannot be.
+
+Every bound lies far beyond what has happened: circuit breakers stop a market at -20 %, an expiry trades two or three
+times the usual volume, a half day a third of it.  A session is measured by the two nearest on either side that are not
+suspect themselves; of several that disagree, the one that disagrees with most is suspect first.  Below MINIMUM common
+symbols nothing is judged: fourteen tickers are no market.  Pure.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from market.findings import Finding, Kind
+from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Flags, Floats, SessionBars, side_by_side
+from market.swapped_symbols import swapped_pairs
+from market.volume_totals import Totals, volume_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+MINIMUM = 100
+NEIGHBOURS = 2  # on either side
+FARTHEST = 5  # sessions
+SAMPLE = 30
+
+# Closes equal to the cent: 3 to 10 % are normal; whole bars: a few that trade one lot a day.
+MOST_EQUAL_CLOSES, MOST_EQUAL_CLOSES_OF_AN_EXCHANGE = 0.40, 0.50
+MOST_EQUAL_BARS, MOST_EQUAL_BARS_OF_AN_EXCHANGE = 0.05, 0.10
+LOWEST_RATIO, HIGHEST_RATIO = 0.70, 1.40  # of one session to the next, the median
+DOUBLED = 2.0
+MOST_DOUBLED, MOST_DOUBLED_OF_AN_EXCHANGE = 0.03, 0.10
+FEWEST_DOUBLED = 20
+MOST_WITHOUT_VOLUME = 0.50
+MOST_FLAT = 0.50
+WELL_TRADED = 10_000.0  # shares: below it one price a day is nothing strange
+LEAST_OF_AN_EXCHANGE = 0.50
+
+CERTAIN = 2.0  # a finding that needs no neighbour outranks any that does
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known around some sessions.
+
+    `order` numbers trading days one by one; `splits` are the symbols that split on the morning of a day; `totals` are
+    volumes of more sessions than those whose bars are here.
+    """
+
+    sessions: Mapping[dt.date, SessionBars]
+    order: Mapping[dt.date, int]
+    exchange_of: Mapping[str, str] = {}
+    splits: Mapping[dt.date, frozenset[str]] = {}
+    totals: Mapping[dt.date, Totals] = {}
+    suspect: frozenset[dt.date] = frozenset()
+
+
+class _Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A session beside one of its neighbours: figures of both, which symbols count, how far apart they are."""
+
+    neighbour: dt.date
+    own: Floats
+    other: Floats
+    common: Flags
+    apart: int  # sessions from the neighbour to the session; negative where the neighbour is the later one
+
+    @property
+    def log_ratios(self) -> Floats:
+        """Of the close to the neighbour's, of common symbols."""
+        ratios: Floats = np.log(self.own[self.common, CLOSE] / self.other[self.common, CLOSE])
+        return ratios
+
+
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, and how strongly the session disagrees with its neighbours by it."""
+
+    finding: Finding
+    strength: float
+
+
+def judge(market: Market, days: Collection[dt.date]) -> dict[dt.date, list[Finding]]:
+    """Return the findings against each of *days*, one a kind at most; a day without any is not in it."""
+    table = _Table(market)
+    suspects: dict[dt.date, list[Finding]] = {}
+    left = set(days)
+    while True:
+        excluded = market.suspect | suspects.keys()
+        seen = {day: found for day in sorted(left) if (found := _against(table, day, excluded))}
+        if not seen:
+            return suspects
+        strengths = {day: max(one.strength for one in found) for day, found in seen.items()}
+        worst = max(strengths.values())
+        for day, strength in strengths.items():
+            if strength == worst:
+                suspects[day] = [one.finding for one in seen[day]]
+                left.discard(day)
+
+
+class _Table:
+    """All sessions side by side."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self.days = sorted(market.sessions)
+        self.symbols, figures = side_by_side([market.sessions[day] for day in self.days])
+        self.figures = dict(zip(self.days, figures, strict=True))
+        named = [market.exchange_of.get(symbol, "") for symbol in self.symbols]
+        self.exchanges: dict[str, Flags] = {
+            name: np.array([other == name for other in named], dtype=np.bool_) for name in sorted(set(named) - {""})
+        }
+        places = {symbol: place for place, symbol in enumerate(self.symbols)}
+        self._split: dict[dt.date, list[int]] = {
+            day: [places[symbol] for symbol in split if symbol in places] for day, split in market.splits.items()
+        }
+
+    def pairs(self, day: dt.date, excluded: Collection[dt.date]) -> list[_Pair]:
+        order = self.market.order
+        near = sorted(
+            (other for other in self.days if other != day and other not in excluded),
+            key=lambda other: abs(order[other] - order[day]),
+        )
+        near = [other for other in near if abs(order[other] - order[day]) <= FARTHEST]
+        before = [other for other in near if other < day][:NEIGHBOURS]
+        after = [other for other in near if other > day][:NEIGHBOURS]
+        return [self._pair(day, other) for other in (*before, *after)]
+
+    def _pair(self, day: dt.date, other: dt.date) -> _Pair:
+        own, beside = self.figures[day], self.figures[other]
+        common = np.isfinite(own[:, CLOSE]) & np.isfinite(beside[:, CLOSE])
+        first, last = min(day, other), max(day, other)
+        for split_on, places in self._split.items():
+            if first < split_on <= last:
+                common[places] = False
+        return _Pair(
+            neighbour=other, own=own, other=beside, common=common,
+            apart=self.market.order[day] - self.market.order[other],
+        )  # fmt: skip
+
+    def most_traded(self, among: Flags, by: Floats) -> tuple[str, ...]:
+        """The symbols of *among* with the largest volume in the figures *by*."""
+        places = np.flatnonzero(among)
+        volumes = np.nan_to_num(by[places, VOLUME])
+        return tuple(self.symbols[place] for place in places[np.argsort(-volumes, kind="stable")][:SAMPLE])
+
+
+def _against(table: _Table, day: dt.date, excluded: Collection[dt.date]) -> list[_Seen]:
+    """Everything found against one session: for the market, else for exchanges, one finding a kind."""
+    figures = table.figures[day]
+    there = np.isfinite(figures[:, CLOSE])
+    if np.count_nonzero(there) < MINIMUM:
+        return []
+    pairs = [pair for pair in table.pairs(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
+    found = list(_in_scope(table, figures, pairs, there, ""))
+    by_exchange: dict[Kind, list[_Seen]] = {}
+    for name, members in table.exchanges.items():
+        if np.count_nonzero(members) >= MINIMUM:
+            for seen in (*_in_scope(table, figures, pairs, members, name), *_gone(table, pairs, members, name)):
+                by_exchange.setdefault(seen.finding.kind, []).append(seen)
+    kinds = {seen.finding.kind for seen in found}
+    found += [_merged(several) for kind, several in by_exchange.items() if kind not in kinds]
+    if (volume := volume_finding(table.market.totals, day, excluded, minimum=MINIMUM)) is not None:
+        found.append(_Seen(finding=volume, strength=1.0))
+    if (swapped := _swapped(table, pairs)) is not None:
+        found.append(swapped)
+    return found
+
+
+def _merged(several: list[_Seen]) -> _Seen:
+    first = several[0]
+    return _Seen(
+        finding=msgspec.structs.replace(
+            first.finding,
+            reason="; ".join(seen.finding.reason for seen in several),
+            symbols=tuple(symbol for seen in several for symbol in seen.finding.symbols)[: 2 * SAMPLE],
+        ),
+        strength=max(seen.strength for seen in several),
+    )
+
+
+def _in_scope(table: _Table, figures: Floats, pairs: list[_Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+    """What is found among *members*: the whole market (no *exchange*), or the symbols of one exchange."""
+    there = members & np.isfinite(figures[:, CLOSE])
+    if np.count_nonzero(there) < MINIMUM:
+        return
+    named = () if not exchange else table.most_traded(members, pairs[0].other if pairs else figures)
+    where = f"{exchange}: " if exchange else ""
+    for found in (_without_volume(figures[there]), _flat(figures[there])):
+        if found is not None:
+            yield _Seen(finding=_placed(found, where, exchange, named), strength=CERTAIN)
+    scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
+    scoped = [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
+    for check, by_majority in ((_repeated, False), (_off_by_a_factor, True), (_scattered, True)):
+        hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
+        share = len(hits) / len(scoped) if scoped else 0.0
+        if hits and (share >= 0.5 or not by_majority):
+            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=share)
+
+
+def _placed(finding: Finding, where: str, exchange: str, named: tuple[str, ...]) -> Finding:
+    evidence = finding.evidence | ({"exchange": exchange} if exchange else {})
+    symbols = finding.symbols or named
+    return msgspec.structs.replace(finding, reason=where + finding.reason, symbols=symbols, evidence=evidence)
+
+
+def _repeated(pair: _Pair, of_an_exchange: bool) -> Finding | None:
+    own, other = pair.own[pair.common], pair.other[pair.common]
+    closes = float(np.mean(own[:, CLOSE] == other[:, CLOSE]))
+    bars = float(np.mean((own == other).all(axis=1) & (own[:, VOLUME] > 0)))
+    most_closes = MOST_EQUAL_CLOSES_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_CLOSES
+    most_bars = MOST_EQUAL_BARS_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_BARS
+    if closes <= most_closes and bars <= most_bars:
+        return None
+    return Finding(
+        kind=Kind.REPEATED,
+        reason=f"{closes:.0%} of {len(own)} closes, and {bars:.0%} of the whole bars, are those of {pair.neighbour}",
+        evidence={"compared_with": str(pair.neighbour), "rows": len(own), "equal_closes": closes, "equal_bars": bars},
+    )
+
+
+def _off_by_a_factor(pair: _Pair, _of_an_exchange: bool) -> Finding | None:
+    ratio = float(np.exp(np.median(pair.log_ratios)))
+    forward = ratio if pair.apart > 0 else 1 / ratio
+    apart = abs(pair.apart)
+    if LOWEST_RATIO**apart <= forward <= HIGHEST_RATIO**apart:
+        return None
+    return Finding(
+        kind=Kind.PRICES,
+        reason=f"the median close is {ratio:.3g} times that of {pair.neighbour}",
+        evidence={"compared_with": str(pair.neighbour), "rows": int(pair.common.sum()), "median_ratio": ratio},
+    )
+
+
+def _scattered(pair: _Pair, of_an_exchange: bool) -> Finding | None:
+    jumped = np.abs(pair.log_ratios) > np.log(DOUBLED) * abs(pair.apart)
+    count, rows = int(np.count_nonzero(jumped)), len(jumped)
+    most = MOST_DOUBLED_OF_AN_EXCHANGE if of_an_exchange else MOST_DOUBLED
+    if count < FEWEST_DOUBLED or count <= most * rows:
+        return None
+    return Finding(
+        kind=Kind.SCATTERED,
+        reason=f"{count} of {rows} closes are more than double or less than half of those of {pair.neighbour}",
+        evidence={"compared_with": str(pair.neighbour), "rows": rows, "jumped": count},
+    )
+
+
+def _without_volume(own: Floats) -> Finding | None:
+    share = float(np.mean(own[:, VOLUME] <= 0))
+    if share <= MOST_WITHOUT_VOLUME:
+        return None
+    return Finding(
+        kind=Kind.NO_VOLUME,
+        reason=f"{share:.0%} of {len(own)} rows say that nothing was traded",
+        evidence={"rows": len(own), "without_volume": share},
+    )
+
+
+def _flat(own: Floats) -> Finding | None:
+    traded = own[own[:, VOLUME] >= WELL_TRADED]
+    if len(traded) < MINIMUM:
+        return None
+    prices = traded[:, [OPEN, HIGH, LOW, CLOSE]]
+    share = float(np.mean(prices.max(axis=1) == prices.min(axis=1)))
+    if share <= MOST_FLAT:
+        return None
+    return Finding(
+        kind=Kind.FLAT,
+        reason=f"{share:.0%} of {len(traded)} well traded symbols have one price for open, high, low and close",
+        evidence={"rows": len(traded), "flat": share},
+    )
+
+
+def _gone(table: _Table, pairs: list[_Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+    """Whether most symbols of the exchange that a neighbour has are not there."""
+    hits, held = [], 0
+    for pair in pairs:
+        before = members & np.isfinite(pair.other[:, CLOSE])
+        count = int(np.count_nonzero(before))
+        if count < MINIMUM:
+            continue
+        held += 1
+        left = int(np.count_nonzero(before & np.isfinite(pair.own[:, CLOSE])))
+        if left < LEAST_OF_AN_EXCHANGE * count:
+            reason = f"{exchange}: {left} of the {count} symbols that {pair.neighbour} has"
+            evidence = {"exchange": exchange, "compared_with": str(pair.neighbour), "rows": count, "left": left}
+            missing = table.most_traded(before & ~np.isfinite(pair.own[:, CLOSE]), pair.other)
+            hits.append(Finding(kind=Kind.EXCHANGE, reason=reason, symbols=missing, evidence=evidence))
+    if hits and len(hits) >= held / 2:
+        yield _Seen(finding=hits[0], strength=len(hits) / held)
+
+
+def _swapped(table: _Table, pairs: list[_Pair]) -> _Seen | None:
+    """Pairs that changed places since the nearest session before; those after it stand in where there is none."""
+    hits = []
+    for pair in pairs:
+        places = np.flatnonzero(pair.common)
+        found = swapped_pairs(pair.own[places], pair.other[places])
+        hits.append([(table.symbols[places[a]], table.symbols[places[b]]) for a, b in found])
+    if not hits or not hits[0]:
+        return None
+    agreeing = sum(bool(set(hit) & set(hits[0])) for hit in hits)
+    if agreeing * 2 < len(hits):
+        return None
+    told = ", ".join(f"{a} and {b}" for a, b in hits[0][:3])
+    finding = Finding(
+        kind=Kind.SWAPPED,
+        reason=f"each has the other's prices and volume of {pairs[0].neighbour}: {told}",
+        symbols=tuple(symbol for both in hits[0] for symbol in both)[:SAMPLE],
+        evidence={"compared_with": str(pairs[0].neighbour), "pairs": len(hits[0])},
+    )
+    return _Seen(finding=finding, strength=agreeing / len(hits))
