@@ -161,7 +161,9 @@ def _against(table: _Table, day: dt.date, excluded: Collection[dt.date]) -> list
                 by_exchange.setdefault(seen.finding.kind, []).append(seen)
     kinds = {seen.finding.kind for seen in found}
     found += [_merged(several) for kind, several in by_exchange.items() if kind not in kinds]
-    if (volume := volume_finding(table.market.totals, day, excluded, minimum=MINIMUM)) is not None:
+    kinds |= by_exchange.keys()
+    volume = volume_finding(table.market.totals, day, excluded, minimum=MINIMUM)
+    if volume is not None and Kind.NO_VOLUME not in kinds:
         found.append(_Seen(finding=volume, strength=1.0))
     if (swapped := _swapped(table, pairs)) is not None:
         found.append(swapped)
@@ -234,14 +236,15 @@ def _off_by_a_factor(pair: _Pair, _of_an_exchange: bool) -> Finding | None:
 
 
 def _scattered(pair: _Pair, of_an_exchange: bool) -> Finding | None:
-    jumped = np.abs(pair.log_ratios) > np.log(DOUBLED) * abs(pair.apart)
+    ratios = pair.log_ratios
+    jumped = np.abs(ratios - np.median(ratios)) > np.log(DOUBLED) * abs(pair.apart)
     count, rows = int(np.count_nonzero(jumped)), len(jumped)
     most = MOST_DOUBLED_OF_AN_EXCHANGE if of_an_exchange else MOST_DOUBLED
     if count < FEWEST_DOUBLED or count <= most * rows:
         return None
     return Finding(
         kind=Kind.SCATTERED,
-        reason=f"{count} of {rows} closes are more than double or less than half of those of {pair.neighbour}",
+        reason=f"{count} of {rows} closes moved from {pair.neighbour} by a factor of two or more against the others",
         evidence={"compared_with": str(pair.neighbour), "rows": rows, "jumped": count},
     )
 

@@ -115,14 +115,18 @@ def weigh(standing: Standing, answer: Answer) -> Take | Refuse | Leave:
         return Take(cleared=(Cleared(ids=_ids(standing.findings), reason=reason),), other_rows=True)
     contradicted = denied(standing.bars, answer.bars, final=standing.final, may_lack=answer.may_lack)
     found = [one for one in answer.found if one.kind not in standing.settled_kinds]
+    # Two symbols that changed places are two rows; a finding about the market is about the answer as a whole.
+    pairs = {symbol for one in found if one.kind is Kind.SWAPPED for symbol in one.symbols}
+    beyond_belief = [symbol for symbol in contradicted.symbols if standing.final or symbol in pairs]
     if _agree(standing.bars, answer.bars, standing):
-        return _taken_with(standing, answer, contradicted.symbols, _clear_agreeing(standing, answer))
+        return _taken_with(standing, answer, beyond_belief, _clear_agreeing(standing, answer))
+    found = [one for one in found if one.kind is not Kind.SWAPPED]
     if contradicted.is_of_the_market or found:
         objection = contradiction(contradicted) if contradicted.is_of_the_market else implausible_answer(found)
         return _objected(standing, answer, objection)
     ids = _ids(standing.open(Kind.CONTRADICTED))
     cleared = Cleared(ids=ids, reason="the next answer does not deny what stands")
-    return _taken_with(standing, answer, contradicted.symbols, (cleared,) if ids else ())
+    return _taken_with(standing, answer, beyond_belief, (cleared,) if ids else ())
 
 
 def _ids(found: Iterable[KeptFinding]) -> tuple[int, ...]:
@@ -163,9 +167,7 @@ def _independent(answer: Answer, kept: KeptFinding) -> bool:
 
 
 def _taken_with(standing: Standing, answer: Answer, beyond_belief: Sequence[str], cleared: tuple[Cleared, ...]) -> Take:
-    """Take the answer, but keep the rows of a final session that it gives beyond belief."""
-    if not standing.final:
-        return Take(cleared=cleared)
+    """Take the answer, but keep the rows that it gives beyond belief."""
     opened = standing.open(Kind.ROWS)
     twice = _said_before(standing, answer, beyond_belief, opened)
     refused = _refused_before(standing, answer, beyond_belief)
@@ -227,7 +229,7 @@ def _rows_finding(standing: Standing, aside: Contested, symbols: Sequence[str]) 
     told = ", ".join(symbols[:5]) + (" and others" if len(symbols) > 5 else "")
     return Finding(
         kind=Kind.ROWS,
-        reason=f"an answer gives {len(symbols)} rows of a final session beyond belief, and they were kept: {told}",
+        reason=f"an answer gives {len(symbols)} rows beyond belief, and those that stand were kept: {told}",
         symbols=tuple(symbols),
         evidence={
             "rows": {symbol: {"before": rows.get(symbol), "after": after.get(symbol)} for symbol in symbols[:50]}
