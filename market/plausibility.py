@@ -21,7 +21,7 @@ from market.swapped_symbols import swapped_pairs
 from market.volume_totals import Totals, volume_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
 MINIMUM = 100
 NEIGHBOURS = 2  # on either side
@@ -37,6 +37,7 @@ MOST_DOUBLED, MOST_DOUBLED_OF_AN_EXCHANGE = 0.03, 0.10
 FEWEST_DOUBLED = 20
 MOST_WITHOUT_VOLUME = 0.50
 MOST_FLAT = 0.50
+MOST_DENIED, FEWEST_DENIED = 0.01, 20
 WELL_TRADED = 10_000.0  # shares: below it one price a day is nothing strange
 LEAST_OF_AN_EXCHANGE = 0.50
 
@@ -97,6 +98,18 @@ def judge(market: Market, days: Collection[dt.date]) -> dict[dt.date, list[Findi
             if strength == worst:
                 suspects[day] = [one.finding for one in seen[day]]
                 left.discard(day)
+
+
+def denied_volume(symbols: Sequence[str], traded: int) -> Finding | None:
+    """Say whether bars without volume are too many: *symbols* traded by their slots, of *traded* in all."""
+    if traded < MINIMUM or len(symbols) < FEWEST_DENIED or len(symbols) <= MOST_DENIED * traded:
+        return None
+    return Finding(
+        kind=Kind.SLOTS,
+        reason=f"{len(symbols)} of {traded} symbols have no volume by their bars, and some by their slots",
+        symbols=tuple(symbols[:SAMPLE]),
+        evidence={"rows": traded, "denied": len(symbols)},
+    )
 
 
 class _Table:

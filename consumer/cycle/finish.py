@@ -79,7 +79,8 @@ def judge(
     delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
     reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
     if again and not (not_yet or retryable):
-        reason = "a session has fewer bars than those around it"
+        suspect = any(" recheck:" in line for line in missing)
+        reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
     return Outcome(state="waiting", missing=tuple(missing), next_pass_at=min(now + delay, give_up_at), reason=reason)
 
 

@@ -85,16 +85,21 @@ async def open_findings(
     return found
 
 
-async def find(
-    connection: Connection | Pool, *, settled: bool = False, finding_id: int | None = None
-) -> list[KeptFinding]:
+async def find(connection: Connection | Pool, *, settled: bool = False) -> list[KeptFinding]:
     """Return open findings, and with *settled* the others too, oldest session first."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM session_finding WHERE ($1 OR state = 'open') "
-        "AND ($2::bigint IS NULL OR finding_id = $2) ORDER BY trading_day, finding_id",
-        settled, finding_id,
-    )  # fmt: skip
+        f"SELECT {_COLUMNS} FROM session_finding WHERE ($1 OR state = 'open') ORDER BY trading_day, finding_id",
+        settled,
+    )
     return [_kept(row) for row in rows]
+
+
+async def lock_open(connection: Connection, finding_id: int) -> KeptFinding | None:
+    """Return an open finding, and let nobody else settle it until the transaction ends."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM session_finding WHERE finding_id = $1 AND state = 'open' FOR UPDATE", finding_id
+    )
+    return None if row is None else _kept(row)
 
 
 async def of_session(connection: Connection | Pool, data_set: str, day: dt.date) -> list[KeptFinding]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from consumer.postgres import coverage, findings, ledger
+from consumer.postgres import coverage, findings, ledger, slots
 from consumer.postgres.findings import Settled, State
 from consumer.postgres.market_window import read_market
 from consumer.tasks import data_sets
 from consumer.tasks.standing import SERVICE, stored_sessions, tell_suspect
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
-from market.plausibility import judge
+from market.plausibility import denied_volume, judge
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -78,6 +78,27 @@ async def judge_sessions(ctx: PartContext) -> Write:
         return ledger.PartReport(warnings=tuple(warnings), spawned=tuple(recheck_part(day) for day in due))
 
     return write
+
+
+async def hold_against_slots(
+    connection: Connection, days: Sequence[dt.date], *, load_id: int, now: dt.datetime
+) -> tuple[list[dt.date], list[str]]:
+    """Open a finding for sessions whose bars deny volume that the slots have; return those sessions, and lines."""
+    opened, lines = [], []
+    for day, (symbols, rows) in (await slots.traded_without_volume(connection, days)).items():
+        known = await findings.of_session(connection, data_sets.DAILY_BARS, day)
+        own = [one for one in known if one.kind is Kind.SLOTS]
+        finding = denied_volume(symbols, rows)
+        if finding is None:
+            over = Settled(state=State.CLEARED, by=SERVICE, reason="bars and slots agree again")
+            await findings.settle(connection, [one.finding_id for one in own], over, now=now)
+        elif all(one.state is State.OPEN for one in own):
+            await findings.report(connection, data_sets.DAILY_BARS, day, finding, load_id=load_id, now=now)
+            if not own:
+                tell_suspect(day, finding)
+                opened.append(day)
+            lines.append(f"bars {day}: suspect: {finding.reason}")
+    return opened, lines
 
 
 async def _judged(ctx: PartContext, days: Collection[dt.date]) -> dict[dt.date, list[Finding]]:

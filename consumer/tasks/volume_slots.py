@@ -14,7 +14,7 @@ import numpy as np
 from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.postgres import coverage, ledger, slots
 from consumer.postgres.slots import SlotDay
-from consumer.tasks import data_sets, slot_files, slot_rows
+from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
@@ -144,9 +144,12 @@ async def prove(ctx: PartContext) -> Write:
                 connection, data_sets.VOLUME_SLOTS, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
                 load_id=load_id,
             )  # fmt: skip
-        warnings = () if not unproven else (
-            f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded",
-        )  # fmt: skip
-        return ledger.PartReport(warnings=warnings)
+        suspect, lines = await plausible.hold_against_slots(connection, sessions, load_id=load_id, now=proved_at)
+        if unproven:
+            lines.append(
+                f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded"
+            )
+        rechecks = tuple(plausible.recheck_part(day) for day in suspect)
+        return ledger.PartReport(warnings=tuple(lines), spawned=rechecks)
 
     return write
