@@ -41,6 +41,7 @@ MOST_DENIED, FEWEST_DENIED = 0.01, 20
 WELL_TRADED = 10_000.0  # shares: below it one price a day is nothing strange
 LEAST_OF_AN_EXCHANGE = 0.50
 
+TIED = 0.5
 CERTAIN = 2.0  # a finding that needs no neighbour outranks any that does
 
 
@@ -211,7 +212,9 @@ def _in_scope(table: _Table, figures: Floats, pairs: list[_Pair], members: Flags
         hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
         share = len(hits) / len(scoped) if scoped else 0.0
         if hits and (share >= 0.5 or not by_majority):
-            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=share)
+            # Of two with the same prices either may be the wrong one: both are as suspect.
+            strength = share if by_majority else TIED
+            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=strength)
 
 
 def _placed(finding: Finding, where: str, exchange: str, named: tuple[str, ...]) -> Finding:

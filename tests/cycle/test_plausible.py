@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
     from consumer.postgres.cycles import Cycle
 
-TICKERS = 300
-OPTIONS = TaskOptions(ohlc_sessions=5, slot_sessions=1, batch=100, requests_at_once=8)
+TICKERS = 150
+OPTIONS = TaskOptions(ohlc_sessions=4, slot_sessions=1, batch=100, requests_at_once=8)
 BEFORE = dt.date(2025, 11, 10)
 NEXT_DAY = dt.date(2025, 11, 12)
 BARS: dict[str, Any] = {"endpoint": "grouped_daily", "day": str(DAY)}
 YESTERDAYS = {"kind": "other_day", "other_day": str(BEFORE), **BARS}
 HUNDREDFOLD = {"kind": "scaled", "price_factor": 100.0, **BARS}
 NO_VOLUME = {"kind": "scaled", "volume_factor": 0.0, **BARS}
-THIRD = {"kind": "scaled", "price_factor": 1 / 3, **BARS}
 SWAPPED = {"kind": "swapped", "tickers": ["AAPL", "KO"], **BARS}
 NO_CUSTOM_BARS = {"kind": "not_entitled", "paths": "/range/1/day/"}
 
@@ -72,19 +71,16 @@ async def all_found(stack: Stack) -> list[KeptFinding]:
     return await findings.find(stack.pool, settled=True)
 
 
-@pytest.mark.parametrize("wrong", [YESTERDAYS, HUNDREDFOLD, NO_VOLUME, THIRD], ids=["yesterdays", "x100", "v0", "/3"])
-async def test_a_wrong_answer_replaces_nothing_and_another_way_of_asking_settles_it_at_once(
-    stack: Stack, wrong: dict[str, Any]
-) -> None:
+async def test_wrong_answers_replace_nothing_and_another_way_of_asking_settles_them_at_once(stack: Stack) -> None:
     await cycle(stack)
     stood = await bars(stack)
-    ended = await cycle(stack, wrong, force=True)
-    assert await bars(stack) == stood
-    (found,) = await all_found(stack)
-    assert (found.trading_day, found.kind, found.state) == (DAY, Kind.CONTRADICTED, State.CLEARED)
-    assert found.settled_reason is not None
-    assert "custom_bars agree with what stands" in found.settled_reason
-    assert ended.state == "complete"
+    for number, wrong in enumerate((YESTERDAYS, HUNDREDFOLD, NO_VOLUME), start=1):
+        ended = await cycle(stack, wrong, force=True)
+        assert (await bars(stack), ended.state) == (stood, "complete")
+        found = await all_found(stack)
+        assert len(found) == number
+        assert (found[-1].trading_day, found[-1].kind, found[-1].state) == (DAY, Kind.CONTRADICTED, State.CLEARED)
+        assert "custom_bars agree with what stands" in str(found[-1].settled_reason)
 
 
 async def test_two_symbols_swapped_cost_these_two_rows_and_the_others_are_restated(stack: Stack) -> None:
@@ -102,14 +98,12 @@ async def test_two_symbols_swapped_cost_these_two_rows_and_the_others_are_restat
     assert found.evidence["rows"]["AAPL"]["after"][3] == stood["KO"][3]
 
 
-@pytest.mark.parametrize(
-    "wrong", [YESTERDAYS, HUNDREDFOLD, NO_VOLUME, SWAPPED], ids=["yesterdays", "x100", "v0", "swap"]
-)
+@pytest.mark.parametrize("wrong", [YESTERDAYS, SWAPPED], ids=["yesterdays", "swapped"])
 async def test_a_first_answer_that_is_wrong_stands_and_is_suspect_until_another_comes(
     stack: Stack, wrong: dict[str, Any]
 ) -> None:
     await cycle(stack, wrong)
-    assert len(await bars(stack)) > 250, "stored and served"
+    assert len(await bars(stack)) > 130, "stored and served"
     ((day, kind),) = await open_kinds(stack)
     assert day == DAY
     assert kind in (Kind.REPEATED, Kind.PRICES, Kind.NO_VOLUME, Kind.SWAPPED)
@@ -149,8 +143,6 @@ async def test_an_answer_that_another_way_confirms_is_taken_although_it_denies_w
 async def test_an_answer_is_taken_when_one_an_hour_later_says_the_same(stack: Stack) -> None:
     await cycle(stack)
     stood = await bars(stack)
-    await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
-    stack.clock.advance(minutes=20)
     await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
     assert await bars(stack) == stood, "the same answer twice within minutes is one answer"
     stack.clock.advance(minutes=61)
