@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.postgres import coverage, findings, ledger, slots
 from consumer.postgres.findings import Settled, State
 from consumer.postgres.market_window import read_market
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
+AT_ONCE = 30
 _SETTLED_ELSEWHERE = ABOUT_AN_ANSWER | {Kind.SLOTS}
 
 
@@ -102,13 +105,18 @@ async def hold_against_slots(
 
 
 async def _judged(ctx: PartContext, days: Collection[dt.date]) -> dict[dt.date, list[Finding]]:
-    if not days:
-        return {}
-    stored = await stored_sessions(ctx.services.pool, days)
-    market = await read_market(
-        ctx.services.pool, data_sets.DAILY_BARS, days, ctx.services.calendar, stored=stored
-    )  # fmt: skip
-    return await asyncio.to_thread(judge, market, days)
+    """Judge *days*, some at a time, the newest last: a backfill may bring years."""
+    found: dict[dt.date, list[Finding]] = {}
+    ordered = sorted(days)
+    for at in range(0, len(ordered), AT_ONCE):
+        some = ordered[at : at + AT_ONCE]
+        stored = await stored_sessions(ctx.services.pool, some)
+        market = await read_market(
+            ctx.services.pool, data_sets.DAILY_BARS, some, ctx.services.calendar, stored=stored
+        )  # fmt: skip
+        market = msgspec.structs.replace(market, suspect=market.suspect | found.keys())
+        found |= await asyncio.to_thread(judge, market, some)
+    return found
 
 
 async def _open(
