@@ -70,6 +70,7 @@ async def test_symbols_that_split_that_morning_are_left_out(desk: Desk) -> None:
 async def test_what_is_found_no_more_is_cleared_when_the_session_is_judged_again(desk: Desk) -> None:
     await stand_sessions(desk, 4, times=100.0, of=range(len(SYMBOLS)))
     await desk.run(judge_sessions)
+    desk.now += dt.timedelta(hours=1)
     await stand_sessions(desk, 1, times=1.03, of=range(len(SYMBOLS)))
     await desk.run(judge_sessions)
     (found,) = await findings.find(desk.pool, settled=True)

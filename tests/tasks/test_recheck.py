@@ -37,8 +37,8 @@ def row(symbol: str, close: float = 10.0, volume: float = 50_000.0) -> DailyRow:
 async def stand(desk: Desk, rows: list[DailyRow], day: dt.date = DAY) -> None:
     async with desk.pool.acquire() as connection, connection.transaction():
         load_id = await coverage.record_load(
-            connection, PartId(cycle_id=1, task="test", part="bars"), fence=1, source="massive:rest", fetched_at=desk.now,
-            rows=len(rows),
+            connection, PartId(cycle_id=1, task="test", part="bars"), fence=1, source="massive:rest",
+            fetched_at=desk.now, rows=len(rows),
         )  # fmt: skip
         await bars.replace_bars(connection, day, rows, load_id=load_id)
         await coverage.record_coverage(
