@@ -193,6 +193,18 @@ async def test_an_open_finding_is_looked_into_once_a_due_time_and_the_plan_comes
     assert ended.state == "complete"
 
 
+async def test_a_recheck_that_the_vendor_does_not_answer_is_named_and_waited_for(stack: Stack) -> None:
+    await cycle(stack)
+    stack.clock.advance(minutes=1)
+    await stack.market.fail(HUNDREDFOLD, {"kind": "server_error", "paths": "/range/1/day/"})
+    waiting = await stack.run_cycle(task="ohlc_daily", force=True)
+    assert waiting.state == "waiting"
+    assert any(line.startswith(f"ohlc_daily recheck:{DAY}: ") for line in waiting.missing)
+    await stack.market.fail()
+    assert (await stack.next_pass()).state == "complete"
+    assert await open_kinds(stack) == []
+
+
 async def test_a_wrong_answer_over_provisional_bars_is_kept_aside_too(stack: Stack) -> None:
     stack.clock.at = new_york(DAY, "17:00")
     await cycle(stack)
@@ -201,6 +213,7 @@ async def test_a_wrong_answer_over_provisional_bars_is_kept_aside_too(stack: Sta
     await stack.market.fail(YESTERDAYS, NO_CUSTOM_BARS)
     waiting = await stack.run_cycle(task="ohlc_daily")
     assert waiting.state == "waiting", "asked for again, as after any wrong answer"
+    assert any("are kept as they stand: an answer is not plausible" in line for line in waiting.missing)
     assert await bars(stack) == stood
     await stack.market.fail()
     assert (await stack.next_pass()).state == "complete"
