@@ -24,6 +24,10 @@ BEYOND_BELIEF_VOLUME = 2.0 * (1 + 1e-9)  # twice the volume is a correction that
 WELL_TRADED = 10_000.0
 CONTRADICTING = 0.01
 FEWEST_CONTRADICTING = 20
+# Each of these might be a correction; one row in twenty at once is another answer.
+RESTATED_PRICE = SAME_PRICE
+RESTATED_VOLUME = 1.5
+MOST_RESTATED = 0.05
 _NAMED = 30
 
 
@@ -39,14 +43,24 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
-    """The symbols whose rows an answer gives beyond belief, those that weigh most first; of how many in common."""
+    """The symbols whose rows an answer gives beyond belief, and those that it gives otherwise at all.
+
+    Those that weigh most come first; *compared* is how many rows stand.
+    """
 
     symbols: tuple[str, ...]
+    restated: tuple[str, ...]
     compared: int
 
     @property
-    def is_of_the_market(self) -> bool:
+    def by_belief(self) -> bool:
+        """Whether what is beyond belief is more than single rows."""
         return len(self.symbols) >= FEWEST_CONTRADICTING and len(self.symbols) > CONTRADICTING * self.compared
+
+    @property
+    def is_of_the_market(self) -> bool:
+        many = len(self.restated) >= FEWEST_CONTRADICTING and len(self.restated) > MOST_RESTATED * self.compared
+        return many or self.by_belief
 
 
 def agreement(first: SessionBars, second: SessionBars, *, same_volume: bool) -> Agreement:
@@ -71,23 +85,31 @@ def denied(stands: SessionBars, answer: SessionBars, *, final: bool, may_lack: b
     symbols, (old, new) = side_by_side([stands, answer])
     stood = np.isfinite(old[:, CLOSE])
     beyond = _apart(old[:, CLOSE], new[:, CLOSE], BEYOND_BELIEF_PRICE)
+    restated = np.zeros(len(symbols), dtype=np.bool_)
     if final:
         traded = np.fmax(old[:, VOLUME], new[:, VOLUME]) >= WELL_TRADED
         beyond |= traded & _apart(old[:, VOLUME], new[:, VOLUME], BEYOND_BELIEF_VOLUME)
         beyond |= stood & ~np.isfinite(new[:, CLOSE]) & (old[:, VOLUME] >= WELL_TRADED) & (not may_lack)
-    places = np.flatnonzero(beyond)
-    weight = np.fmax(old[places, VOLUME], new[places, VOLUME])
-    places = places[np.argsort(-weight, kind="stable")]
-    return Denied(symbols=tuple(symbols[place] for place in places), compared=int(np.count_nonzero(stood)))
+        restated = _apart(old[:, CLOSE], new[:, CLOSE], RESTATED_PRICE)
+        restated |= traded & _apart(old[:, VOLUME], new[:, VOLUME], RESTATED_VOLUME)
+    heaviest_first = np.argsort(-np.nan_to_num(np.fmax(old[:, VOLUME], new[:, VOLUME])), kind="stable")
+    return Denied(
+        symbols=tuple(symbols[place] for place in heaviest_first if beyond[place]),
+        restated=tuple(symbols[place] for place in heaviest_first if restated[place]),
+        compared=int(np.count_nonzero(stood)),
+    )
 
 
 def contradiction(found: Denied) -> Finding:
     """Say that an answer denies what stands, as a market."""
+    symbols, how = (
+        (found.symbols, "beyond belief") if found.by_belief else (found.restated, "otherwise than they stand")
+    )
     return Finding(
         kind=Kind.CONTRADICTED,
-        reason=f"an answer gives {len(found.symbols)} of {found.compared} rows beyond belief",
-        symbols=found.symbols[:_NAMED],
-        evidence={"rows": found.compared, "denied": len(found.symbols)},
+        reason=f"an answer gives {len(symbols)} of {found.compared} rows {how}",
+        symbols=symbols[:_NAMED],
+        evidence={"rows": found.compared, "denied": len(found.symbols), "restated": len(found.restated)},
     )
 
 

@@ -99,8 +99,8 @@ def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | 
         return _weigh_rows(finding, standing, aside, evidence)
     named = frozenset(finding.symbols or (standing.bars.symbols if evidence.asked is None else evidence.asked))
     told = named if evidence.asked is None else named & evidence.asked
-    stands = _share(standing.bars, evidence.bars, told)
-    other = None if aside is None else _share(bars_of(aside.rows), evidence.bars, told)
+    stands = _share(standing.bars, evidence.bars, told, final=standing.final)
+    other = None if aside is None else _share(bars_of(aside.rows), evidence.bars, told, final=standing.final)
     enough = len(told) >= min(ENOUGH, len(named)) > 0
     for_stands = enough and stands >= AGREEING_SAMPLE
     for_other = enough and other is not None and other >= AGREEING_SAMPLE
@@ -110,8 +110,9 @@ def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | 
     )  # fmt: skip
 
 
-def _share(side: SessionBars, said: SessionBars, symbols: frozenset[str]) -> float:
-    return len(_alike(side, said, symbols, same_volume=False)) / len(symbols) if symbols else 0.0
+def _share(side: SessionBars, said: SessionBars, symbols: frozenset[str], *, final: bool) -> float:
+    """How many agree; while the session goes on its volumes grow between two questions."""
+    return len(_alike(side, said, symbols, same_volume=final)) / len(symbols) if symbols else 0.0
 
 
 def _alike(side: SessionBars, said: SessionBars, symbols: frozenset[str], *, same_volume: bool) -> frozenset[str]:

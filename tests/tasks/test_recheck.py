@@ -153,3 +153,11 @@ async def test_the_days_file_speaks_for_the_whole_market_where_it_is_out(desk: D
     found = await checked(desk, lambda _symbol: None)
     assert found.settled_reason == "130 rows of massive:flat_files agree with the answer that was kept aside"
     assert desk.vendor.asked == []
+
+
+async def test_evidence_about_a_final_session_tells_volumes_apart_that_differ_by_half(desk: Desk) -> None:
+    await stand(desk, [row(symbol) for symbol in SYMBOLS])
+    corrected = [row(symbol, volume=80_000.0) for symbol in SYMBOLS]
+    await open_finding(desk, Kind.CONTRADICTED, tuple(SYMBOLS[:20]), Contested(rows=corrected))
+    found = await checked(desk, lambda symbol: row(symbol, volume=80_000.0))
+    assert found.settled_reason == "20 rows of massive:custom_bars agree with the answer that was kept aside"

@@ -92,6 +92,17 @@ def test_an_answer_that_denies_the_market_is_refused_and_kept() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("row", [(10.1, 50_000.0), (10.0, 80_000.0)])
+def test_a_final_session_of_which_one_row_in_twenty_is_restated_at_once_is_another_answer(
+    row: tuple[float, float],
+) -> None:
+    some = market(**{f"S{number:03}": row for number in range(20)})
+    fate = weigh(standing(), answer(some))
+    assert isinstance(fate, Refuse)
+    assert fate.reason == "an answer gives 20 of 300 rows otherwise than they stand"
+    assert isinstance(weigh(standing(final=False), answer(some)), Take), "while the session goes on it is news"
+
+
 def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None:
     fate = weigh(standing(final=False), answer(times(1.05), Kind.REPEATED))
     assert isinstance(fate, Refuse)
@@ -100,7 +111,7 @@ def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None
 
 def test_what_was_settled_for_these_rows_is_no_objection() -> None:
     settled = finding(Kind.PRICES, state=State.CLEARED)
-    assert isinstance(weigh(standing(settled), answer(times(1.05), Kind.PRICES)), Take)
+    assert isinstance(weigh(standing(settled, final=False), answer(times(1.05), Kind.PRICES)), Take)
 
 
 def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -> None:
@@ -118,7 +129,8 @@ def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -
 def test_the_next_answer_that_agrees_with_what_stands_clears_the_contested_one() -> None:
     stands = standing(finding(Kind.CONTRADICTED), aside=times(3.0))
     assert settles(weigh(stands, answer(market(), at=SOON))) == [1]
-    assert settles(weigh(stands, answer(times(1.02)))) == [1]
+    a_few = market(**{f"S{number:03}": (10.05, 50_000.0) for number in range(14)})
+    assert settles(weigh(stands, answer(a_few))) == [1]
 
 
 def test_a_suspect_session_is_replaced_by_an_answer_without_findings() -> None:
