@@ -65,7 +65,7 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
         assumes.append(f"a market of {active:,} tickers: none is listed yet")
     requests[Endpoint.GROUPED_DAILY] = stages[sets.STAGE_BARS]
     requests[Endpoint.SPLITS] = stages[sets.STAGE_SPLITS]
-    requests[Endpoint.RANGE_BARS] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
+    requests[Endpoint.DAY_BAR] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
     if stages[sets.STAGE_UNIVERSE]:
         requests[Endpoint.TICKERS] = math.ceil(active / LISTING_PAGE)
         assumes.append("no symbol leaves the market (one more listing page when some do)")

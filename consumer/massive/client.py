@@ -124,13 +124,13 @@ class MassiveClient:
     async def daily_bar(self, symbol: str, day: dt.date) -> DailyRow | None:
         """One ticker's bar of *day* from the custom bars: another way to what `grouped_daily` says. None: no bar."""
         path = f"/v2/aggs/ticker/{_quoted(symbol)}/range/1/day/{day.isoformat()}/{day.isoformat()}"
-        page = await self._transport.get_page(Endpoint.RANGE_BARS, with_query(path, RAW.items()), _DAY)
+        page = await self._transport.get_page(Endpoint.DAY_BAR, with_query(path, RAW.items()), _DAY)
         _require_raw(page)
         _require_whole(page, page.envelope.results_count)
         require_own_ticker(page, symbol)
         bars = [DailyRow(T=symbol, **msgspec.structs.asdict(row)) for row in page.rows]
         sound, rejected = sound_rows(bars, day)
-        if page.undecodable or (rejected and not sound):
+        if page.undecodable or len(page.rows) > 1 or (rejected and not sound):
             raise BadAnswer(f"Not one sound bar of {symbol} on {day}", request_id=page.envelope.request_id)
         return sound[0] if sound else None
 

@@ -22,6 +22,7 @@ class Endpoint(StrEnum):
 
     GROUPED_DAILY = "grouped_daily"
     RANGE_BARS = "range_bars"
+    DAY_BAR = "day_bar"
     TICKERS = "tickers"
     TICKER_DETAILS = "ticker_details"
     FLOATS = "floats"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.massive.errors import MassiveError, NotEntitled, NotYetPublished, TickerNotFound
+from consumer.massive.errors import BadAnswer, MassiveError, ProviderUnavailable
 from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
@@ -181,9 +181,9 @@ async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Ev
     rows, told = [], set()
     for symbol, answer in zip(symbols, answers, strict=True):
         if isinstance(answer, MassiveError):
-            if not isinstance(answer, TickerNotFound | NotEntitled | NotYetPublished):
-                raise answer  # not evidence, and worth another try
-            continue
+            if isinstance(answer, ProviderUnavailable) and not isinstance(answer, BadAnswer):
+                raise answer  # it may answer later
+            continue  # no evidence: not part of the plan, an unknown path, an answer to another question
         told.add(symbol)
         if answer is not None:
             rows.append(msgspec.structs.replace(answer, T=symbol))

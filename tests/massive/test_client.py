@@ -75,9 +75,10 @@ async def test_a_daily_bar_is_asked_raw_from_the_custom_bars(client: MassiveClie
         ok({**CUSTOM, "t": 1602561600000}, ticker="BRK.A"),
         ok({**CUSTOM, "c": -1}, ticker="BRK.A"),
         ok({"t": 1602648000000}, ticker="BRK.A"),
+        ok(CUSTOM, CUSTOM | {"t": 1602682200000}, ticker="BRK.A"),
         ok(CUSTOM, ticker="BRK.A", resultsCount=2),
     ],
-    ids=["another ticker's", "adjusted", "another day's", "garbage", "cut", "less than announced"],
+    ids=["another ticker's", "adjusted", "another day's", "garbage", "cut", "minutes", "less than announced"],
 )
 async def test_a_daily_bar_that_is_not_the_one_asked_for_is_no_evidence(
     client: MassiveClient, vendor: ScriptedVendor, answer: dict[str, Any]

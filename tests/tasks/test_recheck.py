@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.errors import NotEntitled, ProviderUnavailable
+from consumer.massive.errors import BadAnswer, EndpointNotFound, MassiveError, NotEntitled, ProviderUnavailable
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.rows import DailyRow
@@ -132,10 +132,13 @@ async def test_a_vendor_that_is_away_settles_nothing_and_is_asked_again(desk: De
     assert (await findings.find(desk.pool))[0].rechecked_at is None
 
 
-async def test_a_plan_without_custom_bars_settles_nothing_and_the_plan_comes_to_an_end(desk: Desk) -> None:
+@pytest.mark.parametrize("refusal", [NotEntitled("no"), EndpointNotFound("no such path"), BadAnswer("another's")])
+async def test_a_vendor_without_custom_bars_settles_nothing_and_the_plan_comes_to_an_end(
+    desk: Desk, refusal: MassiveError
+) -> None:
     await stand(desk, [row(symbol) for symbol in SYMBOLS])
     await open_finding(desk, Kind.PRICES)
-    found = await checked(desk, lambda _symbol: NotEntitled("no"))
+    found = await checked(desk, lambda _symbol: refusal)
     assert (found.state, found.rechecked_at) == (State.OPEN, NOW)
 
 
