@@ -7,11 +7,16 @@ Pure.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import numpy as np
 
 from market.findings import Finding, Kind
 from market.session_bars import CLOSE, OPEN, VOLUME, Flags, Floats, SessionBars, side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AGREEING = 0.99  # of two whole answers
 AGREEING_SAMPLE = 0.95  # of a sample asked for by another way
@@ -29,6 +34,7 @@ RESTATED_PRICE = SAME_PRICE
 RESTATED_VOLUME = 1.5
 MOST_RESTATED = 0.05
 _NAMED = 30
+IMPLAUSIBLE = "implausible"  # in the evidence: what its neighbours say against the answer
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,26 +106,25 @@ def denied(stands: SessionBars, answer: SessionBars, *, final: bool, may_lack: b
     )
 
 
-def contradiction(found: Denied) -> Finding:
-    """Say that an answer denies what stands, as a market."""
-    symbols, how = (
-        (found.symbols, "beyond belief") if found.by_belief else (found.restated, "otherwise than they stand")
-    )
+def objection(found: Denied, against: Sequence[Finding]) -> Finding:
+    """Say why an answer is not taken: it denies what stands, or its neighbours speak *against* it, or both."""
+    symbols, how = found.symbols, "beyond belief"
+    if not found.by_belief:
+        symbols, how = found.restated, "otherwise than they stand"
+    reason = f"an answer gives {len(symbols)} of {found.compared} rows {how}"
+    if not found.is_of_the_market:
+        symbols = tuple(symbol for one in against for symbol in one.symbols)
+        reason = "an answer is not plausible"
     return Finding(
         kind=Kind.CONTRADICTED,
-        reason=f"an answer gives {len(symbols)} of {found.compared} rows {how}",
+        reason=": ".join([reason, *filter(None, ["; ".join(one.reason for one in against)])]),
         symbols=symbols[:_NAMED],
-        evidence={"rows": found.compared, "denied": len(found.symbols), "restated": len(found.restated)},
-    )
-
-
-def implausible_answer(found: list[Finding]) -> Finding:
-    """Say that an answer is not plausible where what stands is."""
-    return Finding(
-        kind=Kind.CONTRADICTED,
-        reason="an answer is not plausible: " + "; ".join(one.reason for one in found),
-        symbols=tuple(symbol for one in found for symbol in one.symbols)[:_NAMED],
-        evidence={str(one.kind): one.evidence for one in found},
+        evidence={
+            "rows": found.compared,
+            "denied": len(found.symbols),
+            "restated": len(found.restated),
+            IMPLAUSIBLE: {str(one.kind): one.evidence for one in against},
+        },
     )
 
 

@@ -21,7 +21,7 @@ from consumer.tasks import data_sets
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
 from consumer.tasks.weighing import Standing, bars_of
-from market.contradiction import AGREEING_SAMPLE, alike_symbols
+from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars
 from market.symbols import listed_spellings
@@ -42,6 +42,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     bars: SessionBars
     asked: frozenset[str] | None
+
+    @property
+    def is_another_product(self) -> bool:
+        """Custom bars are made of the data of the grouped day: they tell a slip in the answer, not one in the data.
+
+        So they do not put a market that its neighbours deny in place of one that they do not.
+        """
+        return self.asked is None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +114,8 @@ def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | 
     for_other = enough and other is not None and other >= AGREEING_SAMPLE
     return Outcome(
         finding=finding, compared=len(told), stands=stands, aside=other,
-        keep=for_stands and not for_other, take=for_other and not for_stands,
+        keep=for_stands and not for_other,
+        take=for_other and not for_stands and (evidence.is_another_product or not finding.evidence.get(IMPLAUSIBLE)),
     )  # fmt: skip
 
 

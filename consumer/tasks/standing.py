@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from loguru import logger
 
-from consumer.postgres import bars, coverage, findings
+from consumer.postgres import bars, coverage, evidence, findings
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.postgres.market_window import read_market, read_session_bars, totals_of
 from consumer.tasks import data_sets
@@ -120,26 +120,30 @@ async def take_aside(
 ) -> int:
     """Put the answer that was kept aside in place, of single rows only those of *symbols*, and settle its finding.
 
-    Returns how many rows stand otherwise now. What is computed from bars is stale then: see data_sets.TAKEN.
+    Returns how many rows stand otherwise now; those of before are kept as restatements. What is
+    computed from bars is stale then: see data_sets.TAKEN.
     """
     aside = await findings.contested(connection, finding.finding_id)
     if aside is None:
         raise ValueError(f"finding {finding.finding_id} is about what stands: there is no other answer to take")
     day = finding.trading_day
+    before = await bars.read_session(connection, day)
     if finding.kind is Kind.ROWS:
         rows = [row for row in aside.rows if not symbols or row.T in symbols]
         gone = [symbol for symbol in aside.gone if not symbols or symbol in symbols]
         await bars.replace_rows(connection, day, rows, gone, load_id=finding.load_id)
-        changed = len(rows) + len(gone)
     else:
         await bars.replace_bars(connection, day, aside.rows, load_id=finding.load_id)
         others = await findings.of_session(connection, data_sets.DAILY_BARS, day)
         await findings.settle(connection, [one.finding_id for one in others], settled, now=now)
         await findings.rows_replaced(connection, data_sets.DAILY_BARS, day, now=now)
-        changed = len(aside.rows)
     await findings.settle(connection, [finding.finding_id], settled, now=now)
+    changed = evidence.differences(before, await bars.read_session(connection, day))
+    await evidence.keep_restatements(
+        connection, data_sets.DAILY_BARS, day, changed, load_id=finding.load_id, now=now
+    )  # fmt: skip
     await _cover_taken(connection, finding, now=now)
-    return changed
+    return len(changed)
 
 
 async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.datetime) -> None:

@@ -19,9 +19,8 @@ from market.contradiction import (
     AGREEING,
     agreement,
     alike_symbols,
-    contradiction,
     denied,
-    implausible_answer,
+    objection,
 )
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 from market.session_bars import SessionBars, session_bars
@@ -122,8 +121,7 @@ def weigh(standing: Standing, answer: Answer) -> Take | Refuse | Leave:
         return _taken_with(standing, answer, beyond_belief, _clear_agreeing(standing, answer))
     found = [one for one in found if one.kind is not Kind.SWAPPED]
     if contradicted.is_of_the_market or found:
-        objection = contradiction(contradicted) if contradicted.is_of_the_market else implausible_answer(found)
-        return _objected(standing, answer, objection)
+        return _objected(standing, answer, objection(contradicted, found))
     ids = _ids(standing.open(Kind.CONTRADICTED))
     cleared = Cleared(ids=ids, reason="the next answer does not deny what stands")
     return _taken_with(standing, answer, beyond_belief, (cleared,) if ids else ())
@@ -142,7 +140,7 @@ def _clear_agreeing(standing: Standing, answer: Answer) -> tuple[Cleared, ...]:
     return (Cleared(ids=ids, reason="the next answer agrees with what stands"),) if ids else ()
 
 
-def _objected(standing: Standing, answer: Answer, objection: Finding) -> Take | Refuse | Leave:
+def _objected(standing: Standing, answer: Answer, finding: Finding) -> Take | Refuse | Leave:
     for known in standing.accepted(Kind.CONTRADICTED):
         if _agree(bars_of(known.rows), answer.bars, standing):
             return Leave()
@@ -154,8 +152,8 @@ def _objected(standing: Standing, answer: Answer, objection: Finding) -> Take | 
             ids = _ids(standing.findings)
             return Take(cleared=(Cleared(ids=ids, reason="the next answer says the same again"),), other_rows=True,
                         vouched=True)  # fmt: skip
-        return Refuse(reason=objection.reason)
-    return Refuse(reason=objection.reason, finding=objection)
+        return Refuse(reason=finding.reason)
+    return Refuse(reason=finding.reason, finding=finding)
 
 
 def _agree(first: SessionBars, second: SessionBars, standing: Standing) -> bool:

@@ -17,6 +17,7 @@ from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks import data_sets
 from consumer.tasks.recheck import recheck
+from market.contradiction import IMPLAUSIBLE
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW
 
@@ -94,6 +95,8 @@ async def test_evidence_for_the_other_answer_takes_it_and_makes_figures_stale(de
     assert set((await closes(desk)).values()) == {30.0}
     assert await coverage.newest(desk.pool, data_sets.TAKEN) == NOW
     assert {r["load_id"] for r in await desk.pool.fetch("SELECT load_id FROM market_data_daily")} == {9}
+    kept = await desk.pool.fetch("SELECT before, after FROM restatement")
+    assert {(one["before"]["close"], one["after"]["close"], len(kept)) for one in kept} == {(10.0, 30.0, len(SYMBOLS))}
 
 
 async def test_rows_are_settled_one_by_one_and_only_when_each_agrees_with_one_side(desk: Desk) -> None:
@@ -164,3 +167,16 @@ async def test_evidence_about_a_final_session_tells_volumes_apart_that_differ_by
     await open_finding(desk, Kind.CONTRADICTED, tuple(SYMBOLS[:20]), Contested(rows=corrected))
     found = await checked(desk, lambda symbol: row(symbol, volume=80_000.0))
     assert found.settled_reason == "20 rows of massive:custom_bars agree with the answer that was kept aside"
+
+
+async def test_custom_bars_do_not_put_a_market_that_its_neighbours_deny_in_place_of_one_that_stands(desk: Desk) -> None:
+    await stand(desk, [row(symbol) for symbol in SYMBOLS])
+    async with desk.pool.acquire() as connection:
+        objected = Finding(kind=Kind.CONTRADICTED, reason="seen", evidence={IMPLAUSIBLE: {"prices_off": {}}})
+        await findings.report(
+            connection, data_sets.DAILY_BARS, DAY, objected, load_id=9, now=NOW,
+            contested=Contested(rows=[row(symbol, 1000.0) for symbol in SYMBOLS]), contested_at=NOW,
+        )  # fmt: skip
+    found = await checked(desk, lambda symbol: row(symbol, 1000.0))
+    assert (found.state, found.evidence["recheck"]["agree_with_the_other"]) == (State.OPEN, 1.0)
+    assert set((await closes(desk)).values()) == {10.0}
