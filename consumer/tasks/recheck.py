@@ -78,6 +78,8 @@ async def recheck(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         standing = await read_standing(connection, day, ctx.services.calendar)
         if evidence is None or standing is None:
+            gone = [one.finding_id for one in await _due(ctx, connection, day)]
+            await findings.mark_rechecked(connection, gone, now=rechecked_at, seen={"source": None})
             return ledger.PartReport()
         await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source=evidence.source, fetched_at=rechecked_at,

@@ -102,7 +102,7 @@ def _print(found: Sequence[KeptFinding]) -> None:
 
 def _rechecked(one: KeptFinding) -> str:
     seen = one.evidence.get("recheck")
-    if one.state is not State.OPEN or not isinstance(seen, dict):
+    if one.state is not State.OPEN or not isinstance(seen, dict) or not seen.get("source"):
         return ""
     other = seen.get("agree_with_the_other")
     told = "" if other is None else f", to {other:.0%} with the other answer"
