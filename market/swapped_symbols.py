@@ -15,8 +15,10 @@ JUMPED = float(np.log(1.5))
 # How much a night usually moves a price and a volume, in logarithms; the six distances of a pair are taken together.
 USUAL_MOVE = 0.03
 USUAL_VOLUME = 0.65
-# Of true pairs, 19 in 20 lie within; by chance one in thousands of days (tests/market/plausibility_year.py).
+# Of true pairs, 19 in 20 lie within. The more symbols jump, the more pairs fit by chance: from FEW jumpers on a pair
+# must fit the closer, so that a day names one by chance as rarely (tests/market/plausibility_year.py).
 FARTHEST = 12.6
+FEW = 5
 # Two that trade alike fit each other and themselves: then volumes need not prefer the other, only not deny it.
 UNDECIDED = float(np.log(2.0))
 WELL_TRADED = 10_000.0
@@ -40,6 +42,7 @@ def swapped_pairs(own: Floats, before: Floats) -> list[tuple[int, int]]:
     by_volume = np.abs(volumes[:, None] - volumes_before[None, :])
     apart += (by_volume / USUAL_VOLUME) ** 2
     own_volume = np.abs(volumes - volumes_before)
-    both = apart + apart.T <= FARTHEST
+    # Pairs grow with the square of the jumpers, what fits by chance with the third power of the squared distance.
+    both = apart + apart.T <= FARTHEST * min(1.0, FEW / len(jumpers)) ** (2 / 3)
     both &= by_volume + by_volume.T <= own_volume[:, None] + own_volume[None, :] + UNDECIDED
     return [(int(jumpers[i]), int(jumpers[j])) for i, j in np.argwhere(np.triu(both, 1))]

@@ -140,18 +140,9 @@ async def test_an_answer_that_another_way_confirms_is_taken_although_it_denies_w
     assert ended.state == "complete"
 
 
-async def test_an_answer_is_taken_when_one_an_hour_later_says_the_same(stack: Stack) -> None:
-    await cycle(stack)
-    stood = await bars(stack)
-    await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
-    assert await bars(stack) == stood, "the same answer twice within minutes is one answer"
-    stack.clock.advance(minutes=61)
-    await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
-    assert (await bars(stack))["SPY"][3] == pytest.approx(100 * stood["SPY"][3])
-    assert await open_kinds(stack) == []
-
-
-async def test_what_a_person_accepted_is_not_reported_again_for_the_same_rows(stack: Stack) -> None:
+async def test_the_same_answer_an_hour_later_is_taken_unless_a_person_has_said_what_stands_is_right(
+    stack: Stack,
+) -> None:
     await cycle(stack)
     stood = await bars(stack)
     await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
@@ -162,6 +153,14 @@ async def test_what_a_person_accepted_is_not_reported_again_for_the_same_rows(st
     stack.clock.advance(hours=2)
     ended = await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
     assert (await bars(stack), await open_kinds(stack), ended.state) == (stood, [], "complete")
+
+    another = {**HUNDREDFOLD, "price_factor": 50.0}
+    await cycle(stack, another, NO_CUSTOM_BARS, force=True)
+    assert await bars(stack) == stood, "the same answer twice within minutes is one answer"
+    stack.clock.advance(minutes=61)
+    await cycle(stack, another, NO_CUSTOM_BARS, force=True)
+    assert (await bars(stack))["SPY"][3] == pytest.approx(50 * stood["SPY"][3])
+    assert await open_kinds(stack) == []
 
 
 async def test_a_person_may_take_the_answer_that_was_kept_aside_and_figures_follow(stack: Stack) -> None:

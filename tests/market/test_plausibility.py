@@ -84,7 +84,7 @@ def test_every_wrong_answer_is_caught_on_every_day_that_is_tried(year: Year) -> 
 
 
 def test_pairs_are_hardly_ever_named_by_chance() -> None:
-    assert pairs_by_chance(1_000, 40, busier=10.0) <= 2
+    assert pairs_by_chance(1_000, 40, busier=10.0) == 0
 
 
 @given(seed=st.integers(0, 10_000), fall=st.floats(-0.20, 0.25), then=st.floats(-0.20, 0.25))
