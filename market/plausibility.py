@@ -8,25 +8,22 @@ symbols nothing is judged: fourteen tickers are no market.  Pure.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from market.findings import Finding, Kind
-from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Flags, Floats, SessionBars, side_by_side
+from market.market_table import SAMPLE, Market, Pair, Table
+from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Flags, Floats
 from market.swapped_symbols import swapped_pairs
-from market.volume_totals import Totals, volume_finding
+from market.volume_totals import volume_finding
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection, Iterable, Sequence
 
 MINIMUM = 100
-NEIGHBOURS = 2  # on either side
-FARTHEST = 5  # sessions
-SAMPLE = 30
 
 # Closes equal to the cent: 3 to 10 % are normal; whole bars: a few that trade one lot a day.
 MOST_EQUAL_CLOSES, MOST_EQUAL_CLOSES_OF_AN_EXCHANGE = 0.40, 0.50
@@ -45,37 +42,6 @@ TIED = 0.5
 CERTAIN = 2.0  # a finding that needs no neighbour outranks any that does
 
 
-class Market(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known around some sessions.
-
-    `order` numbers trading days one by one; `splits` are the symbols that split on the morning of a day; `totals` are
-    volumes of more sessions than those whose bars are here.
-    """
-
-    sessions: Mapping[dt.date, SessionBars]
-    order: Mapping[dt.date, int]
-    exchange_of: Mapping[str, str] = {}
-    splits: Mapping[dt.date, frozenset[str]] = {}
-    totals: Mapping[dt.date, Totals] = {}
-    suspect: frozenset[dt.date] = frozenset()
-
-
-class _Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """A session beside one of its neighbours: figures of both, which symbols count, how far apart they are."""
-
-    neighbour: dt.date
-    own: Floats
-    other: Floats
-    common: Flags
-    apart: int  # sessions from the neighbour to the session; negative where the neighbour is the later one
-
-    @property
-    def log_ratios(self) -> Floats:
-        """Of the close to the neighbour's, of common symbols."""
-        ratios: Floats = np.log(self.own[self.common, CLOSE] / self.other[self.common, CLOSE])
-        return ratios
-
-
 class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A finding, and how strongly the session disagrees with its neighbours by it."""
 
@@ -85,7 +51,7 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 def judge(market: Market, days: Collection[dt.date]) -> dict[dt.date, list[Finding]]:
     """Return the findings against each of *days*, one a kind at most; a day without any is not in it."""
-    table = _Table(market)
+    table = Table(market)
     suspects: dict[dt.date, list[Finding]] = {}
     left = set(days)
     while True:
@@ -113,54 +79,7 @@ def denied_volume(symbols: Sequence[str], traded: int) -> Finding | None:
     )
 
 
-class _Table:
-    """All sessions side by side."""
-
-    def __init__(self, market: Market) -> None:
-        self.market = market
-        self.days = sorted(market.sessions)
-        self.symbols, figures = side_by_side([market.sessions[day] for day in self.days])
-        self.figures = dict(zip(self.days, figures, strict=True))
-        named = [market.exchange_of.get(symbol, "") for symbol in self.symbols]
-        self.exchanges: dict[str, Flags] = {
-            name: np.array([other == name for other in named], dtype=np.bool_) for name in sorted(set(named) - {""})
-        }
-        places = {symbol: place for place, symbol in enumerate(self.symbols)}
-        self._split: dict[dt.date, list[int]] = {
-            day: [places[symbol] for symbol in split if symbol in places] for day, split in market.splits.items()
-        }
-
-    def pairs(self, day: dt.date, excluded: Collection[dt.date]) -> list[_Pair]:
-        order = self.market.order
-        near = sorted(
-            (other for other in self.days if other != day and other not in excluded),
-            key=lambda other: abs(order[other] - order[day]),
-        )
-        near = [other for other in near if abs(order[other] - order[day]) <= FARTHEST]
-        before = [other for other in near if other < day][:NEIGHBOURS]
-        after = [other for other in near if other > day][:NEIGHBOURS]
-        return [self._pair(day, other) for other in (*before, *after)]
-
-    def _pair(self, day: dt.date, other: dt.date) -> _Pair:
-        own, beside = self.figures[day], self.figures[other]
-        common = np.isfinite(own[:, CLOSE]) & np.isfinite(beside[:, CLOSE])
-        first, last = min(day, other), max(day, other)
-        for split_on, places in self._split.items():
-            if first < split_on <= last:
-                common[places] = False
-        return _Pair(
-            neighbour=other, own=own, other=beside, common=common,
-            apart=self.market.order[day] - self.market.order[other],
-        )  # fmt: skip
-
-    def most_traded(self, among: Flags, by: Floats) -> tuple[str, ...]:
-        """The symbols of *among* with the largest volume in the figures *by*."""
-        places = np.flatnonzero(among)
-        volumes = np.nan_to_num(by[places, VOLUME])
-        return tuple(self.symbols[place] for place in places[np.argsort(-volumes, kind="stable")][:SAMPLE])
-
-
-def _against(table: _Table, day: dt.date, excluded: Collection[dt.date]) -> list[_Seen]:
+def _against(table: Table, day: dt.date, excluded: Collection[dt.date]) -> list[_Seen]:
     """Everything found against one session: for the market, else for exchanges, one finding a kind."""
     figures = table.figures[day]
     there = np.isfinite(figures[:, CLOSE])
@@ -196,7 +115,7 @@ def _merged(several: list[_Seen]) -> _Seen:
     )
 
 
-def _in_scope(table: _Table, figures: Floats, pairs: list[_Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+def _in_scope(table: Table, figures: Floats, pairs: list[Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
     """What is found among *members*: the whole market (no *exchange*), or the symbols of one exchange."""
     there = members & np.isfinite(figures[:, CLOSE])
     if np.count_nonzero(there) < MINIMUM:
@@ -223,7 +142,7 @@ def _placed(finding: Finding, where: str, exchange: str, named: tuple[str, ...])
     return msgspec.structs.replace(finding, reason=where + finding.reason, symbols=symbols, evidence=evidence)
 
 
-def _repeated(pair: _Pair, of_an_exchange: bool) -> Finding | None:
+def _repeated(pair: Pair, of_an_exchange: bool) -> Finding | None:
     own, other = pair.own[pair.common], pair.other[pair.common]
     closes = float(np.mean(own[:, CLOSE] == other[:, CLOSE]))
     bars = float(np.mean((own == other).all(axis=1) & (own[:, VOLUME] > 0)))
@@ -238,7 +157,7 @@ def _repeated(pair: _Pair, of_an_exchange: bool) -> Finding | None:
     )
 
 
-def _off_by_a_factor(pair: _Pair, _of_an_exchange: bool) -> Finding | None:
+def _off_by_a_factor(pair: Pair, _of_an_exchange: bool) -> Finding | None:
     ratio = float(np.exp(np.median(pair.log_ratios)))
     forward = ratio if pair.apart > 0 else 1 / ratio
     apart = abs(pair.apart)
@@ -251,7 +170,7 @@ def _off_by_a_factor(pair: _Pair, _of_an_exchange: bool) -> Finding | None:
     )
 
 
-def _scattered(pair: _Pair, of_an_exchange: bool) -> Finding | None:
+def _scattered(pair: Pair, of_an_exchange: bool) -> Finding | None:
     ratios = pair.log_ratios
     jumped = np.abs(ratios - np.median(ratios)) > np.log(DOUBLED) * abs(pair.apart)
     count, rows = int(np.count_nonzero(jumped)), len(jumped)
@@ -291,7 +210,7 @@ def _flat(own: Floats) -> Finding | None:
     )
 
 
-def _gone(table: _Table, pairs: list[_Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+def _gone(table: Table, pairs: list[Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
     """Whether most symbols of the exchange that a neighbour has are not there."""
     hits, held = [], 0
     for pair in pairs:
@@ -310,7 +229,7 @@ def _gone(table: _Table, pairs: list[_Pair], members: Flags, exchange: str) -> I
         yield _Seen(finding=hits[0], strength=len(hits) / held)
 
 
-def _swapped(table: _Table, pairs: list[_Pair]) -> _Seen | None:
+def _swapped(table: Table, pairs: list[Pair]) -> _Seen | None:
     """Pairs that changed places since the nearest session before; those after it stand in where there is none."""
     hits = []
     for pair in pairs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.postgres import findings
-from market.plausibility import FARTHEST, NEIGHBOURS, Market
+from market.market_table import FARTHEST, NEIGHBOURS, Market
 from market.session_bars import VOLUME, SessionBars
 from market.volume_totals import NEAREST, WHOLE_MARKET, Totals
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.massive.rows import DailyRow
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext
-    from market.plausibility import Market
+    from market.market_table import Market
     from market.trading_calendar import TradingCalendar
 
 SERVICE = "the service"

@@ -17,7 +17,8 @@ import numpy as np
 
 from market.contradiction import denied
 from market.findings import Kind
-from market.plausibility import NEIGHBOURS, Market, judge
+from market.market_table import NEIGHBOURS, Market
+from market.plausibility import judge
 from market.session_bars import CLOSE, FIGURES, OPEN, VOLUME, Flags, Floats, SessionBars
 from market.swapped_symbols import swapped_pairs
 from market.trading_calendar import TradingCalendar

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.findings import Kind
-from market.plausibility import MINIMUM, Market, denied_volume, judge
+from market.market_table import Market
+from market.plausibility import MINIMUM, denied_volume, judge
 from market.session_bars import CLOSE, OPEN, VOLUME, Floats, SessionBars
 from market.volume_totals import WHOLE_MARKET, Totals
 from tests.market.plausibility_year import Year, alarms, make_year, pairs_by_chance, trials
