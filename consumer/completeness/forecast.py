@@ -15,7 +15,7 @@ from consumer.cycle.plan import missing_parts
 from consumer.massive.rows import Endpoint
 from consumer.postgres import coverage
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, slot_rows
+from consumer.tasks import metadata_enrich, recheck, slot_rows
 
 if TYPE_CHECKING:
     from consumer.tasks.part import PartContext
@@ -65,6 +65,7 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
         assumes.append(f"a market of {active:,} tickers: none is listed yet")
     requests[Endpoint.GROUPED_DAILY] = stages[sets.STAGE_BARS]
     requests[Endpoint.SPLITS] = stages[sets.STAGE_SPLITS]
+    requests[Endpoint.DAY_BAR] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
     if stages[sets.STAGE_UNIVERSE]:
         requests[Endpoint.TICKERS] = math.ceil(active / LISTING_PAGE)
         assumes.append("no symbol leaves the market (one more listing page when some do)")

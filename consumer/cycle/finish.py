@@ -92,7 +92,8 @@ def judge(
         delay = max(delay, left.published_at - now)  # to ask every quarter of an hour until midnight helps nobody
     reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
     if again and not (not_yet or retryable):
-        reason = "a session has fewer bars than those around it"
+        suspect = any(" recheck:" in line for line in missing)
+        reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
     return Outcome(state="waiting", missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
 
 

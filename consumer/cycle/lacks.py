@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from consumer.tasks.part import PartContext
 
 # Computed from what was fetched: planned again together with any of their inputs.
-FOLLOWS = (sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
+FOLLOWS = (
+    sets.STAGE_PLAUSIBLE, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE,
+    sets.STAGE_CACHE,
+)  # fmt: skip
 
 
 async def describe_missing(

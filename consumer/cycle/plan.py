@@ -17,7 +17,7 @@ from consumer.massive.flat_files import FlatFileKind
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, slot_rows, volume_slots
+from consumer.tasks import metadata_enrich, plausible, slot_rows, volume_slots
 from market.row_counts import short_days
 from producers import keys
 from producers.messages import TaskName
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from consumer.tasks.part import PartContext, Write
 
 FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=sets.STAGE_FINISH, needs=("*",))
+# What may still change bars once they have been fetched.
+SETTLE_BARS = (sets.STAGE_PLAUSIBLE, sets.STAGE_RECHECK)
 BEFORE_CACHES = (
-    sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_UNIVERSE,
+    sets.STAGE_BARS, sets.STAGE_SPLITS, *SETTLE_BARS, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_UNIVERSE,
     sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
     sets.STAGE_DETAILS, sets.STAGE_DERIVED, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS, sets.STAGE_PROVE,
 )  # fmt: skip
@@ -69,25 +71,30 @@ def _after(task: TaskName, part: str, stage: str, *needs: str) -> PartPlan:
 async def _ohlc_daily(ctx: PartContext) -> list[PartPlan]:
     sessions = ctx.sessions(ctx.services.options.ohlc_sessions)
     there = await sound_sessions(ctx, sessions)
+    rechecks = await plausible.due_rechecks(ctx)
     # After the listing: it knows which preferred share a bar's spelling means.
     parts = [
         PartPlan(
             task=TaskName.OHLC_DAILY, part=f"bars:{day}", stage=sets.STAGE_BARS, needs=(sets.STAGE_UNIVERSE,),
             payload={"session": day.isoformat()},
         )
-        for day in reversed(sessions)
-        if day not in there
+        for day in sorted({*sessions, *rechecks}, reverse=True)
+        if day not in there or day in rechecks
     ]  # fmt: skip
     since = await _splits_since(ctx, sessions[0])
     if await _splits_are_due(ctx, since):
         payload = {"since": since.isoformat()}
         parts.append(PartPlan(task=TaskName.OHLC_DAILY, part="splits", stage=sets.STAGE_SPLITS, payload=payload))
+    if parts or await plausible.unjudged(ctx, sessions):
+        judged_after = (sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_UNIVERSE)
+        parts.append(_after(TaskName.OHLC_DAILY, "plausible", sets.STAGE_PLAUSIBLE, *judged_after))
+    parts += [plausible.recheck_part(day) for day in rechecks]
     if ctx.cycle.first_day is not None:
         return parts  # what is computed from them is of the newest day, and its own cycle sees that it is stale
-    if parts or await _is_stale(ctx, sets.SPLIT_CHECK, (sets.DAILY_BARS, sets.SPLITS, sets.IDENTITY)):
-        needs = (sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_UNIVERSE)
+    if parts or await _is_stale(ctx, sets.SPLIT_CHECK, (sets.DAILY_BARS, sets.TAKEN, sets.SPLITS, sets.IDENTITY)):
+        needs = (sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_UNIVERSE, *SETTLE_BARS)
         parts.append(_after(TaskName.OHLC_DAILY, "split_check", sets.STAGE_SPLIT_CHECK, *needs))
-    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY)
+    inputs = (sets.DAILY_BARS, sets.TAKEN, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY)
     if parts or await _is_stale(ctx, sets.ATR, inputs):
         parts.append(_after(TaskName.OHLC_DAILY, "atr", sets.STAGE_ATR, sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE))
     return parts
@@ -148,12 +155,12 @@ async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan
         )
     else:
         parts += metadata_enrich.plan(ctx, await metadata_enrich.due_details(ctx))
-    inputs = (sets.DAILY_BARS, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY, sets.DETAILS)
+    inputs = (sets.DAILY_BARS, sets.TAKEN, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY, sets.DETAILS)
     if parts or planned or await _is_stale(ctx, sets.DERIVED, inputs):
         parts.append(
             _after(
                 TaskName.METADATA_ENRICH, "derived", sets.STAGE_DERIVED, sets.STAGE_BARS, sets.STAGE_SPLITS,
-                sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
+                *SETTLE_BARS, sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
                 sets.STAGE_DETAILS,
             )
         )  # fmt: skip
@@ -169,8 +176,8 @@ async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
         parts.append(_after(TaskName.VOLUME_SLOTS, "plan", sets.STAGE_PLAN_SLOTS, sets.STAGE_UNIVERSE))
     else:
         parts += await volume_slots.plan(ctx, await slot_rows.missing_slots(ctx))
-    if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.SLOT_PROOF, (sets.DAILY_BARS,)):
-        needs = (sets.STAGE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
+    if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.SLOT_PROOF, (sets.DAILY_BARS, sets.TAKEN)):
+        needs = (sets.STAGE_BARS, *SETTLE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
         parts.append(_after(TaskName.VOLUME_SLOTS, "prove", sets.STAGE_PROVE, *needs))
     return parts
 

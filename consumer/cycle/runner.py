@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
 # Parts that compute from what is stored: the vendor's absence is nothing to them.
-ASK_NOBODY = ("split_check", "atr", "derived", "plan", "prove")
+ASK_NOBODY = ("plausible", "split_check", "atr", "derived", "plan", "prove")
 
 
 class CycleRunner:

@@ -23,7 +23,7 @@ async def request_for_stale_figures(pool: Pool) -> list[Outgoing]:
             ORDER BY fetched_at DESC LIMIT 1) AS input ON input.fetched_at > atr.fetched_at
         WHERE atr.data_set = $1 ORDER BY atr.trading_day DESC LIMIT 1
         """,
-        data_sets.ATR, [data_sets.DAILY_BARS, data_sets.SPLITS],
+        data_sets.ATR, [data_sets.DAILY_BARS, data_sets.TAKEN, data_sets.SPLITS],
     )  # fmt: skip
     if row is None:
         return []

@@ -6,6 +6,7 @@ sent all three under load.  Pure.
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -17,6 +18,8 @@ from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw, RangeBars, RangeRow
 from consumer.massive.sieve import Sieve
 from market.bounded_fields import VOLUME
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 EXTENDED_OPEN = dt.time(4)
 EXTENDED_CLOSE = dt.time(20)
@@ -47,7 +50,7 @@ def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
     """The bars of all pages of one question."""
     sieve = Sieve(window.last_day)
     for page in pages:
-        _require_own_ticker(page, window.symbol)
+        require_own_ticker(page, window.symbol)
         sieve.take(msgspec.structs.replace(lost, symbol=window.symbol) for lost in page.set_aside)
     rows = [row for page in pages for row in page.rows]
     starts = np.fromiter((row.t for row in rows), np.int64, len(rows))
@@ -78,7 +81,8 @@ def _drop(rows: Sequence[RangeRow], which: NDArray[np.bool_], flaw: Flaw, sieve:
         sieve.drop_row(flaw, rows[place], window.symbol)
 
 
-def _require_own_ticker(page: Page[RangeRow], symbol: str) -> None:
+def require_own_ticker(page: Page[Row], symbol: str) -> None:
+    """Raise BadAnswer where the bars are another ticker's."""
     if page.rows and page.envelope.ticker != symbol:
         raise BadAnswer(
             f"Asked for bars of {symbol}, got those of {str(page.envelope.ticker)[:20]!r}",

@@ -24,6 +24,7 @@ class Endpoint(StrEnum):
 
     GROUPED_DAILY = "grouped_daily"
     RANGE_BARS = "range_bars"
+    DAY_BAR = "day_bar"
     TICKERS = "tickers"
     TICKER_DETAILS = "ticker_details"
     FLOATS = "floats"
@@ -90,6 +91,19 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     t: Milliseconds
     v: float
+
+
+class CustomDayRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One ticker's bar of one day as the custom bars give it: the fields of DailyRow, without the ticker."""
+
+    o: float
+    h: float
+    l: float  # noqa: E741  (the vendor's name)
+    c: float
+    v: float
+    t: Milliseconds
+    vw: float | None = None
+    n: int | None = None
 
 
 class RangeBars(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from consumer.postgres.copy_binary import DATE, FLOAT8, copy_out, fixed_rows
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from consumer.massive.rows import DailyRow
     from consumer.postgres.pool import Connection, Pool
@@ -41,10 +41,30 @@ async def count_bars(connection: Connection | Pool, day: dt.date) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM market_data_daily WHERE trading_date = $1", day))
 
 
-async def replace_bars(connection: Connection, day: dt.date, rows: Iterable[DailyRow], *, load_id: int) -> None:
-    """Make *rows* the bars of *day*."""
-    await connection.execute("DELETE FROM market_data_daily WHERE trading_date = $1", day)
+async def replace_bars(
+    connection: Connection, day: dt.date, rows: Iterable[DailyRow], *, load_id: int, keep: Collection[str] = ()
+) -> None:
+    """Make *rows* the bars of *day*; those of *keep* stay as they stand, from the load that brought them."""
+    await connection.execute(
+        "DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol <> ALL ($2)", day, list(keep)
+    )
+    ordered = sorted((row for row in rows if row.T not in keep), key=lambda row: row.T)
+    await _copy(connection, day, ordered, load_id=load_id)
+
+
+async def replace_rows(
+    connection: Connection, day: dt.date, rows: Iterable[DailyRow], gone: Iterable[str], *, load_id: int
+) -> None:
+    """Put *rows* in place of those symbols' bars of *day*, and take away the bars of *gone*."""
     ordered = sorted(rows, key=lambda row: row.T)
+    await connection.execute(
+        "DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol = ANY ($2)",
+        day, [*(row.T for row in ordered), *gone],
+    )  # fmt: skip
+    await _copy(connection, day, ordered, load_id=load_id)
+
+
+async def _copy(connection: Connection, day: dt.date, ordered: Iterable[DailyRow], *, load_id: int) -> None:
     await connection.copy_records_to_table(
         "market_data_daily",
         columns=_COLUMNS,

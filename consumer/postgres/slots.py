@@ -166,6 +166,20 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     )
 
 
+async def traded_without_volume(
+    connection: Connection | Pool, days: Sequence[dt.date]
+) -> dict[dt.date, tuple[list[str], int]]:
+    """Return by day the symbols that traded by their slots while their bar has no volume, and how many traded."""
+    rows = await connection.fetch(
+        "SELECT s.trading_date, count(*) AS rows, "
+        "array_agg(s.symbol ORDER BY s.symbol) FILTER (WHERE b.volume = 0) AS symbols "
+        "FROM volume_slots_daily AS s JOIN market_data_daily AS b USING (trading_date, symbol) "
+        "WHERE s.trading_date = ANY ($1) AND s.outcome = 'traded' GROUP BY s.trading_date",
+        days,
+    )
+    return {row["trading_date"]: (row["symbols"] or [], row["rows"]) for row in rows}
+
+
 async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[dt.date, tuple[int, int]]:
     """Return for each day with unproven rows how many there are, and how many rows the day has in all."""
     rows = await connection.fetch(

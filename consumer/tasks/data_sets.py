@@ -5,6 +5,8 @@ from __future__ import annotations
 DAILY_BARS = "daily_bars"
 SPLITS = "splits"
 SPLIT_CHECK = "split_check"
+PLAUSIBILITY = "plausibility"  # held against the sessions around it
+TAKEN = "taken_answers"  # recorded when an answer that had been kept aside was taken after all
 ATR = "atr"
 VOLUME_SLOTS = "volume_slots"  # its rows say themselves what there is; coverage has it only of retired sessions
 SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held against its bars
@@ -42,6 +44,8 @@ CACHE_REQUIRES: dict[str, tuple[str, ...]] = {
 
 STAGE_BARS = "ohlc_daily/bars"
 STAGE_SPLITS = "ohlc_daily/splits"
+STAGE_PLAUSIBLE = "ohlc_daily/plausible"
+STAGE_RECHECK = "ohlc_daily/recheck"
 STAGE_SPLIT_CHECK = "ohlc_daily/split_check"
 STAGE_ATR = "ohlc_daily/atr"
 STAGE_UNIVERSE = "metadata_enrich/universe"

@@ -16,8 +16,9 @@ import numpy as np
 from consumer.massive.daily_rows import as_listed
 from consumer.massive.errors import BadAnswer
 from consumer.postgres import bars, coverage, evidence, ledger, splits
-from consumer.tasks import data_sets
+from consumer.tasks import data_sets, standing
 from consumer.tasks.part import require_coverage
+from consumer.tasks.weighing import Answer, Leave, Refuse, Take, bars_of, weigh
 from market.atr import latest_atr
 from market.bounded_fields import RANGE, RANGE_PERCENT
 from market.row_counts import NEIGHBOURS, fewest_on
@@ -55,6 +56,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
     sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
     rows = as_listed([row for row in answer.rows if not is_test_issue(row.T)], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
+    found = await standing.implausible(ctx, day, rows)
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -65,24 +67,50 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 f"{fewest} at least; if it is so, trigger the day with force",
                 request_id=answer.request_id,
             )
+        stands = await standing.read_standing(connection, day, ctx.services.calendar)
+        weighed = Answer(rows=rows, bars=bars_of(rows), found=found, fetched_at=fetched_at, may_lack=short)
+        fate = Take() if stands is None else weigh(stands, weighed)
+        if isinstance(fate, Refuse) and fate.finding is None:
+            return _refused(day, fate, answer)  # the same answer is aside already
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
-        restated = await _restated(connection, ctx, day, rows, load_id=load_id)
+        await standing.note_fate(connection, day, fate, rows, load_id=load_id, fetched_at=fetched_at, now=fetched_at)
+        match fate:
+            case Refuse():
+                return _refused(day, fate, answer)
+            case Leave():
+                await coverage.record_coverage(
+                    connection, data_sets.DAILY_BARS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id
+                )
+                return ledger.PartReport(warnings=(f"bars {day}: what stands was accepted, and is kept",))
+        restated = await _restated(connection, ctx, day, rows, load_id=load_id, keep=fate.keep)
         await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
-        await bars.replace_bars(connection, day, rows, load_id=load_id)
+        await bars.replace_bars(connection, day, rows, load_id=load_id, keep=fate.keep)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
-            connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.DAILY_BARS, [day], rows=await bars.count_bars(connection, day),
+            fetched_at=fetched_at, load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
         )  # fmt: skip
+        if fate.vouched:
+            await coverage.record_coverage(
+                connection, data_sets.PLAUSIBILITY, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
+            )
         warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
         warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
+        warnings += [f"bars {day}: {fate.finding.reason}"] if fate.finding is not None else []
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
 
     return write
+
+
+def _refused(day: dt.date, fate: Refuse, answer: GroupedDaily) -> PartReport:
+    """The finding is committed; the part is to be tried again, as after any wrong answer."""
+    bad = BadAnswer(f"bars of {day} are kept as they stand: {fate.reason}", request_id=answer.request_id)
+    return ledger.PartReport(unfinished=bad)
 
 
 _LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
@@ -114,14 +142,15 @@ async def fewest_bars(ctx: PartContext, day: dt.date) -> int:
 
 
 async def _restated(
-    connection: Connection, ctx: PartContext, day: dt.date, rows: list[DailyRow], *, load_id: int
+    connection: Connection, ctx: PartContext, day: dt.date, rows: list[DailyRow], *, load_id: int, keep: frozenset[str]
 ) -> int:
     """Keep what the vendor changed in a session that had been final, and return how many rows that is."""
     known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
     if known is None or known.fetched_at < final_at(ctx.services.calendar.session(day)):
         return 0  # a provisional session is completed, not restated
-    after = {row.T: (row.o, row.h, row.l, row.c, row.v, row.vw, row.n) for row in rows}
-    found = evidence.differences(await bars.read_session(connection, day), after)
+    after = {row.T: (row.o, row.h, row.l, row.c, row.v, row.vw, row.n) for row in rows if row.T not in keep}
+    before = await bars.read_session(connection, day)
+    found = evidence.differences({symbol: row for symbol, row in before.items() if symbol not in keep}, after)
     await evidence.keep_restatements(
         connection, data_sets.DAILY_BARS, day, found, load_id=load_id, now=ctx.services.now()
     )

@@ -16,7 +16,7 @@ from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, 
 from consumer.massive.rows import Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, slots
 from consumer.postgres.slots import SlotDay
-from consumer.tasks import data_sets, slot_files, slot_rows
+from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
 from market.bounded_fields import VOLUME
@@ -181,9 +181,12 @@ async def prove(ctx: PartContext) -> Write:
                 connection, data_sets.SLOT_PROOF, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
                 load_id=load_id,
             )  # fmt: skip
-        warnings = () if not unproven else (
-            f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded",
-        )  # fmt: skip
-        return ledger.PartReport(warnings=warnings)
+        suspect, lines = await plausible.hold_against_slots(connection, sessions, load_id=load_id, now=proved_at)
+        if unproven:
+            lines.append(
+                f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded"
+            )
+        rechecks = tuple(plausible.recheck_part(day) for day in suspect)
+        return ledger.PartReport(warnings=tuple(lines), spawned=rechecks)
 
     return write

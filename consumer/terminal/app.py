@@ -20,6 +20,7 @@ from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import coverage as coverage_verb
 from consumer.terminal import dead_letters as dead_letters_verb
 from consumer.terminal import doctor as doctor_verb
+from consumer.terminal import findings as findings_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
 from consumer.terminal import run as run_verb
@@ -244,6 +245,34 @@ def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *
         sys.stderr.write("which ones: ids of `maintenance dead-letters list`, --task, --cause or --all\n")
         return None
     return Selection(ids=ids, task=None if task is None else task.value, fingerprint=cause)
+
+
+findings = App(name="findings", help="Show which sessions are suspect and why, and settle it.")
+app.command(findings)
+
+
+@findings.command(name="list")
+def list_findings(
+    *,
+    all: Annotated[bool, Parameter(help="the settled ones too", negative=())] = False,
+    json: Json = False,
+) -> int:
+    """List them; exits 3 while any is open."""
+    return asyncio.run(findings_verb.show(settings_or_exit(), settled=all, as_json=json))
+
+
+@findings.command(name="accept")
+def accept_finding(
+    finding: Annotated[int, Parameter(help="id of the list")],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="why, for the record")],
+    take_new: Annotated[bool, Parameter(help="take the answer that was kept aside instead", negative=())] = False,
+    by: By = None,
+) -> int:
+    """Say that what stands is right, and settle the finding; it is not reported again for the same rows."""
+    acceptance = findings_verb.Acceptance(finding_id=finding, reason=reason, by=by, take_new=take_new)
+    return asyncio.run(findings_verb.accept(settings_or_exit(), acceptance))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from producers.simulated_market import vendor_errors
 from producers.simulated_market.answer import Answer, Call, encoded
-from producers.simulated_market.faults.distortions import distort
+from producers.simulated_market.faults.distortions import distort, question
 from producers.simulated_market.faults.fault_set import Fault, FaultKind, FaultSet
 from producers.simulated_market.faults.refusals import refusal, vendor_reply
 from producers.simulated_market.identity import SOURCE_HEADER, source_of
@@ -69,7 +69,10 @@ class Server:
                 return instead
         try:
             self._check_key(request)
-            answer = compute(_with_cursor_read(call))
+            asked = _with_cursor_read(call)
+            for fault in struck:
+                asked = question(fault, asked)
+            answer = compute(asked)
         except VendorError as error:
             return vendor_reply(error, call)
         for fault in struck:

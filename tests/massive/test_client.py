@@ -54,6 +54,40 @@ async def test_grouped_daily_asks_raw_bars_of_one_day(client: MassiveClient, ven
     assert answer.rejected == {Flaw.SYMBOL: 1, Flaw.UNDECODABLE: 1}
 
 
+CUSTOM = {name: value for name, value in BAR.items() if name != "T"} | {"t": 1602648000000, "vw": 1.7, "n": 9}
+
+
+async def test_a_daily_bar_is_asked_raw_from_the_custom_bars(client: MassiveClient, vendor: ScriptedVendor) -> None:
+    vendor.will_answer(ok(CUSTOM, ticker="BRK.A", adjusted=False, resultsCount=1))
+    bar = await client.daily_bar("BRK.A", DAY)
+    assert vendor.targets == ["/v2/aggs/ticker/BRK.A/range/1/day/2020-10-14/2020-10-14?adjusted=false"]
+    assert bar is not None
+    assert (bar.T, bar.c, bar.v, bar.vw, bar.n) == ("BRK.A", 2.0, 10.25, 1.7, 9)
+    vendor.will_answer({"status": "OK", "ticker": "BRK.A", "queryCount": 0, "resultsCount": 0, "adjusted": False})
+    assert await client.daily_bar("BRK.A", DAY) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(CUSTOM, ticker="BRK.B"),
+        ok(CUSTOM, ticker="BRK.A", adjusted=True),
+        ok({**CUSTOM, "t": 1602561600000}, ticker="BRK.A"),
+        ok({**CUSTOM, "c": -1}, ticker="BRK.A"),
+        ok({"t": 1602648000000}, ticker="BRK.A"),
+        ok(CUSTOM, CUSTOM | {"t": 1602682200000}, ticker="BRK.A"),
+        ok(CUSTOM, ticker="BRK.A", resultsCount=2),
+    ],
+    ids=["another ticker's", "adjusted", "another day's", "garbage", "cut", "minutes", "less than announced"],
+)
+async def test_a_daily_bar_that_is_not_the_one_asked_for_is_no_evidence(
+    client: MassiveClient, vendor: ScriptedVendor, answer: dict[str, Any]
+) -> None:
+    vendor.will_answer(*[answer] * 5)
+    with pytest.raises(BadAnswer):
+        await client.daily_bar("BRK.A", DAY)
+
+
 async def test_a_day_without_results_is_an_explicit_empty(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer({"queryCount": 0, "resultsCount": 0, "adjusted": True, "status": "OK", "count": 0})
     answer = await client.grouped_daily(DAY)

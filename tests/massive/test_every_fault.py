@@ -54,6 +54,9 @@ class Vendor:
             case "range_bars":
                 bars = await massive.five_minute_bars("AAPL", DAY - dt.timedelta(days=1), DAY)
                 return list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
+            case "daily_bar":
+                bar = await massive.daily_bar("AAPL", DAY)
+                return [] if bar is None else [bar]
             case "tickers":
                 return (await massive.list_tickers(sieve=Sieve(DAY))).rows
             case "ticker_details":
@@ -67,7 +70,7 @@ class Vendor:
 
 
 ENDPOINTS = (
-    "grouped_daily", "range_bars", "tickers", "ticker_details", "floats", "splits", "market_holidays",
+    "grouped_daily", "range_bars", "daily_bar", "tickers", "ticker_details", "floats", "splits", "market_holidays",
 )  # fmt: skip
 
 

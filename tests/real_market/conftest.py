@@ -35,7 +35,7 @@ BEFORE_COLUMBUS_DAY = dt.date(2013, 10, 11)
 SPLIT_OF_APPLE = dt.date(2014, 6, 9)
 TABLES = (
     "market_data_daily", "volume_slots", "volume_slots_daily", "ticker_metadata", "ticker_universe", "stock_split",
-    "ticker_atr", "cycle", "data_load",
+    "ticker_atr", "cycle", "data_load", "session_finding",
 )  # fmt: skip
 
 

@@ -40,6 +40,10 @@ def test_atr_of_every_ticker_is_talibs_on_split_adjusted_bars(replayed: Replayed
         assert found[ticker]["updated"] == str(replayed.day)
 
 
+def test_fourteen_tickers_are_no_market_and_nothing_is_found_against_them(replayed: Replayed) -> None:
+    assert replayed.tables["session_finding"] == []
+
+
 def test_the_atr_cache_holds_what_the_table_holds(replayed: Replayed) -> None:
     stored = {row["symbol"]: (row["atr"], row["atr_percent"]) for row in replayed.tables["ticker_atr"]}
     assert {ticker: (value["atr"], value["atr_percent"]) for ticker, value in replayed.atr().items()} == stored

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import UNSET
 
 from market.trading_calendar import NEW_YORK
 from producers.simulated_market.faults.fault_set import Fault, FaultKind
@@ -42,6 +43,12 @@ def distort(fault: Fault, call: Call, answer: Answer) -> None:
             answer.following = call.path_and_query
         case FaultKind.RESTATED:
             _put(answer, [_restated(row, fault, call) for row in _rows(answer)])
+        case FaultKind.OTHER_DAY:
+            _put(answer, [_moved(row, fault, call) for row in _rows(answer)])
+        case FaultKind.SWAPPED:
+            _put(answer, _swapped(_rows(answer), fault.tickers))
+        case FaultKind.SCALED:
+            _put(answer, [_scaled(row, fault, call) for row in _rows(answer)])
         case FaultKind.MISSING_ROWS:
             _missing_rows(fault, answer)
         case FaultKind.HIDDEN_SPLITS:
@@ -50,6 +57,13 @@ def distort(fault: Fault, call: Call, answer: Answer) -> None:
             _lead_astray(fault, call, answer)
         case _:
             pass
+
+
+def question(fault: Fault, call: Call) -> Call:
+    """The question that is answered in place of the one asked."""
+    if fault.kind is not FaultKind.OTHER_DAY or fault.other_day is None or "day" not in call.parts:
+        return call
+    return msgspec.structs.replace(call, parts={**call.parts, "day": fault.other_day.isoformat()})
 
 
 def _rows(answer: Answer) -> Sequence[Any]:
@@ -87,8 +101,33 @@ def _restated(row: Any, fault: Fault, call: Call) -> Any:
     ticker = row.T if isinstance(row, GroupedRow) else call.parts.get("ticker")
     if ticker not in fault.tickers or _new_york_day(row.t) != fault.day:
         return row
-    prices = {name: getattr(row, name) * fault.price_factor for name in ("o", "h", "l", "c")}
+    return _times(row, fault)
+
+
+def _times(row: Any, fault: Fault) -> Any:
+    names = ("o", "h", "l", "c") if row.vw is UNSET else ("o", "h", "l", "c", "vw")
+    prices = {name: getattr(row, name) * fault.price_factor for name in names}
     return msgspec.structs.replace(row, v=row.v * fault.volume_factor, **prices)
+
+
+def _scaled(row: Any, fault: Fault, call: Call) -> Any:
+    if not isinstance(row, Bar | GroupedRow):
+        return row
+    ticker = row.T if isinstance(row, GroupedRow) else call.parts.get("ticker")
+    return _times(row, fault) if not fault.tickers or ticker in fault.tickers else row
+
+
+def _moved(row: Any, fault: Fault, call: Call) -> Any:
+    """The other day's bar at the time of the day that was asked for."""
+    if fault.other_day is None or not isinstance(row, GroupedRow):
+        return row
+    asked = dt.date.fromisoformat(call.parts["day"])
+    return msgspec.structs.replace(row, t=row.t + (asked - fault.other_day).days * _DAY_MS)
+
+
+def _swapped(rows: Sequence[Any], tickers: Sequence[str]) -> list[Any]:
+    names = dict(zip(tickers[::2], tickers[1::2], strict=False)) | dict(zip(tickers[1::2], tickers[::2], strict=False))
+    return [_renamed(row, names[row.T]) if isinstance(row, GroupedRow) and row.T in names else row for row in rows]
 
 
 def _new_york_day(milliseconds: int) -> dt.date:

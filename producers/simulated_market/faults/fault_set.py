@@ -48,6 +48,12 @@ class FaultKind(StrEnum):
     DOUBLED_PORT = "doubled_port"
     RESTATED = "restated"
     """Bars of `day` of `tickers` come with other volumes and prices; once it is lifted, they are restated."""
+    OTHER_DAY = "other_day"
+    """The bars of `day` are those of `other_day`, with the times of `day`."""
+    SWAPPED = "swapped"
+    """`tickers`, two by two, have each other's bars of a whole day."""
+    SCALED = "scaled"
+    """Bars of `tickers` (none: all) come with prices times `price_factor` and volumes times `volume_factor`."""
     MISSING_ROWS = "missing_rows"
     """Rows of `tickers`, or the last `share` of all, are not there, and all counts agree with that."""
     HIDDEN_SPLITS = "hidden_splits"
@@ -79,6 +85,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: int = 2
     """How many rows are added or repeated."""
     tickers: tuple[str, ...] = ()
+    other_day: dt.date | None = None
     share: float = 0.5
     volume_factor: float = 1.0
     price_factor: float = 1.0

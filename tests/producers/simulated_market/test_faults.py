@@ -224,3 +224,33 @@ async def test_the_faults_in_force_tell_how_often_they_struck(client):
 
     told = await client.ok("/_simulator/faults")
     assert [(each["fault"]["kind"], each["met"], each["struck"]) for each in told] == [("server_error", 3, 1)]
+
+
+async def test_a_days_bars_may_be_another_days_with_its_own_times(client):
+    honest = (await client.ok(DAY))["results"]
+    before = (await client.ok(DAY.replace("11-11", "11-10")))["results"]
+    await put(client, {"kind": "other_day", "day": "2025-11-11", "other_day": "2025-11-10"})
+    told = (await client.ok(DAY))["results"]
+
+    assert [(row["T"], row["c"], row["v"]) for row in told] == [(row["T"], row["c"], row["v"]) for row in before]
+    assert {row["t"] for row in told} == {row["t"] for row in honest}
+
+
+async def test_two_tickers_may_have_each_others_bars(client):
+    honest = {row["T"]: row["c"] for row in (await client.ok(DAY))["results"]}
+    await put(client, {"kind": "swapped", "tickers": ["AAPL", "SPY"], "endpoint": "grouped_daily"})
+    told = {row["T"]: row["c"] for row in (await client.ok(DAY))["results"]}
+
+    assert told == honest | {"AAPL": honest["SPY"], "SPY": honest["AAPL"]}
+
+
+async def test_prices_and_volumes_of_all_or_some_may_come_times_a_factor(client):
+    honest = {row["T"]: row for row in (await client.ok(DAY))["results"]}
+    await put(client, {"kind": "scaled", "price_factor": 100.0})
+    assert {row["T"]: row["c"] for row in (await client.ok(DAY))["results"]} == {
+        ticker: row["c"] * 100 for ticker, row in honest.items()
+    }
+    await put(client, {"kind": "scaled", "volume_factor": 0.0, "tickers": ["SPY"]})
+    assert {row["T"]: row["v"] for row in (await client.ok(DAY))["results"]} == {
+        ticker: 0.0 if ticker == "SPY" else row["v"] for ticker, row in honest.items()
+    }

@@ -1,0 +1,118 @@
+"""`maintenance findings list | accept`: shows which sessions are suspect and why, and lets a person settle it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from consumer.postgres import findings
+from consumer.postgres.findings import KeptFinding, Settled, State
+from consumer.runtime import utc_now
+from consumer.tasks.standing import take_aside
+from consumer.terminal.cancel import operator
+from consumer.terminal.reach import Unreachable, reached
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.postgres.pool import Pool
+    from consumer.settings import Settings
+
+EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says about one finding: what stands is right, or with *take_new* the answer kept aside is."""
+
+    finding_id: int
+    reason: str
+    by: str | None
+    take_new: bool = False
+
+
+class NothingAside(Exception):
+    """The finding is about what stands: there is no other answer to take."""
+
+
+async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
+    """List the open findings, or all of them with *settled*; 3 while any is open."""
+    try:
+        async with reached(settings) as service:
+            found = await findings.find(service.pool, settled=settled)
+    except Unreachable as error:
+        return _unreachable(error)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    elif found:
+        _print(found)
+    else:
+        sys.stderr.write("no session is suspect\n")
+    return EXIT_FINDING if any(one.state is State.OPEN for one in found) else 0
+
+
+async def accept(settings: Settings, acceptance: Acceptance) -> int:
+    """Settle one finding; 3 when it is not open, 2 when there is no other answer to take."""
+    try:
+        async with reached(settings) as service:
+            accepted = await _accept(service.pool, acceptance)
+    except NothingAside:
+        sys.stderr.write(f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
+                         "for the session with `maintenance trigger --force`, or accept what stands\n")  # fmt: skip
+        return EXIT_USAGE
+    except Unreachable as error:
+        return _unreachable(error)
+    if accepted is None:
+        sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
+        return EXIT_FINDING
+    done = "what stands was accepted"
+    if acceptance.take_new:
+        done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
+    sys.stdout.write(f"{accepted.finding_id} {accepted.trading_day} {accepted.kind}: {done}\n")
+    return 0
+
+
+async def _accept(pool: Pool, acceptance: Acceptance) -> KeptFinding | None:
+    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
+    async with pool.acquire() as connection, connection.transaction():
+        finding = await findings.lock_open(connection, acceptance.finding_id)
+        if finding is None:
+            return None
+        if not acceptance.take_new:
+            await findings.settle(connection, [finding.finding_id], settled, now=utc_now())
+        elif await findings.contested(connection, finding.finding_id) is None:
+            raise NothingAside
+        else:
+            await take_aside(connection, finding, settled, now=utc_now())
+        return finding
+
+
+def _print(found: Sequence[KeptFinding]) -> None:
+    table = Table("id", "session", "data set", "kind", "found (UTC)", "state", "what", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(
+            str(one.finding_id), str(one.trading_day), one.data_set, one.kind.value, f"{one.found_at:%Y-%m-%d %H:%M}",
+            one.state.value, one.reason + _rechecked(one) + _settled(one),
+        )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
+
+
+def _rechecked(one: KeptFinding) -> str:
+    seen = one.evidence.get("recheck")
+    if one.state is not State.OPEN or not isinstance(seen, dict) or not seen.get("source"):
+        return ""
+    other = seen.get("agree_with_the_other")
+    told = "" if other is None else f", to {other:.0%} with the other answer"
+    return f" [{seen['compared']} rows of {seen['source']} agree to {seen['agree_with_what_stands']:.0%} with it{told}]"
+
+
+def _settled(one: KeptFinding) -> str:
+    return "" if one.state is State.OPEN else f" [{one.state} by {one.settled_by}: {one.settled_reason}]"
+
+
+def _unreachable(error: Unreachable) -> int:
+    sys.stderr.write(f"{error}\n")
+    return EXIT_UNREACHABLE

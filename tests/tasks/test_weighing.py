@@ -1,0 +1,194 @@
+"""Holds the weighing of answers to: what stands outranks one answer, and two outrank it. No storage, no clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+
+from consumer.massive.rows import DailyRow
+from consumer.postgres.findings import Contested, KeptFinding, State
+from consumer.tasks import data_sets
+from consumer.tasks.weighing import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of, weigh
+from market.contradiction import BEYOND_BELIEF_PRICE, denied
+from market.findings import Finding, Kind
+
+DAY = dt.date(2025, 11, 11)
+STOOD_AT = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
+SOON, LATER = STOOD_AT + dt.timedelta(minutes=5), STOOD_AT + INDEPENDENT_AFTER
+
+
+def market(**changed: tuple[float, float] | None) -> list[DailyRow]:
+    """Three hundred rows at 10.00 with 50,000 shares; *changed*: (close, volume) of some, None: no row."""
+    rows = {f"S{number:03}": (10.0, 50_000.0) for number in range(300)} | changed
+    return [
+        DailyRow(T=symbol, o=row[0], h=row[0] * 1.01, l=row[0] * 0.99, c=row[0], v=row[1], t=0)
+        for symbol, row in sorted(rows.items())
+        if row is not None
+    ]
+
+
+def finding(kind: Kind, number: int = 1, state: State = State.OPEN, **fields: Any) -> KeptFinding:
+    return KeptFinding(
+        finding_id=number, trading_day=DAY, data_set=data_sets.DAILY_BARS, kind=kind, reason="", symbols=[],
+        evidence={}, contested_at=STOOD_AT, load_id=1, found_at=STOOD_AT, rechecked_at=None, state=state,
+        settled_at=None, settled_by=None, settled_reason=None, **fields,
+    )  # fmt: skip
+
+
+def standing(*found: KeptFinding, final: bool = True, aside: list[DailyRow] | None = None, **known: Any) -> Standing:
+    kept = {} if aside is None else {one.finding_id: Contested(rows=aside, **known) for one in found}
+    return Standing(bars=bars_of(market()), final=final, fetched_at=STOOD_AT, findings=found, aside=kept)
+
+
+def answer(rows: list[DailyRow], *found: Kind, at: dt.datetime = LATER, **known: Any) -> Answer:
+    against = [Finding(kind=kind, reason=str(kind), symbols=known.pop("symbols", ())) for kind in found]
+    return Answer(rows=rows, bars=bars_of(rows), found=against, fetched_at=at, **known)
+
+
+def times(factor: float) -> list[DailyRow]:
+    return [msgspec.structs.replace(row, o=row.o * factor, c=row.c * factor) for row in market()]
+
+
+def settles(fate: Take | Refuse | Leave) -> list[int]:
+    return [] if not isinstance(fate, Take) else [one for cleared in fate.cleared for one in cleared.ids]
+
+
+def test_an_ordinary_restatement_is_taken() -> None:
+    restated = market(S001=(10.9, 50_000.0), S002=(10.0, 100_000.0), S003=(10.0, 25_000.0))
+    assert weigh(standing(), answer(restated)) == Take()
+
+
+@pytest.mark.parametrize("row", [(12.0, 50_000.0), (8.0, 50_000.0), (10.0, 120_000.0), (10.0, 0.0), None])
+def test_a_row_beyond_belief_is_kept_as_it_stands_and_the_other_put_aside(row: tuple[float, float] | None) -> None:
+    fate = weigh(standing(), answer(market(S001=row)))
+    assert isinstance(fate, Take)
+    assert (fate.keep, fate.finding and fate.finding.kind) == ({"S001"}, Kind.ROWS)
+    assert fate.aside == Contested(
+        rows=[one for one in market(S001=row) if one.T == "S001"], gone=[] if row is not None else ["S001"]
+    )
+
+
+def test_while_a_session_goes_on_its_volumes_grow_and_single_prices_move() -> None:
+    fate = weigh(standing(final=False), answer(market(S001=(12.0, 900_000.0), S002=None)))
+    assert fate == Take()
+
+
+def test_rows_of_little_volume_say_little() -> None:
+    stood = bars_of(market(S001=(10.0, 4_000.0)))
+    assert denied(stood, bars_of(market(S001=(10.0, 9_000.0))), final=True).symbols == ()
+    assert denied(stood, bars_of(market(S001=(10.0 * BEYOND_BELIEF_PRICE**2, 4_000.0))), final=True).symbols == (
+        "S001",
+    )
+
+
+def test_an_answer_that_denies_the_market_is_refused_and_kept() -> None:
+    fate = weigh(standing(), answer(times(3.0)))
+    assert isinstance(fate, Refuse)
+    assert (fate.reason, fate.finding and fate.finding.kind) == (
+        "an answer gives 300 of 300 rows beyond belief", Kind.CONTRADICTED,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [(10.1, 50_000.0), (10.0, 80_000.0)])
+def test_a_final_session_of_which_one_row_in_twenty_is_restated_at_once_is_another_answer(
+    row: tuple[float, float],
+) -> None:
+    some = market(**{f"S{number:03}": row for number in range(20)})
+    fate = weigh(standing(), answer(some))
+    assert isinstance(fate, Refuse)
+    assert fate.reason == "an answer gives 20 of 300 rows otherwise than they stand"
+    assert isinstance(weigh(standing(final=False), answer(some)), Take), "while the session goes on it is news"
+
+
+def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None:
+    fate = weigh(standing(final=False), answer(times(1.05), Kind.REPEATED))
+    assert isinstance(fate, Refuse)
+    assert fate.reason == "an answer is not plausible: repeated_prices"
+
+
+def test_what_was_settled_for_these_rows_is_no_objection() -> None:
+    settled = finding(Kind.PRICES, state=State.CLEARED)
+    assert isinstance(weigh(standing(settled, final=False), answer(times(1.05), Kind.PRICES)), Take)
+
+
+def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -> None:
+    contested = finding(Kind.CONTRADICTED)
+    stands = standing(contested, aside=times(3.0))
+    assert weigh(stands, answer(times(3.0), at=SOON)) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
+    fate = weigh(stands, answer(times(3.0)))
+    assert isinstance(fate, Take)
+    assert (settles(fate), fate.other_rows, fate.vouched) == ([1], True, True)
+    other = weigh(stands, answer(times(7.0)))
+    assert isinstance(other, Refuse)
+    assert other.finding is not None, "another answer again"
+
+
+def test_the_next_answer_that_agrees_with_what_stands_clears_the_contested_one() -> None:
+    stands = standing(finding(Kind.CONTRADICTED), aside=times(3.0))
+    assert settles(weigh(stands, answer(market(), at=SOON))) == [1]
+    a_few = market(**{f"S{number:03}": (10.05, 50_000.0) for number in range(14)})
+    assert settles(weigh(stands, answer(a_few))) == [1]
+
+
+def test_a_suspect_session_is_replaced_by_an_answer_without_findings() -> None:
+    fate = weigh(standing(finding(Kind.PRICES)), answer(times(0.01)))
+    assert isinstance(fate, Take)
+    assert (settles(fate), fate.other_rows, fate.keep) == ([1], True, frozenset())
+
+
+def test_a_suspect_session_that_the_next_answer_repeats_is_cleared_an_hour_later() -> None:
+    stands = standing(finding(Kind.PRICES))
+    assert settles(weigh(stands, answer(market(), Kind.PRICES, at=SOON))) == []
+    assert settles(weigh(stands, answer(market(), Kind.PRICES))) == [1]
+
+
+def test_of_two_implausible_answers_the_first_stands() -> None:
+    assert isinstance(weigh(standing(finding(Kind.PRICES)), answer(times(3.0), Kind.PRICES)), Refuse)
+
+
+def test_an_answer_that_a_person_refused_changes_nothing_however_often_it_comes() -> None:
+    accepted = finding(Kind.CONTRADICTED, state=State.ACCEPTED)
+    assert weigh(standing(accepted, aside=times(3.0)), answer(times(3.0))) == Leave()
+    assert isinstance(weigh(standing(accepted, aside=times(3.0)), answer(times(7.0))), Refuse)
+
+
+def test_a_row_that_two_answers_give_is_taken_and_one_that_agrees_again_stays() -> None:
+    rows = market(S001=(12.0, 50_000.0))
+    stands = standing(finding(Kind.ROWS), aside=[one for one in rows if one.T == "S001"])
+    assert weigh(stands, answer(rows, at=SOON)) == Take(keep=frozenset({"S001"}))
+    taken = weigh(stands, answer(rows))
+    assert isinstance(taken, Take)
+    assert (settles(taken), taken.keep) == ([1], frozenset())
+    stayed = weigh(stands, answer(market()))
+    assert isinstance(stayed, Take)
+    assert (settles(stayed), stayed.keep) == ([1], frozenset())
+
+
+def test_a_row_that_is_gone_twice_is_gone() -> None:
+    stands = standing(finding(Kind.ROWS), aside=[], gone=["S001"])
+    fate = weigh(stands, answer(market(S001=None)))
+    assert isinstance(fate, Take)
+    assert (settles(fate), fate.keep) == ([1], frozenset())
+
+
+def test_a_refused_row_stays_refused() -> None:
+    rows = market(S001=(12.0, 50_000.0))
+    accepted = finding(Kind.ROWS, state=State.ACCEPTED)
+    stands = standing(accepted, aside=[one for one in rows if one.T == "S001"])
+    assert weigh(stands, answer(rows)) == Take(keep=frozenset({"S001"}))
+
+
+def test_a_short_answer_that_a_person_forced_may_lack_rows() -> None:
+    rows = market(**{f"S{number:03}": None for number in range(100)})
+    assert isinstance(weigh(standing(), answer(rows)), Refuse)
+    assert weigh(standing(), answer(rows, may_lack=True)) == Take()
+
+
+def test_two_symbols_swapped_over_provisional_bars_cost_these_two() -> None:
+    rows = market(S001=(30.0, 50_000.0), S002=(3.0, 50_000.0))
+    fate = weigh(standing(final=False), answer(rows, Kind.SWAPPED, symbols=("S001", "S002")))
+    assert isinstance(fate, Take)
+    assert fate.keep == {"S001", "S002"}
