@@ -41,6 +41,7 @@ class Flaw(StrEnum):
     RATIO = "ratio"
     DUPLICATE = "duplicate"
     OUTSIDE_GRID = "outside_grid"
+    TEST_ISSUE = "test_issue"
 
 
 Rejected = Mapping[Flaw, int]

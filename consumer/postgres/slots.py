@@ -165,6 +165,16 @@ async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]
     return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}
 
 
+async def observed_sessions(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[str, int]:
+    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all."""
+    rows = await connection.fetch(
+        "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed FROM slot_history "
+        "WHERE trading_date = ANY ($1) GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
+        list(days),
+    )
+    return {row["symbol"]: row["observed"] for row in rows}
+
+
 async def read_slots(
     connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
 ) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:

@@ -33,12 +33,14 @@ async def check_calendar(ctx: PartContext) -> Write:
         ]
         lines = differences(listed, ctx.services.calendar, asked_at.astimezone(NEW_YORK).date())
 
+    day = await ctx.present_day(asked_at)
+
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=asked_at, rows=len(rows)
         )
         await coverage.record_coverage(
-            connection, data_sets.CALENDAR_CHECK, [ctx.day], rows=len(rows), fetched_at=asked_at, load_id=load_id,
+            connection, data_sets.CALENDAR_CHECK, [day], rows=len(rows), fetched_at=asked_at, load_id=load_id,
             detail={"differences": lines},
         )  # fmt: skip
         return ledger.PartReport(warnings=tuple(lines))

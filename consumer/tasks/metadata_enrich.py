@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import coverage, details, ledger, tickers
+from consumer.postgres import coverage, details, ledger, list_dates, tickers
 from consumer.tasks import data_sets
+from consumer.tasks.identity_check import record_identity
+from consumer.tasks.listing_rows import kept_warning, sort_out
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
-from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
@@ -28,11 +29,10 @@ SMALLEST_SHARE = 0.8
 async def load_universe(ctx: PartContext) -> Write:
     """Read the listing of active tickers to its end and bring the universe to it."""
     fetched_at = ctx.services.now()
+    day = await ctx.present_day(fetched_at)
     listing = await ctx.services.massive.list_tickers(active=True)
-    listed = [row for row in listing.rows if row.active is not False]
-    tests = [row.ticker for row in listed if is_test_issue(row.ticker)]
-    over_the_counter = [row.ticker for row in listed if row.market == "otc" and row.ticker not in tests]
-    rows = [row for row in listed if row.market != "otc" and not is_test_issue(row.ticker)]
+    sorted_out = await sort_out(ctx, listing.rows)
+    rows = sorted_out.listed
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
@@ -47,21 +47,21 @@ async def load_universe(ctx: PartContext) -> Write:
             rejected=rejected,
         )  # fmt: skip
         change = await tickers.apply_listing(
-            connection, rows, day=ctx.day, now=fetched_at, delisted=delisted, next_session=next_session
+            connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=next_session
         )
-        await tickers.note_others(connection, tests, state="test", day=ctx.day, now=fetched_at)
-        await tickers.note_others(connection, over_the_counter, state="otc", day=ctx.day, now=fetched_at)
-        told = [f"universe: {one}" for one in change.changes]
-        if told:
-            await coverage.record_coverage(
-                connection, data_sets.IDENTITY, [ctx.day], rows=len(told), fetched_at=fetched_at, load_id=load_id,
-                detail={"changes": told},
-            )  # fmt: skip
+        await tickers.note_others(connection, sorted_out.tests, state="test", day=day, now=fetched_at)
+        await tickers.note_others(connection, sorted_out.over_the_counter, state="otc", day=day, now=fetched_at)
+        told = await record_identity(
+            connection, change.changes, source="universe", day=day, at=fetched_at, load_id=load_id
+        )
         await coverage.record_coverage(
-            connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.UNIVERSE, [day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
             detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
         )  # fmt: skip
-        return ledger.PartReport(rows=change.active, warnings=(*rejected_warnings("universe", rejected), *told))
+        warnings = (
+            *rejected_warnings("universe", rejected), *sorted_out.warnings, *told, *kept_warning(day, change.kept)
+        )  # fmt: skip
+        return ledger.PartReport(rows=change.active, warnings=warnings)
 
     return write
 
@@ -92,13 +92,15 @@ async def load_floats(ctx: PartContext) -> Write:
     except NotEntitled as error:
         warnings = (f"floats: not part of the plan behind this key ({error})",)
 
+    day = await ctx.present_day(fetched_at)
+
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
         )
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
-            connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.FLOATS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id,
             detail={"entitled": not warnings},
         )  # fmt: skip
         return ledger.PartReport(rows=stored, warnings=warnings)
@@ -162,14 +164,20 @@ async def load_details(ctx: PartContext) -> Write:
             case _:
                 found.append(outcome)
 
+    day = await ctx.present_day(fetched_at)
+
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
         )
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
-            connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
+            connection, data_sets.DETAILS, [day], rows=len(found), fetched_at=fetched_at, load_id=load_id
         )
-        return ledger.PartReport(rows=len(found), unfinished=failures[0] if failures else None)
+        judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
+        told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
+        return ledger.PartReport(
+            rows=len(found), warnings=tuple(told), unfinished=failures[0] if failures else None
+        )  # fmt: skip
 
     return write

@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.postgres import coverage
+from consumer.tasks import data_sets
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -56,7 +57,9 @@ class Services:
         options: TaskOptions,
         now: Callable[[], dt.datetime],
         flat_files: FlatFileStore | None = None,
+        replays: bool = False,
     ) -> None:
+        self.replays = replays  # the market is one of long ago, and its present is not the clock's
         self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
@@ -99,6 +102,17 @@ class PartContext:
         restate = self.services.options.restate_sessions
         since = self.services.schedule.settled_since(day, self.cycle.pass_started_at, restate=restate)
         return max(since, self.cycle.opened_at) if self.cycle.force else since
+
+    async def present_day(self, at: dt.datetime) -> dt.date:
+        """The session whose evening it is at the instant *at*, when a list of the present was fetched.
+
+        Not the cycle's day: a cycle for an old day is told today's listing. In a replay the clock is years ahead of
+        the market, and the present is the newest day that was maintained.
+        """
+        if not self.services.replays:
+            return self.services.calendar.last_completed(at)
+        newest = await coverage.newest_day(self.services.pool, data_sets.UNIVERSE)
+        return self.day if newest is None else max(self.day, newest)
 
 
 class InputMissing(Exception):

@@ -14,7 +14,8 @@ import numpy as np
 
 from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
-from consumer.postgres import coverage, ledger, slots
+from consumer.massive.rows import Flaw
+from consumer.postgres import coverage, ledger, slots, trading_evidence
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
@@ -84,14 +85,18 @@ async def load_flat_file(ctx: PartContext) -> Write:
     lacking = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
     wanted = active if ctx.payload.get("replaced") else lacking
     spelled = listed_spellings(active)
+    named = [symbol for symbol in found.symbols if is_test_issue(symbol)]
+    states = await trading_evidence.read_states(ctx.services.pool, named)
+    tests = {symbol for symbol in named if states.get(symbol, "test") == "test"}
     traded = {
         spelled.get(symbol, symbol): found.volumes[number]
         for number, symbol in enumerate(found.symbols)
-        if not is_test_issue(symbol)
+        if symbol not in tests
     }
     nothing = np.zeros(found.volumes.shape[1])
     rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
-    rejected = {str(flaw): count for flaw, count in found.rejected.items() if count}
+    flaws = {str(flaw): count for flaw, count in found.rejected.items() if count}
+    rejected = flaws | ({Flaw.TEST_ISSUE.value: len(tests)} if tests else {})
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -100,7 +105,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
         )  # fmt: skip
         restated = await keep_restated(connection, ctx, rows, load_id=load_id) if ctx.payload.get("replaced") else 0
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
-        warnings = [*rejected_warnings(f"slots {day}", rejected)]
+        warnings = [*rejected_warnings(f"slots {day}", flaws)]
         if ctx.payload.get("replaced"):
             warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))

@@ -35,7 +35,8 @@ async def listing(connection: Connection, day: dt.date, *rows: TickerRow, **deli
 
 
 def listed(symbol: str, figi: str) -> TickerRow:
-    return TickerRow(ticker=symbol, composite_figi=figi)
+    """A company with its codes: two that agree, or differ, together."""
+    return TickerRow(ticker=symbol, composite_figi=figi, cik=f"{figi[1:]:0>10}")
 
 
 async def trade(connection: Connection, day: dt.date, **prices: float) -> None:

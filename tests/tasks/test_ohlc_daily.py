@@ -50,6 +50,7 @@ async def test_a_sessions_bars_are_stored_with_their_provenance(desk: Desk) -> N
     assert await stored(desk) == ["A", "BRK.A"]  # ZVZZT is a test issue
     assert report.warnings == ("bars 2025-11-11: 2 rows set aside (price)",)
     load = await desk.pool.fetchrow("SELECT * FROM data_load")
+    assert load["rejected"] == {"price": 2, "test_issue": 1}
     assert (load["source"], load["request_id"], load["row_count"], load["fetched_at"]) == ("massive:rest", "r1", 2, NOW)
     covered = await desk.pool.fetchrow("SELECT data_set, trading_day, row_count FROM coverage")
     assert tuple(covered) == (data_sets.DAILY_BARS, DAY, 2)
@@ -156,7 +157,8 @@ async def put_bars(desk: Desk, rows_of_day: Any, *, sessions: int) -> None:
     async with desk.pool.acquire() as connection:
         for number, day in enumerate(CALENDAR.last_trading_days(sessions, up_to=DAY)):
             await bars.replace_bars(connection, day, rows_of_day(number, day), load_id=1)
-    await desk.cover(data_sets.DAILY_BARS)
+    for day in CALENDAR.last_trading_days(sessions, up_to=DAY):
+        await desk.cover(data_sets.DAILY_BARS, day=day)
 
 
 async def atr_of(desk: Desk) -> dict[str, tuple[float, float, int]]:

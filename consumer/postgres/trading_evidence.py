@@ -1,0 +1,102 @@
+"""Reads what the stored bars prove of single symbols: that they traded, until when, whether it breaks at a day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from market.identity import Trading
+from market.listing import Stored
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection, Sequence
+
+    from consumer.postgres.pool import Connection, Pool
+
+# "Right before a day": so many proven sessions, and at least a week of the calendar.
+_SESSIONS_BEFORE = 5
+
+
+async def read_trading(
+    connection: Connection | Pool, asked: Collection[tuple[str, dt.date]]
+) -> dict[tuple[str, dt.date], Trading]:
+    """Return what the bars with volume of each (symbol, day) say around that day."""
+    rows = await connection.fetch(
+        """
+        SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
+               f.trading_date AS first_from, f.open AS open_from, l.trading_date AS last,
+               NOT coalesce(b.trading_date >= least(a.day - 7, r.since), false) AS quiet,
+               coalesce((SELECT exp(sum(one.ratio)) FROM (
+                   SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
+                   WHERE coalesce(s.company, s.symbol) = a.symbol AND s.verdict <> 'contradicted'
+                     AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
+                   GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
+        FROM unnest($1::text[], $2::date[]) AS a (symbol, day)
+        LEFT JOIN LATERAL (
+            SELECT d.trading_date, d.close FROM market_data_daily AS d
+            WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date < a.day
+            ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
+        LEFT JOIN LATERAL (
+            SELECT d.trading_date, d.open FROM market_data_daily AS d
+            WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date >= a.day
+            ORDER BY d.trading_date LIMIT 1) AS f ON true
+        LEFT JOIN LATERAL (
+            SELECT d.trading_date FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
+            ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
+        LEFT JOIN LATERAL (
+            SELECT min(near.trading_day) AS since FROM (
+                SELECT c.trading_day FROM coverage AS c WHERE c.data_set = 'daily_bars' AND c.trading_day < a.day
+                ORDER BY c.trading_day DESC LIMIT $3) AS near) AS r ON true
+        """,
+        [symbol for symbol, _ in asked], [day for _, day in asked], _SESSIONS_BEFORE,
+    )  # fmt: skip
+    return {
+        (row["symbol"], row["day"]): Trading(
+            quiet=row["quiet"], close_before=row["close_before"], first_from=row["first_from"],
+            open_from=row["open_from"], last=row["last"], factor=row["factor"],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def newest_session(connection: Connection | Pool) -> dt.date | None:
+    """Return the newest session of which bars are stored."""
+    day: dt.date | None = await connection.fetchval("SELECT max(trading_date) FROM market_data_daily")
+    return day
+
+
+async def last_traded(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, dt.date]:
+    """Return the last session with volume of each of *symbols* that has one."""
+    rows = await connection.fetch(
+        """
+        SELECT a.symbol, d.trading_date FROM unnest($1::text[]) AS a (symbol)
+        CROSS JOIN LATERAL (
+            SELECT b.trading_date FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
+            ORDER BY b.trading_date DESC LIMIT 1) AS d
+        """,
+        list(symbols),
+    )
+    return {row["symbol"]: row["trading_date"] for row in rows}
+
+
+async def read_stored(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, Stored]:
+    """Return what is stored of each of *symbols*: whether it is a company's, and whether it trades."""
+    rows = await connection.fetch(
+        """
+        SELECT a.symbol, coalesce(u.state <> 'test' AND coalesce(u.ticker_type, u.listed_figi,
+                   u.listed_share_class_figi, u.listed_cik) IS NOT NULL, false) AS is_company,
+               EXISTS (SELECT FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
+                       AND b.trading_date = (SELECT max(trading_date) FROM market_data_daily)) AS trades
+        FROM unnest($1::text[]) AS a (symbol) LEFT JOIN ticker_universe AS u USING (symbol)
+        """,
+        list(symbols),
+    )
+    return {row["symbol"]: Stored(is_company=row["is_company"], trades=row["trades"]) for row in rows}
+
+
+async def read_states(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:
+    """Return the state in the universe of those of *symbols* that it knows."""
+    rows = await connection.fetch(
+        "SELECT symbol, state FROM ticker_universe WHERE symbol = ANY ($1::text[])", list(symbols)
+    )
+    return {row["symbol"]: row["state"] for row in rows}
