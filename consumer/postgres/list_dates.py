@@ -60,7 +60,21 @@ async def _write_down(connection: Connection, change: Change, *, now: dt.datetim
         "ON CONFLICT (symbol, changed_on, kind) DO NOTHING RETURNING 1",
         change.symbol, change.changed_on, str(change.kind), change.evidence, now,
     )  # fmt: skip
+    if change.kind is Kind.LISTED:
+        await forget_slots_of_nobody(connection, symbol=change.symbol)
     return written is not None
+
+
+async def forget_slots_of_nobody(connection: Connection, *, symbol: str | None = None) -> None:
+    """Delete "no trades" of sessions before a symbol was listed at all, asked for before its list date was known."""
+    await connection.execute(
+        """
+        DELETE FROM volume_slots_daily AS s USING ticker_universe AS u, ticker_change AS c
+        WHERE u.symbol = s.symbol AND c.symbol = s.symbol AND c.kind = 'listed' AND c.changed_on = u.issuer_since
+          AND s.trading_date < u.issuer_since AND s.outcome <> 'traded' AND ($1::text IS NULL OR s.symbol = $1)
+        """,
+        symbol,
+    )
 
 
 async def _take_back(connection: Connection) -> None:
