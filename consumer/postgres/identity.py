@@ -55,7 +55,7 @@ async def find_changes(
     asked = questions(known, {row.ticker: listed(row) for row in rows}, day=day, next_session=next_session)
     asked = [await _since_it_is_contested(connection, question) for question in asked]
     wanted = {(symbol, question.changed_on) for question in asked for symbol in question.symbols}
-    trading = await trading_evidence.read_trading(connection, wanted)
+    trading = await trading_evidence.read_trading(connection, wanted, quiet_before=day)
     return decide(asked, known, trading, next_session=next_session)
 
 

@@ -18,20 +18,27 @@ _SESSIONS_BEFORE = 5
 
 
 async def read_trading(
-    connection: Connection | Pool, asked: Collection[tuple[str, dt.date]]
+    connection: Connection | Pool, asked: Collection[tuple[str, dt.date]], *, quiet_before: dt.date | None = None
 ) -> dict[tuple[str, dt.date], Trading]:
-    """Return what the bars with volume of each (symbol, day) say around that day."""
+    """Return what the bars with volume of each (symbol, day) say around that day.
+
+    Whether they are quiet is asked of the sessions right before *quiet_before*, where that is later: the day of the
+    listing that showed what had happened since an earlier one.
+    """
     rows = await connection.fetch(
         """
         SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
                f.trading_date AS first_from, f.open AS open_from, l.trading_date AS last,
-               NOT coalesce(b.trading_date >= least(a.day - 7, r.since), false) AS quiet,
+               NOT EXISTS (SELECT FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
+                           AND d.trading_date < a.quiet_before
+                           AND d.trading_date >= least(a.quiet_before - 7, r.since)) AS quiet,
                coalesce((SELECT exp(sum(one.ratio)) FROM (
                    SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
                    WHERE coalesce(s.company, s.symbol) = a.symbol AND s.verdict <> 'contradicted'
                      AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
                    GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
-        FROM unnest($1::text[], $2::date[]) AS a (symbol, day)
+        FROM (SELECT symbol, day, greatest(day, $4::date) AS quiet_before
+              FROM unnest($1::text[], $2::date[]) AS u (symbol, day)) AS a
         LEFT JOIN LATERAL (
             SELECT d.trading_date, d.close FROM market_data_daily AS d
             WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date < a.day
@@ -45,10 +52,11 @@ async def read_trading(
             ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
         LEFT JOIN LATERAL (
             SELECT min(near.trading_day) AS since FROM (
-                SELECT c.trading_day FROM coverage AS c WHERE c.data_set = 'daily_bars' AND c.trading_day < a.day
+                SELECT c.trading_day FROM coverage AS c
+                WHERE c.data_set = 'daily_bars' AND c.trading_day < a.quiet_before
                 ORDER BY c.trading_day DESC LIMIT $3) AS near) AS r ON true
         """,
-        [symbol for symbol, _ in asked], [day for _, day in asked], _SESSIONS_BEFORE,
+        [symbol for symbol, _ in asked], [day for _, day in asked], _SESSIONS_BEFORE, quiet_before,
     )  # fmt: skip
     return {
         (row["symbol"], row["day"]): Trading(

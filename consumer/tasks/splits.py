@@ -113,6 +113,8 @@ def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Verdict, fl
     lines: list[str] = []
     for group in listed:
         own = [one for one in group.splits if owned[one.symbol, one.execution_day] == group.company]
+        if not own:
+            continue
         ratio = None if group.prices is None else group.prices.ratios[0]
         for split, verdict in zip(own, verdicts_of(own, group.prices), strict=True):
             judged.append((split, verdict, ratio))

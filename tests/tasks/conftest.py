@@ -56,6 +56,7 @@ class Desk:
         self.options = TaskOptions(ohlc_sessions=30, slot_sessions=5, batch=3)
         self.now = NOW
         self.flat_files: Any = None
+        self.replays = False
 
     def context(
         self,
@@ -69,7 +70,7 @@ class Desk:
         services = Services(
             pool=self.pool, cache=self.cache, massive=self.vendor, calendar=CALENDAR,  # type: ignore[arg-type]
             schedule=Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m")), options=self.options,
-            now=lambda: self.now, flat_files=self.flat_files,
+            now=lambda: self.now, flat_files=self.flat_files, replays=self.replays,
         )  # fmt: skip
         cycle = Cycle(
             cycle_id=1, trading_day=day, occasion="test", scheduled=True, due_at=self.now, requested_by="test",
