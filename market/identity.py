@@ -138,7 +138,8 @@ def continues(before: float | None, after: float | None, factor: float = 1.0) ->
 def agreement(one: Listed, other: Listed, codes: Iterable[str] = CODES) -> tuple[int, int]:
     """How many codes agree, and how many differ; what one of the two does not say is neither."""
     pairs = [(getattr(one, code), getattr(other, code)) for code in codes]
-    known = [mine == theirs for mine, theirs in pairs if mine and theirs]
+    # A CIK is a number: the zeros in front of it come and go.
+    known = [mine.lstrip("0") == theirs.lstrip("0") for mine, theirs in pairs if mine and theirs]
     return sum(known), len(known) - sum(known)
 
 
@@ -295,4 +296,5 @@ def settle(old: Listed, new: Listed, trading: Trading, *, changed_on: dt.date, s
 
 def _told(old: Listed, new: Listed) -> str:
     pairs = [(code, getattr(old, code), getattr(new, code)) for code in CODES]
-    return "; ".join(f"{code} {before} -> {now}" for code, before, now in pairs if before and now and before != now)
+    told = [f"{code} {before} -> {now}" for code, before, now in pairs if before and now and before != now]
+    return "; ".join(told)

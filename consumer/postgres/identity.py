@@ -53,24 +53,29 @@ async def find_changes(
     """Return what a complete listing of *day* shows to have changed since the one before; nothing is written yet."""
     known = await read_known(connection)
     asked = questions(known, {row.ticker: listed(row) for row in rows}, day=day, next_session=next_session)
-    asked = [await _since_it_is_contested(connection, question) for question in asked]
+    asked = await _since_they_are_contested(connection, asked, day=day)
     wanted = {(symbol, question.changed_on) for question in asked for symbol in question.symbols}
     trading = await trading_evidence.read_trading(connection, wanted, quiet_before=day)
     return decide(asked, known, trading, next_session=next_session)
 
 
-async def _since_it_is_contested(connection: Connection, question: Question) -> Question:
+async def _since_they_are_contested(
+    connection: Connection, asked: Sequence[Question], *, day: dt.date
+) -> list[Question]:
     """What was left open by an earlier listing is still dated to that one: the bars since may decide it."""
-    if question.is_rename:
-        return question
-    row = await connection.fetchrow(
-        "SELECT changed_on, new_codes FROM ticker_change WHERE symbol = $1 AND kind = 'contested' "
-        "AND new_codes IS NOT NULL AND changed_on > $2::date - $3::integer ORDER BY changed_on DESC LIMIT 1",
-        question.known.symbol, question.changed_on, _SLIP_DAYS,
+    rows = await connection.fetch(
+        "SELECT DISTINCT ON (symbol) symbol, changed_on, new_codes FROM ticker_change WHERE kind = 'contested' "
+        "AND new_codes IS NOT NULL AND new_symbol IS NULL AND changed_on > $1::date - $2::integer "
+        "ORDER BY symbol, changed_on DESC",
+        day, _SLIP_DAYS,
     )  # fmt: skip
-    if row is None or not agreement(Listed(symbol="", **row["new_codes"]), question.listed)[0]:
-        return question
-    return msgspec.structs.replace(question, changed_on=row["changed_on"])
+    left_open = {row["symbol"]: (row["changed_on"], Listed(symbol="", **row["new_codes"])) for row in rows}
+    found = []
+    for question in asked:
+        changed_on, codes = left_open.get(question.known.symbol, (question.changed_on, question.listed))
+        same = not question.is_rename and agreement(codes, question.listed)[0]
+        found.append(msgspec.structs.replace(question, changed_on=changed_on) if same else question)
+    return found
 
 
 async def apply_changes(
@@ -81,7 +86,7 @@ async def apply_changes(
     moving = [change.symbol for change in changes if change.kind is Kind.RENAMED]
     for change in changes:
         if change.kind is Kind.REISSUED and await _is_a_slip_undone(connection, change):
-            news.append(change)
+            news.append(msgspec.structs.replace(change, kind=Kind.CORRECTED, evidence="its company is back"))
             continue
         if not await _write_down(connection, change, day=day, now=now):
             continue

@@ -127,14 +127,21 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
     return b"".join([*out, TRAILER])
 
 
+# Its daily bar came, and the load that stands set it aside: that nobody traded is not proven by its absence.
+_SET_ASIDE = (
+    "EXISTS (SELECT FROM set_aside AS a JOIN coverage AS c USING (data_set, trading_day, load_id) "
+    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.symbol = s.symbol)"
+)
+
+
 async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     """Hold "no trades" against the daily bars: it is proven by a day whose bars have none of that symbol's.
 
-    Where a bar has volume, or the day has no bars at all, it is not. Return how many rows are unproven.
+    Where a bar has volume or was set aside, or the day has no bars at all, it is not. Return how many are unproven.
     """
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
-        "AND s.outcome = 'unproven' "
+        f"AND s.outcome = 'unproven' AND NOT {_SET_ASIDE} "
         "AND EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date) "
         "AND NOT EXISTS (SELECT FROM market_data_daily AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
@@ -143,7 +150,7 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'unproven' "
         "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
-        "AND (EXISTS (SELECT FROM market_data_daily AS b "
+        f"AND ({_SET_ASIDE} OR EXISTS (SELECT FROM market_data_daily AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0) "
         "OR NOT EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date))",
         days,

@@ -154,7 +154,7 @@ async def note_others(
         INSERT INTO ticker_universe AS u (symbol, is_active, state, last_seen, added_at, changed_at)
         SELECT symbol, false, $2, $3, $4, $4 FROM unnest($1::text[]) AS o (symbol)
         ON CONFLICT (symbol) DO UPDATE
-            SET is_active = false, state = excluded.state, last_seen = excluded.last_seen
+            SET is_active = false, state = excluded.state, last_seen = excluded.last_seen, missing_since = NULL
             WHERE u.state <> excluded.state OR u.is_active
         """,
         list(symbols), state, day, now,

@@ -74,32 +74,43 @@ async def newest_session(connection: Connection | Pool) -> dt.date | None:
 
 
 async def last_traded(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, dt.date]:
-    """Return the last session with volume of each of *symbols* that has one."""
+    """Return the last session with volume of each of *symbols* that has one.
+
+    A row that the load that stands set aside came too: whatever is wrong with it, it does not say that nobody traded.
+    """
     rows = await connection.fetch(
         """
-        SELECT a.symbol, d.trading_date FROM unnest($1::text[]) AS a (symbol)
-        CROSS JOIN LATERAL (
-            SELECT b.trading_date FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
-            ORDER BY b.trading_date DESC LIMIT 1) AS d
+        SELECT a.symbol, greatest(
+            (SELECT b.trading_date FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
+             ORDER BY b.trading_date DESC LIMIT 1),
+            (SELECT max(s.trading_day) FROM set_aside AS s JOIN coverage AS c USING (data_set, trading_day, load_id)
+             WHERE s.data_set = 'daily_bars' AND s.symbol = a.symbol)) AS day
+        FROM unnest($1::text[]) AS a (symbol)
         """,
         list(symbols),
     )
-    return {row["symbol"]: row["trading_date"] for row in rows}
+    return {row["symbol"]: row["day"] for row in rows if row["day"] is not None}
 
 
 async def read_stored(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, Stored]:
     """Return what is stored of each of *symbols*: whether it is a company's, and whether it trades."""
     rows = await connection.fetch(
         """
-        SELECT a.symbol, coalesce(u.state <> 'test' AND coalesce(u.ticker_type, u.listed_figi,
-                   u.listed_share_class_figi, u.listed_cik) IS NOT NULL, false) AS is_company,
-               EXISTS (SELECT FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
-                       AND b.trading_date = (SELECT max(trading_date) FROM market_data_daily)) AS trades
-        FROM unnest($1::text[]) AS a (symbol) LEFT JOIN ticker_universe AS u USING (symbol)
+        SELECT symbol FROM ticker_universe WHERE symbol = ANY ($1::text[]) AND state <> 'test'
+          AND coalesce(ticker_type, listed_figi, listed_share_class_figi, listed_cik) IS NOT NULL
         """,
         list(symbols),
     )
-    return {row["symbol"]: Stored(is_company=row["is_company"], trades=row["trades"]) for row in rows}
+    companies = {row["symbol"] for row in rows}
+    newest = await newest_session(connection)
+    traded = await last_traded(connection, symbols)
+    return {
+        symbol: Stored(
+            is_company=symbol in companies,
+            trades=newest is not None and symbol in traded and traded[symbol] >= newest,
+        )
+        for symbol in symbols
+    }
 
 
 async def read_states(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:

@@ -182,6 +182,7 @@ def test_of_two_that_went_or_came_with_one_cik_none_is_renamed() -> None:
 def test_codes_that_one_side_does_not_say_neither_agree_nor_differ() -> None:
     assert agreement(Listed(symbol="A", cik="1"), Listed(symbol="A", composite_figi="F")) == (0, 0)
     assert agreement(Listed(symbol="A", **OLD), Listed(symbol="A", **{**OLD, "cik": "2"})) == (2, 1)
+    assert agreement(Listed(symbol="A", cik="0000320193"), Listed(symbol="A", cik="320193")) == (1, 0)
 
 
 @pytest.mark.parametrize(

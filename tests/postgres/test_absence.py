@@ -9,6 +9,7 @@ import pytest
 
 from consumer.massive.rows import DailyRow, TickerRow
 from consumer.postgres import absence, bars, tickers
+from consumer.postgres.slots import SlotDay, mark_unproven, write_slots
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -62,6 +63,26 @@ async def test_it_goes_the_same_night_when_its_bars_have_ended_too(traded: Conne
 async def test_a_bar_without_volume_does_not_speak_for_it(traded: Connection) -> None:
     await trade(traded, DAYS[1], A=0.0, B=5.0)
     assert (await listing(traded, DAYS[1], "B")).removed == 1
+
+
+async def test_a_bar_that_was_set_aside_does_not_say_that_nobody_traded(traded: Connection) -> None:
+    await trade(traded, DAYS[1], B=5.0)
+    await traded.execute(
+        "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id) "
+        "VALUES ('daily_bars', $1, 1, $2, 7)",
+        DAYS[1], NOW,
+    )  # fmt: skip
+    await traded.execute(
+        "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol) "
+        "VALUES (7, 'daily_bars', $1, 'price', '{}', 'A')",
+        DAYS[1],
+    )
+    assert (await listing(traded, DAYS[1], "B")).kept == (absence.Kept(symbol="A", traded_on=DAYS[1]),)
+    empty = SlotDay(day=DAYS[1], symbol="A", outcome="no_trades")
+    await write_slots(traded, [empty], fetched_at=NOW, load_id=1)
+    assert await mark_unproven(traded, [DAYS[1]]) == 1
+    await traded.execute("UPDATE coverage SET load_id = 8")
+    assert await mark_unproven(traded, [DAYS[1]]) == 0, "a later load of the session had no such row"
 
 
 async def test_three_further_listings_of_later_days_outweigh_the_bars(traded: Connection) -> None:

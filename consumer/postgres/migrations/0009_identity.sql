@@ -25,6 +25,7 @@ ALTER TABLE ticker_metadata
     ADD COLUMN avg_volume_sessions_5d integer;
 
 ALTER TABLE set_aside ADD COLUMN IF NOT EXISTS symbol text;
+CREATE INDEX IF NOT EXISTS set_aside_by_symbol ON set_aside (symbol, trading_day) WHERE symbol IS NOT NULL;
 
 -- Whose split it is, where that is not the company that has the symbol: listed under a former symbol, for example.
 ALTER TABLE stock_split ADD COLUMN company text COLLATE "C";
