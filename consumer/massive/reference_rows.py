@@ -19,8 +19,9 @@ _FEWEST_SHARES, _MOST_SHARES = 1e-6, 1e6
 
 
 def newest_listing(pages: Sequence[Page[TickerRow]]) -> TickerListing:
-    """One row a ticker; of duplicates the one updated last."""
+    """One row a ticker; of duplicates the one updated last, with the others beside it."""
     kept: dict[str, TickerRow] = {}
+    others: list[TickerRow] = []
     rejected = _undecodable(pages)
     for row in (row for page in pages for row in page.rows):
         if not is_well_formed(row.ticker):
@@ -29,9 +30,14 @@ def newest_listing(pages: Sequence[Page[TickerRow]]) -> TickerListing:
         known = kept.get(row.ticker)
         if known is not None:
             rejected[Flaw.DUPLICATE] += 1
-        if known is None or (row.last_updated_utc or "") > (known.last_updated_utc or ""):
+        if known is None:
             kept[row.ticker] = row
-    return TickerListing(rows=list(kept.values()), pages=len(pages), rejected=+rejected)
+            continue
+        older, newer = sorted((known, row), key=lambda each: each.last_updated_utc or "")
+        # Of two that are equally old the first one stays.
+        kept[row.ticker], other = (newer, older) if older.last_updated_utc != newer.last_updated_utc else (known, row)
+        others.append(other)
+    return TickerListing(rows=list(kept.values()), pages=len(pages), others=tuple(others), rejected=+rejected)
 
 
 def sound_floats(pages: Sequence[Page[FloatRow]]) -> list[FloatRow]:

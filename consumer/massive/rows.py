@@ -128,6 +128,7 @@ class TickerListing(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: list[TickerRow]
     pages: int
+    others: tuple[TickerRow, ...] = ()  # further rows of the same tickers, updated earlier
     complete: bool = True
     rejected: Rejected = {}
 

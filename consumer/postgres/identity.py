@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.massive.rows import TickerRow
-    from consumer.postgres.pool import Connection
+    from consumer.postgres.pool import Connection, Pool
     from market.identity import NextSession, Question
 
 # Another company that is gone again so soon was a slip of the listing: the first one's history is its own again.
@@ -45,6 +45,16 @@ async def read_known(connection: Connection) -> dict[str, Known]:
         """
     )
     return {row["symbol"]: Known(**dict(row)) for row in rows}
+
+
+async def known_codes(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, Listed]:
+    """Return whose those of *symbols* are that the universe knows."""
+    rows = await connection.fetch(
+        "SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik "
+        "FROM ticker_universe WHERE symbol = ANY ($1::text[])",
+        list(symbols),
+    )
+    return {row["symbol"]: Listed(**dict(row)) for row in rows}
 
 
 async def find_changes(

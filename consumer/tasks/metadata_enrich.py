@@ -31,7 +31,7 @@ async def load_universe(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     day = await ctx.present_day(fetched_at)
     listing = await ctx.services.massive.list_tickers(active=True)
-    sorted_out = await sort_out(ctx, listing.rows)
+    sorted_out = await sort_out(ctx, listing)
     rows = sorted_out.listed
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")

@@ -81,6 +81,22 @@ async def test_a_listed_company_is_no_test_issue_by_its_name(desk: Desk) -> None
     assert await active(desk) == ["CBX", "IBO", "IGZ"], "what is stored of them outranks a row that says nothing"
 
 
+async def test_of_two_rows_of_a_symbol_the_one_of_the_company_that_is_known_is_taken(desk: Desk) -> None:
+    await load(desk, *TEN)
+    desk.vendor.answers["list_tickers"] = TickerListing(rows=[IBO, TickerRow(ticker="A", cik="1")], pages=1)
+    await desk.pool.execute("TRUNCATE ticker_universe")
+    await desk.run(load_universe)
+    other = TickerRow(ticker="IBO", type="CS", cik="0000000009", composite_figi="BBG09")
+    rows = [other, TickerRow(ticker="A", cik="2")]
+    desk.vendor.answers["list_tickers"] = TickerListing(rows=rows, others=(IBO, rows[1]), pages=1)
+    report = await desk.run(load_universe)
+    assert report.warnings[0] == (
+        "universe: 1 symbols are listed twice, with other codes, and the row that is known is taken: IBO"
+    )
+    assert await desk.pool.fetchval("SELECT listed_figi FROM ticker_universe WHERE symbol = 'IBO'") == "BBG01"
+    assert await desk.pool.fetchval("SELECT count(*) FROM ticker_change WHERE symbol = 'IBO'") == 0
+
+
 async def trade(desk: Desk, *symbols: str, day: dt.date = DAY) -> None:
     async with desk.pool.acquire() as connection:
         rows = [DailyRow(T=symbol, o=1.0, h=1.0, l=1.0, c=1.0, v=1.0, t=0) for symbol in symbols]
