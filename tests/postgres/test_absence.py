@@ -105,32 +105,30 @@ async def test_listings_that_have_it_again_begin_the_count_anew(traded: Connecti
     assert await row_of(traded, "A") == (True, "listed", DAYS[4], 0)
 
 
-def gone(figi: str | None, on: str | None) -> TickerRow:
-    return TickerRow(ticker="A", composite_figi=figi, delisted_utc=on)
+def gone(symbol: str, figi: str | None, on: str | None) -> TickerRow:
+    return TickerRow(ticker=symbol, composite_figi=figi, delisted_utc=on)
 
 
-@pytest.mark.parametrize(
-    ("row", "state"),
-    [
-        (gone("FA", "2025-11-11T00:00:00Z"), "delisted"),
-        (gone(None, "2025-11-10"), "delisted"),
-        (gone("OTHER", "2025-11-11T00:00:00Z"), "listed"),
-        (gone("FA", "2031-01-01T00:00:00Z"), "listed"),
-        (gone("FA", "9999-99-99"), "listed"),
-        (gone("FA", None), "listed"),
-        (gone("FA", "2025-10-01T00:00:00Z"), "listed"),
-    ],
-)
-async def test_a_delisting_counts_where_it_is_of_the_same_company_and_no_bar_denies_it(
-    traded: Connection, row: TickerRow, state: str
-) -> None:
-    await listing(traded, DAYS[1], "B", delisted=[row])
-    assert (await row_of(traded, "A"))[:2] == (state == "listed", state)
+async def test_a_delisting_counts_where_it_is_of_the_same_company_and_no_bar_denies_it(connection: Connection) -> None:
+    delistings = {
+        "SAME": (gone("SAME", "FSAME", "2025-11-11T00:00:00Z"), "delisted"),
+        "BARE": (gone("BARE", None, "2025-11-10"), "delisted"),
+        "OTHER": (gone("OTHER", "F9", "2025-11-11T00:00:00Z"), "listed"),
+        "AHEAD": (gone("AHEAD", "FAHEAD", "2031-01-01T00:00:00Z"), "listed"),
+        "NODAY": (gone("NODAY", "FNODAY", "9999-99-99"), "listed"),
+        "NONE": (gone("NONE", "FNONE", None), "listed"),
+        "LATER": (gone("LATER", "FLATER", "2025-10-01T00:00:00Z"), "listed"),
+    }
+    await listing(connection, DAYS[0], "B", *delistings)
+    await trade(connection, DAYS[0], B=5.0, **dict.fromkeys(delistings, 5.0))
+    await listing(connection, DAYS[1], "B", delisted=[row for row, _ in delistings.values()])
+    found = {symbol: (await row_of(connection, symbol))[:2] for symbol in delistings}
+    assert found == {symbol: (state == "listed", state) for symbol, (_, state) in delistings.items()}
 
 
 async def test_a_symbol_of_which_another_company_left_is_only_unlisted(traded: Connection) -> None:
     await trade(traded, DAYS[1], B=5.0)
-    await listing(traded, DAYS[1], "B", delisted=[gone("OTHER", "2025-11-11")])
+    await listing(traded, DAYS[1], "B", delisted=[gone("A", "OTHER", "2025-11-11")])
     assert (await row_of(traded, "A"))[1] == "unlisted"
 
 

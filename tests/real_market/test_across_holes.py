@@ -56,7 +56,13 @@ def check(found: dict[str, Any], bars: dict[str, list[Bar]]) -> None:
         assert found[ticker]["bars"] == len(bars[ticker]), ticker
 
 
-async def test_no_figure_reads_across_eight_months_that_nobody_loaded(stack: Stack, files: Files) -> None:
+async def test_no_figure_reads_across_a_hole_until_it_is_repaired(stack: Stack, files: Files) -> None:
+    await check_after_eight_months(stack, files)
+    await check_a_hole_and_its_repair(stack, files)
+
+
+async def check_after_eight_months(stack: Stack, files: Files) -> None:
+    """What stands after eight months that nobody loaded is of the thirty sessions since."""
     sessions = SCHEDULE.calendar.last_trading_days(30, up_to=AFTER)
     bars = stretch(files, sessions[0])
     assert await stack.value("SELECT min(trading_date) FROM market_data_daily") < BEFORE
@@ -75,7 +81,8 @@ async def test_no_figure_reads_across_eight_months_that_nobody_loaded(stack: Sta
     assert counts["AAPL"] == str(len(observed)) == "3"
 
 
-async def test_a_hole_that_is_repaired_is_read_through_again_and_a_new_one_is_not(stack: Stack, files: Files) -> None:
+async def check_a_hole_and_its_repair(stack: Stack, files: Files) -> None:
+    """Where one of them is lost, ATR begins after it; where it is brought back, it is read through again."""
     sessions = SCHEDULE.calendar.last_trading_days(30, up_to=AFTER)
     lost = sessions[-20]
     await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", lost)
