@@ -70,6 +70,7 @@ class Absence(Enum):
 
     DELISTED = "delisted"
     UNLISTED = "unlisted"
+    RENAMED = "renamed"
     KEPT = "kept"
 
 

@@ -44,9 +44,12 @@ async def apply_absences(
     day: dt.date,
     now: dt.datetime,
     delisted: Sequence[TickerRow] = (),
-    renamed: Sequence[str] = (),
+    renamed: Mapping[str, dt.date] | None = None,
 ) -> Absences:
-    """Weigh every active symbol that *listed*, complete on *day*, lacks."""
+    """Weigh every active symbol that *listed*, complete on *day*, lacks.
+
+    *renamed* says from which session on a company has another symbol: until then the old one is asked for as before.
+    """
     missing = await connection.fetch(
         """
         SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik,
@@ -55,18 +58,22 @@ async def apply_absences(
         """,
         list(listed), day,
     )  # fmt: skip
+    moved = await _moved(connection, [row["symbol"] for row in missing]) | dict(renamed or {})
     newest = await trading_evidence.newest_session(connection)
     traded = await trading_evidence.last_traded(connection, [row["symbol"] for row in missing])
     gone = _delisting_days(delisted)
     verdicts: dict[str, Absence] = {}
     for row in missing:
         known = Listed(**{name: value for name, value in dict(row).items() if name != "missed"})
+        if known.symbol in moved:
+            if moved[known.symbol] <= day:
+                verdicts[known.symbol] = Absence.RENAMED
+            continue
         absent = Absent(
             symbol=known.symbol, last_traded=traded.get(known.symbol), newest_session=newest,
             delisted_on=_same_company(known, gone), missed=row["missed"],
         )  # fmt: skip
-        moved = known.symbol in renamed
-        verdicts[known.symbol] = Absence.UNLISTED if moved else weigh_absence(absent, day=day)
+        verdicts[known.symbol] = weigh_absence(absent, day=day)
     await _deactivate(connection, verdicts, reason=f"not in the complete listing of {day}", now=now)
     await _note_delistings(connection, delisted, day=day)
     kept = [symbol for symbol, verdict in verdicts.items() if verdict is Absence.KEPT]
@@ -82,6 +89,17 @@ async def apply_absences(
     return Absences(
         removed=len(verdicts) - len(kept), kept=tuple(Kept(symbol=one, traded_on=traded[one]) for one in kept)
     )
+
+
+async def _moved(connection: Connection, symbols: Sequence[str]) -> dict[str, dt.date]:
+    """Return since when those of *symbols* whose rename was noticed before it began have another one."""
+    rows = await connection.fetch(
+        "SELECT c.symbol, c.changed_on FROM ticker_change AS c JOIN ticker_universe AS u USING (symbol) "
+        "WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND c.changed_on > u.last_seen "
+        "AND c.symbol = ANY ($1::text[])",
+        list(symbols),
+    )
+    return {row["symbol"]: row["changed_on"] for row in rows}
 
 
 def _delisting_days(rows: Sequence[TickerRow]) -> dict[str, tuple[Listed, dt.date]]:

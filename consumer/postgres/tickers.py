@@ -89,7 +89,7 @@ async def apply_listing(
     )
     await _upsert(connection, rows, day=day, now=now)
     await _expect_from(connection, sorted(set(symbols) - known) if known else [], day=day, next_session=next_session)
-    renamed = [change.symbol for change in changes if change.kind is Kind.RENAMED]
+    renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
     absences = await absence.apply_absences(
         connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed
     )  # fmt: skip

@@ -280,7 +280,14 @@ async def test_a_rename_begins_after_the_last_session_under_the_old_symbol(conne
     await trade(connection, DAYS[0], FB=1.0)
     await trade(connection, DAYS[1], FB=1.5)
     await listing(connection, DAYS[1], listed("META", "F1"))
+    assert await universe(connection) == {"FB": ("listed", None), "META": ("listed", DAYS[2])}
+    wanted = await missing_slots(connection, dict.fromkeys(DAYS[1:3], NOW), retry_unproven_before=NOW)
+    assert {symbol: days for symbol, days in wanted.items() if symbol != "ZZ"} == {
+        "FB": [DAYS[1], DAYS[2]], "META": [DAYS[2]],
+    }, "today's slots are asked for as they were traded"  # fmt: skip
+    again = await listing(connection, DAYS[2], listed("META", "F1"))
     await trade(connection, DAYS[2], META=2.0)
+    assert (again.kept, await universe(connection)) == ((), {"FB": ("renamed", None), "META": ("listed", DAYS[2])})
     assert await history(connection) == {"META": [1.0, 1.5, 2.0]}
 
 
