@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests against real servers of its own; what this machine lacks is skipped, with the reason printed.
 #
-#   ./run-tests.sh [FLAGS AND PATHS OF pytest]
+#   ./run-tests.sh [FLAGS AND PATHS OF pytest]      without any: all of them, several at once
 #
 # Needs python3 (3.11 or newer) with its venv module; see also .ci/run.
 set -euo pipefail
@@ -11,4 +11,6 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 
 ready_environment "$root" embedded flat-files dev
 cd -- "$root"
+# Tests bring servers of their own, so they run side by side; much of their time is waiting, hence one more than cores.
+(($#)) || set -- --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))"
 exec .venv/bin/python -m pytest "$@"

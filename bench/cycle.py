@@ -115,7 +115,7 @@ def run_cycle(tickers: int, latency_ms: int, data_dir: Path) -> tuple[float, dic
         **os.environ, "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "text",
         "SIMULATED_LATENCY": f"{latency_ms}ms",
     }  # fmt: skip
-    command = [sys.executable, "-m", "consumer.terminal", "run", "--once", "--tickers", str(tickers)]
+    command = [sys.executable, "-m", "consumer.terminal", "run", "--simulated", "--once", "--tickers", str(tickers)]
     used: dict[int, ProcessUse] = {}
     began = time.perf_counter()
     run = subprocess.Popen(

@@ -11,19 +11,23 @@ from consumer.postgres.migrate import SchemaMismatch
 from consumer.runtime import Stopped
 from consumer.service import run_consumer
 from consumer.settings import BadSettings, Settings, read_settings
+from consumer.source.judgement import SourceRefused
 from producers.logs import configure_logs
 
 
 def main() -> int:
-    """Run until stopped; exit 2 with every problem when the settings are refused, 1 when the servers are not fit."""
+    """Run until stopped; exit 2 with every problem when the settings are refused, 1 when the servers are not fit.
+
+    2 as well where the servers hold another source's data: like a setting, that is for a person to change.
+    """
     try:
         settings = read_settings(os.environ)
     except BadSettings as refused:
         sys.stderr.write("\n".join(["these settings are refused:", *refused.problems]) + "\n")
         return 2
-    missing = [name for name, url in required(settings) if url is None]
+    missing = [f"{name} is not set: {cure}" for name, value, cure in required(settings) if value is None]
     if missing:
-        sys.stderr.write(f"{' and '.join(missing)} not set; `maintenance run` brings servers of its own\n")
+        sys.stderr.write("\n".join([*missing, ""]))
         return 2
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
@@ -31,15 +35,27 @@ def main() -> int:
         asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
     except Stopped:
         return 0
+    except SourceRefused as refused:
+        sys.stderr.write(f"this service does not start here:\n{refused}\n")
+        return 2
     except (StartRefused, SchemaMismatch) as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
         return 1
     return 0
 
 
-def required(settings: Settings) -> list[tuple[str, str | None]]:
-    """What a consumer cannot do without."""
-    return [("REDIS_URL", settings.redis_url), ("DATABASE_URL", settings.database_url)]
+def required(settings: Settings) -> list[tuple[str, str | None, str]]:
+    """What a consumer cannot do without, and where to get it."""
+    servers = "name a server of yours; `maintenance run` brings servers of its own"
+    key = (
+        "the vendor answers nobody without it; set it (or POLYGON_API_KEY). `maintenance run` brings a simulated market"
+        ", on servers of yours with --simulated"
+    )
+    return [
+        ("REDIS_URL", settings.redis_url, servers),
+        ("DATABASE_URL", settings.database_url, servers),
+        ("MASSIVE_API_KEY", settings.api_key, key),
+    ]
 
 
 if __name__ == "__main__":

@@ -33,8 +33,11 @@ from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
+from consumer.source.asking import source_of_address
+from consumer.source.guard import SourceGuard
 from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import Services
+from consumer.verdict.options import expectations_set
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
@@ -75,37 +78,41 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         commands = await stack.enter_async_context(connect_redis(settings.redis_url))
         fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
         await unless_stopped(stop, start_up.through_restarts(fit_redis))
+        web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
+        source = await unless_stopped(stop, source_of_address(web, settings.base_url or VENDOR_URL))
         size = settings.parts_at_once + 4
         opening = functools.partial(open_pool, settings.database_url, lease=settings.lease, size=size)
         pool = await unless_stopped(stop, start_up.through_restarts(opening))
         stack.push_async_callback(pool.close)
-        await unless_stopped(
-            stop, start_up.through_restarts(functools.partial(start_up.prepare, commands, pool, now=utc_now))
-        )
+        guard = SourceGuard(pool, commands, source, now=utc_now)
+        preparing = functools.partial(start_up.prepare, commands, pool, guard, now=utc_now)
+        await unless_stopped(stop, start_up.through_restarts(preparing))
         blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
         cache = stack.enter_context(redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=30))
-        web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
         massive = MassiveClient(
             web, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key,
-            budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight,
+            budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight, source=source,
         )  # fmt: skip
         services = Services(
             pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
-            options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings),
+            options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings, source), source=source,
         )  # fmt: skip
         stream = TaskStream(commands, blocking, consumer=consumer_name(), lease=settings.lease)
-        reporter = Reporter(pool, commands, now=utc_now)
+        expectations = expectations_set(settings, schedule)
+        reporter = Reporter(pool, commands, expectations, now=utc_now)
         keeper = LeaseKeeper(
             settings.redis_url, consumer=stream.consumer, lease=settings.lease, loop=asyncio.get_running_loop()
         )
-        catch_up = CatchUp(pool, commands, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up)
+        catch_up = CatchUp(
+            pool, commands, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up, guard=guard
+        )
         worker = Worker(
             stream, keeper, CycleRunner(services, stream, reporter), worker_options(settings),
             random=Random(), now=utc_now, on_lost=catch_up.wake,
         )  # fmt: skip
         events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
         if http:
-            monitor = Monitor(pool=pool, redis=commands, schedule=schedule, calendar=calendar, now=utc_now)
+            monitor = Monitor(pool=pool, redis=commands, expectations=expectations, now=utc_now)
             await stack.enter_async_context(serve_http(settings, monitor, stream))
         logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
         await _run_all(worker, keeper, catch_up, events, stop)

@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_secret_key: str | None
     s3_endpoint: str
     rules: tuple[Rule, ...]
+    deadline: dt.timedelta
     ohlc_sessions: int
     slot_sessions: int
     restate_sessions: int
@@ -185,7 +186,7 @@ def _rules(value: str) -> tuple[Rule, ...]:
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MASSIVE_API_KEY", field="api_key", default="", read=_text, secret=True, aliases=("POLYGON_API_KEY",),
-        meaning="key of the vendor's API; without it the simulated market is used (POLYGON_API_KEY means the same)",
+        meaning="key of the vendor's API (POLYGON_API_KEY means the same); without it see --simulated",
     ),
     Setting(
         name="REDIS_URL", field="redis_url", default="", read=_url("redis", "rediss", "unix"), secret=True,
@@ -202,6 +203,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MAINTENANCE_SCHEDULE", field="rules", default="POST_MARKET+1h CLOSED+15m", read=_rules,
         meaning="when a cycle runs: session transition plus offset, one rule or more",
+    ),
+    Setting(
+        name="MAINTENANCE_DEADLINE", field="deadline", default="1h", read=_duration(60, 43_200),
+        meaning="how long after a due time its data may take; `maintenance status` exits 3 from then on",
     ),
     Setting(
         name="OHLC_SESSIONS", field="ohlc_sessions", default="30", read=_whole(16, 1000),

@@ -11,7 +11,9 @@ from typing import Final
 #: Longest symbol stored; the vendor's longest stock symbols stay well below.
 MAX_SYMBOL_LENGTH: Final = 20
 
-_WELL_FORMED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{{0,{MAX_SYMBOL_LENGTH - 1}}}")
+#: What a symbol looks like as a whole.
+WELL_FORMED: Final = rf"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{{0,{MAX_SYMBOL_LENGTH - 1}}}"
+_is_well_formed = re.compile(WELL_FORMED).fullmatch
 
 # Traded every day in production systems to test them, with absurd prices and volumes.
 _TEST_ISSUES: Final = frozenset(
@@ -35,7 +37,7 @@ def is_test_issue(symbol: str) -> bool:
 
 def is_well_formed(symbol: str) -> bool:
     """Whether the symbol can be stored and be part of a key: 1 to 20 letters, digits and ./+=^$#~_- signs."""
-    return _WELL_FORMED.fullmatch(symbol) is not None
+    return _is_well_formed(symbol) is not None
 
 
 def market_data_spelling(symbol: str) -> str | None:

@@ -65,6 +65,7 @@ LATER = Key(pattern="maintenance:later", holds=RedisType.ZSET)
 LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
 QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
+SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
@@ -73,6 +74,7 @@ BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", hold
 
 STATUS = Key(pattern="maintenance:status:{trading_day}", holds=RedisType.STRING, ttl=STATUS_TTL)
 LAST_RUN = Key(pattern="maintenance:last_run", holds=RedisType.STRING)
+LAST_FINAL = Key(pattern="maintenance:last_final", holds=RedisType.STRING)
 
 TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
@@ -87,6 +89,7 @@ KEYS = (
     LATER_MESSAGES,
     QUEUED,
     FENCE,
+    SOURCE,
     CACHES,
     CACHED,
     BUILDING,
@@ -94,6 +97,7 @@ KEYS = (
     BUDGET_WINDOW,
     STATUS,
     LAST_RUN,
+    LAST_FINAL,
     TICKER_METADATA,
     ATR_DAILY,
     RVOL_AVERAGES,

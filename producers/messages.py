@@ -39,6 +39,10 @@ class TaskName(StrEnum):
     REDIS_SYNC = "redis_sync"
 
 
+#: What a whole cycle consists of.
+ALL_TASKS = tuple(task for task in TaskName if task is not TaskName.CYCLE)
+
+
 class SessionChanged(msgspec.Struct, frozen=True, kw_only=True):
     """The market went from one session phase to another at the scheduled instant `timestamp`."""
 

@@ -47,8 +47,70 @@ class PartCount(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
-class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One trading day's maintenance as `maintenance:status:{day}` shows it."""
+class SessionState(StrEnum):
+    """What stands of a session."""
+
+    MISSING = "missing"  # nothing
+    PARTIAL = "partial"  # symbols or data sets lack
+    PROVISIONAL = "provisional"  # whole, fetched before its final instant
+    FINAL = "final"  # whole, fetched since
+    SUSPECT = "suspect"  # whole, but the market in it is implausible
+    RETIRED = "retired"  # once whole, deleted by retention
+
+
+class Condition(StrEnum):
+    """The same in the four words that users of market data know."""
+
+    AVAILABLE = "available"
+    PENDING = "pending"  # not due, provisional, or published later by this plan
+    DEGRADED = "degraded"  # partial or suspect
+    MISSING = "missing"
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one cycle did about a day; the day itself may be whole or not whatever it did."""
+
+    cycle: int
+    trading_day: dt.date
+    state: CycleState
+    tasks: dict[str, TaskState]
+    rule: str | None = None
+    requested_by: str | None = None
+    started_at: dt.datetime | None = None
+    completed_at: dt.datetime | None = None
+    duration_seconds: float | None = None
+    reason: str | None = None
+    parts: dict[str, PartCount] = {}
+    missing: list[str] = []
+    warnings: list[str] = []
+    rows: dict[str, int] = {}
+    requests: dict[str, int] = {}
+    next_try_at: dt.datetime | None = None
+
+
+class DataSetReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands of one data set of the day: bars in rows, slots in symbols."""
+
+    state: SessionState
+    condition: Condition
+    due_at: dt.datetime
+    expected: int = 0
+    loaded: int = 0
+    empty: int = 0
+    unproven: int = 0
+    missing: int = 0
+    since: dt.datetime | None = None
+    later: bool = False
+    source: str | None = None
+    why: str | None = None
+
+
+class DayStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands of one trading day, and what was last done about it, as `maintenance:status:{day}` shows it.
+
+    The first six fields are those of the earlier service. *tasks* and *all_success* say what the day's data are; what
+    a cycle did is in *run*.
+    """
 
     date: dt.date
     started_at: dt.datetime | None = None
@@ -56,16 +118,18 @@ class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float | None = None
     all_success: bool = False
     tasks: dict[str, TaskState]
-    state: CycleState
-    cycle: int
-    rule: str | None = None
-    requested_by: str | None = None
-    parts: dict[str, PartCount] = {}
+    state: SessionState
+    condition: Condition
+    summary: str
+    since: dt.datetime | None = None
+    due_at: dt.datetime
+    final_at: dt.datetime
+    last_modified_at: dt.datetime | None = None
     missing: list[str] = []
-    warnings: list[str] = []
-    rows: dict[str, int] = {}
-    requests: dict[str, int] = {}
-    next_try_at: dt.datetime | None = None
+    later: list[str] = []
+    not_in_plan: list[str] = []
+    data_sets: dict[str, DataSetReport] = {}
+    run: RunReport | None = None
     updated_at: dt.datetime
 
 
@@ -79,6 +143,7 @@ class EventName(StrEnum):
     PART_FAILED = "part_failed"
     DEAD_LETTERED = "dead_lettered"
     RECLAIMED = "reclaimed"
+    SESSION_JUDGED = "session_judged"
 
 
 class MaintenanceEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,13 +183,13 @@ class _DeadLetterHead(msgspec.Struct, frozen=True, kw_only=True):
     at: dt.datetime
 
 
-def encode_status(status: CycleStatus) -> str:
+def encode_status(status: DayStatus) -> str:
     return msgspec.json.encode(status).decode()
 
 
-def decode_status(text: str | bytes) -> CycleStatus:
+def decode_status(text: str | bytes) -> DayStatus:
     try:
-        return msgspec.json.decode(text, type=CycleStatus)
+        return msgspec.json.decode(text, type=DayStatus)
     except msgspec.DecodeError as error:
         raise UndecodableMessage(f"the status is not the JSON of streams.md: {error}") from error
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.postgres.pool import Pool
+    from consumer.source.guard import SourceGuard
 
 T = TypeVar("T")
 
@@ -62,13 +63,16 @@ async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
     _judge(await check_redis(redis, allow_eviction=allow_eviction))
 
 
-async def prepare(redis: Redis, pool: Pool, *, now: Callable[[], dt.datetime]) -> None:
-    """Log what is doubtful about PostgreSQL and the clocks, and bring the schema up to date; may be repeated.
+async def prepare(redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable[[], dt.datetime]) -> None:
+    """Log what is doubtful about PostgreSQL and the clocks, and bring schema and stamps up to date; may be repeated.
 
-    Raises StartRefused, SchemaMismatch.
+    A run of another source than the one whose data is there is refused before the first of these writes.
+    Raises StartRefused, SourceRefused, SchemaMismatch.
     """
     _judge(await check_postgres(pool))
+    await guard.refuse_foreign()
     await migrate(pool)
+    await guard.stamp()
     _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
 
 

@@ -10,6 +10,7 @@ import aiohttp
 
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
 from consumer.massive.errors import KeyRejected, MassiveError, NotEntitled, NotYetPublished
+from consumer.massive.sieve import Sieve
 from market.trading_calendar import TradingCalendar
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def check_vendor(massive: MassiveClient, *, last_completed: dt.date) -> Fi
     """One cheap request: the splits of one day, which every plan includes."""
     check = "vendor key"
     try:
-        await massive.list_splits(last_completed, last_completed)
+        await massive.list_splits(last_completed, last_completed, sieve=Sieve(last_completed))
     except KeyRejected as error:
         return refused(check, str(error), "set a valid MASSIVE_API_KEY and start again")
     except (NotEntitled, NotYetPublished) as error:

@@ -45,8 +45,8 @@ async def verify_caches(context_of: Callable[[dt.date], PartContext]) -> list[Ca
 
 async def _verify(ctx: PartContext, cache: str, day: dt.date, mark: str | None) -> CacheFinding:
     comparer = CacheComparer(ctx.services.cache, cache=cache)
-    replace = await redis_sync.prepare(ctx, cache)
-    await asyncio.to_thread(replace, comparer)
+    prepared = await redis_sync.prepare(ctx, cache)
+    await asyncio.to_thread(prepared.replace, comparer)
     examples = list(comparer.examples)
     differences = comparer.differences
     written = await coverage.covered_on(ctx.services.pool, cache, day)

@@ -2,7 +2,7 @@
 
 Every consumer runs it, every 30 seconds and at start, without a leader: all it does is send messages whose work is
 never twice under way. It opens the newest due cycle, sends the parts whose messages Redis lost, starts the next pass
-of a cycle that waited, and has the caches written again that Redis lost.
+of a cycle that waited, and has the caches written again that Redis lost, and the stamp of whose data it holds.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off
+from consumer.cycle.late_data import request_for_late_data
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.cycle.stale_figures import request_for_stale_figures
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Outgoing, TaskStream
-    from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
+    from consumer.source.guard import SourceGuard
     from market.schedule import Schedule
 
 EVERY = dt.timedelta(seconds=30)
@@ -52,7 +53,9 @@ class CatchUp:
         now: Callable[[], dt.datetime],
         opens_due_cycles: bool = True,
         every: dt.timedelta = EVERY,
+        guard: SourceGuard | None = None,
     ) -> None:
+        self._guard = guard
         self._pool = pool
         self._redis = redis
         self._stream = stream
@@ -87,7 +90,9 @@ class CatchUp:
                     await self._woken.wait()
 
     async def look(self) -> int:
-        """Send what is due or lost; return how many messages that was."""
+        """Send what is due or lost; return how many messages that was. Raises SourceRefused."""
+        if self._guard is not None:
+            await self._guard.keep()
         now = self._now()
         messages: list[Outgoing] = []
         unended = await cycles.unended_cycles(self._pool)
@@ -102,9 +107,10 @@ class CatchUp:
             if not messages and not unended:
                 messages += await request_for_lost_caches(self._pool, self._redis, now=now)
                 messages += await request_for_stale_figures(self._pool)
+                messages += await request_for_late_data(self._pool, self._reporter.judged, now=now)
         sent = await self._stream.enqueue(messages)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
-        await self._republish()
+        await self._reporter.refresh()
         return sent
 
     async def _due(self, now: dt.datetime) -> list[Outgoing]:
@@ -114,16 +120,3 @@ class CatchUp:
         if known is not None:
             return []
         return [rule_message(occurrence.trading_day, occurrence.rule.text, requested_by="catch-up")]
-
-    async def _republish(self) -> None:
-        """Redis may have lost the status: the newest cycle's is written again, and the last complete day's."""
-        row = await self._pool.fetchrow("SELECT * FROM cycle ORDER BY cycle_id DESC LIMIT 1")
-        newest: Cycle | None = None if row is None else cycles.cycle_from(row)
-        if newest is not None:
-            await self._reporter.publish(newest.cycle_id)
-        complete = await self._pool.fetchval(
-            "SELECT cycle_id FROM cycle WHERE state = 'complete' AND cardinality(tasks) >= 4 "
-            "ORDER BY trading_day DESC, cycle_id DESC LIMIT 1"
-        )
-        if complete is not None and (newest is None or complete != newest.cycle_id):
-            await self._reporter.publish(complete)

@@ -27,6 +27,7 @@ from producers.reports import EventName
 if TYPE_CHECKING:
     from collections import Counter
 
+    from consumer.cycle.plan_learning import PlanLearner
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import Delivery, Outgoing
     from consumer.postgres.cycles import Cycle
@@ -58,9 +59,10 @@ def policy_of(failure: BaseException) -> Policy:
 class FailureRecorder:
     """Writes the ends of parts that did not commit, and the dead letters."""
 
-    def __init__(self, services: Services, reporter: Reporter) -> None:
+    def __init__(self, services: Services, reporter: Reporter, learner: PlanLearner) -> None:
         self._services = services
         self._reporter = reporter
+        self._learner = learner
 
     async def record(
         self, delivery: Delivery, settlement: Settlement, failure: BaseException, requests: Counter[str]
@@ -95,6 +97,7 @@ class FailureRecorder:
     async def _record_end(
         self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
     ) -> list[Outgoing]:
+        await self._learner.part_refused(part, failure)
         now = self._services.now()
         not_yet = isinstance(failure, NotYetPublished)
         async with self._services.pool.acquire() as connection, connection.transaction():

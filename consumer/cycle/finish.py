@@ -1,23 +1,25 @@
-"""Judges a pass once all its parts have ended: complete only by proof, else waiting, partial or failed.
+"""Ends a pass once all its parts have ended: the run is complete only by proof, else waiting, partial or failed.
 
-The proof is the plan itself: computed once more, it must find nothing to do.
+The proof is the plan itself: computed once more, it must find nothing to do. What this plan of the vendor brings later
+is no lack of the run: it goes on with it, or another run does when its time has come.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.cycle.lacks import describe_missing, summarised
 from consumer.cycle.plan import missing_parts, newer_caches
 from consumer.delivery.errors import LeaseLost
-from consumer.postgres import slots
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, slot_rows
 from consumer.tasks.part import PartContext
+from consumer.verdict.options import expectations_of
+from consumer.verdict.reading import judge_sessions
+from consumer.verdict.vendor_plan import Capability
 from producers.messages import TaskName
 
 if TYPE_CHECKING:
@@ -26,11 +28,9 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartPlan
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Write
+    from consumer.verdict.ruler import Ruler
 
 NOT_YET_RETRY = dt.timedelta(minutes=15)
-UNPROVEN_TOLERATED = 0.01
-# Computed from what was fetched: planned again together with any of their inputs.
-FOLLOWS = (sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE, sets.STAGE_CACHE)
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
 
 
@@ -46,7 +46,7 @@ class EndedPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a pass."""
+    """What becomes of the cycle; what its session's data are worth is judged from them (consumer/verdict)."""
 
     state: str
     missing: tuple[str, ...] = ()
@@ -54,8 +54,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new plan would do: *missing* a line each, *goes_on* where it is only what this plan brings bit by bit.
+
+    *published_at*: before then the vendor does not give the day on this plan.
+    """
+
+    missing: tuple[str, ...]
+    goes_on: bool = False
+    published_at: dt.datetime | None = None
+
+
 def judge(
-    missing: Sequence[str],
+    left: Left,
     ended: Sequence[EndedPart],
     *,
     run_pass: int,
@@ -63,21 +74,26 @@ def judge(
     now: dt.datetime,
     give_up_at: dt.datetime,
 ) -> Outcome:
-    """Return the verdict: *missing* is what a new plan would do, *fatal* why no further pass can help."""
+    """Return what becomes of the cycle; *fatal*: why no further pass can help."""
+    missing = left.missing
     if fatal is not None:
-        return Outcome(state="failed", missing=tuple(missing), reason=fatal)
-    if not missing:
+        return Outcome(state="failed", missing=missing, reason=fatal)
+    if not missing and (not left.goes_on or now >= give_up_at):
         return Outcome(state="complete")
     not_yet = any(part.state == "not_yet" for part in ended)
     again = any(_is_planned_again(part, missing) for part in ended)
     retryable = any(part.state == "failed" and part.retryable for part in ended)
-    if not (not_yet or retryable or again) or now >= give_up_at:
-        return Outcome(state="partial", missing=tuple(missing))
+    if not missing and not (not_yet or retryable):
+        return Outcome(state="waiting", next_pass_at=now, reason="this plan brings the rest bit by bit")
+    if missing and (not (not_yet or retryable or again) or now >= give_up_at):
+        return Outcome(state="partial", missing=missing)
     delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
+    if not_yet and left.published_at is not None:
+        delay = max(delay, left.published_at - now)  # to ask every quarter of an hour until midnight helps nobody
     reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
     if again and not (not_yet or retryable):
         reason = "a session has fewer bars than those around it"
-    return Outcome(state="waiting", missing=tuple(missing), next_pass_at=min(now + delay, give_up_at), reason=reason)
+    return Outcome(state="waiting", missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
 
 
 def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
@@ -92,14 +108,17 @@ async def finish_cycle(ctx: PartContext) -> Write:
     now = ctx.services.now()
     lenient = PartContext(ctx.services, msgspec.structs.replace(ctx.cycle, force=False), ctx.part, {}, ctx.fence)
     ended = await _ended_parts(ctx)
-    missing = await describe_missing(lenient, await missing_parts(lenient), ended)
+    parts = await missing_parts(lenient)
+    ruler = await _ruler(ctx)
+    lines = await describe_missing(
+        lenient, parts, ended, later=_later_days(ctx, ruler), details_later=ruler.is_later(sets.DETAILS, ctx.day)
+    )
+    left = Left(missing=tuple(lines), goes_on=_goes_on(parts, ruler), published_at=_published_at(ctx, ruler))
     fatal = next((part.reason for part in ended if part.reason and part.reason.startswith("KeyRejected")), None)
-    outcome = judge(
-        missing, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at
-    )  # fmt: skip
+    outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
     warnings = [text for part in ended for text in part.warnings]
-    if TaskName.REDIS_SYNC in ctx.cycle.tasks and (later := await newer_caches(ctx)) is not None:
-        warnings.append(f"redis_sync: the caches stand at {later} and are not taken back to {ctx.day}")
+    if TaskName.REDIS_SYNC in ctx.cycle.tasks and (newer := await newer_caches(ctx)) is not None:
+        warnings.append(f"redis_sync: the caches stand at {newer} and are not taken back to {ctx.day}")
 
     async def write(connection: Connection) -> PartReport:
         judged = await connection.fetchval(
@@ -118,6 +137,36 @@ async def finish_cycle(ctx: PartContext) -> Write:
     return write
 
 
+async def _ruler(ctx: PartContext) -> Ruler:
+    """By what the sessions of the cycle are measured; the same as for a verdict."""
+    services = ctx.services
+    expectations = expectations_of(services.options, services.schedule, slot_files=services.flat_files is not None)
+    async with services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        return (await judge_sessions(connection, expectations, now=services.now(), days=[])).ruler
+
+
+def _later_days(ctx: PartContext, ruler: Ruler) -> frozenset[dt.date]:
+    """The sessions whose slots this plan brings later than the schedule asks for them, and not yet."""
+    if not ruler.plan.brings_slots:
+        return frozenset(ctx.sessions(ctx.services.options.slot_sessions))
+    return frozenset(
+        day for day in ctx.sessions(ctx.services.options.slot_sessions) if ruler.is_later(sets.VOLUME_SLOTS, day)
+    )
+
+
+def _goes_on(parts: Sequence[PartPlan], ruler: Ruler) -> bool:
+    """Whether another pass can bring more at once: ticker by ticker, within the budget."""
+    stages = {part.stage for part in parts}
+    slots = ruler.plan.has(Capability.RANGE_BARS) and stages & {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}
+    return bool(slots or stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS})
+
+
+def _published_at(ctx: PartContext, ruler: Ruler) -> dt.datetime | None:
+    if ruler.plan.has(Capability.SAME_DAY):
+        return None
+    return ruler.plan.published_at(ctx.services.calendar.session(ctx.day))
+
+
 async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
     rows = await ctx.services.pool.fetch(
         "SELECT task, part, state, retryable, reason, warnings FROM part WHERE cycle_id = $1 AND pass = $2 "
@@ -125,65 +174,3 @@ async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
         ctx.cycle.cycle_id, ctx.cycle.run_pass, sets.STAGE_FINISH,
     )  # fmt: skip
     return [EndedPart(**dict(row)) for row in rows]
-
-
-async def describe_missing(ctx: PartContext, parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> list[str]:
-    """Say in words what *parts* would bring, with the reason a part of the same name ended without it."""
-    stages = {part.stage for part in parts}
-    lines = _part_lines([part for part in parts if part.stage not in FOLLOWS], ended)
-    if stages & {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}:
-        lines += _slot_lines(await slot_rows.missing_slots(ctx), ended)
-    if stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}:
-        due = await metadata_enrich.due_details(ctx)
-        lines += [f"metadata_enrich details of {len(due)} symbols{_because(ended, 'details:')}"] if due else []
-    if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
-        sessions = ctx.sessions(ctx.services.options.slot_sessions)
-        unproven = await slots.unproven_by_day(ctx.services.pool, sessions)
-        # Without the day's bars nothing proves that nobody traded: their line says it already.
-        without_bars = {part.part.removeprefix("bars:") for part in parts if part.stage == sets.STAGE_BARS}
-        lines += unproven_lines({day: counts for day, counts in unproven.items() if str(day) not in without_bars})
-    # What was computed from all there is goes on the list only when nothing else explains why it is planned again.
-    done = {(part.task, part.part) for part in ended if part.state == "done"} if lines else set()
-    return lines + _part_lines([p for p in parts if p.stage in FOLLOWS and (p.task, p.part) not in done], ended)
-
-
-def _part_lines(parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> list[str]:
-    """One line a part; those that fetch batches are counted by what they would fetch instead."""
-    batches = (sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS, sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS)
-    reasons = {(part.task, part.part): part.reason for part in ended if part.reason}
-    lines = []
-    for part in parts:
-        if part.stage not in batches:
-            reason = reasons.get((part.task, part.part))
-            lines.append(f"{part.task} {part.part}" + (f": {reason}" if reason else ""))
-    return lines
-
-
-def unproven_lines(unproven: dict[dt.date, tuple[int, int]]) -> list[str]:
-    """Say which sessions have too many symbols without a slot that the daily bars do not prove to be quiet.
-
-    A few are the vendor's oddities (trades that count for the day and not for a minute); many are a hole.
-    """
-    return [
-        f"volume_slots {day}: {count} of {rows} symbols have no slot and no proof that nobody traded"
-        for day, (count, rows) in unproven.items()
-        if count > UNPROVEN_TOLERATED * rows
-    ]
-
-
-def _slot_lines(missing: dict[str, list[dt.date]], ended: Sequence[EndedPart]) -> list[str]:
-    counts = Counter(day for days in missing.values() for day in days)
-    because = _because(ended, "batch:") or _because(ended, "file:")
-    return [f"volume_slots {day}: {count} symbols{because}" for day, count in sorted(counts.items())]
-
-
-def _because(ended: Sequence[EndedPart], prefix: str) -> str:
-    reason = next((part.reason for part in ended if part.part.startswith(prefix) and part.reason), None)
-    return f": {reason}" if reason else ""
-
-
-def summarised(warnings: Sequence[str], *, most: int = 20) -> list[str]:
-    """Return the distinct warnings, most frequent first, with the rest as a count."""
-    counts = Counter(warnings)
-    lines = [text if count == 1 else f"{text} (x{count})" for text, count in counts.most_common(most)]
-    return [*lines, f"and {len(counts) - most} more"] if len(counts) > most else lines

@@ -14,6 +14,7 @@ from producers import keys
 from producers.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
+    import asyncpg
     from redis.asyncio import Redis
 
     from consumer.postgres.pool import Pool
@@ -28,15 +29,28 @@ class _Mark(msgspec.Struct, frozen=True):
     fence: int
 
 
-async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime) -> list[Outgoing]:
-    """Return the message that has them written again; none when all are there, or were asked for a moment ago."""
-    written = await pool.fetch(
+async def holds_all_caches(pool: Pool, redis: Redis) -> bool:
+    """Whether Redis holds every cache that the ledger says was written, as it was written."""
+    return not await _lost(await _written(pool), redis)
+
+
+async def _written(pool: Pool) -> list[asyncpg.Record]:
+    return await pool.fetch(
         "SELECT data_set, trading_day, load_id, (detail->>'fence')::bigint AS fence FROM coverage "
         "WHERE data_set = ANY ($1) AND trading_day = (SELECT max(trading_day) FROM coverage WHERE data_set = ANY ($1))",
         list(data_sets.CACHES),
     )
+
+
+async def _lost(written: list[asyncpg.Record], redis: Redis) -> bool:
     marks: Any = await redis.hgetall(keys.CACHES.pattern)
-    if all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written):
+    return not all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written)
+
+
+async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime) -> list[Outgoing]:
+    """Return the message that has them written again; none when all are there, or were asked for a moment ago."""
+    written = await _written(pool)
+    if not await _lost(written, redis):
         return []
     # Named after the write that was lost, so that it is asked for once; where that did not help, again, but rarely.
     name = f"caches-lost-{max(row['load_id'] for row in written)}-"

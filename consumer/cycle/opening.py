@@ -7,6 +7,7 @@ person's request joins a running cycle that covers it, and otherwise waits until
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,7 @@ from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId, PartPlan
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, due_time, parse_rules
-from producers.messages import TaskMessage, TaskName
+from producers.messages import ALL_TASKS, TaskMessage, TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from market.session import TradingSession
     from market.trading_calendar import TradingCalendar
 
-ALL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS, TaskName.METADATA_ENRICH, TaskName.REDIS_SYNC)
 PLAN = PartPlan(task=TaskName.CYCLE, part="plan", stage="cycle/plan")
+_ENTRY_ID = re.compile(r"(\d{1,14})-\d+")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NO_CLOCK_BEFORE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # nobody ran this service then
 BUSY_DELAY = dt.timedelta(seconds=3)
 BACKFILL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS)
 BACKFILL_PATIENCE = dt.timedelta(days=7)
@@ -53,9 +56,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def request_from(
     message: TaskMessage, origin: str, *, calendar: TradingCalendar, schedule: Schedule, now: dt.datetime
 ) -> Request:
-    """Return the request that *message* makes; *origin* is the stream entry. Raises DataRejected with the cure."""
+    """Return the request that *message* makes; *origin* is the stream entry. Raises DataRejected with the cure.
+
+    Without a trading day it means the last one completed when it was made, however late it is delivered, or again.
+    """
     try:
-        day = message.trading_day or calendar.last_completed(now)
+        day = message.trading_day or calendar.last_completed(made_at(origin, now=now))
         session = calendar.session(day)
     except CalendarError as error:
         raise DataRejected(str(error)) from error
@@ -74,6 +80,18 @@ def request_from(
         force=message.force,
         give_up_at=schedule.give_up_at(day, now),
     )
+
+
+def made_at(origin: str, *, now: dt.datetime) -> dt.datetime:
+    """Return when the entry *origin* was made: an id begins with Redis' clock, unless somebody wrote it by hand.
+
+    An id that is no instant of our time, or one still to come (Redis' clock may be ahead), means the present.
+    """
+    milliseconds = _ENTRY_ID.match(origin)
+    if milliseconds is None:
+        return now
+    instant = _EPOCH + dt.timedelta(milliseconds=int(milliseconds[1]))
+    return instant if _NO_CLOCK_BEFORE <= instant < now else now
 
 
 def _backfill(

@@ -33,7 +33,7 @@ BEFORE_CACHES = (
 )  # fmt: skip
 
 MADE_BY = {
-    sets.ATR: TaskName.OHLC_DAILY, sets.VOLUME_SLOTS: TaskName.VOLUME_SLOTS, sets.DERIVED: TaskName.METADATA_ENRICH,
+    sets.ATR: TaskName.OHLC_DAILY, sets.SLOT_PROOF: TaskName.VOLUME_SLOTS, sets.DERIVED: TaskName.METADATA_ENRICH,
 }  # fmt: skip
 
 
@@ -174,7 +174,7 @@ async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
         parts.append(_after(TaskName.VOLUME_SLOTS, "plan", sets.STAGE_PLAN_SLOTS, sets.STAGE_UNIVERSE))
     else:
         parts += await volume_slots.plan(ctx, await slot_rows.missing_slots(ctx))
-    if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.VOLUME_SLOTS, (sets.DAILY_BARS,)):
+    if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.SLOT_PROOF, (sets.DAILY_BARS,)):
         needs = (sets.STAGE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
         parts.append(_after(TaskName.VOLUME_SLOTS, "prove", sets.STAGE_PROVE, *needs))
     return parts

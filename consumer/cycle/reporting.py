@@ -1,4 +1,4 @@
-"""Tells people and services what happens: the day's status, the last complete day, events and the log's story.
+"""Tells people and services what happens: the day's status and verdict, events and the log's story.
 
 All of it is derived from the ledger and can be written again at any time; a failure to report never stops the work.
 """
@@ -8,16 +8,26 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from loguru import logger
 from redis.exceptions import RedisError
 
-from consumer.cycle.day_status import human_duration, read_status
-from consumer.cycle.opening import ALL_TASKS
+from consumer.cycle.publication import Change, Published, Publisher
+from consumer.cycle.run_report import human_duration, read_run
 from consumer.postgres import cycles
 from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.verdict import words
 from producers import keys
 from producers.messages import TaskName, encode
-from producers.reports import CycleStatus, EventName, MaintenanceEvent, TaskState, encode_status
+from producers.reports import (
+    Condition,
+    CycleState,
+    EventName,
+    MaintenanceEvent,
+    RunReport,
+    SessionState,
+    TaskState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,41 +38,70 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId
     from consumer.postgres.pool import Pool
+    from consumer.verdict.reading import Judged
+    from consumer.verdict.ruler import Expectations
+    from consumer.verdict.states import SessionVerdict
 
 PUBLISH_EVERY = dt.timedelta(milliseconds=250)
-_REPORT_ERRORS = (RedisError, *CONNECTION_ERRORS)
+JUDGE_EVERY = dt.timedelta(seconds=10)  # while a cycle runs; at its end always
+_REPORT_ERRORS = (RedisError, *CONNECTION_ERRORS, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 
 
 class Reporter:
     """Writes the reports of one consumer."""
 
-    def __init__(self, pool: Pool, redis: Redis, *, now: Callable[[], dt.datetime]) -> None:
+    def __init__(self, pool: Pool, redis: Redis, expectations: Expectations, *, now: Callable[[], dt.datetime]) -> None:
         self._pool = pool
         self._redis = redis
         self._now = now
+        self._publisher = Publisher(pool, redis, expectations, now=now)
         self._published_at: dt.datetime | None = None
+        self._judged_at: dt.datetime | None = None
+
+    @property
+    def judged(self) -> Judged | None:
+        """What this process has published last."""
+        return self._publisher.known
 
     async def publish(self, cycle_id: int) -> Cycle | None:
-        """Write the cycle's status to its day's key, and the last complete day; return the cycle."""
+        """Write the status of the cycle's day, with its verdict as it was last judged; return the cycle."""
         try:
             cycle = await cycles.find_cycle(self._pool, cycle_id)
             if cycle is None:
                 return None
-            status = await read_status(self._pool, cycle, now=self._now())
-            if cycle.first_day is None:  # a backfill is not its last day's maintenance
-                await self._redis.set(keys.status_key(cycle.trading_day), encode_status(status), ex=keys.STATUS_TTL)
-            if cycle.state == "complete" and set(cycle.tasks) >= {task.value for task in ALL_TASKS}:
-                await self._advance_last_run(cycle.trading_day)
+            anew = self._judged_at is None or self._now() - self._judged_at >= JUDGE_EVERY
+            changes = await self._publisher.publish_day(cycle.trading_day, anew=anew)
+        except asyncpg.LockNotAvailableError:
+            return cycle  # somebody else is publishing just now, and a part that ends soon will be published again
         except _REPORT_ERRORS as error:
             logger.warning("status_not_published", reason=str(error))
             return None
         self._published_at = self._now()
+        self._judged_at = self._published_at if anew else self._judged_at
+        await self._tell_changes(changes)
         return cycle
 
-    async def _advance_last_run(self, day: dt.date) -> None:
-        known = await self._redis.get(keys.LAST_RUN.pattern)
-        if known is None or str(known) < day.isoformat():
-            await self._redis.set(keys.LAST_RUN.pattern, day.isoformat())
+    async def judge(self, *days: dt.date) -> Published | None:
+        """Judge all sessions of the window, and *days*, and publish what they are; None when a server is away."""
+        try:
+            published = await self._publisher.publish(*days, wait=True)
+        except _REPORT_ERRORS as error:
+            logger.warning("verdict_not_published", reason=str(error))
+            return None
+        await self._tell_changes(published.changes)
+        return published
+
+    async def refresh(self) -> None:
+        """Publish again where the ledger, the hour or Redis ask for it. Raises what a server that is away raises."""
+        published = await self._publisher.refresh()
+        if published is not None:
+            await self._tell_changes(published.changes)
+
+    async def _tell_changes(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            before = "" if change.before is None else f"{change.before} → "
+            detail = f"{before}{change.after}: {change.summary}"
+            await self.event(EventName.SESSION_JUDGED, trading_day=change.trading_day, detail=detail)
 
     async def cycle_opened(self, opened: Opened) -> None:
         """Tell that a request was served: by a new cycle, or by one there already was."""
@@ -110,24 +149,25 @@ class Reporter:
         return self._published_at is not None and self._now() - self._published_at < PUBLISH_EVERY
 
     async def pass_ended(self, cycle: Cycle) -> None:
-        """Tell how a pass ended: the cycle waits, or is over."""
+        """Tell how a pass ended, and what the session's data are now: the cycle waits, or is over."""
+        published = await self.judge(cycle.trading_day)
         try:
-            status = await read_status(self._pool, cycle, now=self._now())
+            run = await read_run(self._pool, cycle, now=self._now())
         except _REPORT_ERRORS as error:
             logger.warning("status_not_published", reason=str(error))
             return
-        for task, state in status.tasks.items():
-            if (parts := status.parts.get(task)) is not None:
+        for task, state in run.tasks.items():
+            if (parts := run.parts.get(task)) is not None:
                 detail = f"{state.value}, {parts.done} of {parts.total} parts"
                 await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=detail)
-        if cycle.state == "waiting":
+        if cycle.state == CycleState.WAITING:
             logger.warning(
                 "maintenance_cycle_waiting", date=str(cycle.trading_day), reason=cycle.reason,
                 next_try_at=str(cycle.next_pass_at), missing=list(cycle.missing[:5]),
             )  # fmt: skip
             await self.event(EventName.CYCLE_WAITING, cycle=cycle, detail=cycle.reason)
             return
-        log_finished(status)
+        log_finished(run, None if published is None else published.judged.verdicts[cycle.trading_day])
         await self.event(EventName.CYCLE_FINISHED, cycle=cycle, detail=cycle.state)
 
     async def part_failed(
@@ -153,13 +193,14 @@ class Reporter:
         name: EventName,
         *,
         cycle: Cycle | None = None,
+        trading_day: dt.date | None = None,
         task: TaskName | None = None,
         part: str | None = None,
         detail: str | None = None,
     ) -> None:
         """Append to maintenance:events."""
         event = MaintenanceEvent(
-            event=name, at=self._now(), trading_day=None if cycle is None else cycle.trading_day,
+            event=name, at=self._now(), trading_day=trading_day if cycle is None else cycle.trading_day,
             cycle=None if cycle is None else cycle.cycle_id, task=task, part=part, detail=detail or None,
         )  # fmt: skip
         fields: dict[Any, Any] = {**encode(event)}
@@ -169,21 +210,29 @@ class Reporter:
             logger.warning("event_not_written", reason=str(error))
 
 
-def log_finished(status: CycleStatus) -> None:
-    """Write the line that operators of the earlier service know."""
-    states: Sequence[TaskState] = list(status.tasks.values())
-    seconds = status.duration_seconds or 0.0
-    log = logger if status.all_success else logger.bind(runbook="cycle-not-complete")
+def log_finished(run: RunReport, verdict: SessionVerdict | None) -> None:
+    """Write the line that operators of the earlier service know: success is the session's, not the run's.
+
+    Without a verdict (a server went away meanwhile) nothing is claimed. What is not due yet, or comes later on this
+    plan, is no error; a run that left something of any session is one.
+    """
+    states: Sequence[TaskState] = list(run.tasks.values())
+    seconds = run.duration_seconds or 0.0
+    success = verdict is not None and verdict.state in (SessionState.PROVISIONAL, SessionState.FINAL)
+    pending = verdict is not None and verdict.condition is Condition.PENDING
+    fine = (success or pending) and not run.missing and run.state is not CycleState.FAILED
+    log = logger if fine else logger.bind(runbook="cycle-not-complete")
     log.log(
-        "INFO" if status.all_success else "ERROR",
+        "INFO" if fine else "ERROR",
         "maintenance_cycle_finished",
-        date=status.date.isoformat(),
+        date=run.trading_day.isoformat(),
         duration_seconds=round(seconds, 1),
         duration_human=human_duration(seconds),
         completed=sum(state is TaskState.COMPLETED for state in states),
         failed=sum(state not in (TaskState.COMPLETED, TaskState.SKIPPED) for state in states),
-        success=status.all_success,
-        state=status.state.value,
-        missing=status.missing[:20],
-        requests=status.requests,
+        success=success,
+        session=None if verdict is None else verdict.state.value,
+        run=run.state.value,
+        missing=[*([] if verdict is None else words.missing_lines(verdict)), *run.missing][:20],
+        requests=run.requests,
     )

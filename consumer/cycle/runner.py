@@ -16,6 +16,7 @@ from consumer.cycle import calling_off, opening
 from consumer.cycle.failures import FailureRecorder, VendorAway, policy_of
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import part_message, work_key
+from consumer.cycle.plan_learning import PlanLearner
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.delivery.task_stream import Delivery, Entry, Outgoing
 from consumer.massive.requests import counted_requests
@@ -44,7 +45,8 @@ class CycleRunner:
         self._services = services
         self._stream = stream
         self._reporter = reporter
-        self._failures = FailureRecorder(services, reporter)
+        self._learner = PlanLearner(services)
+        self._failures = FailureRecorder(services, reporter, self._learner)
         self._requests: dict[str, Counter[str]] = {}
 
     def key_of(self, entry: Entry) -> str:
@@ -144,6 +146,8 @@ class CycleRunner:
             report = await write(connection)
             ready = await self._end(connection, part, report, requests)
         requests.clear()  # in the ledger now; what a failure leaves here is written by `record`
+        if report.rows:
+            await self._learner.part_loaded(part)
         if report.unfinished is not None:
             raise report.unfinished
         logger.debug("part_done", rows=report.rows)

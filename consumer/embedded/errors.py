@@ -3,6 +3,7 @@
 EmbeddedError
 ├── EmbeddedUnavailable   the binaries are missing or cannot run here: install them, or name real servers
 ├── DataDirInUse          another `maintenance run` works on the same data directory
+├── OldLayout             servers of an earlier release lie where no source's folder is (source_dirs.py)
 └── ServerFailed          a server ended or did not answer; carries the last lines of its log
 """
 

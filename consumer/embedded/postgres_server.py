@@ -67,8 +67,10 @@ SETTINGS = {
 class EmbeddedPostgres:
     """PostgreSQL under *data_dir*/postgres. The caller holds a `DataDirLock` on *data_dir*."""
 
+    FOLDER = "postgres"
+
     def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
-        self._home = data_dir.absolute() / "postgres"
+        self._home = data_dir.absolute() / self.FOLDER
         self._cluster = self._home / "cluster"
         self._settings = SETTINGS | dict(settings or {})
         self._child: ChildProcess | None = None

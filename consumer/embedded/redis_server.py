@@ -49,8 +49,10 @@ SETTINGS = {
 class EmbeddedRedis:
     """Redis under *data_dir*/redis. The caller holds a `DataDirLock` on *data_dir*."""
 
+    FOLDER = "redis"
+
     def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
-        self._home = data_dir.absolute() / "redis"
+        self._home = data_dir.absolute() / self.FOLDER
         self._settings = SETTINGS | dict(settings or {})
         self._child: ChildProcess | None = None
         self._socket: Path | None = None

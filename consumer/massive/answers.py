@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from consumer.massive.envelope import BareReader, Page, PageReader, Undecodable, describe, read_object
+from consumer.massive.envelope import BareReader, Page, PageReader, Undecodable, describe
 from consumer.massive.errors import (
     BadRequest,
     EndpointNotFound,
@@ -24,6 +24,9 @@ from consumer.massive.errors import (
     RateLimited,
     TickerNotFound,
 )
+from consumer.massive.lenient_json import NoJson, read_object
+from market.bounded_fields import REQUEST_ID
+from market.bounds import is_within
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -38,6 +41,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     retry_after: dt.timedelta | None = None
+    market: str | None = None  # which simulated market answered; None where none says so
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,16 +112,25 @@ def parse_retry_after(value: str | None, *, now: dt.datetime) -> dt.timedelta | 
 def _problem(body: bytes) -> Problem:
     try:
         fields = read_object(body)
-    except Undecodable:
+    except NoJson:
         return Problem(readable=False, text=describe(body))
     said = fields.get("error") or fields.get("message") or "no reason given"
     request_id = fields.get("request_id")
     return Problem(
         readable=True,
         status=str(fields.get("status") or "").upper(),
-        text=str(said)[:300],
-        request_id=request_id if isinstance(request_id, str) else None,
+        text=_one_line(str(said)[:300]),
+        request_id=request_id if isinstance(request_id, str) and _is_id(request_id) else None,
     )
+
+
+def _one_line(text: str) -> str:
+    """The text as logs and tables can keep it: without NUL, control characters and halves of surrogate pairs."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _is_id(text: str) -> bool:
+    return is_within(REQUEST_ID, text, dt.date.max)
 
 
 def _effective_status(status: int, problem: Problem) -> int:

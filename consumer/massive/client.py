@@ -1,7 +1,8 @@
 """Asks the vendor the six questions of data maintenance and returns typed answers.
 
 Prices and volumes are always asked raw (`adjusted=false`): stored rows then never go stale at a split.  An empty answer
-is an empty result; whatever could not be read to its end is raised, never returned in part.
+is an empty result; whatever could not be read to its end is raised, never returned in part.  What is lost of an answer,
+because it cannot be true, is in its result or in the sieve that came with the question.
 """
 
 import datetime as dt
@@ -25,23 +26,29 @@ from consumer.massive.errors import (
 )
 from consumer.massive.pagination import PageTrail, with_query
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
+from consumer.massive.reference_rows import (
+    newest_listing,
+    sound_closures,
+    sound_details,
+    sound_floats,
+    sound_splits,
+)
 from consumer.massive.rows import (
     ClosureRow,
     DailyRow,
     Endpoint,
-    Flaw,
     FloatRow,
     GroupedDaily,
     RangeBars,
     RangeRow,
-    SetAside,
     SplitRow,
     TickerDetails,
     TickerListing,
     TickerRow,
 )
+from consumer.massive.sieve import Sieve
 from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from market.data_source import DataSource
 from market.symbols import is_well_formed
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -74,6 +81,7 @@ class MassiveClient:
         timeout: dt.timedelta = TOTAL_TIMEOUT,
         max_in_flight: int = 64,
         patience: Patience | None = None,
+        source: DataSource | None = None,
     ) -> None:
         self._patience = patience or Patience()
         self._transport = Transport(
@@ -84,6 +92,7 @@ class MassiveClient:
             timeout=timeout,
             max_in_flight=max_in_flight,
             patience=self._patience,
+            source=source,
         )
 
     @property
@@ -97,17 +106,19 @@ class MassiveClient:
         page = await self._transport.get_page(Endpoint.GROUPED_DAILY, target, _DAILY)
         _require_raw(page)
         _require_whole(page, page.envelope.results_count)
-        evidence: list[SetAside] = []
-        rows, rejected = sound_rows(page.rows, day, evidence=evidence)
-        rejected[Flaw.UNDECODABLE] += page.undecodable
-        if not rows and rejected.total():
+        sieve = Sieve(day)
+        sieve.take(page.set_aside)
+        rows = sound_rows(page.rows, day, sieve)
+        came = len(page.rows) + page.undecodable
+        if came and not rows:
             # Not one bar of that day is no empty day: it is another day's bars, or garbage.
             raise BadAnswer(
-                f"Not one of {rejected.total()} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
+                f"Not one of {came} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
             )
         return GroupedDaily(
-            day=day, rows=rows, request_id=page.envelope.request_id, rejected=+rejected, set_aside=tuple(evidence)
-        )
+            day=day, rows=rows, request_id=page.envelope.request_id, rejected=dict(sieve.rejected),
+            set_aside=tuple(sieve.set_aside),
+        )  # fmt: skip
 
     async def five_minute_bars(self, symbol: str, first_day: dt.date, last_day: dt.date) -> RangeBars:
         """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""
@@ -119,7 +130,7 @@ class MassiveClient:
             _require_whole(page, page.envelope.results_count)
         return gather_bars(pages, window_of(symbol, first_day, last_day))
 
-    async def list_tickers(self, *, active: bool = True) -> TickerListing:
+    async def list_tickers(self, *, active: bool = True, sieve: Sieve) -> TickerListing:
         """Every stock ticker, read to the end."""
         params = {"market": "stocks", "active": str(active).lower(), "order": "asc", "sort": "ticker"}
         params["limit"] = str(LISTING_LIMIT)
@@ -129,28 +140,28 @@ class MassiveClient:
             # A count above the page size would be a total over all pages, which says nothing about this one.
             _require_whole(page, declared if declared is not None and declared <= LISTING_LIMIT else None)
         await self._require_end(Endpoint.TICKERS, "/v3/reference/tickers", params, _TICKERS, pages)
-        listing = newest_listing(pages)
+        listing = newest_listing(pages, sieve)
         if active and not listing.rows:
             raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
         return listing
 
-    async def recently_delisted(self) -> list[TickerRow]:
+    async def recently_delisted(self, *, sieve: Sieve) -> list[TickerRow]:
         """The thousand tickers that left the market last, newest first: one request, not the whole graveyard."""
         params = {"market": "stocks", "active": "false", "order": "desc", "sort": "delisted_utc"}
         params["limit"] = str(LISTING_LIMIT)
         target = with_query("/v3/reference/tickers", params.items())
         page = await self._transport.get_page(Endpoint.TICKERS, target, _TICKERS)
-        return newest_listing([page]).rows
+        return newest_listing([page], sieve).rows
 
-    async def ticker_details(self, symbol: str) -> TickerDetails:
+    async def ticker_details(self, symbol: str, *, sieve: Sieve) -> TickerDetails:
         """One ticker's details; `TickerNotFound` where the vendor knows none."""
         target = f"/v3/reference/tickers/{_quoted(symbol)}"
         page = await self._transport.get_page(Endpoint.TICKER_DETAILS, target, _DETAILS)
         if len(page.rows) != 1 or page.rows[0].ticker != symbol:
             raise BadAnswer(f"Asked for details of {symbol}, got others or none", request_id=page.envelope.request_id)
-        return page.rows[0]
+        return sound_details(page, sieve)[0]
 
-    async def list_floats(self) -> list[FloatRow]:
+    async def list_floats(self, *, sieve: Sieve) -> list[FloatRow]:
         """Every ticker's free float; `NotEntitled` where the plan or the vendor does not have the endpoint."""
         params = {"limit": str(BULK_LIMIT), "sort": "ticker.asc"}
         try:
@@ -158,9 +169,9 @@ class MassiveClient:
         except (TickerNotFound, EndpointNotFound) as error:
             raise NotEntitled(f"The vendor offers no float data for this key: {error}") from error
         await self._require_end(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS, pages)
-        return sound_floats(pages)
+        return sound_floats(pages, sieve)
 
-    async def list_splits(self, since: dt.date, until: dt.date) -> list[SplitRow]:
+    async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
         """The splits executed from *since* to *until*, both included, one for each ticker and day."""
         bounds = {"execution_date.gte": since.isoformat(), "execution_date.lte": until.isoformat()}
         params = {**bounds, "limit": str(BULK_LIMIT), "sort": "execution_date.asc"}
@@ -170,12 +181,12 @@ class MassiveClient:
             # The older endpoint has the same rows for plans and servers that lack the newer one.
             params = {**bounds, "limit": str(LISTING_LIMIT), "order": "asc", "sort": "execution_date"}
             pages = await self._all_pages(Endpoint.SPLITS, "/v3/reference/splits", params, _SPLITS)
-        return sound_splits(pages, since, until)
+        return sound_splits(pages, since, until, sieve)
 
-    async def upcoming_closures(self) -> list[ClosureRow]:
+    async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         """The exchanges' closures and early closes ahead, as the vendor knows them."""
         page = await self._transport.get_page(Endpoint.MARKET_HOLIDAYS, "/v1/marketstatus/upcoming", _CLOSURES)
-        return page.rows
+        return sound_closures(page, sieve)
 
     async def _all_pages(
         self, endpoint: Endpoint, path: str, params: Mapping[str, str], reader: PageReader[Row]
@@ -206,8 +217,9 @@ class MassiveClient:
         pages: Sequence[Page[Listed]],
     ) -> None:
         """Make sure of the end where it looks like a lost next_url: a last page that is full, or empty after others."""
-        last = next((page.rows[-1].ticker for page in reversed(pages) if page.rows), None)
-        if last is None or 0 < len(pages[-1].rows) < int(params["limit"]):
+        tickers = (row.ticker for page in reversed(pages) for row in reversed(page.rows))
+        last = next((ticker for ticker in tickers if is_well_formed(ticker)), None)
+        if last is None or 0 < len(pages[-1].rows) + pages[-1].undecodable < int(params["limit"]):
             return
         beyond = with_query(path, {**params, "limit": "1", "ticker.gt": last}.items())
         # A vendor that ignores `ticker.gt` answers with what has been read already: that proves nothing.

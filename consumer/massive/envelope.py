@@ -1,17 +1,20 @@
 """Opens the envelope around the vendor's rows.
 
-The quick way decodes a whole body in one typed pass.  Where that fails for a row or a field, the slow way keeps every
-row it can read and counts the others, so that one bad row among 11,000 costs one row.  What is no JSON object at all
+The quick way decodes a whole body in one typed pass.  Where that fails for a row or a field, `salvage` keeps every row
+it can read and says what it could not, so that one bad row among 11,000 costs one row.  What is no JSON object at all
 is `Undecodable`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from consumer.massive.errors import ProviderUnavailable
+from consumer.massive.lenient_json import NoJson, read_rows
+from consumer.massive.rows import SetAside
+from consumer.massive.salvage import readable_fields, readable_rows
+from consumer.massive.sieve import FieldChecks, Sieve
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Results = TypeVar("Results")
@@ -37,11 +40,21 @@ class Envelope(msgspec.Struct, Generic[Results], kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
-    """One answer: its envelope, the rows that could be read, and how many could not."""
+    """One answer: its envelope, the rows that could be read, and what was lost of it and why."""
 
     envelope: Envelope[Any]
     rows: list[Row]
-    undecodable: int = 0
+    set_aside: Sequence[SetAside] = ()
+
+    @property
+    def undecodable(self) -> int:
+        """How many rows could not be read."""
+        return sum(one.field is None for one in self.set_aside)
+
+
+# A next_url is judged where it is followed: to leave it out would end a list in its middle.
+_ENVELOPE = FieldChecks("envelope", Envelope[None], without=("next_url",))
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class PageReader(Generic[Row]):
@@ -53,25 +66,31 @@ class PageReader(Generic[Row]):
 
     def read(self, body: bytes) -> Page[Row]:
         """Every readable row of *body*; `Undecodable` where there is no JSON object."""
-        # PostgreSQL stores no NUL in a text: such a body goes the slow way, which takes them out of texts.
-        if b"\\u0000" not in body:
-            try:
-                envelope = self._decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass
-            else:
-                return Page(envelope=envelope, rows=envelope.results or [])
-        return self._salvage(body)
+        try:
+            envelope = self._decode(body)
+        except _UNREADABLE:
+            return self._salvage(body)
+        rows, envelope.results = envelope.results or [], None
+        return _page(envelope, rows)
 
     def _salvage(self, body: bytes) -> Page[Row]:
-        fields = read_object(body)
-        results = fields.pop("results", None)
-        raw_rows = [results] if isinstance(results, dict) else results or []
+        try:
+            fields, raw_rows = read_rows(body)
+        except NoJson as error:
+            raise Undecodable(f"The vendor's answer is {describe(body)}") from error
         if not isinstance(raw_rows, list):
-            raise Undecodable(f"The vendor's results are neither a list nor an object: {str(results)[:80]!r}")
-        rows = [row for raw in raw_rows if (row := _salvage_struct(raw, self._row_type)) is not None]
-        envelope = _salvage_struct(fields, Envelope[None]) or Envelope()
-        return Page(envelope=envelope, rows=rows, undecodable=len(raw_rows) - len(rows))
+            raise Undecodable(f"The vendor's results are neither a list nor an object: {str(raw_rows)[:80]!r}")
+        kept, lost = readable_fields(fields, Envelope[None])
+        if any(one.field == "next_url" for one in lost):
+            raise Undecodable(f"The vendor's next_url is no text: {str(fields['next_url'])[:80]!r}")
+        rows, lost_rows = readable_rows(raw_rows, self._row_type)
+        return _page(Envelope(**kept), rows, lost=[*lost, *lost_rows])
+
+
+def _page(envelope: Envelope[Any], rows: list[Row], *, lost: Sequence[SetAside] = ()) -> Page[Row]:
+    sieve = Sieve.of_any_day()
+    sound = _ENVELOPE.sound(envelope, sieve) or Envelope()
+    return Page(envelope=sound, rows=rows, set_aside=(*lost, *sieve.set_aside))
 
 
 def reader_of_one(row_type: type[Row], decode: Callable[[bytes], Envelope[Row]]) -> PageReader[Row]:
@@ -85,15 +104,20 @@ def reader_of_one(row_type: type[Row], decode: Callable[[bytes], Envelope[Row]])
     return PageReader(row_type, decode_as_list)
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in *body*, read leniently (NaN, lone surrogates); `Undecodable` otherwise."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Undecodable(f"The vendor's answer is {describe(body)}") from error
-    if not isinstance(fields, dict):
-        raise Undecodable(f"The vendor's answer is {describe(body)}")
-    return fields
+class BareReader(Generic[Row]):
+    """Reads an answer that is an array without an envelope."""
+
+    def __init__(self, row_type: type[Row]) -> None:
+        self._row_type = row_type
+
+    def read(self, body: bytes) -> Page[Row]:
+        """Every readable row of *body*; `Undecodable` where it is no JSON array."""
+        try:
+            _, raw_rows = read_rows(body, bare=True)
+        except NoJson as error:
+            raise Undecodable(f"no JSON array: {describe(body)}") from error
+        rows, lost = readable_rows(raw_rows, self._row_type)
+        return Page(envelope=Envelope(), rows=rows, set_aside=lost)
 
 
 def describe(body: bytes) -> str:
@@ -106,52 +130,3 @@ def describe(body: bytes) -> str:
         title, _, _ = rest.partition("</title>")
         return f"an HTML page titled {title.strip()[:80]!r}"
     return f"no JSON object but {text[:80]!r}"
-
-
-def _salvage_struct(raw: object, row_type: type[Row]) -> Row | None:
-    """The struct with every field that can be read; None where a required one cannot."""
-    if not isinstance(raw, dict):
-        return None
-    kept: dict[str, object] = {}
-    for field in msgspec.structs.fields(row_type):
-        try:
-            # Not strict: an integral 5.0 is an int, a number in quotes is a number.
-            kept[field.name] = msgspec.convert(_storable(raw, field.encode_name), field.type, strict=False)
-        except (KeyError, msgspec.ValidationError, OverflowError):
-            if field.required:
-                return None
-    return row_type(**kept)
-
-
-_SYMBOL_FIELDS: Sequence[str] = ("T", "ticker")
-
-
-def _storable(raw: dict[str, object], name: str) -> object:
-    """The value without what no database stores.  Symbols stay as they came: a mangled one must not look sound."""
-    value = raw[name]
-    if isinstance(value, str) and name not in _SYMBOL_FIELDS:
-        return value.replace("\0", "").encode("utf-8", "ignore").decode()
-    return value
-
-
-class BareReader(Generic[Row]):
-    """Reads an answer that is an array without an envelope; a row that cannot be read is counted."""
-
-    def __init__(self, row_type: type[Row]) -> None:
-        self._row_type = row_type
-
-    def read(self, body: bytes) -> Page[Row]:
-        """Every readable row of *body*; `Undecodable` where it is no JSON array."""
-        try:
-            values = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Undecodable(f"no JSON: {describe(body)}") from error
-        if not isinstance(values, list):
-            raise Undecodable(f"no JSON array: {describe(body)}")
-        rows = []
-        for value in values:
-            try:
-                rows.append(msgspec.convert(value, self._row_type))
-            except (msgspec.ValidationError, RecursionError):
-                continue
-        return Page(envelope=Envelope[list[Row]](), rows=rows, undecodable=len(values) - len(rows))

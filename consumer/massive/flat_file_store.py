@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import hashlib
 import importlib
 import os
@@ -28,9 +29,10 @@ from consumer.massive.errors import (
 )
 from consumer.massive.flat_files import MARKET_FOLDER, FlatFileKind, flat_file_path
 from consumer.massive.requests import note_request
+from market.bounded_fields import REQUEST_ID
+from market.bounds import check_of
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import AsyncIterator
 
 VENDOR_ENDPOINT = "https://files.massive.com"
@@ -205,7 +207,9 @@ def _etag(found: Any) -> str:
     etag = found["e_tag"]
     if not etag:
         raise BadAnswer("the bucket gives no ETag: whether a file was replaced could not be told")
-    return str(etag)
+    # Kept beside request ids: a name longer than those is told by its digest as well.
+    known = check_of(REQUEST_ID)(str(etag), dt.date.max)
+    return str(etag) if known else hashlib.sha256(str(etag).encode("utf-8", "replace")).hexdigest()
 
 
 def _keep(path: Path, body: bytes) -> None:

@@ -5,7 +5,7 @@ another day is a `BadAnswer` as a whole, since the vendor replaces published fil
 """
 
 import datetime as dt
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
+from consumer.massive.sieve import Sieve
+from market.bounded_fields import VOLUME
 from market.session import TradingSession
 from market.symbols import is_well_formed
 from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, slot_start_ms
@@ -23,38 +25,57 @@ from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, slot_start_ms
 _NO_SLOT = {Flaw.UNDECODABLE: -1, Flaw.VOLUME: -2, Flaw.OUTSIDE_GRID: -3}
 
 _NUMBERS = ("volume", "open", "close", "high", "low")
+_WHOLE_NUMBERS = ("window_start", "transactions")
 
 
 def read_minute_slots(path: Path, session: TradingSession) -> MinuteSlots:
     """The file's minutes summed into slots."""
-    sums = _collected(path, _slot_sums(_rows_of(path), slot_start_ms(session)))
-    rejected = Counter({flaw: _row_count(sums.filter(pl.col("slot") == code)) for flaw, code in _NO_SLOT.items()})
+    sums = _collected(path, lambda rows: _slot_sums(rows, slot_start_ms(session)))
+    sieve = Sieve(session.day)
+    for flaw, code in _NO_SLOT.items():
+        _drop(sums.filter(pl.col("slot") == code), flaw, sieve)
     inside = sums.filter(pl.col("slot") >= 0)
     if sums.height and not inside.height:
         raise BadAnswer(f"{path.name} holds not one bar of its day's session")
     malformed = [symbol for symbol in inside["ticker"].unique().to_list() if not is_well_formed(symbol)]
-    is_malformed = pl.col("ticker").is_in(malformed)
-    rejected[Flaw.SYMBOL] = _row_count(inside.filter(is_malformed))
-    inside = inside.filter(~is_malformed)
-    rejected[Flaw.DUPLICATE] = _row_count(inside) - int(inside["minutes"].sum())
+    _drop(inside.filter(pl.col("ticker").is_in(malformed)), Flaw.SYMBOL, sieve)
+    inside = inside.filter(~pl.col("ticker").is_in(malformed))
+    sieve.absorb({Flaw.DUPLICATE: _row_count(inside) - int(inside["minutes"].sum())}, ())
+    # A slot can be too large though none of its minutes is.
+    _drop(inside.filter(pl.col("volume") > VOLUME.most), Flaw.VOLUME, sieve)
+    inside = inside.filter(pl.col("volume") <= VOLUME.most)
     symbols = inside["ticker"].unique().sort().to_list()
-    return MinuteSlots(symbols=symbols, volumes=_as_table(inside, symbols), rejected=+rejected)
+    return MinuteSlots(
+        symbols=symbols, volumes=_as_table(inside, symbols), rejected=+sieve.rejected, set_aside=tuple(sieve.set_aside)
+    )
+
+
+def _drop(sums: pl.DataFrame, flaw: Flaw, sieve: Sieve) -> None:
+    """Note the minutes that are not taken, an entry a symbol."""
+    by_symbol = sums.group_by("ticker").agg(pl.col("rows").sum()).sort("ticker").iter_rows()
+    for symbol, rows in by_symbol:
+        sieve.absorb({flaw: rows - 1}, ())
+        sieve.drop_row(flaw, {"ticker": symbol, "minutes": rows}, symbol)
 
 
 def read_day_bars(path: Path, day: dt.date) -> GroupedDaily:
     """The file's bars, held to the same rules as the REST answer of that day."""
-    columns = ["ticker", *_NUMBERS, "window_start"]
-    table = _collected(path, _rows_of(path).select(columns))
-    whole = table.drop_nulls()
+    columns = ["ticker", *_NUMBERS, "window_start", "transactions"]
+    table = _collected(path, lambda rows: rows.select(columns))
+    whole = table.drop_nulls(columns[:-1])
     bars = [
-        DailyRow(T=ticker, v=volume, o=open_, c=close, h=high, l=low, t=window_start // 1_000_000)
-        for ticker, volume, open_, close, high, low, window_start in whole.iter_rows()
+        DailyRow(T=ticker, v=volume, o=open_, c=close, h=high, l=low, t=window_start // 1_000_000, n=transactions)
+        for ticker, volume, open_, close, high, low, window_start, transactions in whole.iter_rows()
     ]
-    rows, rejected = sound_rows(bars, day)
-    rejected[Flaw.UNDECODABLE] += table.height - whole.height
+    sieve = Sieve(day)
+    for row in table.filter(pl.any_horizontal(pl.col(columns[:-1]).is_null())).iter_rows(named=True):
+        sieve.drop_row(Flaw.UNDECODABLE, row, row["ticker"])
+    for row in whole.filter(pl.col("transactions").is_null()).iter_rows(named=True):
+        sieve.drop_field(Flaw.UNDECODABLE, "transactions", None, row["ticker"])
+    rows = sound_rows(bars, day, sieve)
     if table.height and not rows:
         raise BadAnswer(f"{path.name} holds not one sound bar of its day")
-    return GroupedDaily(day=day, rows=rows, rejected=+rejected)
+    return GroupedDaily(day=day, rows=rows, rejected=+sieve.rejected, set_aside=tuple(sieve.set_aside))
 
 
 def _rows_of(path: Path) -> pl.LazyFrame:
@@ -66,9 +87,14 @@ def _rows_of(path: Path) -> pl.LazyFrame:
         schema_overrides={
             "ticker": pl.Categorical(),
             **dict.fromkeys(_NUMBERS, pl.Float64),
-            "window_start": pl.Int64,
+            **dict.fromkeys(_WHOLE_NUMBERS, pl.Int64),
         },
         ignore_errors=True,
+        # The vendor quotes nothing; one stray quotation mark would swallow the rows up to the next.
+        quote_char=None,
+        truncate_ragged_lines=True,
+        # A byte that is no text costs its row; strictly read, in any column of text it costs the file.
+        encoding="utf8-lossy",
         glob=False,
     )
 
@@ -82,7 +108,7 @@ def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
         .then(_NO_SLOT[Flaw.UNDECODABLE] * SLOT_MINUTES)
         .when(~minute.is_between(0, SLOTS_PER_DAY * SLOT_MINUTES - 1))
         .then(_NO_SLOT[Flaw.OUTSIDE_GRID] * SLOT_MINUTES)
-        .when(~(volume.is_finite() & (volume >= 0.0)))
+        .when(~(volume.is_between(VOLUME.least, VOLUME.most) | (volume == 0.0)))
         .then(_NO_SLOT[Flaw.VOLUME] * SLOT_MINUTES)
         .otherwise(minute)
         .cast(pl.Int32)
@@ -97,9 +123,11 @@ def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
     )
 
 
-def _collected(path: Path, query: pl.LazyFrame) -> pl.DataFrame:
+def _collected(path: Path, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+    """The answer of *query* on the file's rows."""
     try:
-        return query.with_columns(pl.col("ticker").cast(pl.String)).collect(engine="streaming")
+        rows = query(_rows_of(path)).with_columns(pl.col("ticker").cast(pl.String))
+        return rows.collect(engine="streaming")
     except FileNotFoundError as error:
         raise NotYetPublished(f"There is no flat file {path.name} in {path.parent} yet") from error
     except (OSError, pl.exceptions.PolarsError) as error:

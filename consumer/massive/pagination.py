@@ -4,13 +4,15 @@ The vendor's `next_url` is absolute and names a host of its own, now and then a 
 followed; a key in it is dropped.  A cursor that comes back, or too many pages, is a `BadAnswer`, never an endless loop.
 """
 
-import re
+import datetime as dt
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from consumer.massive.errors import BadAnswer
+from market.bounded_fields import NEXT_URL
+from market.bounds import check_of
 
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_is_url = check_of(NEXT_URL)
 
 
 class PageTrail:
@@ -40,7 +42,7 @@ class PageTrail:
 
 def next_target(next_url: str, *, base_path: str = "", keep: dict[str, str]) -> str:
     """Path and query of *next_url* without key and host; parameters in *keep* are put back where it lost them."""
-    if _PRINTABLE.fullmatch(next_url) is None:
+    if not _is_url(next_url, dt.date.max):
         raise BadAnswer(f"The vendor's next_url is malformed: {shown(next_url)}")
     try:
         parts = urlsplit(next_url)

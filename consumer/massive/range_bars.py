@@ -1,7 +1,7 @@
 """Turns pages of intraday bars into two arrays: when and how much.
 
-Every start stands once and in order.  Bars of other days, bad volumes and repeated starts are counted, not returned:
-the vendor has sent all three under load.  Pure.
+Every start stands once and in order.  Bars of other days, bad volumes and repeated starts are set aside: the vendor has
+sent all three under load.  Pure.
 """
 
 import datetime as dt
@@ -15,6 +15,8 @@ from consumer.massive.daily_rows import instant_ms
 from consumer.massive.envelope import Page
 from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw, RangeBars, RangeRow
+from consumer.massive.sieve import Sieve
+from market.bounded_fields import VOLUME
 
 EXTENDED_OPEN = dt.time(4)
 EXTENDED_CLOSE = dt.time(20)
@@ -43,30 +45,37 @@ def window_of(symbol: str, first_day: dt.date, last_day: dt.date) -> Window:
 
 def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
     """The bars of all pages of one question."""
+    sieve = Sieve(window.last_day)
     for page in pages:
         _require_own_ticker(page, window.symbol)
+        sieve.take(msgspec.structs.replace(lost, symbol=window.symbol) for lost in page.set_aside)
     rows = [row for page in pages for row in page.rows]
     starts = np.fromiter((row.t for row in rows), np.int64, len(rows))
     volumes = np.fromiter((row.v for row in rows), np.float64, len(rows))
     _require_own_days(starts, window)
 
     inside = (starts >= window.start_ms) & (starts < window.end_ms)
-    sound = np.isfinite(volumes) & (volumes >= 0.0)
+    sound = ((volumes >= VOLUME.least) & (volumes <= VOLUME.most)) | (volumes == 0.0)
     kept = inside & sound
+    _drop(rows, ~inside, Flaw.FOREIGN_DAY, sieve, window)
+    _drop(rows, inside & ~sound, Flaw.VOLUME, sieve, window)
     kept_starts, kept_volumes = _each_start_once(starts[kept], volumes[kept])
-    flaws = {
-        Flaw.UNDECODABLE: sum(page.undecodable for page in pages),
-        Flaw.VOLUME: int(np.count_nonzero(inside & ~sound)),
-        Flaw.DUPLICATE: int(np.count_nonzero(kept)) - len(kept_starts),
-    }
+    for _ in range(int(np.count_nonzero(kept)) - len(kept_starts)):
+        sieve.drop_row(Flaw.DUPLICATE, None, window.symbol)
     return RangeBars(
         timestamps_ms=kept_starts,
         volumes=kept_volumes,
         request_ids=tuple(page.envelope.request_id for page in pages if page.envelope.request_id is not None),
         pages=len(pages),
         foreign=len(rows) - int(np.count_nonzero(inside)),
-        rejected={flaw: count for flaw, count in flaws.items() if count},
+        rejected=dict(sieve.rejected),
+        set_aside=tuple(sieve.set_aside),
     )
+
+
+def _drop(rows: Sequence[RangeRow], which: NDArray[np.bool_], flaw: Flaw, sieve: Sieve, window: Window) -> None:
+    for place in np.flatnonzero(which).tolist():
+        sieve.drop_row(flaw, rows[place], window.symbol)
 
 
 def _require_own_ticker(page: Page[RangeRow], symbol: str) -> None:

@@ -13,8 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-# Beyond 2**53 a number is no time in milliseconds, and numpy could not hold it.
-Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+from market.bounded_fields import MILLISECONDS
+
+# Held while a row is decoded: numpy could not hold what is beyond.
+Milliseconds = Annotated[int, msgspec.Meta(ge=int(MILLISECONDS.least), le=int(MILLISECONDS.most))]
 
 
 class Endpoint(StrEnum):
@@ -30,13 +32,15 @@ class Endpoint(StrEnum):
 
 
 class Flaw(StrEnum):
-    """Why a row was set aside."""
+    """Why a row, or one field of it, was set aside."""
 
     UNDECODABLE = "undecodable"
     SYMBOL = "symbol"
     FOREIGN_DAY = "foreign_day"
     PRICE = "price"
     HIGH_BELOW_LOW = "high_below_low"
+    OUTSIDE_RANGE = "outside_range"  # of low to high
+    BOUNDS = "bounds"
     VOLUME = "volume"
     RATIO = "ratio"
     DUPLICATE = "duplicate"
@@ -44,14 +48,17 @@ class Flaw(StrEnum):
     TEST_ISSUE = "test_issue"
 
 
-Rejected = Mapping[Flaw, int]
+# By flaw the rows, and as "field <name>" the values left out of rows that were taken.
+Rejected = Mapping[str, int]
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that was not taken, as it came, for people to look at."""
+    """One row that was not taken, or one *field* left out of a row that was; *evidence* is what came, while kept."""
 
     flaw: Flaw
-    row: dict[str, Any]
+    symbol: str | None = None
+    field: str | None = None
+    evidence: Any = None
 
 
 class DailyRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -95,6 +102,7 @@ class RangeBars(msgspec.Struct, frozen=True, kw_only=True):
     pages: int
     foreign: int
     rejected: Rejected = {}
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class MinuteSlots(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +111,7 @@ class MinuteSlots(msgspec.Struct, frozen=True, kw_only=True):
     symbols: list[str]
     volumes: NDArray[np.float64]
     rejected: Rejected = {}
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class TickerRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -190,4 +199,4 @@ class ClosureRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     date: dt.date
     exchange: str | None = None
     status: str | None = None
-    close: dt.datetime | None = None
+    close: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None

@@ -24,9 +24,11 @@ from consumer.massive.answers import Answer, parse_retry_after, read_page
 from consumer.massive.budget import Budget, Sleep
 from consumer.massive.circuit_breaker import CircuitBreaker
 from consumer.massive.envelope import BareReader, Page, PageReader
-from consumer.massive.errors import BudgetUnavailable, MassiveError, ProviderUnavailable, RateLimited
+from consumer.massive.errors import BadAnswer, BudgetUnavailable, MassiveError, ProviderUnavailable, RateLimited
 from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
+from market.data_source import DataSource, SourceKind
+from producers.simulated_market.identity import SOURCE_HEADER
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -75,7 +77,9 @@ class Transport:
         timeout: dt.timedelta,
         max_in_flight: int,
         patience: Patience,
+        source: DataSource | None = None,
     ) -> None:
+        self._source = source
         self.base_url = _checked_base_url(base_url)
         self.requests_made: Counter[str] = Counter()
         self._http = http
@@ -160,16 +164,27 @@ class Transport:
                 status=response.status,
                 body=await response.read(),
                 retry_after=parse_retry_after(response.headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)),
+                market=response.headers.get(SOURCE_HEADER),
             )
 
     def _read(self, answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         try:
+            self._refuse_another_source(answer)
             return read_page(answer, reader)
         except MassiveError as error:
             if self._api_key:
                 # Whatever the vendor or a proxy echoes into its refusal, the key does not reach a log from here.
                 error.args = (str(error).replace(self._api_key, "***"),)
             raise
+
+    def _refuse_another_source(self, answer: Answer) -> None:
+        """Behind one address another market may answer the next request: after a restart, or through a proxy."""
+        if self._source is None or answer.status != HTTPStatus.OK:
+            return
+        expected = None if self._source.kind is SourceKind.VENDOR else self._source.mark
+        if answer.market != expected:
+            found = "no simulated market" if answer.market is None else f"simulated market {answer.market!r}"
+            raise BadAnswer(f"{answer.path} was answered by {found}; this run loads from {self._source.words}")
 
     async def _wait_for_the_vendor(self, error: RateLimited, refusals: int) -> None:
         pause = error.retry_after or self._budget.recovery(refusals)

@@ -28,9 +28,12 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
 async def covered_days(
     connection: Connection | Pool, data_set: str, fresh_since: Mapping[dt.date, dt.datetime]
 ) -> dict[dt.date, Covered]:
-    """Return those of the asked days that *data_set* covers, fetched since the instant given for each."""
+    """Return those of the asked days that *data_set* covers, fetched since the instant given for each.
+
+    What retention has deleted is covered for good: it was whole, and is not fetched again.
+    """
     rows = await connection.fetch(
-        "SELECT trading_day, row_count, fetched_at, detail FROM coverage "
+        "SELECT trading_day, row_count, fetched_at, detail, retired_at FROM coverage "
         "WHERE data_set = $1 AND trading_day = ANY ($2)",
         data_set,
         list(fresh_since),
@@ -38,7 +41,7 @@ async def covered_days(
     return {
         row["trading_day"]: Covered(row_count=row["row_count"], fetched_at=row["fetched_at"], detail=row["detail"])
         for row in rows
-        if row["fetched_at"] >= fresh_since[row["trading_day"]]
+        if row["retired_at"] is not None or row["fetched_at"] >= fresh_since[row["trading_day"]]
     }
 
 
@@ -58,6 +61,14 @@ async def newest_covered(connection: Connection | Pool, data_set: str) -> Covere
         data_set,
     )
     return None if row is None else Covered(**dict(row))
+
+
+async def first_covered(connection: Connection | Pool, data_set: str) -> dt.date | None:
+    """Return the oldest day that *data_set* covers."""
+    day: dt.date | None = await connection.fetchval(
+        "SELECT min(trading_day) FROM coverage WHERE data_set = $1", data_set
+    )
+    return day
 
 
 async def counts_near(

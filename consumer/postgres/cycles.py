@@ -13,6 +13,8 @@ import msgspec
 from consumer.delivery.errors import LeaseLost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from consumer.postgres.pool import Connection, Pool
@@ -69,12 +71,32 @@ async def cycle_of_occasion(connection: Connection | Pool, trading_day: dt.date,
     return None if row is None else cycle_from(row)
 
 
+async def newest_of_day(
+    connection: Connection | Pool, trading_day: dt.date, *, tasks: Sequence[str] = ()
+) -> Cycle | None:
+    """Return the newest cycle of the day that has at least *tasks*; a backfill is no day's."""
+    row = await connection.fetchrow(
+        "SELECT * FROM cycle WHERE trading_day = $1 AND first_day IS NULL AND tasks @> $2 "
+        "ORDER BY cycle_id DESC LIMIT 1",
+        trading_day, list(tasks),
+    )  # fmt: skip
+    return None if row is None else cycle_from(row)
+
+
 async def unended_cycles(connection: Connection | Pool) -> list[Cycle]:
     """Return the running cycle, if any, and the waiting ones, newest first."""
     rows = await connection.fetch(
         "SELECT * FROM cycle WHERE state IN ('running', 'waiting') ORDER BY state = 'running' DESC, cycle_id DESC"
     )
     return [cycle_from(row) for row in rows]
+
+
+async def last_ended(connection: Connection | Pool) -> Cycle | None:
+    """Return the cycle that ended last, of those that no newer one took over."""
+    row = await connection.fetchrow(
+        "SELECT * FROM cycle WHERE finished_at IS NOT NULL AND state <> 'superseded' ORDER BY finished_at DESC LIMIT 1"
+    )
+    return None if row is None else cycle_from(row)
 
 
 async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle:

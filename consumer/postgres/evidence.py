@@ -1,8 +1,12 @@
-"""Keeps the evidence of what was not loaded as it came: rows set aside, and rows that the vendor restated."""
+"""Keeps the evidence of what was not loaded as it came: rows and fields set aside, and rows that the vendor restated.
+
+JSON knows no NaN and no infinity: they are kept as text.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from consumer.massive.rows import SetAside
     from consumer.postgres.pool import Connection
 
+# Enough to see what came; a name of a million characters is none.
+_LONGEST_TEXT = 200
+_LONGEST_EVIDENCE = 4_000
 BAR_FIELDS = ("open", "high", "low", "close", "volume", "vwap", "trades_count")
 
 
@@ -50,15 +57,51 @@ async def keep_restatements(
     await connection.executemany(
         "INSERT INTO restatement (data_set, trading_day, symbol, change, before, after, load_id, found_at) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        [(data_set, day, row.symbol, row.change, row.before, row.after, load_id, now) for row in rows],
+        [
+            (data_set, day, row.symbol, row.change, _storable(row.before), _storable(row.after), load_id, now)
+            for row in rows
+        ],
     )
 
 
 async def keep_set_aside(
     connection: Connection, data_set: str, day: dt.date, rows: Sequence[SetAside], *, load_id: int
 ) -> None:
-    """Keep rows that were set aside, as they came, with the reason."""
+    """Keep what was set aside, with the reason: whole rows, and single fields of rows that were taken."""
     await connection.executemany(
-        "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence) VALUES ($1, $2, $3, $4, $5)",
-        [(load_id, data_set, day, str(row.flaw), json.dumps(row.row, default=str)) for row in rows],
+        "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, symbol, field, evidence) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [(load_id, data_set, day, str(row.flaw), row.symbol, row.field, evidence_json(row.evidence)) for row in rows],
     )
+
+
+def evidence_json(evidence: object) -> str:
+    """The evidence as JSON, cut to what a person needs to see."""
+    text = json.dumps(_storable(evidence), default=str, allow_nan=False)
+    return text if len(text) <= _LONGEST_EVIDENCE else json.dumps(f"{text[:_LONGEST_EVIDENCE]}…")
+
+
+def _readable(text: str) -> str:
+    """With what PostgreSQL takes out of no JSON, NUL and halves of surrogate pairs, written as escapes."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _storable(value: Any, depth: int = 4) -> Any:
+    """The value as JSON can say it: no number without an end, no text without end, no depth without end."""
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case int() if abs(value) > 2**63:
+            return float(value) if abs(value) < 2**1000 else "a number without end"
+        case str() if len(value) > _LONGEST_TEXT:
+            return f"{_readable(value[:_LONGEST_TEXT])}… ({len(value)} characters)"
+        case str():
+            return _readable(value)
+        case dict() | list() if depth == 0:
+            return "…"
+        case dict():
+            return {_storable(str(name)): _storable(below, depth - 1) for name, below in value.items()}
+        case list():
+            return [_storable(below, depth - 1) for below in value[:_LONGEST_TEXT]]
+        case _:
+            return value

@@ -20,7 +20,8 @@ async def of_symbols(connection: Connection | Pool, *, since: dt.date, up_to: dt
         SELECT DISTINCT coalesce(p.company, a.symbol) AS symbol, a.trading_day
         FROM (SELECT s.trading_day, s.load_id, coalesce(u.symbol, s.symbol) AS symbol FROM set_aside AS s
               LEFT JOIN ticker_universe AS u ON u.market_data_symbol = s.symbol
-              WHERE s.data_set = 'daily_bars' AND s.symbol IS NOT NULL AND s.trading_day BETWEEN $1 AND $2) AS a
+              WHERE s.data_set = 'daily_bars' AND s.symbol IS NOT NULL AND s.field IS NULL
+                AND s.trading_day BETWEEN $1 AND $2) AS a
         JOIN coverage AS c ON c.data_set = 'daily_bars' AND c.trading_day = a.trading_day AND c.load_id = a.load_id
         LEFT JOIN company_span AS p
                ON p.traded_as = a.symbol AND a.trading_day BETWEEN p.first_day AND p.last_day

@@ -28,6 +28,14 @@ _EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
+#: Listed on the session of a row of *w*: since its issuer is there and a listing brought it, until a listing lacked it.
+#: A symbol that left the market since is expected still: who only looks at survivors does not see what is missing.
+LISTED_ON = (
+    "u.state NOT IN ('otc', 'test') AND (u.is_active OR w.day <= u.last_seen) "
+    "AND w.day >= coalesce(greatest(u.issuer_since, u.listed_from), '-infinity')"
+)
+
+
 class SlotDay(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one session and symbol; volumes float64[192], None where nothing was traded."""
 
@@ -44,14 +52,15 @@ async def missing_slots(
     retry_unproven_before: dt.datetime,
     symbols: Sequence[str] | None = None,
 ) -> dict[str, list[dt.date]]:
-    """Return per active symbol the sessions that lack a fresh row; those of another issuer are not wanted.
+    """Return per symbol the sessions that lack a fresh row: those on which it was listed, and what an active one may
+    have from before a listing brought it; not those of another issuer, nor those that retention has deleted.
 
     *fresh_since*: the window's sessions, and since when a row must have been fetched. An unproven row is asked for
     again once it is older than *retry_unproven_before*. With *symbols*, only those. The symbol that was asked for
     longest ago comes first: where a budget does not reach all of them in a night, the nights rotate through the market.
     """
     rows = await connection.fetch(
-        """
+        f"""
         WITH asked AS (
             SELECT symbol, max(fetched_at) AS last FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY symbol
         )
@@ -62,8 +71,10 @@ async def missing_slots(
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
               AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
         LEFT JOIN asked ON asked.symbol = u.symbol
-        WHERE u.is_active AND s.symbol IS NULL AND w.day >= coalesce(u.issuer_since, '-infinity')
-          AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
+        WHERE s.symbol IS NULL AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
+          AND ({LISTED_ON} OR u.is_active AND w.day >= coalesce(u.issuer_since, '-infinity'))
+          AND w.day NOT IN (SELECT trading_day FROM coverage
+                            WHERE data_set = 'volume_slots' AND retired_at IS NOT NULL)
         GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol
         """,
         list(fresh_since), list(fresh_since.values()), retry_unproven_before, symbols,
@@ -130,7 +141,8 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
 # Its daily bar came, and the load that stands set it aside: that nobody traded is not proven by its absence.
 _SET_ASIDE = (
     "EXISTS (SELECT FROM set_aside AS a JOIN coverage AS c USING (data_set, trading_day, load_id) "
-    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.symbol = s.symbol)"
+    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.symbol = s.symbol "
+    "AND a.field IS NULL)"
 )
 
 

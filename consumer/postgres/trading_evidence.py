@@ -84,7 +84,7 @@ async def last_traded(connection: Connection | Pool, symbols: Sequence[str]) -> 
             (SELECT b.trading_date FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
              ORDER BY b.trading_date DESC LIMIT 1),
             (SELECT max(s.trading_day) FROM set_aside AS s JOIN coverage AS c USING (data_set, trading_day, load_id)
-             WHERE s.data_set = 'daily_bars' AND s.symbol = a.symbol)) AS day
+             WHERE s.data_set = 'daily_bars' AND s.field IS NULL AND s.symbol = a.symbol)) AS day
         FROM unnest($1::text[]) AS a (symbol)
         """,
         list(symbols),

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from consumer.delivery.errors import LeaseLost
+from market.data_source import VENDOR
 from producers import keys
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from redis import Redis
+
+    from market.data_source import DataSource
 
 BATCH = 500
 # Hashes have some hundred fields each, and a transaction keeps readers waiting: a few milliseconds, no more.
@@ -31,12 +34,19 @@ class CacheMismatch(Exception):
     """What was read back is not what was written; another attempt writes it anew."""
 
 
+class ForeignCache(Exception):
+    """This Redis holds another source's data; what is there is left alone."""
+
+
 class CacheWriter:
     """Writes the keys of one cache under one fence: `begin`, then what is to be replaced, then `finish`."""
 
-    def __init__(self, redis: Redis, *, cache: str, fence: int, ttl: dt.timedelta | None) -> None:
+    def __init__(
+        self, redis: Redis, *, cache: str, fence: int, ttl: dt.timedelta | None, source: DataSource = VENDOR
+    ) -> None:
         self._redis = redis
         self._cache = cache
+        self._source = source
         self.fence = fence
         self._ttl = 0 if ttl is None else int(ttl.total_seconds())
         scripts = files("consumer.redis_cache")
@@ -45,7 +55,8 @@ class CacheWriter:
 
     def begin(self) -> None:
         """Become the writer of this cache, and say in `maintenance:caches` that it is not whole."""
-        self._require_held(self._begin(keys=[keys.CACHES.pattern], args=[self._cache, self.fence]))
+        names = [keys.CACHES.pattern, keys.SOURCE.pattern]
+        self._require_held(self._begin(keys=names, args=[self._cache, self.fence, self._source.mark]))
 
     def finish(self, mark: str) -> None:
         """Say in `maintenance:caches` what this cache now holds."""
@@ -150,6 +161,10 @@ class CacheWriter:
     def _require_held(self, reply: object) -> None:
         if reply == "FENCED":
             raise LeaseLost(f"a newer writer of {self._cache} has begun")
+        if str(reply).startswith("FOREIGN "):
+            raise ForeignCache(
+                f"{self._cache}: this Redis holds data of {str(reply)[8:]!r}, not of {self._source.mark!r}"
+            )
         if reply != "OK":
             raise CacheMismatch(f"{self._cache}: Redis was emptied while it was written")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import EndpointNotFound, NotEntitled, TickerNotFound
-from consumer.postgres import coverage, ledger
+from consumer.postgres import coverage, evidence, ledger
 from consumer.tasks import data_sets
+from consumer.tasks.ohlc_daily import rejected_warnings
 from market.calendar_check import ListedClosure, differences
 from market.trading_calendar import NEW_YORK
 
@@ -21,8 +22,9 @@ OURS = ("NYSE", "NASDAQ")
 async def check_calendar(ctx: PartContext) -> Write:
     """Ask for the closures ahead and say where they differ; a vendor without them is a note."""
     asked_at = ctx.services.now()
+    sieve = ctx.sieve()
     try:
-        rows = await ctx.services.massive.upcoming_closures()
+        rows = await ctx.services.massive.upcoming_closures(sieve=sieve)
     except (NotEntitled, TickerNotFound, EndpointNotFound) as error:
         rows, lines = [], [f"calendar: the vendor lists no closures ahead for this key ({error})"]
     else:
@@ -37,12 +39,14 @@ async def check_calendar(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=asked_at, rows=len(rows)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=asked_at, rows=len(rows),
+            rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.CALENDAR_CHECK, ctx.day, sieve.set_aside, load_id=load_id)
         await coverage.record_coverage(
             connection, data_sets.CALENDAR_CHECK, [day], rows=len(rows), fetched_at=asked_at, load_id=load_id,
             detail={"differences": lines},
         )  # fmt: skip
-        return ledger.PartReport(warnings=tuple(lines))
+        return ledger.PartReport(warnings=(*lines, *rejected_warnings("calendar", sieve.rejected)))
 
     return write

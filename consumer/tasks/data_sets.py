@@ -6,7 +6,8 @@ DAILY_BARS = "daily_bars"
 SPLITS = "splits"
 SPLIT_CHECK = "split_check"
 ATR = "atr"
-VOLUME_SLOTS = "volume_slots"
+VOLUME_SLOTS = "volume_slots"  # its rows say themselves what there is; coverage has it only of retired sessions
+SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held against its bars
 UNIVERSE = "universe"
 IDENTITY = "identity"  # recorded when a listing shows a renamed company or a reissued symbol
 FLOATS = "floats"
@@ -27,16 +28,17 @@ CACHE_AVERAGE_VOLUMES = "cache:average_volumes"
 CACHE_INPUTS: dict[str, tuple[str, ...]] = {
     CACHE_METADATA: (UNIVERSE, FLOATS, DETAILS, DERIVED),
     CACHE_ATR: (ATR,),
-    **dict.fromkeys(CACHE_RVOL, (VOLUME_SLOTS, SPLITS, SPLIT_CHECK, IDENTITY, DETAILS)),
-    CACHE_RVOL_SESSIONS: (VOLUME_SLOTS, IDENTITY, DETAILS),
+    **dict.fromkeys(CACHE_RVOL, (SLOT_PROOF, SPLITS, SPLIT_CHECK, IDENTITY, DETAILS)),
+    CACHE_RVOL_SESSIONS: (SLOT_PROOF, IDENTITY, DETAILS),
     CACHE_UNIVERSE: (UNIVERSE, IDENTITY),
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
 CACHES = tuple(CACHE_INPUTS)
+CACHES_ALL = "caches"  # all of them together, as a verdict names them
 # Without these of the day itself a cache stays as it was: it carries the day's date, or readers take it for the day's.
 CACHE_REQUIRES: dict[str, tuple[str, ...]] = {
     CACHE_ATR: (ATR,),
-    **dict.fromkeys((*CACHE_RVOL, CACHE_RVOL_SESSIONS), (VOLUME_SLOTS,)),
+    **dict.fromkeys((*CACHE_RVOL, CACHE_RVOL_SESSIONS), (SLOT_PROOF,)),
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
 
@@ -55,3 +57,16 @@ STAGE_SLOTS = "volume_slots/slots"
 STAGE_PROVE = "volume_slots/prove"
 STAGE_CACHE = "redis_sync/cache"
 STAGE_FINISH = "cycle/finish"
+
+# The kinds of parts that bring a data set, as "task/kind": whose reason explains what is missing.
+PARTS_OF: dict[str, tuple[str, ...]] = {
+    DAILY_BARS: ("ohlc_daily/bars",),
+    SPLITS: ("ohlc_daily/splits",),
+    ATR: ("ohlc_daily/atr",),
+    VOLUME_SLOTS: ("volume_slots/batch", "volume_slots/file", "volume_slots/plan"),
+    UNIVERSE: ("metadata_enrich/universe",),
+    FLOATS: ("metadata_enrich/floats",),
+    DETAILS: ("metadata_enrich/details", "metadata_enrich/plan"),
+    DERIVED: ("metadata_enrich/derived",),
+    CACHES_ALL: tuple(f"redis_sync/{cache.removeprefix('cache:').partition(':')[0]}" for cache in CACHES),
+}

@@ -21,6 +21,8 @@ from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import split_factors
 from consumer.tasks.part import require_coverage
+from market.bounded_fields import COLUMNS, MARKET_CAP
+from market.bounds import check_of, is_within
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from market.splits import Split
 
 AVERAGES = (30, 10, 5)
+_BY_BARS = {
+    name: check_of(COLUMNS["ticker_metadata"][name])
+    for name in ("last_close", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d", "avg_price_30d")
+}
 
 
 class ShareCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +61,8 @@ async def compute_derived(ctx: PartContext) -> Write:
         last_counted_on = max((count.counted_on for count in counts.values()), default=ctx.day)
         splits = await splits_table.read_splits(connection, up_to=max(ctx.day, last_counted_on))
         lacking = await holes.of_symbols(connection, since=sessions[0], up_to=ctx.day)
-    figures = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
+    derived = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
+    figures = [one for figure in derived if (one := possible(figure)) is not None]
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -65,9 +72,24 @@ async def compute_derived(ctx: PartContext) -> Write:
         await coverage.record_coverage(
             connection, data_sets.DERIVED, [ctx.day], rows=len(figures), fetched_at=computed_at, load_id=load_id
         )
-        return ledger.PartReport(rows=len(figures))
+        impossible = len(derived) - len(figures)
+        told = (f"derived: {impossible} symbols have figures that cannot be, theirs stay as they were",)
+        return ledger.PartReport(rows=len(figures), warnings=told if impossible else ())
 
     return write
+
+
+def possible(figures: DerivedFigures) -> DerivedFigures | None:
+    """The figures without a market cap that cannot be; None where the prices or volumes cannot be either.
+
+    Shares that can be times a price that can be may be more than there is; so may volumes times an absurd split.
+    """
+    if not all(check(getattr(figures, name), dt.date.max) for name, check in _BY_BARS.items()):
+        return None
+    cap = figures.market_cap
+    if cap is not None and not is_within(MARKET_CAP, cap, dt.date.max):
+        return msgspec.structs.replace(figures, market_cap=None)
+    return figures
 
 
 async def _share_counts(connection: Connection) -> dict[str, ShareCount]:

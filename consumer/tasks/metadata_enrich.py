@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import coverage, details, ledger, list_dates, tickers
+from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
@@ -18,10 +18,12 @@ from consumer.tasks.part import bounded_gather
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
+    from consumer.massive.sieve import Sieve
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
 
+FLOATS = "floats"  # as a capability of the plan is called
 # Fewer symbols than this share of those active now is a truncated answer, not a delisting.
 SMALLEST_SHARE = 0.8
 
@@ -29,23 +31,24 @@ SMALLEST_SHARE = 0.8
 async def load_universe(ctx: PartContext) -> Write:
     """Read the listing of active tickers to its end and bring the universe to it."""
     fetched_at = ctx.services.now()
+    sieve = ctx.sieve()
     day = await ctx.present_day(fetched_at)
-    listing = await ctx.services.massive.list_tickers(active=True)
+    listing = await ctx.services.massive.list_tickers(active=True, sieve=sieve)
     sorted_out = await sort_out(ctx, listing)
     rows = sorted_out.listed
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
-    delisted = await _delisted(ctx, [row.ticker for row in rows])
+    delisted = await _delisted(ctx, [row.ticker for row in rows], sieve)
     next_session = ctx.services.calendar.next_trading_day
-    rejected = {flaw.value: count for flaw, count in listing.rejected.items()}
 
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
-            rejected=rejected,
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            rejected=sieve.rejected,
         )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, ctx.day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
             connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=next_session
         )
@@ -59,7 +62,7 @@ async def load_universe(ctx: PartContext) -> Write:
             detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
         )  # fmt: skip
         warnings = (
-            *rejected_warnings("universe", rejected), *sorted_out.warnings, *told, *kept_warning(day, change.kept)
+            *rejected_warnings("universe", sieve.rejected), *sorted_out.warnings, *told, *kept_warning(day, change.kept)
         )  # fmt: skip
         return ledger.PartReport(rows=change.active, warnings=warnings)
 
@@ -72,38 +75,46 @@ async def _refuse_a_shrunken(connection: Connection | Pool, listed: int) -> None
         raise BadAnswer(f"the listing has {listed} active tickers where {active} are known: nothing changed")
 
 
-async def _delisted(ctx: PartContext, listed: list[str]) -> list[TickerRow]:
+async def _delisted(ctx: PartContext, listed: list[str], sieve: Sieve) -> list[TickerRow]:
     """What has left the market, asked for only when a symbol vanished: so that it says why."""
     if not await tickers.vanished(ctx.services.pool, listed):
         return []
     try:
-        return await ctx.services.massive.recently_delisted()
+        return await ctx.services.massive.recently_delisted(sieve=sieve)
     except NotEntitled:
         return []
 
 
 async def load_floats(ctx: PartContext) -> Write:
-    """Read all floats in bulk. A plan without them is a fact to record, not a failure."""
+    """Read all floats in bulk. A plan without them is a fact to learn, and to name once, not a failure."""
     fetched_at = ctx.services.now()
+    sieve = ctx.sieve()
     rows: list[FloatRow] = []
-    warnings: tuple[str, ...] = ()
+    refusal: NotEntitled | None = None
     try:
-        rows = await ctx.services.massive.list_floats()
+        rows = await ctx.services.massive.list_floats(sieve=sieve)
     except NotEntitled as error:
-        warnings = (f"floats: not part of the plan behind this key ({error})",)
+        refusal = error
 
     day = await ctx.present_day(fetched_at)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.FLOATS, ctx.day, sieve.set_aside, load_id=load_id)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.FLOATS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id,
-            detail={"entitled": not warnings},
+            detail={"entitled": refusal is None},
         )  # fmt: skip
-        return ledger.PartReport(rows=stored, warnings=warnings)
+        warnings: tuple[str, ...] = ()
+        if refusal is None:
+            await capabilities.note_given(connection, FLOATS, evidence=f"{len(rows)} floats", now=fetched_at)
+        elif await capabilities.note_refused(connection, FLOATS, evidence=str(refusal), now=fetched_at):
+            warnings = (f"floats: not part of the plan behind this key ({refusal})",)
+        return ledger.PartReport(rows=stored, warnings=(*warnings, *rejected_warnings("floats", sieve.rejected)))
 
     return write
 
@@ -130,8 +141,10 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 
 def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
-    """Return the parts that fetch the details of *symbols*, a batch each."""
+    """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
     size = ctx.services.options.batch
+    most = ctx.services.options.requests_a_pass
+    symbols = symbols if most is None else symbols[: max(1, most // 3)]
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
     return [
         ledger.PartPlan(
@@ -146,8 +159,9 @@ async def load_details(ctx: PartContext) -> Write:
     """Fetch the details of a batch; "not found" is remembered with its date, other failures leave the symbol due."""
     wanted = await due_details(ctx, ctx.payload["symbols"])
     fetched_at = ctx.services.now()
+    sieve = ctx.sieve()
     outcomes = await bounded_gather(
-        [ctx.services.massive.ticker_details(symbol) for symbol in wanted],
+        [ctx.services.massive.ticker_details(symbol, sieve=sieve) for symbol in wanted],
         at_once=ctx.services.options.requests_at_once,
     )
     found: list[TickerDetails] = []
@@ -168,8 +182,10 @@ async def load_details(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(found)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
+            rows=len(found), rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.DETAILS, ctx.day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.DETAILS, [day], rows=len(found), fetched_at=fetched_at, load_id=load_id
@@ -177,7 +193,8 @@ async def load_details(ctx: PartContext) -> Write:
         judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
         told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
         return ledger.PartReport(
-            rows=len(found), warnings=tuple(told), unfinished=failures[0] if failures else None
+            rows=len(found), warnings=(*rejected_warnings("details", sieve.rejected), *told),
+            unfinished=failures[0] if failures else None,
         )  # fmt: skip
 
     return write

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from consumer.massive.daily_rows import as_listed
 from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, holes, ledger, splits, trading_evidence
 from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
 from market.atr import latest_atr
+from market.bounded_fields import RANGE, RANGE_PERCENT
 from market.holes import unbroken_since
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
@@ -26,9 +28,11 @@ from market.splits import Split, price_factors
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
-    from consumer.massive.rows import DailyRow, GroupedDaily
+    from consumer.massive.rows import DailyRow, GroupedDaily, SetAside
     from consumer.postgres.bars import BarHistory
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
@@ -51,10 +55,13 @@ async def load_session_bars(ctx: PartContext) -> Write:
         raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
     active = await ctx.services.pool.fetchval(_LISTED)
     spellings = listed_spellings(active)
-    rows = _as_listed([row for row in answer.rows if row.T not in tests], spellings)
+    sieve = ctx.sieve()
+    sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
+    for row in answer.rows:
+        if row.T in tests:
+            sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
+    rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
-    flaws = {flaw.value: count for flaw, count in answer.rejected.items()}
-    rejected = flaws | ({Flaw.TEST_ISSUE.value: len(tests)} if tests else {})
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -66,18 +73,19 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 request_id=answer.request_id,
             )
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows),
-            request_id=answer.request_id, rejected=rejected,
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
         restated = await _restated(connection, ctx, day, rows, load_id=load_id)
-        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, answer.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await bars.replace_bars(connection, day, rows, load_id=load_id)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
             connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
         )  # fmt: skip
-        warnings = [*rejected_warnings(f"bars {day}", flaws), *(_unlisted_tests_warning(day, tests) if active else ())]
+        warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
+        warnings += _unlisted_tests_warning(day, tests) if active else []
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
         warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
@@ -102,10 +110,11 @@ def _unlisted_tests_warning(day: dt.date, tests: dict[str, bool]) -> list[str]:
 _LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
 
 
-def _as_listed(rows: list[DailyRow], spellings: dict[str, str]) -> list[DailyRow]:
-    """Give preferred shares the name of the listing, where the bars spell them in capitals."""
+def _named_as_listed(set_aside: Iterable[SetAside], spellings: dict[str, str]) -> list[SetAside]:
+    """Who asks for what is missing of a symbol asks by the name of the listing."""
     return [
-        msgspec.structs.replace(row, T=spellings[row.T]) if row.T in spellings else row for row in rows
+        msgspec.structs.replace(one, symbol=spellings[one.symbol]) if one.symbol in spellings else one
+        for one in set_aside
     ]  # fmt: skip
 
 
@@ -141,11 +150,18 @@ async def _restated(
     return len(found)
 
 
-def rejected_warnings(what: str, rejected: dict[str, int]) -> tuple[str, ...]:
-    """Say how many rows were set aside and why; nothing when there were none."""
+def rejected_warnings(what: str, rejected: Mapping[str, int]) -> tuple[str, ...]:
+    """Say how many rows and values were set aside and why; nothing when there were none."""
+    rejected = {flaw: count for flaw, count in rejected.items() if flaw != Flaw.TEST_ISSUE}  # they come every day
     if not rejected:
         return ()
-    return (f"{what}: " + ", ".join(f"{count} rows set aside ({flaw})" for flaw, count in sorted(rejected.items())),)
+    return (f"{what}: " + ", ".join(_told(reason, count) for reason, count in sorted(rejected.items())),)
+
+
+def _told(reason: str, count: int) -> str:
+    if reason.startswith("field "):
+        return f"{count} values of {reason.removeprefix('field ')} left out"
+    return f"{count} rows set aside ({reason})"
 
 
 async def compute_atr(ctx: PartContext) -> Write:
@@ -204,6 +220,8 @@ def _atr_values(
     last = history.offsets[1:] - 1
     wanted = np.isfinite(atr) & (close[last] > 0) & (history.days[last] >= np.datetime64(window_start))
     percent = np.divide(100.0 * atr, close[last], out=np.zeros_like(atr), where=wanted)
+    # Prices that can be and splits that can be may still make a range that cannot.
+    wanted &= (atr <= RANGE.most) & (percent <= RANGE_PERCENT.most)
     used = np.diff(history.offsets)
     return [
         (history.symbols[i], float(atr[i]), float(percent[i]), int(used[i])) for i in np.flatnonzero(wanted).tolist()

@@ -7,18 +7,20 @@ one transaction that also checks the fence and records the part's end. So no han
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from consumer.massive.errors import KeyRejected, MassiveError
+from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
 from consumer.tasks import data_sets
+from market.data_source import VENDOR, SourceKind
+from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from redis import Redis
 
     from consumer.massive.client import MassiveClient
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
+    from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The windows and sizes that the operator may set."""
+    """The windows and sizes that the operator may set.
+
+    *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
+    on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
+    """
 
     ohlc_sessions: int = 30
     slot_sessions: int = 10
@@ -41,6 +48,9 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     details_refresh_days: int = 30
     batch: int = 100
     requests_at_once: int = 16
+    requests_per_second: float | None = None
+    requests_a_pass: int | None = None
+    deadline: dt.timedelta = dt.timedelta(hours=1)
 
 
 class Services:
@@ -57,9 +67,9 @@ class Services:
         options: TaskOptions,
         now: Callable[[], dt.datetime],
         flat_files: FlatFileStore | None = None,
-        replays: bool = False,
+        source: DataSource = VENDOR,
     ) -> None:
-        self.replays = replays  # the market is one of long ago, and its present is not the clock's
+        self.source = source
         self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
@@ -85,6 +95,14 @@ class PartContext:
         """The trading day that the cycle is for."""
         return self.cycle.trading_day
 
+    def sieve(self) -> Sieve:
+        """What is lost of the answers to this part's questions; dates are held against the day of asking."""
+        return Sieve(self.services.now().astimezone(NEW_YORK).date())
+
+    def provenance(self, way: str) -> str:
+        """What `data_load.source` says of rows that came this *way*, `rest` or `flat_files`: whose they are as well."""
+        return f"{self.services.source.provenance}:{way}"
+
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""
         if self.cycle.first_day is not None:
@@ -109,7 +127,7 @@ class PartContext:
         Not the cycle's day: a cycle for an old day is told today's listing. In a replay the clock is years ahead of
         the market, and the present is the newest day that was maintained.
         """
-        if not self.services.replays:
+        if self.services.source.kind is not SourceKind.REPLAY:
             return self.services.calendar.last_completed(at)
         newest = await coverage.newest_day(self.services.pool, data_sets.UNIVERSE)
         return self.day if newest is None else max(self.day, newest)

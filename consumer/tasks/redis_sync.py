@@ -16,7 +16,9 @@ from consumer.postgres import coverage, ledger, slots
 from consumer.postgres import splits as splits_table
 from consumer.redis_cache.writer import CacheWriter
 from consumer.tasks import data_sets
+from consumer.tasks.cache_rows import atr_text, average_volumes_text, left_out_warning, metadata_text, texts_of
 from consumer.tasks.part import require_coverage
+from market.bounded_fields import DAY_VOLUME
 from market.rvol import mean_accumulated_volume
 from market.splits import price_factors
 from market.volume_slots import SLOTS_PER_DAY, first_unobserved_slot
@@ -35,14 +37,17 @@ if TYPE_CHECKING:
     from market.splits import Split
 
 _SLOT_NAMES = [str(slot) for slot in range(SLOTS_PER_DAY)]
-_WHOLE_NUMBERS = (
-    "market_cap", "float_shares", "shares_outstanding", "shares_class", "avg_volume_30d", "avg_volume_10d",
-    "avg_volume_5d",
-)  # fmt: skip
 # A mean of whole numbers that float arithmetic left a hair below the next one is that one.
 _HAIR = 1e-6
 
 Replace: TypeAlias = "Callable[[CacheWriter | CacheComparer], int]"
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What writes a cache, or compares it, and the symbols whose rows cannot be said."""
+
+    replace: Any  # Replace
+    left_out: tuple[str, ...] = ()
 
 
 async def sync_cache(ctx: PartContext) -> Write:
@@ -50,10 +55,12 @@ async def sync_cache(ctx: PartContext) -> Write:
     cache = str(ctx.payload["cache"])
     await require_coverage(ctx, *data_sets.CACHE_REQUIRES.get(cache, ()))
     synced_at = ctx.services.now()
-    replace = await prepare(ctx, cache)
+    prepared = await prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
-    writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl)
-    entries = await asyncio.to_thread(_write, writer, replace, ctx.day)
+    writer = CacheWriter(
+        ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl, source=ctx.services.source
+    )  # fmt: skip
+    entries = await asyncio.to_thread(_write, writer, prepared.replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -63,7 +70,7 @@ async def sync_cache(ctx: PartContext) -> Write:
             connection, cache, [ctx.day], rows=entries, fetched_at=synced_at, load_id=load_id,
             detail={"fence": ctx.fence},
         )  # fmt: skip
-        return ledger.PartReport(rows=entries)
+        return ledger.PartReport(rows=entries, warnings=left_out_warning(cache, prepared.left_out))
 
     return write
 
@@ -76,7 +83,7 @@ def _write(writer: CacheWriter, replace: Replace, day: dt.date) -> int:
     return entries
 
 
-async def prepare(ctx: PartContext, cache: str) -> Replace:
+async def prepare(ctx: PartContext, cache: str) -> Prepared:
     """Read what *cache* is made of, and return what writes it, or compares it."""
     if cache == data_sets.CACHE_METADATA:
         return await _metadata(ctx)
@@ -91,58 +98,46 @@ async def prepare(ctx: PartContext, cache: str) -> Replace:
     return await _rvol(ctx, data_sets.CACHE_RVOL.index(cache))
 
 
-async def _metadata(ctx: PartContext) -> Replace:
+async def _metadata(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
         "SELECT m.* FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol) WHERE u.is_active"
     )
-    values = {row["symbol"]: metadata_json(dict(row)) for row in rows}
-    return lambda writer: writer.replace_strings(keys.TICKER_METADATA.pattern, values)
+    texts = texts_of(map(dict, rows), metadata_text)
+    return Prepared(
+        replace=lambda writer: writer.replace_strings(keys.TICKER_METADATA.pattern, texts.by_symbol),
+        left_out=texts.left_out,
+    )
 
 
-def metadata_json(row: dict[str, Any]) -> str:
-    """Return a row of ticker_metadata as its readers expect it: nulls dropped, counts as whole numbers."""
-    hidden = ("details_attempted_at", "details_outcome", "details_fetched_at", "created_at")
-    kept = {name: value for name, value in row.items() if value is not None and name not in hidden}
-    for name in _WHOLE_NUMBERS:
-        if name in kept:
-            kept[name] = round(kept[name])
-    return msgspec.json.encode(kept).decode()
-
-
-async def _average_volumes(ctx: PartContext) -> Replace:
+async def _average_volumes(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_volume_sessions AS sessions, "
         "avg_volume_sessions_10d AS sessions_10d, avg_volume_sessions_5d AS sessions_5d, as_of FROM ticker_metadata "
         "JOIN ticker_universe AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
     )
-    values = {}
-    for row in rows:
-        averages = {name: round(row[name]) for name in ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")}
-        observed = {name: row[name] for name in ("sessions", "sessions_10d", "sessions_5d") if row[name] is not None}
-        values[row["symbol"]] = msgspec.json.encode({**averages, **observed, "as_of": row["as_of"]}).decode()
-    return lambda writer: writer.replace_strings(keys.AVERAGE_VOLUMES.pattern, values)
+    texts = texts_of(map(dict, rows), average_volumes_text)
+    return Prepared(
+        replace=lambda writer: writer.replace_strings(keys.AVERAGE_VOLUMES.pattern, texts.by_symbol),
+        left_out=texts.left_out,
+    )
 
 
-async def _universe(ctx: PartContext) -> Replace:
+async def _universe(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active")
-    return lambda writer: writer.replace_set(keys.TICKER_UNIVERSE.pattern, [row["symbol"] for row in rows])
+    symbols = [row["symbol"] for row in rows]
+    return Prepared(replace=lambda writer: writer.replace_set(keys.TICKER_UNIVERSE.pattern, symbols))
 
 
-async def _atr(ctx: PartContext) -> Replace:
+async def _atr(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, atr, atr_percent, bars_used FROM ticker_atr WHERE trading_date = $1", ctx.day
     )
-    flat: list[str] = []
-    for row in rows:
-        value = {
-            "atr": row["atr"], "atr_percent": row["atr_percent"], "updated": ctx.day.isoformat(),
-            "bars": row["bars_used"],
-        }  # fmt: skip
-        flat += (row["symbol"], msgspec.json.encode(value).decode())
-    return lambda writer: writer.replace_hash(keys.ATR_DAILY.pattern, flat)
+    texts = texts_of(map(dict, rows), lambda row: atr_text(row, ctx.day))
+    flat = [text for pair in texts.by_symbol.items() for text in pair]
+    return Prepared(replace=lambda writer: writer.replace_hash(keys.ATR_DAILY.pattern, flat), left_out=texts.left_out)
 
 
-async def _rvol(ctx: PartContext, partition: int) -> Replace:
+async def _rvol(ctx: PartContext, partition: int) -> Prepared:
     sessions = ctx.sessions(ctx.services.options.rvol_sessions)
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         rows, traded = await slots.read_slots(
@@ -151,15 +146,17 @@ async def _rvol(ctx: PartContext, partition: int) -> Replace:
         splits = await splits_table.read_splits(connection, up_to=ctx.day)
     observed_until = [first_unobserved_slot(ctx.services.calendar.session(day)) for day in sessions]
     averages = await asyncio.to_thread(rvol_averages, sessions, observed_until, rows, traded, splits=splits)
-    return lambda writer: writer.replace_hashes(keys.RVOL_AVERAGES.pattern, averages)
+    left_out = tuple(symbol for symbol, flat in averages.items() if not flat)
+    said = {symbol: flat for symbol, flat in averages.items() if flat}
+    return Prepared(replace=lambda writer: writer.replace_hashes(keys.RVOL_AVERAGES.pattern, said), left_out=left_out)
 
 
-async def _rvol_sessions(ctx: PartContext) -> Replace:
+async def _rvol_sessions(ctx: PartContext) -> Prepared:
     """Of how many observed sessions each symbol's averages are."""
     sessions = ctx.sessions(ctx.services.options.rvol_sessions)
     counts = await slots.observed_sessions(ctx.services.pool, sessions)
     flat = [text for symbol, count in counts.items() for text in (symbol, str(count))]
-    return lambda writer: writer.replace_hash(keys.RVOL_SESSIONS.pattern, flat)
+    return Prepared(replace=lambda writer: writer.replace_hash(keys.RVOL_SESSIONS.pattern, flat))
 
 
 def rvol_averages(
@@ -172,6 +169,7 @@ def rvol_averages(
 ) -> dict[str, list[str]]:
     """Return per symbol slot, mean, slot, mean, …: the mean accumulated volume as whole numbers, zeros left out.
 
+    Nothing for a symbol whose volumes, on the basis of its splits, are beyond any day's.
     *rows* name (session, symbol, outcome), the traded ones first, as *traded* float64[traded rows, 192] has them.
     Not observed, so left out of the mean: sessions without a row or a proven outcome (those before the symbol's company
     had it have none here), and the slots after an early close. Volumes are on the split basis of the last session.
@@ -190,8 +188,10 @@ def rvol_averages(
         factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])
         volumes[:, column[symbol]] /= factors[:, None]
     means = mean_accumulated_volume(volumes, observed)
-    whole = np.floor(np.nan_to_num(means, nan=0.0) + _HAIR).astype(np.int64)
-    found = {}
+    means = np.nan_to_num(means, nan=0.0)
+    beyond = means.max(axis=1, initial=0.0) > DAY_VOLUME.most
+    whole = np.floor(np.where(beyond[:, None], 0.0, means) + _HAIR).astype(np.int64)
+    found: dict[str, list[str]] = {symbols[place]: [] for place in np.flatnonzero(beyond).tolist()}
     for symbol, values in zip(symbols, whole, strict=True):
         at = np.flatnonzero(values)
         if at.size:

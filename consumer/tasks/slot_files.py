@@ -15,7 +15,7 @@ import numpy as np
 from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
 from consumer.massive.rows import Flaw
-from consumer.postgres import coverage, ledger, slots, trading_evidence
+from consumer.postgres import coverage, evidence, ledger, slots, trading_evidence
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
 
-SOURCE = "massive:flat_files"
+WAY = "flat_files"
 
 
 async def plan(
@@ -63,7 +63,7 @@ async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
     rows = await ctx.services.pool.fetch(
         "SELECT DISTINCT ON (part) part, request_id FROM data_load WHERE source = $1 AND part = ANY ($2) "
         "ORDER BY part, load_id DESC",
-        SOURCE, [f"file:{day}" for day in sessions],
+        ctx.provenance(WAY), [f"file:{day}" for day in sessions],
     )  # fmt: skip
     return {sessions[row["part"].removeprefix("file:")]: row["request_id"] for row in rows}
 
@@ -94,18 +94,25 @@ async def load_flat_file(ctx: PartContext) -> Write:
         if symbol not in tests
     }
     nothing = np.zeros(found.volumes.shape[1])
-    rows = [slot_day(day, symbol, traded.get(symbol, nothing)) for symbol in sorted({*wanted, *traded})]
-    flaws = {str(flaw): count for flaw, count in found.rejected.items() if count}
-    rejected = flaws | ({Flaw.TEST_ISSUE.value: len(tests)} if tests else {})
+    spoiled = {spelled.get(one.symbol, one.symbol) for one in found.set_aside if one.symbol is not None}
+    rows = [
+        slot_day(day, symbol, traded.get(symbol, nothing), doubtful=symbol in spoiled)
+        for symbol in sorted({*wanted, *traded})
+    ]
+    sieve = ctx.sieve()
+    sieve.absorb(found.rejected, found.set_aside)
+    for symbol in sorted(tests):
+        sieve.drop_row(Flaw.TEST_ISSUE, {"ticker": symbol}, symbol)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=SOURCE, fetched_at=fetched_at, rows=len(rows),
-            request_id=file.version, rejected=rejected,
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance(WAY), fetched_at=fetched_at, rows=len(rows),
+            request_id=file.version, rejected=sieve.rejected,
         )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)
         restated = await keep_restated(connection, ctx, rows, load_id=load_id) if ctx.payload.get("replaced") else 0
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
-        warnings = [*rejected_warnings(f"slots {day}", flaws)]
+        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected)]
         if ctx.payload.get("replaced"):
             warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))

@@ -31,11 +31,14 @@ async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> d
     )
 
 
-def slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64]) -> SlotDay:
-    """Return the row of one session and symbol: traded, or asked for and not traded."""
+def slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64], *, doubtful: bool = False) -> SlotDay:
+    """Return the row of one session and symbol: traded, or asked for and not traded.
+
+    Where something of the symbol was set aside, finding no volume is *doubtful*: no proof that nobody traded.
+    """
     if volumes.any():
         return SlotDay(day=day, symbol=symbol, outcome="traded", volumes=volumes)
-    return SlotDay(day=day, symbol=symbol, outcome="no_trades")
+    return SlotDay(day=day, symbol=symbol, outcome="unproven" if doubtful else "no_trades")
 
 
 async def keep_restated(connection: Connection, ctx: PartContext, rows: list[SlotDay], *, load_id: int) -> int:

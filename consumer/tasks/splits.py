@@ -11,9 +11,10 @@ import math
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer
-from consumer.postgres import coverage, ledger, splits
+from consumer.postgres import coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import check_identities
+from consumer.tasks.ohlc_daily import rejected_warnings
 from market.split_check import Claim, Verdict, looks_like_a_split, strength, verdicts
 from market.splits import Split
 
@@ -43,7 +44,8 @@ async def load_splits(ctx: PartContext) -> Write:
     since = dt.date.fromisoformat(ctx.payload["since"])
     fetched_at = ctx.services.now()
     until = max(ctx.day, ctx.services.calendar.last_completed(fetched_at)) + AHEAD
-    rows = await ctx.services.massive.list_splits(since, until)
+    sieve = ctx.sieve()
+    rows = await ctx.services.massive.list_splits(since, until, sieve=sieve)
     listed = [_split(row) for row in rows]
     present = await ctx.present_day(fetched_at)
 
@@ -52,15 +54,18 @@ async def load_splits(ctx: PartContext) -> Write:
         if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(listed)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
+            rows=len(listed), rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.SPLITS, ctx.day, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
         withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
         await coverage.record_coverage(
             connection, data_sets.SPLITS, [present], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
             detail={"since": since.isoformat()},
         )  # fmt: skip
-        warnings = [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
+        warnings = [*rejected_warnings("splits", sieve.rejected)]
+        warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
         return ledger.PartReport(rows=len(listed), warnings=tuple(warnings))
 
     return write

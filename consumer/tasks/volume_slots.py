@@ -9,22 +9,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
-from consumer.postgres import coverage, ledger, list_dates, slots
+from consumer.massive.rows import Flaw
+from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, slot_files, slot_rows
+from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
+from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from numpy.typing import NDArray
+
+    from consumer.massive.rows import Rejected
+    from consumer.massive.sieve import Sieve
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+
+RANGE_BARS = "range_bars"  # as a capability of the plan is called
 
 
 async def load_batch(ctx: PartContext) -> Write:
@@ -34,14 +44,16 @@ async def load_batch(ctx: PartContext) -> Write:
     spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
     fetched_at = ctx.services.now()
     at_once = ctx.services.options.requests_at_once
+    sieve = ctx.sieve()
     # The first alone: where the day is not published, one refusal says so for the whole batch.
-    outcomes = await bounded_gather([_fetch(ctx, symbol, days, spellings) for symbol, days in wanted[:1]], at_once=1)
+    outcomes = await bounded_gather(
+        [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[:1]], at_once=1
+    )
     if not any(isinstance(outcome, NotYetPublished) for outcome in outcomes):
-        others = [_fetch(ctx, symbol, days, spellings) for symbol, days in wanted[1:]]
+        others = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[1:]]
         outcomes += await bounded_gather(others, at_once=at_once)
     rows: list[SlotDay] = []
     failures: list[MassiveError] = []
-    outside = 0
     for outcome in outcomes:
         if isinstance(outcome, KeyRejected):
             raise outcome
@@ -50,14 +62,15 @@ async def load_batch(ctx: PartContext) -> Write:
         elif isinstance(outcome, MassiveError):
             failures.append(outcome)
         else:
-            rows += outcome[0]
-            outside += outcome[1]
-    warnings = () if not outside else (f"volume_slots: {outside} bars outside 04:00-20:00 left out",)
+            rows += outcome
+    warnings = rejected_warnings("volume_slots", sieve.rejected)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="massive:rest", fetched_at=fetched_at, rows=len(rows)
-        )
+            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            rejected=sieve.rejected,
+        )  # fmt: skip
+        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, ctx.day, sieve.set_aside, load_id=load_id)
         restated = await slot_rows.keep_restated(connection, ctx, rows, load_id=load_id)
         await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
         unfinished = failures[0] if failures else None
@@ -79,18 +92,26 @@ async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
 
 
 async def _fetch(
-    ctx: PartContext, symbol: str, days: list[dt.date], spellings: dict[str, str]
-) -> tuple[list[SlotDay], int]:
+    ctx: PartContext, symbol: str, days: list[dt.date], spellings: dict[str, str], sieve: Sieve
+) -> list[SlotDay]:
     try:
         bars = await ctx.services.massive.five_minute_bars(spellings.get(symbol, symbol), days[0], days[-1])
     except TickerNotFound:
         # Listed, and yet unknown here: a contradiction, so no proof that nobody traded.
-        return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days], 0
+        return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days]
+    sieve.absorb(bars.rejected, [msgspec.structs.replace(one, symbol=symbol) for one in bars.set_aside])
     starts = np.array([slot_start_ms(ctx.services.calendar.session(day)) for day in days], dtype=np.int64)
     binned = bin_volumes(bars.timestamps_ms, bars.volumes, starts)
-    rows = [slot_rows.slot_day(day, symbol, binned.volumes[number]) for number, day in enumerate(days)]
-    between = ctx.services.calendar.trading_days(days[0], days[-1])
-    return rows, binned.outside if len(between) == len(days) else 0
+    if binned.outside and len(ctx.services.calendar.trading_days(days[0], days[-1])) == len(days):
+        sieve.absorb({Flaw.OUTSIDE_GRID: binned.outside}, ())
+    return [_slot_day(day, symbol, binned.volumes[at], bars.rejected, sieve) for at, day in enumerate(days)]
+
+
+def _slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64], rejected: Rejected, sieve: Sieve) -> SlotDay:
+    if volumes.max() > VOLUME.most:  # the sum can be too large though no bar is
+        sieve.drop_row(Flaw.VOLUME, {"day": day.isoformat(), "largest_slot": float(volumes.max())}, symbol)
+        return SlotDay(day=day, symbol=symbol, outcome="unproven")
+    return slot_rows.slot_day(day, symbol, volumes, doubtful=bool(rejected))
 
 
 async def plan_parts(ctx: PartContext) -> Write:
@@ -107,6 +128,7 @@ async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledg
     """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
     options = ctx.services.options
     files, missing = await slot_files.plan(ctx, missing)
+    missing = await _within_the_plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
@@ -121,12 +143,27 @@ async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledg
     ]  # fmt: skip
 
 
+async def _within_the_plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> dict[str, list[dt.date]]:
+    """What of *missing* to ask for in this pass: as much as it may, and one symbol where the plan lacks these bars.
+
+    One, because a plan may be changed, and one refusal may have been an outage in disguise.
+    """
+    lacking = await capabilities.is_lacking(ctx.services.pool, RANGE_BARS)
+    most = 1 if lacking else ctx.services.options.requests_a_pass
+    # Details may take a third of the pass: neither waits for the other.
+    most = most if most is None or lacking else max(1, most * 2 // 3)
+    return dict(list(missing.items())[:most])
+
+
 def _batches(symbols: list[str], size: int) -> list[list[str]]:
     return [symbols[at : at + size] for at in range(0, len(symbols), size)]
 
 
 async def prove(ctx: PartContext) -> Write:
-    """Hold the sessions of the window against the daily bars and record what the window now covers."""
+    """Hold the sessions of the window against the daily bars, and record of which that was done.
+
+    It is no word on whether they are whole: that is judged by their rows, whenever somebody asks.
+    """
     sessions = ctx.sessions(ctx.services.options.slot_sessions)
     proved_at = ctx.services.now()
 
@@ -142,7 +179,7 @@ async def prove(ctx: PartContext) -> Write:
         )
         for row in counts:
             await coverage.record_coverage(
-                connection, data_sets.VOLUME_SLOTS, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
+                connection, data_sets.SLOT_PROOF, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
                 load_id=load_id,
             )  # fmt: skip
         warnings = () if not unproven else (

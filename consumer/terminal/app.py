@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 
 from consumer.postgres.dead_letters import Selection
 from consumer.settings import BadSettings, Settings, read_settings
+from consumer.terminal import adopt as adopt_verb
 from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import coverage as coverage_verb
@@ -22,9 +23,11 @@ from consumer.terminal import doctor as doctor_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
 from consumer.terminal import run as run_verb
+from consumer.terminal import run_source
 from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
 from consumer.terminal import verify as verify_verb
+from market.data_source import SourceKind
 from producers.messages import TaskName
 
 app = App(name="maintenance", help="Data maintenance for a US stock-market stack, run by market events.")
@@ -43,6 +46,7 @@ def settings_or_exit() -> Settings:
 def run(
     *,
     once: bool = False,
+    simulated: Annotated[bool, Parameter(help="the simulated market, whatever is set", negative=())] = False,
     tickers: Annotated[int | None, Parameter(help="size of the simulated market")] = None,
     replay: Annotated[Path | None, Parameter(help="replay a folder of the vendor's flat files instead")] = None,
     trading_day: Annotated[dt.date | None, Parameter(help="the trading day to maintain, YYYY-MM-DD")] = None,
@@ -54,11 +58,17 @@ def run(
     once
         Run one cycle and exit: 0 when the day is complete, 3 with what is missing otherwise.
     """
-    options = run_verb.RunOptions(once=once, tickers=tickers, replay=replay, trading_day=trading_day)
+    options = run_verb.RunOptions(
+        once=once, simulated=simulated, tickers=tickers, replay=replay, trading_day=trading_day
+    )  # fmt: skip
     if (refusal := _refusal(options)) is not None:
         sys.stderr.write(refusal + "\n")
         return run_verb.EXIT_USAGE
-    return asyncio.run(run_verb.run(settings_or_exit(), options))
+    settings = settings_or_exit()
+    if (refusal := run_source.refusal(settings, options)) is not None:
+        sys.stderr.write(refusal + "\n")
+        return run_verb.EXIT_USAGE
+    return asyncio.run(run_verb.run(settings, options))
 
 
 def _refusal(options: run_verb.RunOptions) -> str | None:
@@ -118,6 +128,22 @@ def backfill(
     """Repair exactly the gaps of these sessions, behind all other work."""
     request = backfill_verb.BackfillRequest(first=first, last=last, task=task, dry_run=dry_run)
     return asyncio.run(backfill_verb.run(settings_or_exit(), request))
+
+
+@app.command
+def adopt(
+    *,
+    source: Annotated[SourceKind, Parameter(help="vendor, simulated or replay")],
+    tickers: Annotated[int | None, Parameter(help="of a simulated market: its size")] = None,
+    replay: Annotated[Path | None, Parameter(help="of a replay: the folder")] = None,
+    replace: Annotated[bool, Parameter(help="even where another stamp stands", negative=())] = False,
+) -> int:
+    """Say whose data a database and a Redis hold that do not tell it themselves."""
+    adoption = adopt_verb.Adoption(kind=source, tickers=tickers, replay=replay, replace=replace)
+    if (refusal := adopt_verb.refusal(adoption)) is not None:
+        sys.stderr.write(refusal + "\n")
+        return run_verb.EXIT_USAGE
+    return asyncio.run(adopt_verb.adopt(settings_or_exit(), adoption))
 
 
 @app.command

@@ -13,8 +13,8 @@ import msgspec
 from rich.console import Console
 
 from consumer.completeness.forecast import Forecast, forecast
-from consumer.cycle.day_status import human_duration
 from consumer.cycle.opening import BACKFILL_TASKS, LONGEST_BACKFILL
+from consumer.cycle.run_report import human_duration
 from consumer.terminal.coverage import Span, sessions_of
 from consumer.terminal.planner import Planner, planner
 from consumer.terminal.reach import Unreachable
@@ -23,8 +23,8 @@ from producers.messages import TaskName
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
-    from consumer.completeness.sessions import SessionCoverage
     from consumer.settings import Settings
+    from consumer.terminal.coverage import SessionCoverage
 
 EXIT_OK, EXIT_USAGE, EXIT_UNREACHABLE = 0, 2, 4
 DATA_SET_OF = {TaskName.OHLC_DAILY: "daily_bars", TaskName.VOLUME_SLOTS: "volume_slots"}
@@ -75,7 +75,7 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     names = [task.value for task in tasks]
     sessions = plan.schedule.calendar.trading_days(request.first, request.last)
     found = await sessions_of(plan, Span(first=sessions[0], last=sessions[-1]))
-    gaps = [one for one in found if one.is_gap and one.data_set in {DATA_SET_OF[task] for task in tasks}]
+    gaps = [one for one in found if one.is_gap and one.one.data_set in {DATA_SET_OF[task] for task in tasks}]
     expected = await forecast(plan.context(sessions[-1], first_day=sessions[0], tasks=names), plan.pace)
     console.print(_gap_words(gaps), highlight=False)
     console.print(forecast_words(expected), highlight=False)
@@ -93,8 +93,9 @@ def _gap_words(gaps: list[SessionCoverage]) -> str:
     if not gaps:
         return "no gaps"
     return "\n".join(
-        f"{one.trading_day} {one.data_set}: {one.state.value}" + (f", {one.missing:,} missing" if one.missing else "")
-        for one in gaps
+        f"{gap.trading_day} {gap.one.data_set}: {gap.one.state.value}"
+        + (f", {gap.one.missing:,} missing" if gap.one.missing else "")
+        for gap in gaps
     )
 
 

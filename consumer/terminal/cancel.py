@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
 from consumer.runtime import utc_now
+from consumer.settings import build_calendar
 from consumer.terminal.reach import Unreachable, reached
+from consumer.verdict.options import expectations_set
+from market.schedule import Schedule
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,7 +34,8 @@ async def cancel(settings: Settings, day: dt.date, *, reason: str | None, by: st
     """Cancel and say what was ended; 3 when nothing runs or waits for *day*."""
     try:
         async with reached(settings) as service:
-            reporter = Reporter(service.pool, service.redis, now=utc_now)
+            expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
+            reporter = Reporter(service.pool, service.redis, expectations, now=utc_now)
             cycles = await calling_off.cancel(
                 service.pool, service.stream, reporter, day, by=by or operator(), reason=reason, now=utc_now()
             )

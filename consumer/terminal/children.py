@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 STOP_PATIENCE_S = 8.0
 SHORT_LIFE_S = 5.0
+REFUSED = 2  # a process of ours that a person must help: started again, it would refuse again
 READY_PATIENCE_S = 120.0
 
 
@@ -72,12 +73,17 @@ class Child:
         return answer
 
     async def keep_running(self) -> None:
-        """Start the process again whenever it ended unasked; waits between starts when it lives only briefly."""
+        """Start the process again whenever it ended unasked; waits between starts when it lives only briefly.
+
+        Raises ChildFailed where it refuses to run.
+        """
         while (process := self._process) is not None:
             since = time.monotonic()
             code = await process.wait()
             if self._stopping:
                 return
+            if code == REFUSED:
+                raise ChildFailed(f"{self.name} refuses to run; its log: {self._log or 'above'}")
             logger.warning("process_ended_starting_it_again", process=self.name, exit_code=code)
             if time.monotonic() - since < SHORT_LIFE_S:
                 await asyncio.sleep(2.0)

@@ -10,16 +10,32 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from consumer.completeness.sessions import SessionCoverage, State, first_sessions, read_sessions
+from consumer.postgres import coverage
+from consumer.tasks import data_sets as sets
 from consumer.terminal.planner import Planner, planner
 from consumer.terminal.reach import Unreachable
+from consumer.verdict.gaps import is_gap
+from consumer.verdict.reading import judge_sessions
+from consumer.verdict.states import DataSetVerdict, SessionState
 from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
+    from consumer.postgres.pool import Connection
     from consumer.settings import Settings
 
 EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
-COLOURS = {State.FINAL: "green", State.EARLY: "yellow"}
+COLOURS = {SessionState.FINAL: "green", SessionState.PROVISIONAL: "yellow", SessionState.RETIRED: "dim"}
+
+
+class SessionCoverage(msgspec.Struct, frozen=True, kw_only=True):
+    """One data set of one session, and whether somebody should see to it."""
+
+    trading_day: dt.date
+    one: DataSetVerdict
+    is_gap: bool
+
+    def as_json(self) -> dict[str, object]:
+        return {"trading_day": self.trading_day, **msgspec.to_builtins(self.one), "is_gap": self.is_gap}
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,22 +59,37 @@ async def show(settings: Settings, span: Span, *, gaps_only: bool, as_json: bool
     gaps = [one for one in found if one.is_gap]
     shown = gaps if gaps_only else found
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode([one.as_json() for one in shown])).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), shown, gaps)
     return EXIT_FINDING if gaps else 0
 
 
 async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
-    """Return every session of *span*; by default each data set from where it begins."""
-    last = span.last or plan.schedule.calendar.last_completed(plan.now)
-    options = plan.context(last).services.options
-    starts = await first_sessions(
-        plan.reached.pool, plan.ruler, last, bars=options.ohlc_sessions, slots=options.slot_sessions
-    )
-    first = span.first or min(starts.values())
-    found = await read_sessions(plan.reached.pool, plan.ruler, first, last)
-    return [one for one in found if span.first is not None or one.trading_day >= starts[one.data_set]]
+    """Return bars and slots of every session of *span*, newest first; by default each from where it is kept."""
+    calendar = plan.schedule.calendar
+    last = span.last or calendar.last_completed(plan.now)
+    async with plan.reached.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        first = span.first or await _kept_since(connection, plan, last)
+        judged = await judge_sessions(
+            connection, plan.expectations, now=plan.now, days=calendar.trading_days(first, last),
+            every_set=span.first is not None,
+        )  # fmt: skip
+    found = []
+    for day in sorted(judged.verdicts, reverse=True):
+        verdict = judged.verdicts[day]
+        own = {name: verdict.of(name) for name in (sets.VOLUME_SLOTS, sets.DAILY_BARS)}
+        for one in own.values():
+            if one is not None and (span.first is not None or judged.ruler.kept(one.data_set, day)):
+                found.append(SessionCoverage(trading_day=day, one=one, is_gap=is_gap(one, verdict, judged.ruler)))
+    return found
+
+
+async def _kept_since(connection: Connection, plan: Planner, last: dt.date) -> dt.date:
+    """The first session of the window, or the oldest one that is stored."""
+    window = plan.schedule.calendar.last_trading_days(plan.expectations.ohlc_sessions, up_to=last)[0]
+    oldest = await coverage.first_covered(connection, sets.DAILY_BARS)
+    return window if oldest is None else min(window, oldest)
 
 
 def _print(console: Console, shown: list[SessionCoverage], gaps: list[SessionCoverage]) -> None:
@@ -68,12 +99,14 @@ def _print(console: Console, shown: list[SessionCoverage], gaps: list[SessionCov
             table.add_column(name, justify="right")
         for name in ("fetched, UTC", "source", "cycle"):
             table.add_column(name)
-        for one in shown:
+        for each in shown:
+            one = each.one
             counts = (one.expected, one.loaded, one.empty, one.unproven, one.missing, one.set_aside, one.restated)
-            fetched = "" if one.fetched_at is None else f"{one.fetched_at:%Y-%m-%d %H:%M:%S}"
+            fetched = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M:%S}"
+            state = f"[{COLOURS.get(one.state, 'red')}]{one.state.value}[/]" + (" (outdated)" if one.outdated else "")
             table.add_row(
-                str(one.trading_day), one.data_set, f"[{COLOURS.get(one.state, 'red')}]{one.state.value}[/]",
-                *(f"{count:,}" if count else "" for count in counts), fetched, one.source or "", str(one.cycle or ""),
+                str(each.trading_day), one.data_set, state, *(f"{count:,}" if count else "" for count in counts),
+                fetched, one.source or "", str(one.cycle or ""),
             )  # fmt: skip
         console.print(table)
     if not gaps:

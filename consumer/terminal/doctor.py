@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.checks import clocks, orphans, surroundings
+from consumer.checks.data_source import check_data_source
 from consumer.checks.finding import Finding, Level, ok, refused
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.redis_server import check_redis
@@ -102,6 +103,7 @@ async def _ledger_findings(pool: Pool, redis: Redis) -> list[Finding]:
         findings.append(await check_consumers(pool))
         schema = await check_schema(pool)
         findings.append(schema)
+        findings.append(await check_data_source(pool, redis))
         if schema.level is Level.OK:
             findings.append(await orphans.check_dead_letters(pool))
             with contextlib.suppress(RedisError):  # told by the checks of Redis already
@@ -125,7 +127,7 @@ def _calendar_findings(settings: Settings) -> list[Finding]:
 
 async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
     if settings.api_key is None:
-        return ok("vendor key", "none set: the simulated market is used")
+        return ok("vendor key", "none set: a run takes the simulated market, on servers of your own with --simulated")
     if offline:
         return ok("vendor key", "not asked (--offline)")
     async with open_session(max_in_flight=1) as http:

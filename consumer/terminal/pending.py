@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.checks.pending_work import Held, PendingWork, Standing, Work, read_pending
-from consumer.cycle.day_status import human_duration
+from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
 from consumer.terminal.servers import NotRunning, locate
 

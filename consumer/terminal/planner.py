@@ -10,22 +10,25 @@ import msgspec
 import redis as blocking_redis
 
 from consumer.completeness.forecast import Pace
-from consumer.completeness.sessions import Ruler
-from consumer.cycle.opening import ALL_TASKS
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
+from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, reached
 from consumer.terminal.servers import locate
+from consumer.verdict.options import expectations_set
+from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule
+from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from consumer.massive.client import MassiveClient
+    from consumer.verdict.ruler import Expectations
 
 
 _EVERY_TASK = tuple(task.value for task in ALL_TASKS)
@@ -39,14 +42,15 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Schedule
     cache: blocking_redis.Redis
     now: dt.datetime
+    source: DataSource
 
     @property
-    def ruler(self) -> Ruler:
-        return Ruler(schedule=self.schedule, restate=self.settings.restate_sessions, now=self.now)
+    def expectations(self) -> Expectations:
+        return expectations_set(self.settings, self.schedule)
 
     @property
     def pace(self) -> Pace:
-        simulated = self.settings.api_key is None
+        simulated = self.source.kind is not SourceKind.VENDOR
         return Pace(
             per_second=None if simulated else self.settings.requests_per_second,
             per_minute=self.settings.requests_per_minute,
@@ -72,7 +76,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             pool=self.reached.pool, cache=self.cache,
             massive=cast("MassiveClient", None),  # a forecast asks nobody
             calendar=self.schedule.calendar, schedule=self.schedule, options=task_options(self.settings),
-            now=lambda: at, flat_files=flat_file_store(self.settings),
+            now=lambda: at, flat_files=flat_file_store(self.settings, self.source), source=self.source,
         )  # fmt: skip
         return PartContext(services, cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
 
@@ -84,4 +88,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
     async with reached(settings) as found:
         url = locate(settings).redis_url
         with blocking_redis.Redis.from_url(url, decode_responses=True, socket_timeout=30) as cache:
-            yield Planner(reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now())
+            held = await read_stamp(found.pool) or VENDOR
+            yield Planner(
+                reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held
+            )  # fmt: skip

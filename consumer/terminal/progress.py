@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consumer.cycle.opening import ALL_TASKS
+from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import Console
 
-    from consumer.cycle.day_status import TaskTally
+    from consumer.cycle.run_report import TaskTally
     from consumer.terminal.watch import View
 
 

@@ -13,11 +13,13 @@ import functools
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from loguru import logger
 from redis.asyncio import Redis
 from rich.console import Console
+from rich.markup import escape
 
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
@@ -27,16 +29,25 @@ from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import Pool, open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar
+from consumer.source.guard import SourceGuard
+from consumer.source.judgement import SourceRefused
+from consumer.terminal import run_source
 from consumer.terminal.children import Child, ChildFailed
 from consumer.terminal.progress import display_for
-from consumer.terminal.servers import Servers, started
-from consumer.terminal.summary import print_summary
+from consumer.terminal.servers import Servers, announce, started
+from consumer.terminal.summary import exit_code, print_summary
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
+from consumer.verdict.options import expectations_set
+from consumer.verdict.reading import judge_day
+from consumer.verdict.ruler import Expectations
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor, next_due
 from market.schedule import Schedule
 from producers.logs import configure_logs
 from producers.trigger import request_cycle
+
+if TYPE_CHECKING:
+    from market.data_source import DataSource
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
 SIMULATED_KEY = "simulated-market"
@@ -47,6 +58,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     once: bool = False
     tickers: int | None = None
+    simulated: bool = False
     replay: Path | None = None
     trading_day: dt.date | None = None
 
@@ -58,6 +70,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     redis: Redis
     schedule: Schedule
+    expectations: Expectations
     status_url: str | None
     console: Console
 
@@ -78,9 +91,9 @@ async def run(settings: Settings, options: RunOptions) -> int:
                 return await _follow(running, options, stop)
         except Stopped:
             return EXIT_OK
-        except (EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch) as error:
-            console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
-            return EXIT_FAILED
+        except (EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch, SourceRefused) as error:
+            console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False)
+            return EXIT_USAGE if isinstance(error, SourceRefused) else EXIT_FAILED
         except OSError as error:
             console.print(f"[bold red]{error}[/]; if the port is taken, set HTTP_PORT", highlight=False)
             return EXIT_FAILED
@@ -89,36 +102,36 @@ async def run(settings: Settings, options: RunOptions) -> int:
 async def _bring_up(
     settings: Settings, options: RunOptions, console: Console, stack: contextlib.AsyncExitStack, stop: asyncio.Event
 ) -> Running:
-    console.print(f"[bold]data maintenance[/] · {_sources(settings, options)}", highlight=False)
-    servers = await stack.enter_async_context(started(settings))
+    source = await unless_stopped(stop, run_source.source_of_run(settings, options))
+    console.print(f"[bold]data maintenance[/] · {_sources(source, settings, options)}", highlight=False)
+    servers = await stack.enter_async_context(started(settings, source))
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
     opening = functools.partial(open_pool, servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
-    await unless_stopped(stop, start_up.through_restarts(functools.partial(start_up.prepare, redis, pool, now=utc_now)))
+    guard = SourceGuard(pool, redis, source, now=utc_now)
+    preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now)
+    await unless_stopped(stop, start_up.through_restarts(preparing))
+    announce(settings, servers)
     calendar = build_calendar(settings)
     schedule = Schedule(calendar, settings.rules)
-    monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)
+    expectations = expectations_set(settings, schedule)
+    monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
     await _start_children(settings, options, servers, stack, stop)
     return Running(
-        servers=servers, pool=pool, redis=redis, schedule=schedule, status_url=f"{url}/status", console=console
-    )
+        servers=servers, pool=pool, redis=redis, schedule=schedule, expectations=expectations,
+        status_url=f"{url}/status", console=console,
+    )  # fmt: skip
 
 
-def _sources(settings: Settings, options: RunOptions) -> str:
-    if settings.api_key is not None and options.replay is None:
-        source = "Massive API"
-    elif options.replay is not None:
-        source = f"replay of {options.replay}"
-    else:
-        source = f"simulated market of {options.tickers or settings.simulated_tickers:,} tickers"
+def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str:
     redis = "own Redis" if settings.redis_url else "embedded Redis"
     postgres = "own PostgreSQL" if settings.database_url else "embedded PostgreSQL"
-    return f"{source} · {redis} · {postgres}"
+    return f"{escape(run_source.words_for(source, settings, options))} · {redis} · {postgres}"
 
 
 async def _start_children(
@@ -137,7 +150,7 @@ async def _start_children(
         log = None if log_as_json(settings) else logs / f"{name}.log"
         return Child(name, arguments, environment=environment, log=log)
 
-    if settings.api_key is None or options.replay is not None:
+    if run_source.starts_a_market(settings, options):
         market = child("simulated_market", "producers.simulated_market", *_market_arguments(settings, options))
         stack.push_async_callback(market.stop)
         answer = await market.start(read_ready_line=True)
@@ -177,11 +190,12 @@ def _watch(stack: contextlib.AsyncExitStack, work: object, stop: asyncio.Event) 
 
 
 def _market_arguments(settings: Settings, options: RunOptions) -> list[str]:
-    arguments = ["--port", "0", "--key", SIMULATED_KEY, "--seed", str(settings.simulated_seed)]
-    arguments += ["--latency-ms", str(round(settings.simulated_latency.total_seconds() * 1000))]
-    if options.replay is not None:
-        return [*arguments, "--replay", str(options.replay)]
-    return [*arguments, "--tickers", str(options.tickers or settings.simulated_tickers)]
+    market = run_source.market_options(settings, options)
+    arguments = ["--port", "0", "--key", SIMULATED_KEY, "--seed", str(market.seed)]
+    arguments += ["--latency-ms", str(market.latency_ms)]
+    if market.replay is not None:
+        return [*arguments, "--replay", str(market.replay)]
+    return [*arguments, "--tickers", str(market.tickers)]
 
 
 async def _follow(running: Running, options: RunOptions, stop: asyncio.Event) -> int:
@@ -212,16 +226,11 @@ async def _serve_request(running: Running, options: RunOptions, watch: CycleWatc
     if view is None or not view.at_rest:
         running.console.print("stopped before the cycle had ended; starting again continues it")
         return EXIT_FAILED
-    await print_summary(
-        running.console,
-        view,
-        running.pool,
-        running.redis,
-        running.servers,
-        status_url=None if options.once else running.status_url,
-    )
+    verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
+    url = None if options.once else running.status_url
+    await print_summary(running.console, view, verdict, running, status_url=url)
     if options.once:
-        return EXIT_OK if view.cycle.state == "complete" else EXIT_FINDING
+        return exit_code(view, verdict)
     return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
 
 
@@ -244,9 +253,8 @@ async def _serve_for_ever(
         if view is None or not view.at_rest:
             continue
         told = (view.cycle.cycle_id, view.cycle.run_pass)
-        await print_summary(
-            running.console, view, running.pool, running.redis, running.servers, status_url=running.status_url
-        )
+        verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
+        await print_summary(running.console, view, verdict, running, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(
             f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False

@@ -1,4 +1,7 @@
-"""Finds the servers that a command works on: those of the settings, else the embedded ones."""
+"""Finds the servers that a command works on: those of the settings, else the embedded ones.
+
+Embedded servers are per source (DATA_DIR/<source>/…); one file, DATA_DIR/servers.json, names those of the newest run.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from consumer.embedded.data_dir import DataDirLock, make_data_dir
 from consumer.embedded.keep_alive import keep_alive
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
+from consumer.embedded.source_dirs import refuse_old_layout, source_dir
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumer.embedded.keep_alive import EmbeddedServer
     from consumer.settings import Settings
+    from market.data_source import DataSource
 
 
 ADDRESSES = "servers.json"
@@ -51,24 +56,29 @@ def locate(settings: Settings) -> Servers:
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[Servers]:
-    """Start the embedded servers that the settings need, and stop them at the end. Raises EmbeddedError."""
+async def started(settings: Settings, source: DataSource) -> AsyncIterator[Servers]:
+    """Start the embedded servers of *source* that the settings need, and stop them at the end. Raises EmbeddedError."""
+    home = source_dir(settings.data_dir, source)
     wanted: list[EmbeddedRedis | EmbeddedPostgres] = []
     if settings.redis_url is None:
-        wanted.append(EmbeddedRedis(settings.data_dir))
+        wanted.append(EmbeddedRedis(home))
     if settings.database_url is None:
-        wanted.append(EmbeddedPostgres(settings.data_dir))
+        wanted.append(EmbeddedPostgres(home))
     async with contextlib.AsyncExitStack() as stack:
         if wanted:
             stack.enter_context(DataDirLock(settings.data_dir))
+            refuse_old_layout(settings.data_dir, source, [server.FOLDER for server in wanted])
         for server in wanted:
             await server.start()
             stack.push_async_callback(server.stop)
         await stack.enter_async_context(_watched(wanted))
-        servers = _addresses(settings, wanted)
-        make_data_dir(settings.data_dir)  # not made by anybody else where both servers are the operator's own
-        (settings.data_dir / ADDRESSES).write_bytes(msgspec.json.encode(servers))
-        yield servers
+        yield _addresses(settings, wanted)
+
+
+def announce(settings: Settings, servers: Servers) -> None:
+    """Write down where the servers are, for commands; only once the run may work on them."""
+    make_data_dir(settings.data_dir)  # not made by anybody else where both servers are the operator's own
+    (settings.data_dir / ADDRESSES).write_bytes(msgspec.json.encode(servers))
 
 
 def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgres]) -> Servers:

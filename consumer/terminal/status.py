@@ -1,4 +1,4 @@
-"""`maintenance status`: one screen on the current and the last cycle, from the ledger."""
+"""`maintenance status`: one screen on the newest session's data, how it is served, and what is being done."""
 
 from __future__ import annotations
 
@@ -8,75 +8,122 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
-from consumer.cycle.day_status import human_duration
+from consumer.cycle.run_report import human_duration
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.servers import NotRunning, locate
-from consumer.web.monitor import Monitor
+from consumer.verdict import words
+from consumer.verdict.options import expectations_set
+from consumer.verdict.service import Service
+from consumer.web.monitor import Monitor, Status
 from market.schedule import Schedule
-from producers.reports import CycleStatus
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+    from producers.reports import DayStatus, RunReport
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+_COLOURS = {
+    Service.SERVED: "green", Service.UNDER_WAY: "yellow", Service.SUSPECT: "red", Service.LATE: "red",
+}  # fmt: skip
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
-    """Print the status; 0 when the newest due day is complete or on its way, 3 when not, 4 when unreachable."""
+    """Print the status; 0 while the newest due time is served, or under way before its deadline, 3 when not.
+
+    4 when PostgreSQL does not answer, or Redis, which holds what readers read.
+    """
     try:
         servers = locate(settings)
     except NotRunning as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNREACHABLE
-    calendar = build_calendar(settings)
-    schedule = Schedule(calendar, settings.rules)
+    expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
     try:
         pool = await reach_postgres(servers.database_url)
     except CONNECTION_ERRORS as error:
         sys.stderr.write(f"PostgreSQL does not answer ({error}): is `maintenance run` up, or DATABASE_URL right?\n")
         return EXIT_UNREACHABLE
     async with pool, connect_redis(servers.redis_url) as redis:
-        monitor = Monitor(pool=pool, redis=redis, schedule=schedule, calendar=calendar, now=utc_now)
-        answer = await monitor.status()
-        due = schedule.latest_due(utc_now())
+        monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
+        status = await monitor.status()
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(status)).decode() + "\n")
     else:
-        _print(Console(), answer)
-    last_complete = answer["last_complete_day"]
-    fresh = last_complete is not None and last_complete >= due.trading_day
-    return 0 if fresh or (answer["current"] and answer["current"].state == "running") else EXIT_FINDING
+        _print(Console(width=None if sys.stdout.isatty() else 200), status)
+    return exit_code(status)
 
 
-def _print(console: Console, answer: dict[str, object]) -> None:
-    for title in ("current", "last"):
-        status = answer[title]
-        if isinstance(status, CycleStatus):
-            _print_cycle(console, title, status)
-    due = answer["next_due"]
-    console.print(f"last complete day: {answer['last_complete_day'] or 'none yet'}", highlight=False)
-    if isinstance(due, dict):
-        console.print(f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC", highlight=False)
-    streams = answer["streams"]
-    words = "Redis does not answer" if streams is None else ", ".join(f"{k} {v}" for k, v in dict(streams).items())  # type: ignore[call-overload]
-    console.print(f"streams: {words}", highlight=False)
-    if letters := answer["dead_letters"]:
-        console.print(f"[red]dead letters: {letters}[/], see `maintenance dead-letters list`", highlight=False)
+def exit_code(status: Status) -> int:
+    """Return what a script is to make of *status*."""
+    if status.streams is None:
+        return EXIT_UNREACHABLE
+    return 0 if status.serving.is_fine and status.caches else EXIT_FINDING
 
 
-def _print_cycle(console: Console, title: str, status: CycleStatus) -> None:
-    seconds = human_duration(status.duration_seconds or 0.0)
-    console.print(f"[bold]{title}[/]: {status.date} cycle {status.cycle} {status.state} {seconds}", highlight=False)
-    for task, state in status.tasks.items():
-        parts = status.parts.get(task)
-        counted = "" if parts is None else f"{parts.done}/{parts.total} parts, {status.rows.get(task, 0):,} rows"
-        console.print(f"  {task:<16} {state.value:<12} {counted}", highlight=False)
-    for line in status.missing:
+def _print(console: Console, status: Status) -> None:
+    serving = status.serving
+    colour = _COLOURS[serving.service]
+    console.print(f"[bold {colour}]{status.session.summary}[/]", highlight=False)
+    console.print(
+        f"due {serving.rule} at {words.new_york(serving.due_at, serving.trading_day)}: {serving.service.value}"
+        f" (deadline {words.new_york(serving.deadline, serving.trading_day)})", highlight=False,
+    )  # fmt: skip
+    _print_data_sets(console, status.session)
+    for line in status.behind.values():
+        console.print(f"[yellow]behind[/] {line}; see `maintenance gaps`", highlight=False)
+    for title, run in (("current", status.current), ("last", status.last)):
+        if run is not None:
+            _print_run(console, title, run)
+    console.print(
+        f"last whole session: {status.last_run or 'none yet'} · last final: {status.last_final or 'none yet'}",
+        highlight=False,
+    )
+    due = status.next_due
+    console.print(f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC", highlight=False)
+    if status.source is not None:
+        console.print(f"source: {status.source.words}", highlight=False, markup=False)
+    _print_servers(console, status)
+
+
+def _print_data_sets(console: Console, session: DayStatus) -> None:
+    for name, one in session.data_sets.items():
+        counted = f"{one.loaded:,} of {one.expected:,}" if one.expected else ""
+        extra = f", {one.empty:,} without trades" if one.empty else ""
+        later = f" by {words.new_york(one.due_at, session.date)}" if one.later else ""
+        console.print(f"  {name:<16} {one.state.value + later:<24} {counted}{extra}", highlight=False)
+    for line in session.missing:
         console.print(f"  [red]missing[/] {line}", highlight=False)
-    for line in status.warnings:
+    for name in session.not_in_plan:
+        console.print(f"  [yellow]note[/]    {name}: not part of the plan behind this key", highlight=False)
+
+
+def _print_run(console: Console, title: str, run: RunReport) -> None:
+    seconds = human_duration(run.duration_seconds or 0.0)
+    console.print(
+        f"[bold]{title} run[/]: cycle {run.cycle} for {run.trading_day} {run.state} {seconds}", highlight=False
+    )
+    for task, state in run.tasks.items():
+        parts = run.parts.get(task)
+        counted = "" if parts is None else f"{parts.done}/{parts.total} parts, {run.rows.get(task, 0):,} rows"
+        console.print(f"  {task:<16} {state.value:<12} {counted}", highlight=False)
+    for line in run.warnings:
         console.print(f"  [yellow]note[/]    {line}", highlight=False)
-    if status.next_try_at is not None:
-        console.print(f"  tries again at {status.next_try_at:%Y-%m-%d %H:%M} UTC", highlight=False)
+    if run.next_try_at is not None:
+        console.print(f"  tries again at {run.next_try_at:%Y-%m-%d %H:%M} UTC", highlight=False)
+
+
+def _print_servers(console: Console, status: Status) -> None:
+    if status.streams is None:
+        console.print("[red]streams: Redis does not answer[/]", highlight=False)
+    else:
+        counts = ", ".join(f"{name} {count}" for name, count in status.streams.items())
+        console.print(f"streams: {counts}", highlight=False)
+    if status.caches is False:
+        console.print("[red]caches: Redis has lost them[/]; a running consumer writes them again", highlight=False)
+    if status.dead_letters:
+        console.print(
+            f"[red]dead letters: {status.dead_letters}[/], see `maintenance dead-letters list`", highlight=False
+        )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.table import Table
 
-from consumer.cycle.day_status import human_duration, read_requests, state_of
-from consumer.cycle.opening import ALL_TASKS
+from consumer.cycle.run_report import human_duration, read_requests, state_of
+from consumer.verdict import words
+from consumer.verdict.states import SessionState
 from producers import keys
+from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -18,11 +20,30 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from consumer.terminal.servers import Servers
     from consumer.terminal.watch import View
+    from consumer.verdict.states import SessionVerdict
 
 TABLES = (
     "market_data_daily", "volume_slots_daily", "ticker_universe", "ticker_metadata", "stock_split", "ticker_atr",
 )  # fmt: skip
+EXIT_FINDING = 3
+_COLOURS = {
+    SessionState.FINAL: "green", SessionState.PROVISIONAL: "green", SessionState.SUSPECT: "red",
+    SessionState.PARTIAL: "red", SessionState.MISSING: "red", SessionState.RETIRED: "dim",
+}  # fmt: skip
 COUNTED_CACHES = (keys.TICKER_METADATA, keys.RVOL_AVERAGES, keys.AVERAGE_VOLUMES)
+
+
+class Where(Protocol):
+    """Where the summary reads."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    @property
+    def redis(self) -> Redis: ...
+
+    @property
+    def servers(self) -> Servers: ...
 
 
 async def table_rows(pool: Pool) -> dict[str, int]:
@@ -49,32 +70,44 @@ async def cache_keys(redis: Redis) -> dict[str, int]:
 
 
 async def print_summary(
-    console: Console, view: View, pool: Pool, redis: Redis, servers: Servers, *, status_url: str | None
+    console: Console, view: View, verdict: SessionVerdict, running: Where, *, status_url: str | None
 ) -> None:
-    """Print the whole summary of a cycle that is at rest; *status_url* None: the run ends with it."""
+    """Print the verdict on the session and the whole summary of a cycle that is at rest.
+
+    *status_url* None: the run ends with it.
+    """
     cycle = view.cycle
     ended_at = cycle.finished_at or cycle.pass_started_at
     seconds = (ended_at - cycle.opened_at).total_seconds()
-    colour = {"complete": "green", "waiting": "yellow"}.get(cycle.state, "red")
     console.print()
+    console.print(f"[bold {_COLOURS[verdict.state]}]{words.sentence(verdict)}[/]", highlight=False)
     console.print(
-        f"[bold]{cycle.trading_day}[/] cycle {cycle.cycle_id}: [bold {colour}]{cycle.state}[/]"
-        f" in {human_duration(seconds)}" + (f" ({cycle.reason})" if cycle.reason else ""), highlight=False,
+        f"cycle {cycle.cycle_id} for {cycle.trading_day}: [bold]{cycle.state}[/] in {human_duration(seconds)}"
+        + (f" ({cycle.reason})" if cycle.reason else ""), highlight=False,
     )  # fmt: skip
     console.print(task_table(view))
-    requests = await read_requests(pool, cycle.cycle_id)
+    requests = await read_requests(running.pool, cycle.cycle_id)
     total = sum(requests.values())
     details = ", ".join(f"{endpoint} {count:,}" for endpoint, count in requests.items())
     console.print(f"requests made: {total:,}" + (f" ({details})" if details else ""), highlight=False)
-    console.print(_counts("rows", await table_rows(pool)))
-    console.print(_counts("keys", await cache_keys(redis)))
-    for line in cycle.missing:
+    console.print(_counts("rows", await table_rows(running.pool)))
+    console.print(_counts("keys", await cache_keys(running.redis)))
+    for line in dict.fromkeys([*words.missing_lines(verdict), *cycle.missing]):
         console.print(f"[red]missing[/] {line}", highlight=False)
+    for line in words.later_lines(verdict):
+        console.print(f"[yellow]later[/]   {line}, on this plan", highlight=False)
     for line in cycle.warnings:
         console.print(f"[yellow]note[/]    {line}", highlight=False)
     if cycle.next_pass_at is not None:
         console.print(f"tries again at {cycle.next_pass_at:%Y-%m-%d %H:%M} UTC", highlight=False)
-    print_where_to_look(console, servers, status_url=status_url)
+    print_where_to_look(console, running.servers, status_url=status_url)
+
+
+def exit_code(view: View, verdict: SessionVerdict) -> int:
+    """Return what a script is to make of a cycle at rest: 0 when it has done its work and its session is whole."""
+    done = view.cycle.state == "complete" or (view.cycle.state == "waiting" and not view.cycle.missing)
+    fine = verdict.state in (SessionState.PROVISIONAL, SessionState.FINAL)
+    return 0 if done and fine else EXIT_FINDING
 
 
 def task_table(view: View) -> Table:

@@ -17,9 +17,14 @@ from consumer.settings import build_calendar
 from consumer.terminal.progress import display_for
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.servers import NotRunning, locate
+from consumer.terminal.summary import exit_code
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
+from consumer.verdict import words
+from consumer.verdict.options import expectations_set
+from consumer.verdict.reading import judge_day
 from market.calendar_errors import CalendarError
-from producers.messages import TaskName
+from market.schedule import Schedule
+from producers.messages import ALL_TASKS, TaskName
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
     from consumer.terminal.servers import Servers
+    from consumer.verdict.ruler import Expectations
 
 EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
 
@@ -59,14 +65,17 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
                 redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
             )
             sys.stdout.write(f"{entry_id}\n")
-            return await _follow(servers, redis, entry_id, day) if request.wait else 0
+            if not request.wait:
+                return 0
+            expectations = expectations_set(settings, Schedule(calendar, settings.rules))
+            return await _follow(servers, redis, entry_id, day, expectations)
     except (RedisError, *CONNECTION_ERRORS) as error:
         sys.stderr.write(f"the service does not answer ({error}): is `maintenance run` up, are REDIS_URL and "
                          "DATABASE_URL right?\n")  # fmt: skip
         return EXIT_UNREACHABLE
 
 
-async def _follow(servers: Servers, redis: Redis, entry_id: str, day: dt.date) -> int:
+async def _follow(servers: Servers, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations) -> int:
     console = Console(stderr=True)
     async with await reach_postgres(servers.database_url) as pool:
         watch = CycleWatch(pool, redis)
@@ -81,7 +90,15 @@ async def _follow(servers: Servers, redis: Redis, entry_id: str, day: dt.date) -
             except RequestRefused as refused:
                 sys.stderr.write(f"refused: {refused}\n")
                 return EXIT_USAGE
-    sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n")
-    for line in view.cycle.missing:
+        verdict = await judge_day(pool, expectations, day, now=utc_now())
+    sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n{words.sentence(verdict)}\n")
+    for line in dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]):
         sys.stderr.write(f"missing {line}\n")
-    return 0 if view.cycle.state == "complete" else EXIT_FINDING
+    if request_is_small(view):
+        return 0 if view.cycle.state == "complete" else EXIT_FINDING
+    return exit_code(view, verdict)
+
+
+def request_is_small(view: View) -> bool:
+    """Whether only some tasks were asked for: they may be done on a day that lacks others."""
+    return set(view.cycle.tasks) < {task.value for task in ALL_TASKS}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.cycle.day_status import TaskTally, read_tallies
+from consumer.cycle.run_report import TaskTally, read_tallies
 from consumer.postgres import cycles
 from consumer.postgres.cycles import Cycle
 from producers import keys

@@ -64,7 +64,7 @@ class Handlers:
     def __init__(self, monitor: Monitor, stream: TaskStream, *, token: str | None) -> None:
         self._monitor = monitor
         self._stream = stream
-        self._reporter = Reporter(monitor.pool, monitor.redis, now=monitor.now)
+        self._reporter = Reporter(monitor.pool, monitor.redis, monitor.expectations, now=monitor.now)
         self._token = token
 
     async def health(self, request: web.Request) -> web.Response:
@@ -87,10 +87,11 @@ class Handlers:
             return problem(400, f'the body is not understood: {error}; send {{}} or {{"trading_day": "2025-11-11"}}')
         if refusal := self._refusal(wanted):
             return problem(422, refusal)
+        # Pinned: delivered again after the next close it must still mean the day on which it was asked.
+        day = wanted.trading_day or self._monitor.calendar.last_completed(self._monitor.now())
         entry_id = await request_cycle(
-            self._monitor.redis, trading_day=wanted.trading_day, task=wanted.task, force=wanted.force,
-            requested_by="http",
-        )  # fmt: skip
+            self._monitor.redis, trading_day=day, task=wanted.task, force=wanted.force, requested_by="http"
+        )
         answer = {"accepted": True, "entry_id": entry_id, "look_at": "/status"}
         return json_answer(answer, status=202, headers={"Location": "/status"})
 

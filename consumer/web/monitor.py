@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from consumer.cycle.day_status import read_status
-from consumer.postgres import cycles, dead_letters
+from consumer.cycle.lost_caches import holds_all_caches
+from consumer.cycle.publication import read_day_status
+from consumer.cycle.run_report import read_run
+from consumer.postgres import cycles, dead_letters, session_conditions, source_stamp
 from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.verdict import words
+from consumer.verdict.gaps import is_behind
+from consumer.verdict.reading import Judged, judge_window, window
+from consumer.verdict.service import Serving
+from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
 from producers import keys
+from producers.reports import DayStatus, RunReport
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
-    from consumer.postgres.pool import Pool
+    from consumer.postgres.pool import Connection, Pool
+    from consumer.verdict.ruler import Expectations
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -37,22 +46,46 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose data the database holds; *words* are for people."""
+
+    kind: SourceKind
+    identity: str
+    words: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service stands: what the newest session's data are, and what is being done.
+
+    *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
+    sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
+    written; None where it does not answer. *source* is None before the first load.
+    """
+
+    now: dt.datetime
+    session: DayStatus
+    serving: Serving
+    last_run: dt.date | None
+    last_final: dt.date | None
+    behind: dict[str, str]
+    current: RunReport | None
+    last: RunReport | None
+    next_due: dict[str, object]
+    caches: bool | None
+    streams: dict[str, int] | None
+    dead_letters: int
+    source: Source | None
+
+
 class Monitor:
     """Answers questions about the service from PostgreSQL and Redis."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        redis: Redis,
-        schedule: Schedule,
-        calendar: TradingCalendar,
-        now: Callable[[], dt.datetime],
-    ) -> None:
+    def __init__(self, *, pool: Pool, redis: Redis, expectations: Expectations, now: Callable[[], dt.datetime]) -> None:
         self.pool = pool
         self.redis = redis
-        self.schedule = schedule
-        self.calendar = calendar
+        self.expectations = expectations
+        self.schedule = expectations.schedule
+        self.calendar = expectations.schedule.calendar
         self.now = now
 
     async def health(self) -> dict[str, Check]:
@@ -64,38 +97,63 @@ class Monitor:
         postgres, cache = await asyncio.gather(_check(lambda: self.pool.fetchval("SELECT 1")), _check(ask_redis))
         return {"postgresql": postgres, "redis": cache}
 
-    async def status(self) -> dict[str, Any]:
-        """Return the current cycle, the last ended one, what is due next and what lies about."""
+    async def status(self) -> Status:
+        """Judge the sessions as they stand now, and say what is under way."""
         now = self.now()
-        unended = await cycles.unended_cycles(self.pool)
-        row = await self.pool.fetchrow(
-            "SELECT * FROM cycle WHERE finished_at IS NOT NULL AND state <> 'superseded' "
-            "ORDER BY finished_at DESC LIMIT 1"
-        )
-        last = None if row is None else cycles.cycle_from(row)
-        return {
-            "now": now,
-            "current": await read_status(self.pool, unended[0], now=now) if unended else None,
-            "last": await read_status(self.pool, last, now=now) if last is not None else None,
-            "next_due": next_due(self.schedule, self.calendar, now),
-            "last_complete_day": await self.pool.fetchval(
-                "SELECT max(trading_day) FROM cycle WHERE state = 'complete' AND cardinality(tasks) >= 4"
-            ),
-            "streams": await self._streams(),
-            "dead_letters": await dead_letters.open_count(self.pool),
-        }
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            judged = await judge_window(connection, self.expectations, now=now)
+            session = await self._session(connection, judged)
+            unended = await cycles.unended_cycles(connection)
+            last = await cycles.last_ended(connection)
+            current = await read_run(connection, unended[0], now=now) if unended else None
+            ended = await read_run(connection, last, now=now) if last is not None else None
+            letters = await dead_letters.open_count(connection)
+            held = await source_stamp.read_stamp(connection)
+        return Status(
+            now=now, session=session, serving=judged.serving, last_run=judged.last_run, last_final=judged.last_final,
+            behind=_behind(judged, session.date), current=current, last=ended,
+            next_due=next_due(self.schedule, self.calendar, now), caches=await self._caches(),
+            streams=await self._streams(), dead_letters=letters,
+            source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
+        )  # fmt: skip
+
+    async def _session(self, connection: Connection, judged: Judged) -> DayStatus:
+        day = judged.serving.trading_day
+        stored = (await session_conditions.read_conditions(connection, [day])).get(day)
+        verdict = judged.verdicts[day]
+        since = stored.state_since if stored is not None and stored.state == verdict.state else None
+        return await read_day_status(connection, verdict, since, now=judged.ruler.now)
+
+    async def _caches(self) -> bool | None:
+        try:
+            return await holds_all_caches(self.pool, self.redis)
+        except RedisError:
+            return None
 
     async def _streams(self) -> dict[str, int] | None:
         """How many messages are under way; None where Redis is away (the status must say the rest all the same)."""
         try:
-            pending: Any = await self.redis.xpending(keys.TASKS.name, keys.GROUP)
             return {
                 "tasks": await self.redis.xlen(keys.TASKS.name),
-                "pending": pending["pending"],
+                "pending": await self._pending(),
                 "later": await self.redis.zcard(keys.LATER.pattern),
             }
         except RedisError:
             return None
+
+    async def _pending(self) -> int:
+        try:
+            pending: Any = await self.redis.xpending(keys.TASKS.name, keys.GROUP)
+        except ResponseError:
+            return 0  # a flushed Redis has no group until a consumer makes it again
+        return int(pending["pending"])
+
+
+def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:
+    """The sessions before *newest* that lack something, or are not what they should be by now."""
+    first = window(judged.ruler.expectations, judged.ruler.now)[0]
+    older = {day: one for day, one in judged.verdicts.items() if first <= day < newest}
+    return {str(day): words.sentence(one) for day, one in older.items() if is_behind(one, judged.ruler)}
 
 
 def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) -> dict[str, object]:

@@ -19,6 +19,7 @@ from aiohttp import web
 from market.trading_calendar import NEW_YORK
 from producers.simulated_market.app import build_app, real_clock
 from producers.simulated_market.options import Plan, SimulatorOptions
+from producers.simulated_market.replayed.reference_files import BadReferenceFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         asyncio.run(_serve(options, flags.host, flags.port, flags.now))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, BadReferenceFile) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

@@ -28,7 +28,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def request_id(self) -> str:
         """The same for the same request, so that the same question gives the same bytes."""
-        return hashlib.blake2b(self.path_and_query.encode(), digest_size=16).hexdigest()
+        return request_id_of(self.path_and_query)
+
+
+def request_id_of(path_and_query: str) -> str:
+    """What an answer's `request_id` is here; the vendor's are never the same twice, which tells the two apart."""
+    return hashlib.blake2b(path_and_query.encode(), digest_size=16).hexdigest()
 
 
 class Answer(msgspec.Struct, kw_only=True):

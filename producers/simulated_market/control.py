@@ -1,4 +1,4 @@
-"""Answers the simulator's own addresses: what was asked, and which faults are in force.
+"""Answers the simulator's own addresses: which market this is, what was asked, and which faults are in force.
 
 Only for tests and people at a terminal; nothing here exists at the vendor, and nothing here is counted.
 """
@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from producers.simulated_market.faults.fault_set import Fault
+from producers.simulated_market.identity import IDENTITY_PATH, SOURCE_HEADER
 
 if TYPE_CHECKING:
     from producers.simulated_market.server import Server
@@ -23,10 +24,16 @@ class Control:
         self._server = server
 
     def add_routes(self, app: web.Application) -> None:
+        app.router.add_get(IDENTITY_PATH, self.identity)
         app.router.add_get("/_simulator/requests", self.requests)
         app.router.add_post("/_simulator/reset", self.reset)
         app.router.add_get("/_simulator/faults", self.show_faults)
         app.router.add_post("/_simulator/faults", self.replace_faults)
+
+    async def identity(self, request: web.Request) -> web.Response:
+        """Whose data this is; the header says it too, as it does on every other answer."""
+        source = self._server.source
+        return _json(source, headers={SOURCE_HEADER: source.mark})
 
     async def requests(self, request: web.Request) -> web.Response:
         """Counts since the last reset."""
@@ -57,5 +64,6 @@ def _faults(body: Any) -> list[Fault]:
     return msgspec.convert(listed, list[Fault])
 
 
-def _json(body: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+def _json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    encoded = msgspec.json.encode(body)
+    return web.Response(status=status, body=encoded, content_type="application/json", headers=headers)

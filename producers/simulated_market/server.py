@@ -18,6 +18,7 @@ from producers.simulated_market.answer import Answer, Call, encoded
 from producers.simulated_market.faults.distortions import distort
 from producers.simulated_market.faults.fault_set import Fault, FaultKind, FaultSet
 from producers.simulated_market.faults.refusals import refusal, vendor_reply
+from producers.simulated_market.identity import SOURCE_HEADER, source_of
 from producers.simulated_market.paging import effective_query
 from producers.simulated_market.reply import Drop, Reply
 from producers.simulated_market.request_log import RequestLog
@@ -34,6 +35,7 @@ class Server:
 
     def __init__(self, options: SimulatorOptions, faults: FaultSet) -> None:
         self._options = options
+        self.source = source_of(options)
         self.faults = faults
         self.log = RequestLog()
 
@@ -56,7 +58,7 @@ class Server:
                 status=reply.http_status,
                 body=reply.body,
                 content_type=reply.content_type,
-                headers=reply.headers or None,
+                headers={**reply.headers, SOURCE_HEADER: self.source.mark},
             )
 
         return handle

@@ -38,7 +38,7 @@ class GroupedRow(msgspec.Struct, gc=False):
 
 class TickerRow(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     ticker: str
-    name: str
+    name: str | None = None
     market: str
     locale: str
     primary_exchange: str | None = None
@@ -54,7 +54,7 @@ class TickerRow(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
 
 class TickerDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
     ticker: str
-    name: str
+    name: str | None = None
     market: str
     locale: str
     primary_exchange: str | None = None

@@ -21,6 +21,8 @@ from consumer.delivery.task_stream import TaskStream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, utc_now
+from consumer.source.guard import SourceGuard
+from market.data_source import VENDOR
 from producers import keys
 from tests.delivery.consumers import begun, let_lease_run_out, message
 from tests.simulator.servers import redis_server
@@ -135,12 +137,13 @@ async def test_a_replica_is_refused_by_the_name_of_its_primary(servers_dir: Path
 
 
 async def test_a_database_that_takes_no_writes_is_refused(pool: Pool, redis: Redis) -> None:
-    await start_up.prepare(redis, pool, now=utc_now)
+    guard = SourceGuard(pool, redis, VENDOR, now=utc_now)
+    await start_up.prepare(redis, pool, guard, now=utc_now)
     name = await pool.fetchval("SELECT current_database()")
     await pool.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await pool.expire_connections()
     with pytest.raises(start_up.StartRefused, match=r"read-only.*DATABASE_URL to the primary"):
-        await start_up.prepare(redis, pool, now=utc_now)
+        await start_up.prepare(redis, pool, guard, now=utc_now)
 
 
 async def test_a_database_that_is_not_there_ends_the_start_with_the_cure(postgres_dsn: str, pool: Pool) -> None:

@@ -26,12 +26,16 @@ from producers.messages import (
 )
 from producers.reports import (
     ORIGINAL_FIELD,
+    Condition,
     CycleState,
-    CycleStatus,
+    DataSetReport,
+    DayStatus,
     DeadLetter,
     EventName,
     MaintenanceEvent,
     PartCount,
+    RunReport,
+    SessionState,
     TaskState,
     decode_dead_letter,
     decode_event,
@@ -55,6 +59,10 @@ FLAT_TYPES = {
     CycleState: "cycle state",
     TaskState: "task state",
     PartCount: "part count",
+    SessionState: "session state",
+    Condition: "condition",
+    DataSetReport: "data set report",
+    RunReport: "run report",
 }
 
 
@@ -219,7 +227,13 @@ def test_the_fields_of_a_dead_letter_are_the_code() -> None:
 
 
 def test_the_fields_of_the_status_are_the_code() -> None:
-    assert documented_fields("`maintenance:status:{trading_day}`") == fields_of(CycleStatus, flat=False)
+    assert documented_fields("`maintenance:status:{trading_day}`") == fields_of(DayStatus, flat=False)
+
+
+@pytest.mark.parametrize(("column", "struct"), [("data set field", DataSetReport), ("run field", RunReport)])
+def test_the_fields_within_the_status_are_the_code(column: str, struct: type[msgspec.Struct]) -> None:
+    table = table_with(column, under="`maintenance:status:{trading_day}`")
+    assert [(bare(row[column]), row["type"], row["required"]) for row in table] == fields_of(struct, flat=False)
 
 
 def test_the_examples_of_the_session_stream_decode_and_are_what_we_write() -> None:
@@ -246,7 +260,8 @@ def test_the_examples_of_the_status_decode() -> None:
     shown = examples("`maintenance:status:{trading_day}`")
     text = "{" + ", ".join(f'"{name}": {value}' for name, value in shown.items()) + "}"
     status = decode_status(text)
-    assert status.parts["ohlc_daily"].total == 32
+    assert status.run is not None
+    assert status.run.parts["ohlc_daily"].total == 32
 
 
 # Words on the wire
@@ -262,7 +277,13 @@ def test_the_words_of_each_type_are_the_code() -> None:
 
 def test_the_states_of_the_status_are_the_code() -> None:
     rows = {bare(row["field"]): row for row in table_with("field", under="`maintenance:status:{trading_day}`")}
-    assert words(rows["state"]["meaning"]) == list(CycleState)
+    assert words(rows["state"]["meaning"]) == list(SessionState)
+    assert words(rows["condition"]["meaning"]) == list(Condition)
+    [run_state] = [
+        row for row in table_with("run field", under="`maintenance:status:{trading_day}`")
+        if bare(row["run field"]) == "state"
+    ]  # fmt: skip
+    assert words(run_state["meaning"]) == list(CycleState)
     assert words(rows["tasks"]["meaning"]) == list(TaskState)
 
 

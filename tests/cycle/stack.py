@@ -30,6 +30,8 @@ from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis
 from consumer.tasks.part import Services, TaskOptions
+from consumer.verdict.options import expectations_of
+from consumer.verdict.reading import judge_sessions, judge_window
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.simulated_market.app import build_app
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
+    from consumer.verdict.reading import Judged
+    from consumer.verdict.states import DataSetVerdict, SessionVerdict
 
 DAY = dt.date(2025, 11, 11)  # a Tuesday; an ordinary session
 OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
@@ -123,7 +127,10 @@ class Stack:
         )  # fmt: skip
         self._redis_url, self._blocking, self._options = redis_url, blocking, options
         self.stream = TaskStream(redis_client, blocking, consumer="tests", lease=LEASE)
-        self.reporter = Reporter(self.pool, redis_client, now=clock)
+        self.expectations = expectations_of(
+            services.options, services.schedule, slot_files=services.flat_files is not None
+        )
+        self.reporter = Reporter(self.pool, redis_client, self.expectations, now=clock)
         self.runner = CycleRunner(services, self.stream, self.reporter)
         self.catch_up = CatchUp(self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock)
         self.passes_only = CatchUp(
@@ -230,6 +237,29 @@ class Stack:
         import json
 
         return dict(json.loads(str(await self.redis.get(f"maintenance:status:{day}"))))
+
+    async def judged(self, *days: dt.date) -> Judged:
+        """The verdicts as the ledger and the clock have them now; of the window unless *days* are named."""
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            if days:
+                return await judge_sessions(connection, self.expectations, now=self.clock(), days=days)
+            return await judge_window(connection, self.expectations, now=self.clock())
+
+    async def verdict(self, day: dt.date = DAY) -> SessionVerdict:
+        """The verdict on *day*."""
+        return (await self.judged(day)).verdicts[day]
+
+    async def sets(self, first: dt.date, last: dt.date) -> dict[tuple[str, dt.date], DataSetVerdict]:
+        """The verdicts on bars and slots of the sessions from *first* to *last*."""
+        days = CALENDAR.trading_days(first, last)
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            judged = await judge_sessions(connection, self.expectations, now=self.clock(), days=days, every_set=True)
+        return {
+            (name, day): one
+            for day, verdict in judged.verdicts.items()
+            for name in ("daily_bars", "volume_slots")
+            if (one := verdict.of(name)) is not None
+        }
 
     async def dead(self) -> list[dict[str, str]]:
         """The dead letters, oldest first."""

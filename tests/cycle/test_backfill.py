@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.completeness.sessions import Ruler, State, read_sessions
 from consumer.cycle.opening import request_from
 from consumer.delivery.errors import DataRejected
+from consumer.verdict.states import SessionState
 from producers.messages import TaskMessage, TaskName
 from tests.cycle.stack import AT_FIVE, DAY, SCHEDULE, Stack, until
 
 if TYPE_CHECKING:
-    from consumer.completeness.sessions import SessionCoverage
+    from consumer.verdict.states import DataSetVerdict
 
 # 2025-09-02..05: four sessions, long before the window of sixteen.
 FIRST, LAST = dt.date(2025, 9, 2), dt.date(2025, 9, 5)
 
 
-async def sessions(stack: Stack, first: dt.date, last: dt.date) -> dict[tuple[str, str], SessionCoverage]:
-    ruler = Ruler(schedule=SCHEDULE, restate=1, now=stack.clock())
-    found = await read_sessions(stack.pool, ruler, first, last)
-    return {(one.data_set, str(one.trading_day)): one for one in found}
+async def sessions(stack: Stack, first: dt.date, last: dt.date) -> dict[tuple[str, str], DataSetVerdict]:
+    return {(name, str(day)): one for (name, day), one in (await stack.sets(first, last)).items()}
 
 
 async def backfill(stack: Stack, task: TaskName = TaskName.CYCLE) -> None:
@@ -36,13 +34,13 @@ async def test_sessions_before_the_window_are_loaded_and_nothing_else_is_asked(s
     listed = await stack.value(
         "SELECT count(*) FROM ticker_universe WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1", LAST
     )
-    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {State.MISSING}
+    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.MISSING}
 
     done = await stack.run_cycle(LAST, first_day=FIRST)
 
     assert (done.state, done.first_day, done.tasks) == ("complete", FIRST, ("ohlc_daily", "volume_slots"))
     assert await stack.market.requests() == {"grouped_daily": 4, "splits": 1, "range_bars": listed}
-    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {State.FINAL}
+    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.FINAL}
 
 
 async def test_a_hole_is_repaired_alone(stack: Stack) -> None:
@@ -55,9 +53,9 @@ async def test_a_hole_is_repaired_alone(stack: Stack) -> None:
     )
     await stack.market.reset()
     found = await sessions(stack, FIRST, LAST)
-    assert found["daily_bars", "2025-09-03"].state is State.MISSING
+    assert found["daily_bars", "2025-09-03"].state is SessionState.MISSING
     assert (found["volume_slots", "2025-09-04"].state, found["volume_slots", "2025-09-04"].missing) == (
-        State.INCOMPLETE, 1,
+        SessionState.PARTIAL, 1,
     )  # fmt: skip
 
     assert (await stack.run_cycle(LAST, first_day=FIRST)).state == "complete"
@@ -87,7 +85,7 @@ async def test_the_days_own_cycle_suspends_a_backfill_which_then_goes_on(stack: 
             return (await stack.cycles())[0].state == "complete"
 
         await until(finished, what="the backfill's end")
-    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {State.FINAL}
+    assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.FINAL}
 
 
 async def test_figures_made_of_what_a_backfill_changed_are_computed_again(stack: Stack) -> None:

@@ -6,11 +6,14 @@ import datetime as dt
 
 import pytest
 
-from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, EndedPart, judge, summarised, unproven_lines
+from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, EndedPart, Left, judge
+from consumer.cycle.lacks import summarised, unproven_lines
 
 NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
 GIVE_UP_AT = NOW + dt.timedelta(hours=13)
-LACK = ["ohlc_daily bars:2025-11-11"]
+NOTHING = Left(missing=())
+LACK = Left(missing=("ohlc_daily bars:2025-11-11",))
+REST = Left(missing=(), goes_on=True)  # what this plan brings bit by bit
 
 
 def part(state: str, *, retryable: bool = False) -> EndedPart:
@@ -22,29 +25,30 @@ AWAY, WRONG = part("failed", retryable=True), part("failed")
 
 
 @pytest.mark.parametrize(
-    ("missing", "ended", "state"),
+    ("left", "ended", "state"),
     [
-        ([], [], "complete"),
-        ([], [DONE], "complete"),
-        ([], [DONE, AWAY], "complete"),  # another part brought it: only the lack counts
+        (NOTHING, [], "complete"),
+        (NOTHING, [DONE], "complete"),
+        (NOTHING, [DONE, AWAY], "complete"),  # another part brought it: only the lack counts
         (LACK, [DONE], "partial"),
         (LACK, [WRONG], "partial"),
         (LACK, [AWAY], "waiting"),
         (LACK, [NOT_YET], "waiting"),
         (LACK, [WRONG, AWAY], "waiting"),
+        (REST, [DONE], "waiting"),
     ],
 )
 def test_complete_needs_an_empty_plan_and_waiting_a_reason_to_hope(
-    missing: list[str], ended: list[EndedPart], state: str
+    left: Left, ended: list[EndedPart], state: str
 ) -> None:
-    outcome = judge(missing, ended, run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    outcome = judge(left, ended, run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
     assert outcome.state == state
-    assert outcome.missing == tuple(missing)
+    assert outcome.missing == left.missing
     assert (outcome.next_pass_at is not None) == (state == "waiting")
 
 
 def test_what_no_pass_can_help_is_failed_whatever_else_is_so() -> None:
-    outcome = judge([], [AWAY, NOT_YET], run_pass=1, fatal="KeyRejected: no", now=NOW, give_up_at=GIVE_UP_AT)
+    outcome = judge(NOTHING, [AWAY, NOT_YET], run_pass=1, fatal="KeyRejected: no", now=NOW, give_up_at=GIVE_UP_AT)
     assert (outcome.state, outcome.reason, outcome.next_pass_at) == ("failed", "KeyRejected: no", None)
 
 
@@ -62,6 +66,21 @@ def test_what_is_not_published_yet_is_asked_for_every_quarter_of_an_hour() -> No
     outcome = judge(LACK, [NOT_YET, AWAY], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
     assert outcome.next_pass_at == NOW + NOT_YET_RETRY
     assert outcome.reason == "not yet published by the vendor"
+
+
+def test_what_a_plan_brings_bit_by_bit_goes_on_at_once_but_not_against_a_vendor_that_is_away() -> None:
+    on = judge(REST, [DONE], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    away = judge(REST, [AWAY], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    over = judge(REST, [DONE], run_pass=1, fatal=None, now=GIVE_UP_AT, give_up_at=GIVE_UP_AT)
+    assert (on.next_pass_at, away.next_pass_at) == (NOW, NOW + UNAVAILABLE_RETRIES[0])
+    assert (over.state, over.missing) == ("complete", ())
+
+
+def test_a_plan_that_gives_the_day_after_midnight_is_not_asked_before() -> None:
+    midnight = NOW + dt.timedelta(hours=4)
+    later = Left(missing=LACK.missing, published_at=midnight)
+    outcome = judge(later, [NOT_YET], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    assert outcome.next_pass_at == midnight
 
 
 def test_no_pass_begins_after_the_next_session_has_opened() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from consumer.cycle.opening import ALL_TASKS, Request, joins, replaces, request_from, tasks_of
+from consumer.cycle.opening import Request, joins, replaces, request_from, tasks_of
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres.cycles import Cycle
-from producers.messages import TaskMessage, TaskName
+from producers.messages import ALL_TASKS, TaskMessage, TaskName
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, EVENING, SCHEDULE, new_york
 
 YESTERDAY = dt.date(2025, 11, 10)
@@ -99,6 +99,25 @@ def wanted(message: TaskMessage, *, now: dt.datetime = EVENING) -> Request:
 def test_a_request_without_a_day_means_the_last_completed_one() -> None:
     found = wanted(TaskMessage(task=TaskName.CYCLE), now=new_york(DAY, "15:59"))
     assert (found.trading_day, found.occasion, found.tasks) == (YESTERDAY, "request:7-0", EVERYTHING)
+
+
+def entry_id_of(instant: dt.datetime) -> str:
+    return f"{int(instant.timestamp() * 1000)}-0"
+
+
+def test_a_request_without_a_day_stays_with_the_day_on_which_it_was_made() -> None:
+    made = entry_id_of(new_york(DAY, "15:59"))
+    for delivered in (new_york(DAY, "15:59"), new_york(DAY, "16:01"), EVENING + dt.timedelta(days=3)):
+        found = request_from(
+            TaskMessage(task=TaskName.CYCLE), made, calendar=CALENDAR, schedule=SCHEDULE, now=delivered
+        )
+        assert found.trading_day == YESTERDAY
+
+
+@pytest.mark.parametrize("origin", ["7-0", "99999999999999-0", "figures-12", "18446744073709551614-1"])
+def test_an_id_that_is_no_instant_of_the_past_means_the_present(origin: str) -> None:
+    found = request_from(TaskMessage(task=TaskName.CYCLE), origin, calendar=CALENDAR, schedule=SCHEDULE, now=EVENING)
+    assert found.trading_day == DAY
 
 
 def test_one_task_means_itself_and_the_caches_made_from_it() -> None:

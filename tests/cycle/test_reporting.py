@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.cycle.day_status import TaskTally, human_duration, read_status, state_of
+from consumer.cycle.run_report import TaskTally, human_duration, read_run, state_of
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.settle import Policy
-from producers.reports import TaskState, decode_event, decode_status
+from producers.reports import CycleState, SessionState, TaskState, decode_event, decode_status
 from tests.cycle.stack import DAY, EVENING, until
 from tests.cycle.test_opening import BARS_ONLY, cycle
 
@@ -73,26 +73,34 @@ def test_a_duration_is_told_in_the_unit_that_fits(seconds: float, words: str) ->
     assert human_duration(seconds) == words
 
 
-async def test_the_status_of_a_complete_day_holds_what_readers_know_and_more(stack: Stack) -> None:
+async def test_the_status_of_a_whole_day_holds_what_readers_know_and_more(stack: Stack) -> None:
     done = await stack.run_cycle()
 
     raw = await stack.status()
     assert list(raw)[:6] == ["date", "started_at", "completed_at", "duration_seconds", "all_success", "tasks"]
     status = decode_status(str(await stack.redis.get(f"maintenance:status:{DAY}")))
-    assert (status.date, status.cycle, status.state, status.all_success) == (DAY, done.cycle_id, "complete", True)
+    assert (status.date, status.state, status.all_success) == (DAY, SessionState.FINAL, True)
     assert status.started_at == status.completed_at == EVENING
     assert set(status.tasks.values()) == {TaskState.COMPLETED}
-    assert all(count.done == count.total > 0 and count.failed == 0 for count in status.parts.values())
-    assert status.rows["ohlc_daily"] > 0
-    assert status.requests == await stack.market.requests()
-    assert status.next_try_at is None
+    assert (status.missing, status.later, status.not_in_plan) == ([], [], [])
+    run = status.run
+    assert run is not None
+    assert (run.cycle, run.state) == (done.cycle_id, CycleState.COMPLETE)
+    assert all(count.done == count.total > 0 and count.failed == 0 for count in run.parts.values())
+    assert run.rows["ohlc_daily"] > 0
+    assert run.requests == await stack.market.requests()
+    assert run.next_try_at is None
     assert 0 < await stack.redis.ttl(f"maintenance:status:{DAY}") <= 30 * 86_400
 
 
-async def test_the_last_complete_day_never_goes_back(stack: Stack) -> None:
+async def test_a_cycle_for_an_older_day_takes_nothing_back(stack: Stack) -> None:
     await stack.run_cycle()
+    before = await stack.status()
     assert (await stack.run_cycle(dt.date(2025, 11, 6))).state == "complete"
-    assert await stack.redis.get("maintenance:last_run") == "2025-11-11"
+    assert await stack.redis.mget("maintenance:last_run", "maintenance:last_final") == ["2025-11-11"] * 2
+    after = await stack.status()
+    for name in ("state", "since", "summary", "tasks", "started_at", "completed_at", "missing", "run"):
+        assert after[name] == before[name], name
 
 
 async def test_the_log_line_of_a_finished_cycle_has_the_fields_operators_know(
@@ -112,7 +120,8 @@ async def test_a_cycle_that_lacks_something_logs_an_error_that_names_the_runbook
     await stack.run_cycle()
 
     [line] = [line for line in logged if line["event"] == "maintenance_cycle_finished"]
-    assert line.items() >= {"success": False, "completed": 3, "failed": 1, "level": "ERROR"}.items()
+    told = {"success": True, "session": "final", "run": "partial", "completed": 3, "failed": 1, "level": "ERROR"}
+    assert line.items() >= told.items(), "the day is whole, and the run left a hole in another one"
     assert line["runbook"] == "cycle-not-complete"
 
 
@@ -124,7 +133,7 @@ async def test_a_running_cycle_says_why_its_parts_are_tried_again(
 
     async def told() -> bool:
         cycle = await stack.cycle()
-        warnings = [] if cycle is None else (await read_status(stack.pool, cycle, now=stack.clock())).warnings
+        warnings = [] if cycle is None else (await read_run(stack.pool, cycle, now=stack.clock())).warnings
         return any("1 parts are tried again: ProviderUnavailable" in line for line in warnings)
 
     async with stack.working():
@@ -133,7 +142,7 @@ async def test_a_running_cycle_says_why_its_parts_are_tried_again(
         await stack.market.fail()
         cycle = await stack.at_rest()
     assert cycle.state == "complete"
-    assert (await stack.status())["warnings"] == []
+    assert (await stack.status())["run"]["warnings"] == []
 
 
 async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
@@ -146,6 +155,8 @@ async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
     names = [event.event.value for event in events]
     assert names[0] == "cycle_planned"
     assert names[-1] == "cycle_waiting"
+    *_, judged = [event for event in events if event.event == "session_judged" and event.trading_day == DAY]
+    assert "partial: Tue 11 Nov lacks" in str(judged.detail)
     assert names.count("task_finished") == 4
     [failed] = [event for event in events if event.event == "part_failed"]
     assert (failed.trading_day, failed.task, failed.part) == (DAY, "ohlc_daily", "splits")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.completeness.sessions import Ruler, State, read_sessions
 from consumer.tasks.part import TaskOptions
+from consumer.verdict.gaps import is_behind
+from consumer.verdict.states import SessionState
 from producers.simulated_market.options import Reissue
 from tests.conftest import execute
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
@@ -102,8 +103,9 @@ async def final_caches(stack: Stack) -> dict[str, Any]:
 
 async def stories(stack: Stack) -> dict[str, Any]:
     rows = await stack.pool.fetch("SELECT trading_day, state, missing, warnings FROM cycle ORDER BY cycle_id")
-    ruler = Ruler(schedule=SCHEDULE, restate=OPTIONS.restate_sessions, now=stack.clock())
     first = SCHEDULE.calendar.last_trading_days(5, up_to=LAST)[0]
+    judged = await stack.judged(*SCHEDULE.calendar.trading_days(first, LAST))
+    bars = {day: one for (name, day), one in (await stack.sets(FIRST, LAST)).items() if name == "daily_bars"}
     return {
         "cycles": {row["trading_day"]: (row["state"], row["missing"], row["warnings"]) for row in rows},
         "restated": [tuple(row) for row in await stack.pool.fetch(
@@ -111,9 +113,9 @@ async def stories(stack: Stack) -> dict[str, Any]:
         "volumes": [(json.loads(row["before"]) if isinstance(row["before"], str) else row["before"], row["after"])
                     for row in await stack.pool.fetch(
                         "SELECT before, after FROM restatement WHERE data_set = 'daily_bars' ORDER BY symbol")],
-        "gaps": [one for one in await read_sessions(stack.pool, ruler, first, LAST) if one.is_gap],
-        "holes": [one for one in await read_sessions(stack.pool, ruler, FIRST, LAST)
-                  if one.data_set == "daily_bars" and one.state is not State.FINAL],
+        "gaps": [day for day, verdict in judged.verdicts.items() if is_behind(verdict, judged.ruler)],
+        "holes": [day for day, one in bars.items() if one.state is not SessionState.FINAL],
+        "verdicts": {day: verdict.state for day, verdict in judged.verdicts.items()},
     }  # fmt: skip
 
 
@@ -149,6 +151,7 @@ async def test_a_troubled_month_ends_as_a_flawless_one_and_tells_its_stories(
     assert troubled_caches == caches
     assert {state for state, _, _ in quiet["cycles"].values()} == {"complete"}
     assert quiet["restated"] == []
+    assert set(quiet["verdicts"].values()) == set(told["verdicts"].values()) == {SessionState.FINAL}
     assert quiet["gaps"] == told["gaps"] == quiet["holes"] == told["holes"] == []
     check_nights(told["cycles"])
     assert told["restated"] == [

@@ -82,8 +82,9 @@ async def test_a_day_not_yet_published_is_waited_for_and_completes_after_midnigh
         assert cycle.next_pass_at is not None
         assert EVENING < cycle.next_pass_at <= cycle.give_up_at
         status = await stack.status()
-        assert status["state"] == "waiting"
-        assert status["next_try_at"] is not None
+        assert (status["state"], status["condition"]) == ("missing", "pending"), "this plan brings it after midnight"
+        assert status["run"]["state"] == "waiting"
+        assert status["run"]["next_try_at"] is not None
         assert status["tasks"]["ohlc_daily"] == status["tasks"]["volume_slots"] == "waiting"
         assert await stack.dead() == [], "a state of its own, not a failure"
 
@@ -109,7 +110,7 @@ async def test_waiting_ends_as_partial_when_the_next_session_opens(
 
     assert ended.state == "partial"
     assert any(line.startswith(f"ohlc_daily bars:{DAY}") for line in ended.missing)
-    assert [line["state"] for line in logged if line["event"] == "maintenance_cycle_finished"] == ["partial"]
+    assert [line["run"] for line in logged if line["event"] == "maintenance_cycle_finished"] == ["partial"]
 
 
 async def test_a_rejected_key_ends_the_cycle_failed_with_one_reason_and_few_requests(stack: Stack) -> None:
@@ -192,7 +193,7 @@ async def test_the_requests_of_all_passes_are_counted(stack: Stack) -> None:
     await stack.market.fail()
     assert (await stack.next_pass()).state == "complete"
 
-    told = (await stack.status())["requests"]
+    told = (await stack.status())["run"]["requests"]
 
     assert told == await stack.market.requests()
 
@@ -207,10 +208,11 @@ async def test_a_failed_part_does_not_stop_the_others_and_the_cycle_says_what_is
     assert set(parts.values()) == {"done"}
     assert [line.partition(": ")[0] for line in cycle.missing] == ["ohlc_daily bars:2025-11-05"]
     status = await stack.status()
-    assert status["tasks"] == {
+    assert set(status["tasks"].values()) == {"completed"}, "the day itself lacks nothing"
+    assert status["run"]["tasks"] == {
         "ohlc_daily": "waiting", "volume_slots": "completed", "metadata_enrich": "completed", "redis_sync": "completed",
     }  # fmt: skip
-    assert status["missing"] == list(cycle.missing)
+    assert status["run"]["missing"] == list(cycle.missing)
     assert cycle.state == "waiting"
     assert await stack.dead() == [], "the next pass asks again: nobody has to see to it"
 

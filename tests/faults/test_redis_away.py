@@ -23,7 +23,7 @@ async def test_health_and_status_say_that_redis_is_away_and_the_status_tells_the
         await own_redis.stop()
         async with http.get(f"{url}/status") as answer:
             status = await answer.json()
-            assert (answer.status, status["streams"], status["last"]["date"]) == (200, None, DAY.isoformat())
+            assert (answer.status, status["streams"], status["last"]["trading_day"]) == (200, None, DAY.isoformat())
         async with http.get(f"{url}/health") as answer:
             health = await answer.json()
             assert (answer.status, health["redis"]["connected"], health["postgresql"]["connected"]) == (

@@ -1,39 +1,44 @@
-"""Mangles answers of the vendor, decodes what comes out, and judges every row that survives by rules of its own.
-
-The judge shares nothing with the decoders: a row is sound when a person who knows the market would call it so.
-"""
+"""Mangles answers of the vendor, decodes what comes out, and has every row that survives judged (judges.py)."""
 
 from __future__ import annotations
 
 import copy
 import datetime as dt
 import json
-import math
 import re
 from random import Random
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from consumer.massive import client
 from consumer.massive.answers import Answer, read_page
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.errors import MassiveError
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
+from consumer.massive.reference_rows import (
+    newest_listing,
+    sound_closures,
+    sound_details,
+    sound_floats,
+    sound_splits,
+)
+from consumer.massive.sieve import Sieve
+from consumer.postgres.evidence import evidence_json
+from tests.massive.judges import DAY, NEW_YORK, SINCE, UNTIL, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-NEW_YORK = ZoneInfo("America/New_York")
-DAY = dt.date(2026, 7, 15)
-SINCE, UNTIL = dt.date(2026, 6, 1), dt.date(2026, 7, 22)
 CLOSE_MS = int(dt.datetime(2026, 7, 15, 16, tzinfo=NEW_YORK).timestamp()) * 1000
-SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{0,19}")
 POISON = (
-    None, True, "", "NaN", "-1", [], {}, 0, -1, 1e308, 2**63, 2**70, -(2**64), 1e-320, "\x00ZZ", "é" * 40, [[[[]]]],
-    1e12, 9.0,
+    None, True, False, "", "NaN", "-1", [], {}, 0, -1, -7, 500, 3_000_000_000, 1e12, 9.0, 1e30, 1e308, 1e-320, 5e-324,
+    2**31 - 1, 2**31, 2**53, 2**63, 2**70, -(2**64), "\x00ZZ", "\ud800", "\U0001f600", "é" * 40, "x" * 3_000, [[[[]]]],
+    "0001-01-01", "1969-12-31", "2099-01-01", "9999-12-31", "2026-02-30", "2099-01-01T00:00:00Z", float("nan"),
+    float("inf"), float("-inf"),
 )  # fmt: skip
-RAW_POISON = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-0", b"01", b"1" * 400, b"[" * 600, b"\xff\xfe", b"\x00")
+RAW_POISON = (
+    b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-0", b"01", b"1" * 400, b"9" * 5_000, b"[" * 600, b"\xff\xfe",
+    b'"\xff"', b"\xed\xa0\x80", b"},{", b"1e-320", b"\x00",
+)  # fmt: skip
 
 
 def bar(symbol: str, **other: Any) -> dict[str, Any]:
@@ -58,11 +63,13 @@ def envelope(results: Any, **other: Any) -> dict[str, Any]:
     return body
 
 
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, Any] = {
     "daily": envelope([bar("AAPL"), bar("BACpB"), bar("BRK.A", o=7e5, h=7e5, l=7e5, c=7e5)]),
     "range": envelope([{"t": CLOSE_MS - 300_000 * n, "v": 10.0 + n} for n in range(6)][::-1], ticker="AAPL"),
     "tickers": envelope([
-        {"ticker": "AAPL", "name": "Apple", "market": "stocks", "active": True, "type": "CS", "composite_figi": "F1"},
+        {"ticker": "AAPL", "name": "Apple", "market": "stocks", "active": True, "type": "CS", "cik": "0000320193",
+         "composite_figi": "BBG000B9XRY4", "last_updated_utc": "2026-07-14T05:00:00Z", "primary_exchange": "XNAS",
+         "delisted_utc": "2026-07-01T04:00:00Z"},
         {"ticker": "BACpB", "name": "Bank", "market": "stocks", "active": True, "type": "PFD"},
     ]),
     "details": envelope({"ticker": "AAPL", "name": "Apple", "weighted_shares_outstanding": 16_334_371_000,
@@ -71,81 +78,38 @@ BODIES: dict[str, dict[str, Any]] = {
                          "free_float_percent": 99.1}]),
     "splits": envelope([{"id": "1", "ticker": "AAPL", "execution_date": "2026-07-10", "split_from": 1, "split_to": 4,
                          "adjustment_type": "forward_split"}]),
+    "closures": [{"date": "2026-11-26", "exchange": "NYSE", "name": "Thanksgiving", "status": "closed"},
+                 {"date": "2026-11-27", "exchange": "NYSE", "status": "early-close", "close": "2026-11-27T18:00:00Z"}],
 }  # fmt: skip
 
 
 def decode(kind: str, body: bytes) -> list[Any]:
     """What of *body* would be used. Raises MassiveError where all of it is refused."""
     answer = Answer(path=f"/{kind}", status=200, body=body)
-    if kind == "daily":
-        return sound_rows(read_page(answer, client._DAILY).rows, DAY)[0]
-    if kind == "range":
-        bars = gather_bars([read_page(answer, client._RANGE)], window_of("AAPL", DAY, DAY))
-        return list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
-    if kind == "tickers":
-        return newest_listing([read_page(answer, client._TICKERS)]).rows
-    if kind == "details":
-        return read_page(answer, client._DETAILS).rows
-    if kind == "floats":
-        return sound_floats([read_page(answer, client._FLOATS)])
-    return sound_splits([read_page(answer, client._SPLITS)], SINCE, UNTIL)
-
-
-def problem(kind: str, rows: list[Any]) -> str | None:
-    """Why one of *rows* must not be used; None where all are sound."""
-    for row in rows:
-        if (flaw := JUDGES[kind](row)) is not None:
-            return f"{flaw}: {row!r}"
-    return None
-
-
-def _daily(row: Any) -> str | None:
-    prices = (row.o, row.h, row.l, row.c)
-    if SYMBOL.fullmatch(row.T) is None:
-        return "symbol"
-    if not all(isinstance(price, float) and 0 < price <= 1e7 for price in prices) or row.h < row.l:
-        return "price"
-    if not (row.v >= 0 and math.isfinite(row.v)):
-        return "volume"
-    return None if dt.datetime.fromtimestamp(row.t / 1000, NEW_YORK).date() == DAY else "day"
-
-
-def _range(row: tuple[int, float]) -> str | None:
-    at = dt.datetime.fromtimestamp(row[0] / 1000, NEW_YORK)
-    if at.date() != DAY or not 4 <= at.hour < 20:
-        return "day"
-    return None if row[1] >= 0 and math.isfinite(row[1]) else "volume"
-
-
-def _ticker(row: Any) -> str | None:
-    texts = [row.name, row.type, row.composite_figi, row.cik, row.primary_exchange]
-    if any(text is not None and "\x00" in text for text in texts):
-        return "NUL"  # PostgreSQL stores none
-    return None if SYMBOL.fullmatch(row.ticker) else "symbol"
-
-
-def _details(row: Any) -> str | None:
-    return None if isinstance(row.ticker, str) and "\x00" not in (row.name or "") else "text"
-
-
-def _float(row: Any) -> str | None:
-    return (
-        None
-        if SYMBOL.fullmatch(row.ticker) and (row.free_float is None or isinstance(row.free_float, int))
-        else "float"
-    )
-
-
-def _split(row: Any) -> str | None:
-    if SYMBOL.fullmatch(row.ticker) is None or not SINCE <= row.execution_date <= UNTIL:
-        return "symbol or day"
-    ratio = row.split_from / row.split_to if row.split_to else math.nan
-    return None if row.split_from > 0 and row.split_to > 0 and math.isfinite(ratio) and ratio > 0 else "ratio"
-
-
-JUDGES: dict[str, Callable[[Any], str | None]] = {
-    "daily": _daily, "range": _range, "tickers": _ticker, "details": _details, "floats": _float, "splits": _split,
-}  # fmt: skip
+    sieve = Sieve(DAY)
+    match kind:
+        case "daily":
+            page = read_page(answer, client._DAILY)
+            sieve.take(page.set_aside)
+            rows = sound_rows(page.rows, DAY, sieve)
+        case "range":
+            bars = gather_bars([read_page(answer, client._RANGE)], window_of("AAPL", DAY, DAY))
+            rows = list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
+            sieve.absorb(bars.rejected, bars.set_aside)
+        case "tickers":
+            rows = newest_listing([read_page(answer, client._TICKERS)], sieve).rows
+        case "details":
+            rows = sound_details(read_page(answer, client._DETAILS), sieve)
+        case "floats":
+            rows = sound_floats([read_page(answer, client._FLOATS)], sieve)
+        case "closures":
+            rows = sound_closures(read_page(answer, client._CLOSURES), sieve)
+        case _:
+            rows = sound_splits([read_page(answer, client._SPLITS)], SINCE, UNTIL, sieve)
+    for lost in sieve.set_aside:
+        json.loads(evidence_json(lost.evidence))  # what was set aside can be kept
+    assert sieve.rejected.total() == len(sieve.set_aside)
+    return rows
 
 
 def mangled(random: Random) -> Iterator[tuple[str, bytes]]:
@@ -218,7 +182,7 @@ def run(bodies: int, seed: int) -> dict[str, int]:
             counts["refused"] += 1
             continue
         except Exception as error:
-            raise AssertionError(f"{kind}: {type(error).__name__}: {error} on {body[:2000]!r}") from error
+            raise AssertionError(f"{kind}: {type(error).__name__}: {error} on {body[:300]!r}…") from error
         if (wrong := problem(kind, rows)) is not None:
             raise AssertionError(f"{kind}: wrong row, {wrong} from {body[:2000]!r}")
         counts["answers"] += 1

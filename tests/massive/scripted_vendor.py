@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import deque
 from contextlib import asynccontextmanager
@@ -10,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from consumer.massive.sieve import Sieve
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEY = "not-a-real-key-0123456789"
+
+
+def any_sieve() -> Sieve:
+    """For a question whose losses are not what the test is about."""
+    return Sieve(dt.date(2026, 7, 15))
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from consumer.massive.errors import (
     TickerNotFound,
 )
 from consumer.massive.rows import Flaw
-from tests.massive.scripted_vendor import KEY, Reply, ScriptedVendor, reply_of
+from tests.massive.scripted_vendor import KEY, Reply, ScriptedVendor, any_sieve, reply_of
 
 if TYPE_CHECKING:
     from consumer.massive.client import MassiveClient
@@ -71,7 +71,7 @@ async def test_an_answer_shorter_than_it_announces_is_bad(client: MassiveClient,
     with pytest.raises(BadAnswer, match="announces 2 rows and holds 1"):
         await client.grouped_daily(DAY)
     with pytest.raises(BadAnswer, match="announces 2 rows and holds 1"):
-        await client.list_tickers()
+        await client.list_tickers(sieve=any_sieve())
 
 
 async def test_adjusted_bars_are_refused(client: MassiveClient, vendor: ScriptedVendor) -> None:
@@ -122,7 +122,7 @@ async def test_further_pages_come_from_the_configured_host_and_stay_raw(
 async def test_symbols_are_quoted_in_their_own_case(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(ok(ticker="BACpB"), {"status": "OK", "results": {"ticker": "A/B"}})
     await client.five_minute_bars("BACpB", DAY, DAY)
-    await client.ticker_details("A/B")
+    await client.ticker_details("A/B", sieve=any_sieve())
     assert vendor.targets[0].startswith("/v2/aggs/ticker/BACpB/range/")
     assert vendor.targets[1] == "/v3/reference/tickers/A%2FB"
 
@@ -130,7 +130,7 @@ async def test_symbols_are_quoted_in_their_own_case(client: MassiveClient, vendo
 @pytest.mark.parametrize("symbol", ["", "..", "A B", "A\0", "A?x=1 "])
 async def test_what_is_no_symbol_is_never_asked(client: MassiveClient, vendor: ScriptedVendor, symbol: str) -> None:
     with pytest.raises(BadRequest, match="no ticker symbol"):
-        await client.ticker_details(symbol)
+        await client.ticker_details(symbol, sieve=any_sieve())
     assert vendor.requests == []
 
 
@@ -140,7 +140,7 @@ async def test_the_listing_is_read_to_its_end(client: MassiveClient, vendor: Scr
         ok(next_url="https://api.massive.com/v3/reference/tickers?cursor=2"),
         ok({"ticker": "C", "active": True}, count=1),
     )
-    listing = await client.list_tickers()
+    listing = await client.list_tickers(sieve=any_sieve())
     assert vendor.targets[0] == "/v3/reference/tickers?market=stocks&active=true&order=asc&sort=ticker&limit=1000"
     assert ([row.ticker for row in listing.rows], listing.pages, listing.complete) == (["A", "B", "C"], 3, True)
     assert client.requests_made == {"tickers": 3}
@@ -148,12 +148,12 @@ async def test_the_listing_is_read_to_its_end(client: MassiveClient, vendor: Scr
 
 async def test_a_count_over_all_pages_is_not_taken_for_this_page(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(ok({"ticker": "A"}, count=11_000))
-    assert len((await client.list_tickers()).rows) == 1
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1
 
 
 async def test_delisted_tickers_are_asked_as_inactive(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(ok())
-    assert (await client.list_tickers(active=False)).rows == []
+    assert (await client.list_tickers(active=False, sieve=any_sieve())).rows == []
     assert "active=false" in vendor.targets[0]
 
 
@@ -176,7 +176,7 @@ async def test_a_partial_listing_is_raised_and_never_returned(
 ) -> None:
     vendor.will_answer(*replies)
     with pytest.raises(BadAnswer, match=complaint):
-        await client.list_tickers()
+        await client.list_tickers(sieve=any_sieve())
 
 
 FULL = [{"ticker": f"T{number:04}"} for number in range(1000)]
@@ -190,10 +190,10 @@ async def test_an_end_that_may_be_a_lost_page_is_made_sure_of(
     vendor.will_answer(
         ok(*FULL, **further), *last_page, ok(), ok(*FULL, **further), *last_page, ok({"ticker": "T1000"})
     )
-    assert len((await client.list_tickers()).rows) == 1000
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
     assert vendor.targets[-1].endswith("limit=1&ticker.gt=T0999")
     with pytest.raises(BadAnswer, match="end at 'T0999' although tickers follow"):
-        await client.list_tickers()
+        await client.list_tickers(sieve=any_sieve())
 
 
 @pytest.mark.parametrize("beyond", [[{"ticker": "T0000"}], [{"ticker": "T0500"}, {"ticker": "T0999"}]])
@@ -201,14 +201,14 @@ async def test_a_vendor_that_ignores_where_to_go_on_proves_no_further_symbols(
     client: MassiveClient, vendor: ScriptedVendor, beyond: list[dict[str, str]]
 ) -> None:
     vendor.will_answer(ok(*FULL), ok(*beyond), ok(*FULL), ok(*beyond, {"ticker": "SEEN_NEVER"}))
-    assert len((await client.list_tickers()).rows) == 1000
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
     with pytest.raises(BadAnswer, match="although tickers follow"):
-        await client.list_tickers()
+        await client.list_tickers(sieve=any_sieve())
 
 
 async def test_details_may_miss_any_field(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer({"status": "OK", "results": {"ticker": "MSFT", "sic_code": "7372", "list_date": "1986-03-13"}})
-    details = await client.ticker_details("MSFT")
+    details = await client.ticker_details("MSFT", sieve=any_sieve())
     assert vendor.targets == ["/v3/reference/tickers/MSFT"]
     assert (details.sic_code, details.list_date, details.market_cap) == ("7372", dt.date(1986, 3, 13), None)
 
@@ -216,15 +216,15 @@ async def test_details_may_miss_any_field(client: MassiveClient, vendor: Scripte
 async def test_details_of_nobody_and_of_somebody_else(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(NOT_FOUND, {"status": "OK", "results": {"ticker": "OTHER"}}, {"status": "OK"})
     with pytest.raises(TickerNotFound):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     for _ in range(2):
         with pytest.raises(BadAnswer, match="Asked for details of A"):
-            await client.ticker_details("A")
+            await client.ticker_details("A", sieve=any_sieve())
 
 
 async def test_floats_come_in_bulk(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(ok(FLOAT, next_url="https://h/stocks/vX/float?cursor=1"), ok({"ticker": "B"}))
-    floats = await client.list_floats()
+    floats = await client.list_floats(sieve=any_sieve())
     assert vendor.targets[0] == "/stocks/vX/float?limit=5000&sort=ticker.asc"
     assert [(row.ticker, row.free_float, row.free_float_percent) for row in floats] == [
         ("A", 5, 79.5),
@@ -238,12 +238,12 @@ async def test_a_vendor_without_floats_is_a_capability_and_no_failure(
 ) -> None:
     vendor.will_answer(reply)
     with pytest.raises(NotEntitled):
-        await client.list_floats()
+        await client.list_floats(sieve=any_sieve())
 
 
 async def test_splits_are_asked_for_a_window_of_days(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(ok(SPLIT, {**SPLIT, "id": "again"}))
-    (split,) = await client.list_splits(dt.date(2020, 10, 1), DAY)
+    (split,) = await client.list_splits(dt.date(2020, 10, 1), DAY, sieve=any_sieve())
     assert vendor.targets == [
         "/stocks/v1/splits?execution_date.gte=2020-10-01&execution_date.lte=2020-10-14&limit=5000"
         "&sort=execution_date.asc"
@@ -256,6 +256,6 @@ async def test_splits_come_from_the_older_endpoint_where_the_newer_is_missing(
     client: MassiveClient, vendor: ScriptedVendor, reply: Reply
 ) -> None:
     vendor.will_answer(reply, ok(SPLIT))
-    assert len(await client.list_splits(DAY, DAY)) == 1
+    assert len(await client.list_splits(DAY, DAY, sieve=any_sieve())) == 1
     assert vendor.targets[1].startswith("/v3/reference/splits?execution_date.gte=2020-10-14")
     assert client.requests_made == {"splits": 2}

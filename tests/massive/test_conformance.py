@@ -34,7 +34,7 @@ from market.volume_slots import bin_volumes, slot_start_ms
 from producers.simulated_market.app import build_app
 from producers.simulated_market.faults.fault_set import Fault, FaultKind
 from producers.simulated_market.options import Plan, SimulatorOptions
-from tests.massive.scripted_vendor import KEY, Naps
+from tests.massive.scripted_vendor import KEY, Naps, any_sieve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,11 +79,11 @@ async def requests_counted(client: MassiveClient) -> Counter[str]:
 async def test_all_six_questions_are_answered_and_counted_alike() -> None:
     async with market() as client:
         daily = await client.grouped_daily(DAY)
-        listing = await client.list_tickers()
-        delisted = await client.list_tickers(active=False)
-        floats = await client.list_floats()
-        splits = await client.list_splits(dt.date(2016, 1, 1), DAY)
-        details = [await client.ticker_details(row.ticker) for row in listing.rows]
+        listing = await client.list_tickers(sieve=any_sieve())
+        delisted = await client.list_tickers(active=False, sieve=any_sieve())
+        floats = await client.list_floats(sieve=any_sieve())
+        splits = await client.list_splits(dt.date(2016, 1, 1), DAY, sieve=any_sieve())
+        details = [await client.ticker_details(row.ticker, sieve=any_sieve()) for row in listing.rows]
         bars = [await client.five_minute_bars(row.ticker, MONTH_AGO, DAY) for row in listing.rows]
         assert client.requests_made == await requests_counted(client)
 
@@ -101,7 +101,7 @@ async def test_all_six_questions_are_answered_and_counted_alike() -> None:
 
 async def test_a_listing_over_many_pages_is_whole() -> None:
     async with market(options=SimulatorOptions(tickers=2_500, key=KEY)) as client:
-        listing = await client.list_tickers()
+        listing = await client.list_tickers(sieve=any_sieve())
     assert listing.pages >= 3
     assert len(listing.rows) >= 2_400
     assert listing.rejected == {}
@@ -109,7 +109,7 @@ async def test_a_listing_over_many_pages_is_whole() -> None:
 
 async def ask_everything(client: MassiveClient) -> None:
     await client.grouped_daily(DAY)
-    await client.list_tickers()
+    await client.list_tickers(sieve=any_sieve())
     await client.five_minute_bars("AAPL", MONTH_AGO, DAY)
 
 
@@ -164,7 +164,7 @@ async def test_a_passing_fault_changes_no_answer(fault: Fault) -> None:
 
 async def answers(client: MassiveClient) -> list[Any]:
     daily = await client.grouped_daily(DAY)
-    listing = await client.list_tickers()
+    listing = await client.list_tickers(sieve=any_sieve())
     bars = await client.five_minute_bars("AAPL", DAY, DAY)
     return [daily.rows, listing.rows, bars.timestamps_ms.tolist(), bars.volumes.tolist()]
 
@@ -173,7 +173,7 @@ async def answers(client: MassiveClient) -> list[Any]:
 async def test_pages_are_read_from_the_configured_host_wherever_they_point(kind: FaultKind) -> None:
     options = SimulatorOptions(tickers=1_500, key=KEY)
     async with market(Fault(kind=kind), options=options) as client:
-        assert len((await client.list_tickers()).rows) > 1_400
+        assert len((await client.list_tickers(sieve=any_sieve())).rows) > 1_400
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_pages_are_read_from_the_configured_host_wherever_they_point(kind:
 async def test_a_listing_that_breaks_off_is_never_returned(fault: Fault) -> None:
     async with market(fault, options=SimulatorOptions(tickers=1_500, key=KEY)) as client:
         with pytest.raises(ProviderUnavailable):
-            await client.list_tickers()
+            await client.list_tickers(sieve=any_sieve())
 
 
 async def test_garbage_rows_are_counted() -> None:
@@ -218,7 +218,7 @@ async def test_a_wrong_key_is_rejected() -> None:
     for key in ("wrong", None):
         async with market(key=key) as client:
             with pytest.raises(KeyRejected):
-                await client.list_floats()
+                await client.list_floats(sieve=any_sieve())
 
 
 @pytest.mark.skipif(not REAL_MARKET.is_dir(), reason=f"no real market data in {REAL_MARKET}")

@@ -11,6 +11,7 @@ import pytest
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.envelope import Envelope, PageReader
 from consumer.massive.rows import DailyRow, Flaw
+from consumer.massive.sieve import Sieve
 
 DAY = dt.date(2020, 10, 14)
 CLOSE_MS = 1602705600000  # 2020-10-14T20:00Z, how the vendor stamps that day
@@ -21,9 +22,14 @@ def bar(**fields: Any) -> DailyRow:
     return DailyRow(**whole)
 
 
+def sifted(bars: list[DailyRow]) -> tuple[list[DailyRow], dict[str, int]]:
+    sieve = Sieve(DAY)
+    return sound_rows(bars, DAY, sieve), dict(sieve.rejected)
+
+
 def test_sound_bars_of_any_legal_symbol_are_kept() -> None:
     bars = [bar(T=symbol) for symbol in ("BRK.A", "BACpB", "KIMpL", "X.WS", "AAPL")]
-    assert sound_rows(bars, DAY) == (bars, {})
+    assert sifted(bars) == (bars, {})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,7 @@ def test_sound_bars_of_any_legal_symbol_are_kept() -> None:
 )
 def test_garbage_is_set_aside_under_its_reason(fields: dict[str, Any], flaw: Flaw) -> None:
     good = bar(T="GOOD")
-    assert sound_rows([bar(**fields), good], DAY) == ([good], {flaw: 1})
+    assert sifted([bar(**fields), good]) == ([good], {flaw: 1})
 
 
 @pytest.mark.parametrize(
@@ -60,14 +66,14 @@ def test_garbage_is_set_aside_under_its_reason(fields: dict[str, Any], flaw: Fla
     ],
 )
 def test_the_day_of_a_bar_is_the_new_york_day(moment: dt.datetime, is_of_the_day: bool) -> None:
-    rows, _ = sound_rows([bar(t=int(moment.timestamp() * 1000))], DAY)
+    rows, _ = sifted([bar(t=int(moment.timestamp() * 1000))])
     assert bool(rows) is is_of_the_day
 
 
 def test_of_a_ticker_sent_twice_the_larger_volume_stays_and_case_makes_two_tickers() -> None:
     small, large, other = bar(T="BACpB", v=5.0), bar(T="BACpB", v=7.0), bar(T="BACPB", v=1.0)
-    assert sound_rows([small, large, other], DAY) == ([large, other], {Flaw.DUPLICATE: 1})
-    assert sound_rows([large, small, other], DAY) == ([large, other], {Flaw.DUPLICATE: 1})
+    assert sifted([small, large, other]) == ([large, other], {Flaw.DUPLICATE: 1})
+    assert sifted([large, small, other]) == ([large, other], {Flaw.DUPLICATE: 1})
 
 
 def test_a_whole_market_is_read_and_checked_in_the_blink_of_an_eye() -> None:
@@ -90,7 +96,7 @@ def test_a_whole_market_is_read_and_checked_in_the_blink_of_an_eye() -> None:
     spent = []
     for _ in range(5):
         started = time.process_time()
-        kept, _ = sound_rows(reader.read(body).rows, DAY)
+        kept, _ = sifted(reader.read(body).rows)
         spent.append(time.process_time() - started)
     assert len(kept) == 11_000
     print(f"grouped 11,000 rows: {min(spent) * 1000:.1f} ms CPU")

@@ -1,5 +1,6 @@
 """Bodies that are not quite what the vendor documents."""
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.massive.answers import Answer, read_page
-from consumer.massive.envelope import Envelope, PageReader, reader_of_one
+from consumer.massive.envelope import BareReader, Envelope, PageReader, Undecodable, reader_of_one
 from consumer.massive.errors import MassiveError
-from consumer.massive.rows import DailyRow, RangeRow, TickerDetails, TickerRow
+from consumer.massive.reference_rows import newest_listing
+from consumer.massive.rows import ClosureRow, DailyRow, Flaw, RangeRow, TickerDetails, TickerRow
+from consumer.massive.sieve import Sieve
+from consumer.postgres.evidence import evidence_json
 
 DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
 RANGE = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
@@ -58,14 +62,83 @@ def test_a_wrong_envelope_field_does_not_cost_the_rows() -> None:
     assert (page.rows, page.envelope.count) == ([RangeRow(t=3, v=4.0)], None)
 
 
-def test_nul_leaves_texts_and_stays_in_symbols_where_it_shows_garbage() -> None:
-    page = TICKERS.read(body_of({"ticker": "A\0B", "name": "Agi\0lent"}))
-    assert page.rows == [TickerRow(ticker="A\0B", name="Agilent")]
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"results":[{"ticker":"A","name":"Agi\\u0000lent"}]}',
+        b'{"results":[{"ticker":"A","name":"Agi\\ud800lent"}]}',
+        b'{"results":[{"ticker":"A","name":"Agi\xfflent"}]}',
+        b'{"results":[{"ticker":"A","name":"Agi\tlent"}]}',
+    ],
+    ids=["NUL", "half a surrogate pair", "no UTF-8", "control character"],
+)
+def test_a_text_that_is_none_costs_its_field_and_is_kept_as_evidence(body: bytes) -> None:
+    sieve = Sieve(dt.date(2026, 7, 15))
+    assert newest_listing([TICKERS.read(body)], sieve).rows == [TickerRow(ticker="A")]
+    (lost,) = sieve.set_aside
+    assert (lost.symbol, lost.field, dict(sieve.rejected)) == ("A", "name", {"field name": 1})
+    assert "lent" in evidence_json(lost.evidence)
 
 
-def test_texts_are_storable_as_utf8() -> None:
-    page = TICKERS.read(b'{"results":[{"ticker":"A","name":"Agi\\ud800lent"}]}')
-    assert page.rows == [TickerRow(ticker="A", name="Agilent")]
+def test_a_symbol_with_a_nul_in_it_costs_its_row() -> None:
+    sieve = Sieve(dt.date(2026, 7, 15))
+    assert newest_listing([TICKERS.read(body_of({"ticker": "A\0B"}, {"ticker": "C"}))], sieve).rows == [
+        TickerRow(ticker="C")
+    ]
+    assert dict(sieve.rejected) == {Flaw.SYMBOL: 1}
+
+
+WHOLE = b'{"T":"GOOD","o":1.5,"h":2,"l":1,"c":2,"v":10.25,"t":1602705600000}'
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        WHOLE.replace(b"10.25", b"1\xff.25"),
+        WHOLE.replace(b"10.25", b"1x.25"),
+        WHOLE.replace(b"10.25", b"1" * 6_000),
+        WHOLE.replace(b'"GOOD"', b'"GOOD'),
+        WHOLE.replace(b'"GOOD"', b'GOOD"'),
+        WHOLE.replace(b"10.25", b"[" * 100_000),
+        WHOLE.replace(b'"c":2,', b'"c":'),
+    ],
+    ids=["no UTF-8", "no number", "digits without end", "quote lost", "quote lost before", "depth", "value lost"],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_that_is_no_json_costs_itself_wherever_it_stands(bad: bytes, place: int) -> None:
+    rows = [WHOLE, WHOLE]
+    rows.insert(place, bad)
+    page = DAILY.read(b'{"status":"OK","resultsCount":3,"results":[' + b" , ".join(rows) + b'],"request_id":"r"}')
+    kept = [row for row in page.rows if row.v == 10.25]
+    assert len(kept) == 2
+    assert (page.envelope.request_id, page.envelope.results_count) == ("r", 3)
+    assert len(page.rows) + page.undecodable == 3
+
+
+def test_a_body_that_was_cut_is_no_answer_though_its_rows_are_sound() -> None:
+    body = b'{"status":"OK","results":[' + WHOLE + b"," + WHOLE + b'],"request_id":"r"}'
+    for cut in range(1, len(body)):
+        with pytest.raises(Undecodable):
+            DAILY.read(body[:cut])
+
+
+def test_an_array_without_an_envelope_that_was_cut_is_no_answer() -> None:
+    body = b'[{"date":"2025-11-28","status":"early-close"},{"date":"2025-12-25","status":"closed"}]'
+    assert len(BareReader(ClosureRow).read(body).rows) == 2
+    for cut in range(1, len(body)):
+        with pytest.raises(Undecodable):
+            BareReader(ClosureRow).read(body[:cut])
+
+
+def test_a_page_does_not_end_the_list_because_its_next_url_cannot_be_read() -> None:
+    with pytest.raises(Undecodable, match="next_url"):
+        TICKERS.read(b'{"results":[{"ticker":"A"}],"next_url":["?"]}')
+
+
+@pytest.mark.parametrize("request_id", ["x" * 1_000_000, "a\0b", "", 17])
+def test_an_envelope_field_beyond_its_bounds_is_left_out_and_noted(request_id: object) -> None:
+    page = TICKERS.read(body_of({"ticker": "A"}, request_id=request_id))
+    assert (page.envelope.request_id, [one.field for one in page.set_aside]) == (None, ["request_id"])
 
 
 def test_one_object_reads_like_a_list_of_one() -> None:

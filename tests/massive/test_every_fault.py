@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.errors import MassiveError
+from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
 from producers.simulated_market.app import build_app
 from producers.simulated_market.faults.fault_set import FaultKind
@@ -54,15 +55,15 @@ class Vendor:
                 bars = await massive.five_minute_bars("AAPL", DAY - dt.timedelta(days=1), DAY)
                 return list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
             case "tickers":
-                return (await massive.list_tickers()).rows
+                return (await massive.list_tickers(sieve=Sieve(DAY))).rows
             case "ticker_details":
-                return [await massive.ticker_details("AAPL")]
+                return [await massive.ticker_details("AAPL", sieve=Sieve(DAY))]
             case "floats":
-                return await massive.list_floats()
+                return await massive.list_floats(sieve=Sieve(DAY))
             case "splits":
-                return await massive.list_splits(DAY - dt.timedelta(days=60), DAY)
+                return await massive.list_splits(DAY - dt.timedelta(days=60), DAY, sieve=Sieve(DAY))
             case _:
-                return await massive.upcoming_closures()
+                return await massive.upcoming_closures(sieve=Sieve(DAY))
 
 
 ENDPOINTS = (

@@ -11,7 +11,7 @@ import pytest
 from consumer.massive.envelope import Envelope, Page, PageReader
 from consumer.massive.errors import BadAnswer
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.rows import Flaw, RangeRow
+from consumer.massive.rows import Flaw, RangeRow, SetAside
 
 FIRST, LAST = dt.date(2026, 3, 6), dt.date(2026, 3, 9)  # clocks go forward between the two
 WINDOW = window_of("A", FIRST, LAST)
@@ -23,7 +23,8 @@ def at(*parts: int) -> int:
 
 def page_of(*bars: tuple[int, float], ticker: str | None = "A", undecodable: int = 0) -> Page[RangeRow]:
     envelope: Envelope[None] = Envelope(ticker=ticker, request_id="r")
-    return Page(envelope=envelope, rows=[RangeRow(t=t, v=v) for t, v in bars], undecodable=undecodable)
+    lost = [SetAside(flaw=Flaw.UNDECODABLE)] * undecodable
+    return Page(envelope=envelope, rows=[RangeRow(t=t, v=v) for t, v in bars], set_aside=lost)
 
 
 NOON = at(2026, 3, 6, 17)

@@ -8,6 +8,7 @@ import pytest
 from consumer.massive.envelope import Envelope, Page
 from consumer.massive.reference_rows import newest_listing, sound_floats, sound_splits
 from consumer.massive.rows import Flaw, FloatRow, SplitRow, TickerRow
+from consumer.massive.sieve import Sieve
 
 SINCE, UNTIL = dt.date(2026, 7, 1), dt.date(2026, 7, 15)
 
@@ -21,7 +22,7 @@ def test_of_a_ticker_listed_twice_the_newest_row_stays() -> None:
     new = TickerRow(ticker="META", cik="2", last_updated_utc="2026-07-01T00:00:00Z")
     undated = TickerRow(ticker="META", cik="3")
     for order in ([old, new, undated], [new, undated, old], [undated, old, new]):
-        listing = newest_listing(pages_of(order))
+        listing = newest_listing(pages_of(order), Sieve(UNTIL))
         assert listing.rows == [new]
         assert listing.rejected == {Flaw.DUPLICATE: 2}
         assert {row.cik for row in listing.others} == {"1", "3"}
@@ -29,7 +30,7 @@ def test_of_a_ticker_listed_twice_the_newest_row_stays() -> None:
 
 def test_symbols_that_differ_in_case_are_different_tickers_and_garbage_is_counted() -> None:
     rows = [TickerRow(ticker=ticker) for ticker in ("BACpB", "BACPB", "\0X", "")]
-    listing = newest_listing(pages_of(rows[:2], rows[2:]))
+    listing = newest_listing(pages_of(rows[:2], rows[2:]), Sieve(UNTIL))
     assert [row.ticker for row in listing.rows] == ["BACpB", "BACPB"]
     assert (listing.rejected, listing.pages, listing.complete) == ({Flaw.SYMBOL: 2}, 2, True)
 
@@ -37,7 +38,7 @@ def test_symbols_that_differ_in_case_are_different_tickers_and_garbage_is_counte
 def test_of_a_float_given_twice_the_latest_stays() -> None:
     old = FloatRow(ticker="A", effective_date=dt.date(2026, 1, 1), free_float=1)
     new = FloatRow(ticker="A", effective_date=dt.date(2026, 2, 1), free_float=2)
-    assert sound_floats(pages_of([new], [old, FloatRow(ticker="\0")])) == [new]
+    assert sound_floats(pages_of([new], [old, FloatRow(ticker="\0")]), Sieve(UNTIL)) == [new]
 
 
 def split(**fields: Any) -> SplitRow:
@@ -45,7 +46,9 @@ def split(**fields: Any) -> SplitRow:
 
 
 def test_a_split_sent_twice_counts_once() -> None:
-    assert sound_splits(pages_of([split(id="1"), split(id="2")], [split(id="3")]), SINCE, UNTIL) == [split(id="1")]
+    assert sound_splits(pages_of([split(id="1"), split(id="2")], [split(id="3")]), SINCE, UNTIL, Sieve(UNTIL)) == [
+        split(id="1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,4 +65,4 @@ def test_a_split_sent_twice_counts_once() -> None:
 )
 def test_a_split_without_a_usable_ratio_day_or_symbol_is_left_out(fields: dict[str, Any]) -> None:
     sound = split(ticker="B", split_from=2.5)
-    assert sound_splits(pages_of([split(**fields), sound]), SINCE, UNTIL) == [sound]
+    assert sound_splits(pages_of([split(**fields), sound]), SINCE, UNTIL, Sieve(UNTIL)) == [sound]

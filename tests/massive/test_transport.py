@@ -17,7 +17,7 @@ from consumer.massive.client import MassiveClient
 from consumer.massive.envelope import Undecodable
 from consumer.massive.errors import BadRequest, BudgetUnavailable, KeyRejected, ProviderUnavailable, RateLimited
 from consumer.massive.transport import Patience
-from tests.massive.scripted_vendor import KEY, Naps, Reply, ScriptedVendor, reply_of, scripted_vendor
+from tests.massive.scripted_vendor import KEY, Naps, Reply, ScriptedVendor, any_sieve, reply_of, scripted_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ async def test_a_transient_failure_is_tried_again_after_a_jittered_wait(
     client: MassiveClient, vendor: ScriptedVendor, naps: Naps, failure: Reply
 ) -> None:
     vendor.will_answer(failure, failure, DETAILS)
-    assert (await client.ticker_details("A")).ticker == "A"
+    assert (await client.ticker_details("A", sieve=any_sieve())).ticker == "A"
     assert naps.taken == [1.0, 2.0]
     assert client.requests_made == {"ticker_details": 3}
 
@@ -63,7 +63,7 @@ async def test_a_transient_failure_is_tried_again_after_a_jittered_wait(
 async def test_three_transient_failures_are_handed_back(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(GATEWAY, HTML_200, GATEWAY, DETAILS)
     with pytest.raises(ProviderUnavailable, match="504 Gateway Time-out"):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert len(vendor.requests) == 3
 
 
@@ -74,7 +74,7 @@ async def test_the_wait_is_drawn_between_zero_and_its_ceiling(
     patience = Patience(sleep=naps, draw=lambda: next(draws), longest_delay=dt.timedelta(seconds=1.5))
     client = MassiveClient(http, base_url=vendor.url, api_key=None, budget=UnlimitedBudget(), patience=patience)
     vendor.will_answer(GATEWAY, GATEWAY, DETAILS)
-    await client.ticker_details("A")
+    await client.ticker_details("A", sieve=any_sieve())
     assert naps.taken == [0.25, 0.75]
 
 
@@ -84,7 +84,7 @@ async def test_what_will_not_change_is_not_tried_again(
 ) -> None:
     vendor.will_answer(reply_of({"error": "no"}, status=status), DETAILS)
     with pytest.raises(error):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert len(vendor.requests) == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_server_that_is_not_there_is_unavailable(http: aiohttp.ClientSes
         http, base_url=url, api_key=None, budget=UnlimitedBudget(), patience=Patience(sleep=naps, tries=2)
     )
     with pytest.raises(ProviderUnavailable, match="broke off"):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert len(naps.taken) == 1
 
 
@@ -114,7 +114,7 @@ async def test_a_server_that_says_nothing_is_given_up_in_time(
         patience=Patience(sleep=naps, tries=1),
     )
     with pytest.raises(ProviderUnavailable, match="did not answer within"):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     never.set()
 
 
@@ -122,7 +122,7 @@ async def test_a_redirect_is_not_followed_with_the_key(client: MassiveClient, ve
     async with scripted_vendor() as elsewhere:
         vendor.will_answer(*[Reply(status=302, headers={"Location": elsewhere.url})] * 3)
         with pytest.raises(ProviderUnavailable, match="MASSIVE_BASE_URL"):
-            await client.ticker_details("A")
+            await client.ticker_details("A", sieve=any_sieve())
         assert elsewhere.requests == []
 
 
@@ -147,7 +147,7 @@ async def test_a_429_pauses_the_shared_budget_and_is_asked_again(
     budget = RecordingBudget()
     client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget, patience=Patience(sleep=naps))
     vendor.will_answer(Reply(status=429, headers={"Retry-After": "17"}), TOO_MANY, Reply(status=429), DETAILS)
-    await client.ticker_details("A")
+    await client.ticker_details("A", sieve=any_sieve())
     # The vendor's own wait, then what the budget holds to be a recovery.
     assert budget.pauses == [dt.timedelta(seconds=17), dt.timedelta(seconds=2), dt.timedelta(seconds=4)]
     assert (budget.asked, naps.taken) == (4, [])
@@ -161,7 +161,7 @@ async def test_endless_429_is_handed_back_with_the_vendors_wait(
     client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget, patience=patience)
     vendor.will_answer(*[Reply(status=429, headers={"Retry-After": "9"})] * 3, DETAILS)
     with pytest.raises(RateLimited) as caught:
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert caught.value.retry_after == dt.timedelta(seconds=9)
     assert (len(vendor.requests), len(budget.pauses)) == (3, 2)
 
@@ -175,7 +175,7 @@ async def test_without_a_budget_nothing_is_sent(http: aiohttp.ClientSession, ven
         http, base_url=vendor.url, api_key=KEY, budget=SilentBudget(), patience=Patience(sleep=Naps())
     )
     with pytest.raises(BudgetUnavailable):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert vendor.requests == []
 
 
@@ -193,7 +193,7 @@ async def test_no_more_requests_are_in_flight_than_allowed(http: aiohttp.ClientS
     vendor.before_reply = watch
     vendor.will_answer(*[DETAILS] * 10)
     client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), max_in_flight=2)
-    await asyncio.gather(*(client.ticker_details("A") for _ in range(10)))
+    await asyncio.gather(*(client.ticker_details("A", sieve=any_sieve()) for _ in range(10)))
     assert most == 2
 
 
@@ -204,7 +204,7 @@ async def test_a_key_that_the_vendor_echoes_reaches_neither_error_nor_log(
     echo = reply_of({"status": "ERROR", "error": f"Something about key {KEY}"}, status=status)
     vendor.will_answer(*[echo] * 3)
     with pytest.raises(Exception, match=r"Something about key \*\*\*") as caught:
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert KEY not in repr(caught.value)
     assert KEY not in log.getvalue()
 
@@ -213,7 +213,7 @@ async def test_waits_are_logged_with_their_reason(
     client: MassiveClient, vendor: ScriptedVendor, log: io.StringIO
 ) -> None:
     vendor.will_answer(GATEWAY, TOO_MANY, DETAILS)
-    await client.ticker_details("A")
+    await client.ticker_details("A", sieve=any_sieve())
     first, second = [json.loads(line)["record"] for line in log.getvalue().splitlines()]
     assert first["extra"]["endpoint"] == "ticker_details"
     assert "504" in first["extra"]["reason"]
@@ -223,7 +223,7 @@ async def test_waits_are_logged_with_their_reason(
 async def test_an_html_page_is_called_by_its_title(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer(*[HTML_200] * 3)
     with pytest.raises(Undecodable, match="an HTML page titled 'Maintenance'"):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ async def test_a_base_url_may_have_a_path(http: aiohttp.ClientSession, vendor: S
         "next_url": "https://p/massive/v3/reference/tickers?cursor=1",
     }
     vendor.will_answer(first, {"status": "OK", "results": [{"ticker": "B"}]})
-    assert len((await client.list_tickers()).rows) == 2
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 2
     assert vendor.targets[1] == "/massive/v3/reference/tickers?cursor=1"
     assert "Authorization" not in vendor.requests[0].headers
 
@@ -256,13 +256,13 @@ async def test_an_endpoint_that_does_not_answer_is_left_alone_and_the_others_are
     vendor.will_answer(Reply(status=504), Reply(status=502), Reply(body=b'{"status": "OK", "results": []}'), DETAILS)
     for _ in range(2):
         with pytest.raises(ProviderUnavailable):
-            await client.ticker_details("A")
+            await client.ticker_details("A", sieve=any_sieve())
     with pytest.raises(ProviderUnavailable, match="ticker_details has not been answering"):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert len(vendor.requests) == 2, "the third was not sent"
-    await client.list_splits(dt.date(2026, 7, 1), dt.date(2026, 7, 2))
+    await client.list_splits(dt.date(2026, 7, 1), dt.date(2026, 7, 2), sieve=any_sieve())
     now[0] += 2.0
-    assert (await client.ticker_details("A")).ticker == "A"
+    assert (await client.ticker_details("A", sieve=any_sieve())).ticker == "A"
 
 
 async def test_requests_one_after_the_other_share_a_connection(client: MassiveClient, vendor: ScriptedVendor) -> None:
@@ -276,6 +276,6 @@ async def test_requests_one_after_the_other_share_a_connection(client: MassiveCl
     vendor.before_reply = note
     vendor.will_answer(DETAILS, DETAILS, DETAILS)
     for _ in range(3):
-        await client.ticker_details("A")
+        await client.ticker_details("A", sieve=any_sieve())
     assert len(vendor.requests) == 3
     assert len(peers) == 1

@@ -17,7 +17,7 @@ MONDAY, TUESDAY, WEDNESDAY = (dt.date(2025, 11, day) for day in (10, 11, 12))
 
 
 def row(symbol: str, close: float, volume: float = 10.5) -> DailyRow:
-    return DailyRow(T=symbol, o=close, h=close + 1, l=close - 1, c=close, v=volume, t=0, vw=close, n=3)
+    return DailyRow(T=symbol, o=close, h=close + 1, l=close - 0.5, c=close, v=volume, t=0, vw=close, n=3)
 
 
 async def history(connection: Connection, up_to: dt.date, since: dt.date | None = None) -> bars.BarHistory:
@@ -53,7 +53,7 @@ async def test_history_comes_by_symbol_and_day(connection: Connection) -> None:
     assert found.days.tolist() == [MONDAY, MONDAY, TUESDAY, WEDNESDAY, WEDNESDAY]
     assert found.close.tolist() == [1.0, 2.0, 3.0, 4.0, 6.0]
     assert found.high.tolist() == [2.0, 3.0, 4.0, 5.0, 7.0]
-    assert found.low.tolist() == [0.0, 1.0, 2.0, 3.0, 5.0]
+    assert found.low.tolist() == [0.5, 1.5, 2.5, 3.5, 5.5]
     assert found.volume.tolist() == [10.5, 0.25, 10.5, 10.5, 10.5]
 
 

@@ -55,10 +55,10 @@ async def put_bar(connection: Connection, symbol: str, volume: float, *, day: dt
     )  # fmt: skip
 
 
-async def list_symbols(connection: Connection, *symbols: str, active: bool = True) -> None:
+async def list_symbols(connection: Connection, *symbols: str, active: bool = True, last_seen: dt.date = DAY) -> None:
     await connection.executemany(
         "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, $2, $3, $4, $4)",
-        [(symbol, active, DAY, NOON) for symbol in symbols],
+        [(symbol, active, last_seen, NOON) for symbol in symbols],
     )
 
 
@@ -182,9 +182,26 @@ async def missing(connection: Connection, **options: object) -> dict[str, list[d
 
 async def test_every_active_symbol_lacks_every_session_at_first(connection: Connection) -> None:
     await list_symbols(connection, "B", "A")
-    await list_symbols(connection, "GONE", active=False)
+    await list_symbols(connection, "GONE", active=False, last_seen=DAYS[0] - dt.timedelta(days=1))
     assert await missing(connection) == {"A": DAYS, "B": DAYS}
     assert await missing(connection, symbols=["B", "GONE", "STRANGER"]) == {"B": DAYS}
+
+
+async def test_a_symbol_that_has_left_the_market_lacks_the_sessions_on_which_it_was_listed(
+    connection: Connection,
+) -> None:
+    await list_symbols(connection, "GONE", active=False, last_seen=DAYS[0])
+    assert await missing(connection) == {"GONE": [DAYS[0]]}
+
+
+async def test_what_retention_has_deleted_is_not_fetched_again(connection: Connection) -> None:
+    await list_symbols(connection, "A")
+    await connection.execute(
+        "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, retired_at) "
+        "VALUES ('volume_slots', $1, 1, $2, 1, $2)",
+        DAYS[0], NOON,
+    )  # fmt: skip
+    assert await missing(connection) == {"A": DAYS[1:]}
 
 
 async def test_a_symbol_that_did_not_trade_is_not_asked_for_again(connection: Connection) -> None:

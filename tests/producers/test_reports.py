@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from producers.messages import TaskName, UndecodableMessage, encode
 from producers.reports import (
+    Condition,
     CycleState,
-    CycleStatus,
+    DayStatus,
     DeadLetter,
     EventName,
     MaintenanceEvent,
     PartCount,
+    RunReport,
+    SessionState,
     TaskState,
     decode_dead_letter,
     decode_event,
@@ -74,13 +77,20 @@ def test_an_original_field_named_like_one_of_ours_hides_nothing() -> None:
 
 
 def test_the_status_keeps_the_fields_that_readers_of_the_earlier_service_know() -> None:
-    status = CycleStatus(
+    run = RunReport(
+        cycle=7, trading_day=dt.date(2025, 11, 11), state=CycleState.RUNNING, started_at=NOON,
+        tasks={"ohlc_daily": TaskState.COMPLETED}, parts={"ohlc_daily": PartCount(done=30, failed=0, total=30)},
+    )  # fmt: skip
+    status = DayStatus(
         date=dt.date(2025, 11, 11),
         started_at=NOON,
         tasks={"ohlc_daily": TaskState.COMPLETED, "metadata_enrich": TaskState.IN_PROGRESS},
-        state=CycleState.RUNNING,
-        cycle=7,
-        parts={"ohlc_daily": PartCount(done=30, failed=0, total=30)},
+        state=SessionState.PARTIAL,
+        condition=Condition.PENDING,
+        summary="Tue 11 Nov lacks floats",
+        due_at=NOON,
+        final_at=NOON,
+        run=run,
         updated_at=NOON,
     )
     shown = json.loads(encode_status(status))

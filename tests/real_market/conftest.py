@@ -35,7 +35,7 @@ BEFORE_COLUMBUS_DAY = dt.date(2013, 10, 11)
 SPLIT_OF_APPLE = dt.date(2014, 6, 9)
 TABLES = (
     "market_data_daily", "volume_slots", "volume_slots_daily", "ticker_metadata", "ticker_universe", "stock_split",
-    "ticker_atr", "cycle",
+    "ticker_atr", "cycle", "data_load",
 )  # fmt: skip
 
 
@@ -57,12 +57,32 @@ class Replayed(NamedTuple):
         return {symbol: json.loads(text) for symbol, text in self.keys["atr:daily"].items()}
 
 
+# Shares of the tests' own making, as no file of the folder has any; of one ticker nothing is known at all.
+UNKNOWN = "AIG"
+
+
+def with_details(folder: Path, home: Path) -> Path:
+    """The same folder with a count of shares beside it for every ticker but one, as a replay may bring them."""
+    for name in ("us_stocks_sip", "splits.json"):
+        (home / name).symlink_to(folder / name)
+    files = Files(folder)
+    tickers = sorted({row["ticker"] for day in files.days("day_aggs_v1") for row in files.rows("day_aggs_v1", day)})
+    fixed = {"market": "stocks", "locale": "us", "active": True, "currency_name": "usd"}
+    details = [
+        {"ticker": ticker, **fixed, "weighted_shares_outstanding": 1_000_000_000 + 7_000_001 * number}
+        for number, ticker in enumerate(tickers)
+        if ticker != UNKNOWN
+    ]
+    (home / "ticker_details.json").write_text(json.dumps(details))
+    return home
+
+
 @pytest.fixture(scope="session")
-def files() -> Files:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = Path(os.environ.get("REAL_MARKET_DIR") or REPOSITORY.parent / "shared" / "real-market")
     if not (folder / "us_stocks_sip").is_dir():
         pytest.skip(f"no real market data in {folder}: set REAL_MARKET_DIR to a folder of the vendor's flat files")
-    return Files(folder.resolve())
+    return Files(with_details(folder.resolve(), tmp_path_factory.mktemp("real-market")))
 
 
 @pytest.fixture(scope="module")

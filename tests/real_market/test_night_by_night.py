@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.completeness.sessions import Ruler, State, read_sessions
 from consumer.tasks.part import TaskOptions
+from consumer.verdict.states import SessionState
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
 from tests.real_market.expected import NEW_YORK, talib_atr
 
@@ -144,14 +144,12 @@ async def check_caps(stack: Stack, expected: Recalculation) -> int:
 async def check_coverage(stack: Stack, expected: Recalculation, first: dt.date) -> None:
     calendar = SCHEDULE.calendar
     sessions = calendar.last_trading_days(OPTIONS.ohlc_sessions, up_to=expected.day)
-    ruler = Ruler(schedule=SCHEDULE, restate=OPTIONS.restate_sessions, now=stack.clock())
-    found = {(one.data_set, one.trading_day): one for one in await read_sessions(
-        stack.pool, ruler, sessions[0], sessions[-1])}  # fmt: skip
+    found = await stack.sets(sessions[0], sessions[-1])
     listed = [str(symbol) for symbol in await stack.redis.smembers("ticker:universe")]  # type: ignore[misc]
     for day in sessions:
         bars = found["daily_bars", day]
         wanted = len(expected.files.rows("day_aggs_v1", day)) if day >= first else 0
-        assert (bars.state, bars.loaded) == (State.FINAL if wanted else State.MISSING, wanted), day
+        assert (bars.state, bars.loaded) == (SessionState.FINAL if wanted else SessionState.MISSING, wanted), day
     for day in calendar.last_trading_days(OPTIONS.slot_sessions, up_to=expected.day):
         slots = found["volume_slots", day]
         outcomes = Counter(expected.outcome(ticker, day) for ticker in listed)

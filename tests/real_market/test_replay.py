@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.real_market.conftest import UNKNOWN
 from tests.real_market.expected import talib_atr
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def test_market_cap_is_shares_times_the_latest_close(replayed: Replayed, files: 
     bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
     shares = {row["symbol"]: row["shares_outstanding"] for row in replayed.tables["ticker_metadata"]}
     metadata = replayed.metadata()
-    priced = [ticker for ticker in bars if ticker in metadata]
+    priced = [ticker for ticker in bars if shares.get(ticker) is not None]
     assert len(priced) >= 10
     for ticker in priced:
         # The shares were counted when the test ran: on the day there were fewer, where it split since.
@@ -107,6 +108,24 @@ def test_market_cap_is_shares_times_the_latest_close(replayed: Replayed, files: 
         close = files.adjusted(ticker, bars[ticker], replayed.day)[-1].close / since
         assert metadata[ticker]["market_cap"] == round(shares[ticker] * close), ticker
         assert metadata[ticker]["as_of"] == str(replayed.day)
+
+
+def test_what_the_folder_does_not_have_is_unknown_and_not_invented(replayed: Replayed) -> None:
+    known = {"symbol", "is_etf", "is_actively_trading", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d",
+             "avg_price_30d", "last_close", "as_of", "updated_at", "created_at", "details_outcome",
+             "details_attempted_at"}  # fmt: skip
+    metadata = replayed.metadata()
+    assert set(metadata[UNKNOWN]) <= known
+    counted = {"shares_outstanding", "market_cap", "details_fetched_at", "ticker_type"}
+    for ticker, fields in metadata.items():
+        assert set(fields) <= known | counted, ticker
+    (row,) = [row for row in replayed.tables["ticker_metadata"] if row["symbol"] == UNKNOWN]
+    assert (row["details_outcome"], row["company_name"], row["cik"], row["sector"]) == ("not_found", None, None, None)
+
+
+def test_rows_of_a_replay_say_so(replayed: Replayed) -> None:
+    assert {row["source"] for row in replayed.tables["data_load"]} == {"replay:rest", "computed"}
+    assert replayed.keys["maintenance:source"].startswith("replay ")
 
 
 def test_average_volumes_count_shares_of_before_a_split_as_shares_of_today(apple: Replayed, files: Files) -> None:
@@ -146,7 +165,7 @@ def test_a_run_that_could_not_prove_all_slots_says_so_and_exits_3(replayed: Repl
         assert f"missing {line}" in replayed.printed
         assert line in replayed.tables["cycle"][0]["missing"]
     assert replayed.tables["cycle"][0]["state"] == "partial"
-    assert "maintenance:last_run" not in replayed.keys
+    assert replayed.keys["maintenance:last_run"] < str(replayed.day), "a day that lacks proof is none that is whole"
 
 
 def test_nothing_is_left_half_built_or_half_done(replayed: Replayed) -> None:

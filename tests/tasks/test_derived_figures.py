@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from consumer.postgres import bars, splits
 from consumer.postgres.bars import BarHistory
 from consumer.postgres.details import store_details
 from consumer.tasks import data_sets
-from consumer.tasks.derived_figures import ShareCount, compute_derived, derive, shares_on
+from consumer.tasks.derived_figures import ShareCount, compute_derived, derive, possible, shares_on
 from consumer.tasks.part import InputMissing
 from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
@@ -162,3 +163,24 @@ async def test_the_part_stores_them_with_their_day(desk: Desk) -> None:
 async def test_without_the_days_bars_nothing_is_derived(desk: Desk) -> None:
     with pytest.raises(InputMissing, match="daily_bars of 2025-11-11"):
         await desk.run(compute_derived)
+
+
+def test_figures_that_cannot_be_are_not_stored_and_a_market_cap_alone_goes_alone() -> None:
+    sound = figures({"A": {DAY: (10.0, 5.0)}}, count=ShareCount(shares=1e6, counted_on=DAY))
+    assert possible(sound) == sound
+    rich = figures({"A": {DAY: (1e7, 5.0)}}, count=ShareCount(shares=1e13, counted_on=DAY))
+    assert (possible(rich), rich.market_cap) == (msgspec.structs.replace(rich, market_cap=None), 1e20)
+    yesterday = SESSIONS[-2]
+    absurd = figures({"A": {yesterday: (10.0, 1e12)}}, splits=[split(DAY, 1e6)])
+    assert possible(absurd) is None
+
+
+async def test_a_symbol_whose_figures_cannot_be_keeps_what_it_had_and_is_named(desk: Desk) -> None:
+    async with desk.pool.acquire() as connection:
+        rows = [DailyRow(T=name, o=10, h=10, l=10, c=10, v=1e12, t=0) for name in ("A", "B")]
+        await bars.replace_bars(connection, SESSIONS[-2], rows, load_id=1)
+        await splits.upsert_splits(connection, [split(DAY, 1e6)], load_id=1, now=NOW)
+    await desk.cover(data_sets.DAILY_BARS)
+    report = await desk.run(compute_derived)
+    assert report.warnings == ("derived: 1 symbols have figures that cannot be, theirs stay as they were",)
+    assert await desk.pool.fetchval("SELECT array_agg(symbol) FROM ticker_metadata") == ["B"]

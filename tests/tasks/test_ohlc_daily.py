@@ -198,6 +198,17 @@ async def test_without_the_days_bars_there_is_no_atr(desk: Desk) -> None:
         await desk.run(compute_atr)
 
 
+async def test_a_range_that_no_market_has_is_no_atr_and_costs_no_other_symbol(desk: Desk) -> None:
+    def rows(number: int, _: dt.date) -> list[DailyRow]:
+        return [row("A"), DailyRow(T="B", o=1e7, h=1e7, l=1e6, c=1e6, v=1, t=0)]
+
+    await put_bars(desk, rows, sessions=20)
+    absurd = Split(symbol="B", execution_day=DAY, split_from=1e6, split_to=1.0, kind="split")
+    async with desk.pool.acquire() as connection:
+        await splits.upsert_splits(connection, [absurd], load_id=1, now=NOW)
+    assert (await atr_of(desk)).keys() == {"A"}
+
+
 # Holes
 
 

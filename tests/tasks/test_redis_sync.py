@@ -51,7 +51,7 @@ async def stocked(desk: Desk) -> Desk:
         traded = [slot_day(day, symbol) for day in sessions for symbol in ("AAPL", "SPY")]
         quiet = [SlotDay(day=day, symbol="BACpB", outcome="no_trades") for day in sessions]
         await slots.write_slots(connection, [*traded, *quiet], fetched_at=NOW, load_id=1)
-    await desk.cover(data_sets.ATR, data_sets.VOLUME_SLOTS, data_sets.DERIVED)
+    await desk.cover(data_sets.ATR, data_sets.SLOT_PROOF, data_sets.DERIVED)
     return desk
 
 

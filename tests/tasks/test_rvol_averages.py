@@ -112,3 +112,10 @@ def test_symbols_do_not_mix_and_those_without_volume_have_no_average() -> None:
 
 def test_no_rows_give_no_averages() -> None:
     assert averages({}) == {}
+
+
+def test_volumes_beyond_any_days_by_their_splits_are_not_said_and_cost_no_other_symbol() -> None:
+    absurd = Split(symbol="A", execution_day=SESSIONS[-1], split_from=1.0, split_to=1e6, kind="forward_split")
+    rows = {**every_day({OPEN: 1e12}), **every_day({OPEN: 5.0}, "B")}
+    found = averages(rows, splits={"A": [absurd]})
+    assert (found["A"], found["B"][OPEN]) == ({}, "5")

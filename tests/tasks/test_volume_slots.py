@@ -123,7 +123,7 @@ async def test_bars_outside_the_grid_are_counted(desk: Desk) -> None:
     await list_symbols(desk, "A")
     desk.vendor.answers["five_minute_bars"] = bars_at((DAY, 192, 5.0), (DAY, 0, 1.0))
     report = await desk.run(load_batch, BATCH)
-    assert report.warnings == ("volume_slots: 1 bars outside 04:00-20:00 left out",)
+    assert report.warnings == ("volume_slots: 1 rows set aside (outside_grid)",)
 
 
 async def test_the_plan_is_batches_of_symbols_that_lack_something(desk: Desk) -> None:
@@ -150,5 +150,5 @@ async def test_the_proof_covers_the_sessions_that_have_rows_and_counts_what_is_u
     # The third session has bars, none of A: proof that nobody traded it. The fourth has none at all: no proof.
     assert [r["outcome"] for r in outcomes] == ["traded", "no_trades", "unproven", "unproven"]
     assert report.warnings == ("volume_slots: 2 (session, symbol) pairs have no slot and no proof that nobody traded",)
-    covered = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = $1", data_sets.VOLUME_SLOTS)
+    covered = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = $1", data_sets.SLOT_PROOF)
     assert {r["trading_day"] for r in covered} == {*SESSIONS} - {SESSIONS[1]}

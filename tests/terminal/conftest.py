@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
+def environment_without_key() -> dict[str, str]:
+    """That of whoever runs the tests, without a key of the vendor's."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+
+
 @pytest.fixture
 def run(postgres_dsn: str, redis_url: str) -> Run:
     """Runs a module of ours; returns exit code, output and errors."""
@@ -23,7 +28,7 @@ def run(postgres_dsn: str, redis_url: str) -> Run:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, **environment},
+            env={**environment_without_key(), "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, **environment},
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None

@@ -185,6 +185,6 @@ async def test_a_due_day_that_never_ran_is_a_finding_of_status_and_gaps(
         status, out, _ = await maintenance("status")
         gaps, found, _ = await maintenance("gaps", "--json")
     assert (status, gaps) == (3, 3)
-    assert "last complete day: 2025-11-11" in out
+    assert "last whole session: 2025-11-11" in out
     newest = str(SCHEDULE.calendar.last_completed(dt.datetime.now(dt.UTC)))
     assert newest in {row["trading_day"] for row in json.loads(found)}

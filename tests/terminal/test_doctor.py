@@ -75,7 +75,7 @@ async def test_what_a_server_refuses_is_a_finding_of_the_doctor_and_ends_a_start
     assert "CREATE DATABASE" in out
     assert "correct REDIS_URL" in out
     for wrong in ({"DATABASE_URL": no_database}, {"REDIS_URL": stranger}):
-        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR", **wrong)
+        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR", MASSIVE_API_KEY="any", **wrong)
         assert (code, "does not start here" in err, "Traceback" in err) == (1, True, False)
 
 
@@ -84,9 +84,9 @@ async def test_a_consumer_and_a_run_refuse_a_redis_that_evicts_with_the_cure(
 ) -> None:
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR")
+        code, _, err = await run("consumer", "--no-http", LOG_LEVEL="ERROR", MASSIVE_API_KEY="any")
         assert (code, "maxmemory-policy noeviction" in err, "Traceback" in err) == (1, True, False)
-        code, out, err = await run("consumer.terminal", "run", "--once", DATA_DIR=str(tmp_path / "new"))
+        code, out, err = await run("consumer.terminal", "run", "--simulated", "--once", DATA_DIR=str(tmp_path / "new"))
         assert (code, "maxmemory-policy noeviction" in out, "Traceback" in err) == (1, True, False)
     finally:
         await redis.config_set("maxmemory-policy", "noeviction")
@@ -95,7 +95,8 @@ async def test_a_consumer_and_a_run_refuse_a_redis_that_evicts_with_the_cure(
 async def test_a_consumer_that_waits_for_its_servers_stops_when_told_to(run: Run) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "consumer", "--no-http", stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"},
+        env={**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0",
+             "MASSIVE_API_KEY": "any"},
     )  # fmt: skip
     assert process.stderr is not None
     assert b"redis_not_reachable" in await process.stderr.readline()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import psutil
 import pytest
+
+from tests.terminal.conftest import environment_without_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    return {**os.environ, "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "json", **more}
+    return {**environment_without_key(), "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "json", **more}
 
 
 def maintenance(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -81,13 +82,29 @@ def run(data_dir: Path) -> Iterator[Run]:
     started.end()
 
 
-def test_once_brings_an_empty_database_up_to_date_and_a_second_time_asks_for_nothing(data_dir: Path) -> None:
-    first = maintenance(data_dir, "run", "--once", "--tickers", TICKERS, "--trading-day", DAY)
-    second = maintenance(data_dir, "run", "--once", "--tickers", TICKERS, "--trading-day", DAY)
-    assert first.returncode == 0, first.stderr
-    assert "complete" in first.stdout
-    assert second.returncode == 0, second.stderr
-    assert "requests made: 0" in second.stdout
+def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_nothing(data_dir: Path) -> None:
+    """Each brings empty servers of its own below DATA_DIR up to date; commands find those of the newest run."""
+    flags = ("run", "--once", "--trading-day", DAY, "--tickers")
+    for tickers, requests in (("40", None), ("50", None), ("40", 0)):
+        done = maintenance(data_dir, *flags, tickers, OHLC_SESSIONS="16", SLOT_SESSIONS="5")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "complete" in done.stdout
+        made = int(done.stdout.partition("requests made: ")[2].split()[0].replace(",", ""))
+        assert made == 0 if requests == 0 else made > 0
+        assert f"simulated market of {tickers} tickers, seed 1" in done.stdout
+    folders = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
+    assert folders == ["logs", "simulated-seed1-40", "simulated-seed1-50"]
+
+
+def test_servers_of_an_earlier_release_are_neither_passed_over_nor_taken_for_somebodys(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir()
+    (data_dir / "postgres" / "kept").write_text("")
+    refused = maintenance(data_dir, "run", "--once", "--tickers", TICKERS)
+    assert refused.returncode == 1
+    told = " ".join(refused.stdout.split())
+    assert f"mkdir -p {data_dir}/simulated-seed1-{TICKERS} && mv {data_dir}/postgres" in told
+    assert (data_dir / "postgres" / "kept").exists()
+    assert not (data_dir / f"simulated-seed1-{TICKERS}").exists()
 
 
 def test_bad_settings_and_flags_are_refused_together_before_anything_starts(data_dir: Path) -> None:
@@ -119,13 +136,16 @@ async def test_a_running_service_answers_http_the_command_line_and_ctrl_c(run: R
         async with http.post(f"{url}/trigger", json={}, headers={"Origin": "http://elsewhere"}) as answer:
             assert answer.status in (401, 403)
         async with http.get(f"{url}/status") as answer:
-            assert {"current", "last", "next_due"} <= set(await answer.json())
+            told = await answer.json()
+            assert {"current", "last", "next_due"} <= set(told)
+            assert (told["source"]["kind"], told["source"]["identity"]) == ("simulated", f"seed=1 tickers={TICKERS}")
 
     waited = await asyncio.to_thread(maintenance, data_dir, "trigger", "--day", DAY, "--wait")
     assert waited.returncode == 0, waited.stderr
     status = await asyncio.to_thread(maintenance, data_dir, "status", "--json")
     assert status.returncode == 0, status.stderr
     assert json.loads(status.stdout)["dead_letters"] == 0
+    assert json.loads(status.stdout)["source"] == told["source"]
 
     family = run.family()
     assert len(family) > 5

@@ -22,10 +22,7 @@ TOKEN = "secret"
 
 def app_of(stack: Stack, *, token: str | None) -> TestServer:
     """The API of *stack*."""
-    monitor = Monitor(
-        pool=stack.pool, redis=stack.redis, schedule=stack.services.schedule, calendar=stack.services.calendar,
-        now=stack.clock,
-    )  # fmt: skip
+    monitor = Monitor(pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock)
     return TestServer(build_app(monitor, stack.stream, token=token, max_deliveries=5))
 
 

@@ -26,8 +26,11 @@ async def test_the_status_tells_the_running_cycle_the_last_one_and_what_is_due_n
     await stack.run_cycle()
     status = await (await client.get("/status")).json()
     assert status["current"] is None
-    assert (status["last"]["date"], status["last"]["state"]) == (DAY.isoformat(), "complete")
-    assert status["last_complete_day"] == DAY.isoformat()
+    assert (status["session"]["date"], status["session"]["state"]) == (DAY.isoformat(), "final")
+    assert (status["serving"]["service"], status["serving"]["rule"]) == ("served", "CLOSED+15m")
+    assert (status["last"]["trading_day"], status["last"]["state"]) == (DAY.isoformat(), "complete")
+    assert status["last_run"] == status["last_final"] == DAY.isoformat()
+    assert (status["behind"], status["caches"]) == ({}, True)
     assert (status["next_due"]["trading_day"], status["next_due"]["rule"]) == ("2025-11-12", "POST_MARKET+1h")
     assert dt.datetime.fromisoformat(status["next_due"]["at"]) == new_york(dt.date(2025, 11, 12), "17:00")
     assert status["streams"] == {"tasks": 0, "pending": 0, "later": 0}
@@ -103,4 +106,5 @@ async def test_a_cycle_is_cancelled_over_http_and_the_status_says_by_whom(stack:
         await stack.at_rest()
     status = await (await client.get("/status")).json()
     assert (status["current"], status["last"]["state"]) == (None, "cancelled")
-    assert (await stack.status())["tasks"]["volume_slots"] == "skipped"
+    day = await stack.status()
+    assert (day["tasks"]["volume_slots"], day["run"]["tasks"]["volume_slots"]) == ("failed", "skipped")

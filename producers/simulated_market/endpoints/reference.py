@@ -100,7 +100,7 @@ def _matching(rows: Sequence[TickerRow], query: Mapping[str, str]) -> Sequence[T
         if wanted := query.get(parameter):
             rows = [row for row in rows if getattr(row, field) == wanted]
     if words := query.get("search", "").lower():
-        rows = [row for row in rows if words in row.name.lower() or words in row.ticker.lower()]
+        rows = [row for row in rows if words in (row.name or "").lower() or words in row.ticker.lower()]
     return rows
 
 

@@ -9,6 +9,8 @@ import json
 
 import pytest
 
+from producers.simulated_market.replayed.reference_files import BadReferenceFile
+
 HEADER = ("ticker", "volume", "open", "close", "high", "low", "window_start", "transactions")
 NIGHT = dt.datetime(2014, 6, 10, 2, tzinfo=dt.UTC)
 FOUR_O_CLOCK = 1402300800  # 2014-06-09 04:00 New York
@@ -101,18 +103,40 @@ async def test_adjusted_bars_follow_the_splits_file(replay):
     ]
 
 
-async def test_every_ticker_of_the_day_files_is_listed_with_details(replay):
+async def test_of_a_ticker_of_the_day_files_nothing_is_known_but_that_it_trades(replay):
     rows = (await replay.ok("/v3/reference/tickers?limit=1000"))["results"]
 
-    assert [(row["ticker"], row["type"], row["active"]) for row in rows] == [
-        ("AAPL", "CS", True),
-        ("BACpB", "CS", True),
-        ("BRK.A", "CS", True),
-    ]
-    details = (await replay.ok("/v3/reference/tickers/BRK.A"))["results"]
-    assert details["share_class_shares_outstanding"] > 0
-    assert len(details["sic_code"]) == 4
-    assert (await replay.raw("/v3/reference/tickers/IBM"))[0] == 404
+    bare = {"market": "stocks", "locale": "us", "active": True, "currency_name": "usd"}
+    assert rows == [{"ticker": ticker, **bare} for ticker in ("AAPL", "BACpB", "BRK.A")]
+    assert (await replay.raw("/v3/reference/tickers/AAPL"))[0] == 404
+    assert (await replay.raw("/vX/reference/tickers/AAPL/events"))[0] == 404
+    assert (await replay.ok("/stocks/vX/float"))["results"] == []
+    assert (await replay.ok("/v3/reference/tickers?search=aap&sort=name"))["results"] == rows[:1]
+
+
+async def test_reference_data_that_the_folder_brings_is_served_as_it_is(folder, serve):
+    listed = {"ticker": "BRK.A", "name": "Berkshire", "market": "stocks", "locale": "us", "active": True,
+              "currency_name": "usd", "type": "CS", "cik": "0001067983"}  # fmt: skip
+    gone = {**listed, "ticker": "OLD", "name": "Old", "active": False, "delisted_utc": "2014-06-01T00:00:00Z"}
+    details = {**listed, "sic_code": "6331", "share_class_shares_outstanding": 850_000}
+    free = {"ticker": "BRK.A", "effective_date": "2014-06-01", "free_float": 500_000, "free_float_percent": 58.8}
+    for name, rows in (("tickers", [listed, gone]), ("ticker_details", [details]), ("floats", [free])):
+        (folder / f"{name}.json").write_text(json.dumps(rows))
+    market = await serve(replay=folder, now=NIGHT)
+
+    rows = (await market.ok("/v3/reference/tickers?limit=1000"))["results"]
+    assert [row["ticker"] for row in rows] == ["AAPL", "BACpB", "BRK.A"]
+    assert rows[2] == listed
+    assert (await market.ok("/v3/reference/tickers?active=false"))["results"] == [gone]
+    assert (await market.ok("/v3/reference/tickers/BRK.A"))["results"] == details
+    assert (await market.raw("/v3/reference/tickers/AAPL"))[0] == 404
+    assert (await market.ok("/stocks/vX/float"))["results"] == [free]
+
+
+async def test_a_reference_file_in_another_shape_is_refused_by_name(folder, serve):
+    (folder / "floats.json").write_text('[{"ticker": 5}]')
+    with pytest.raises(BadReferenceFile, match=r"floats\.json.*ticker"):
+        await serve(replay=folder)
 
 
 async def test_a_folder_without_day_files_is_refused_by_name(tmp_path, serve):

@@ -2,10 +2,12 @@
 
 ALTER TABLE ticker_universe
     ADD COLUMN listed_share_class_figi text,
-    ADD COLUMN listed_from date,            -- first session expected of a symbol that a later listing brought; null: any
+    ADD COLUMN IF NOT EXISTS listed_from date,  -- first session expected of a symbol that a later listing brought; null: any
     ADD COLUMN missing_since date,          -- day of the first complete listing that lacked it while its bars went on
     ADD COLUMN missing_until date,          -- day of the last one
     ADD COLUMN missed_listings integer NOT NULL DEFAULT 0;  -- listings of later days than missing_since that lacked it
+ALTER TABLE ticker_universe ADD CONSTRAINT bounds_listed_share_class_figi
+    CHECK (length(listed_share_class_figi) <= 12 AND listed_share_class_figi ~ '^(?:[A-Za-z0-9]+)$');
 UPDATE ticker_universe AS u SET listed_share_class_figi = m.share_class_figi
 FROM ticker_metadata AS m WHERE m.symbol = u.symbol;
 

@@ -1,4 +1,7 @@
-"""Reads from the ledger how a cycle stands, in the words of its day's status."""
+"""Reads from the ledger what a cycle has done: its parts, rows, requests and troubles.
+
+What the day's data are worth is another question, which consumer/verdict answers.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.opening import ALL_TASKS
-from producers.reports import CycleState, CycleStatus, PartCount, TaskState
+from producers.messages import ALL_TASKS
+from producers.reports import CycleState, PartCount, RunReport, TaskState
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from consumer.postgres.cycles import Cycle
-    from consumer.postgres.pool import Pool
+    from consumer.postgres.pool import Connection, Pool
 
 
 class TaskTally(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +34,7 @@ class TaskTally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
-    """Return a task's state in the words of the status."""
+    """Return what the cycle did about a task."""
     if task not in cycle.tasks:
         return TaskState.SKIPPED
     if cycle.state == "running":
@@ -51,7 +54,7 @@ def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
     return TaskState.COMPLETED
 
 
-async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
+async def read_tallies(pool: Pool | Connection, cycle: Cycle) -> dict[str, TaskTally]:
     """Count the parts of the cycle's present pass, by task."""
     rows = await pool.fetch(
         """
@@ -69,7 +72,7 @@ async def read_tallies(pool: Pool, cycle: Cycle) -> dict[str, TaskTally]:
     return {row["task"]: TaskTally(**dict(row)) for row in rows}
 
 
-async def read_requests(pool: Pool, cycle_id: int) -> dict[str, int]:
+async def read_requests(pool: Pool | Connection, cycle_id: int) -> dict[str, int]:
     """Sum the requests that the cycle has made, by endpoint."""
     rows = await pool.fetch(
         "SELECT key AS endpoint, sum(value::bigint)::bigint AS requests FROM part, jsonb_each_text(requests) "
@@ -79,7 +82,7 @@ async def read_requests(pool: Pool, cycle_id: int) -> dict[str, int]:
     return {row["endpoint"]: row["requests"] for row in rows}
 
 
-async def read_troubles(pool: Pool, cycle: Cycle) -> list[str]:
+async def read_troubles(pool: Pool | Connection, cycle: Cycle) -> list[str]:
     """Say why parts of a running cycle are being tried again, most frequent reason first."""
     if cycle.state != "running":
         return []
@@ -91,28 +94,27 @@ async def read_troubles(pool: Pool, cycle: Cycle) -> list[str]:
     return [f"{row['parts']} parts are tried again: {row['reason']}" for row in rows]
 
 
-async def read_status(pool: Pool, cycle: Cycle, *, now: dt.datetime) -> CycleStatus:
-    """Return the status of *cycle* as the ledger has it."""
+async def read_run(pool: Pool | Connection, cycle: Cycle, *, now: dt.datetime) -> RunReport:
+    """Return what *cycle* has done so far."""
     tallies = await read_tallies(pool, cycle)
     ended_at = cycle.finished_at
-    return CycleStatus(
-        date=cycle.trading_day,
+    return RunReport(
+        cycle=cycle.cycle_id,
+        trading_day=cycle.trading_day,
+        state=CycleState(cycle.state),
+        tasks={task.value: state_of(task.value, tallies.get(task.value), cycle) for task in ALL_TASKS},
+        rule=cycle.occasion if cycle.scheduled else None,
+        requested_by=cycle.requested_by,
         started_at=cycle.opened_at,
         completed_at=ended_at,
         duration_seconds=round(((ended_at or now) - cycle.opened_at).total_seconds(), 3),
-        all_success=cycle.state == "complete",
-        tasks={task.value: state_of(task.value, tallies.get(task.value), cycle) for task in ALL_TASKS},
-        state=CycleState(cycle.state),
-        cycle=cycle.cycle_id,
-        rule=cycle.occasion if cycle.scheduled else None,
-        requested_by=cycle.requested_by,
+        reason=cycle.reason,
         parts={t.task: PartCount(done=t.done, failed=t.failed + t.not_yet, total=t.total) for t in tallies.values()},
         missing=list(cycle.missing),
         warnings=[*cycle.warnings, *await read_troubles(pool, cycle)],
         rows={t.task: t.rows for t in tallies.values()},
         requests=await read_requests(pool, cycle.cycle_id),
         next_try_at=cycle.next_pass_at,
-        updated_at=now,
     )
 
 

@@ -1,0 +1,73 @@
+"""Learns from how parts end what the plan behind the key gives; it costs no request of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from consumer.massive.errors import NotEntitled, NotYetPublished, OutsidePlanTimeframe
+from consumer.postgres import capabilities
+from consumer.verdict.vendor_plan import Capability
+from market.trading_calendar import NEW_YORK
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.postgres.ledger import PartId
+    from consumer.tasks.part import Services
+
+_ASKED_BY = {
+    ("ohlc_daily", "splits"): Capability.SPLITS,
+    ("volume_slots", "batch"): Capability.RANGE_BARS,
+    ("metadata_enrich", "details"): Capability.TICKER_DETAILS,
+}
+
+
+def capability_of(part: PartId, today: dt.date) -> Capability | None:
+    """Return what *part* shows about the plan; bars of *today*, New York time, show whether it gives a day at once."""
+    kind, _, rest = part.part.partition(":")
+    if (part.task, kind) == ("ohlc_daily", "bars"):
+        return Capability.SAME_DAY if rest == today.isoformat() else None
+    return _ASKED_BY.get((part.task, kind))
+
+
+class PlanLearner:
+    """Writes down what the vendor gave or refused."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def part_loaded(self, part: PartId) -> None:
+        """The vendor answered *part* with data."""
+        now = self._services.now()
+        capability = capability_of(part, now.astimezone(NEW_YORK).date())
+        if capability is None:
+            return
+        evidence = f"{part.task} {part.part} was loaded"
+        if await capabilities.note_given(self._services.pool, capability.value, evidence=evidence, now=now):
+            logger.info("vendor_plan_gives", capability=capability.value, evidence=evidence)
+
+    async def part_refused(self, part: PartId, failure: BaseException) -> None:
+        """The vendor refused *part*; only a refusal of the plan says anything, and none beside answers of its kind."""
+        now = self._services.now()
+        capability = capability_of(part, now.astimezone(NEW_YORK).date())
+        if capability is None or not _is_of_the_plan(failure, capability) or await self._is_answered(part):
+            return
+        if await capabilities.note_refused(self._services.pool, capability.value, evidence=str(failure), now=now):
+            logger.warning("vendor_plan_lacks", capability=capability.value, evidence=str(failure))
+
+    async def _is_answered(self, part: PartId) -> bool:
+        """Whether the vendor has answered the same kind of part in this pass: then the plan has it."""
+        answered: bool = await self._services.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 "
+            "AND part.pass = cycle.pass AND task = $2 AND split_part(part, ':', 1) = $3 AND row_count > 0)",
+            part.cycle_id, part.task, part.part.partition(":")[0],
+        )  # fmt: skip
+        return answered
+
+
+def _is_of_the_plan(failure: BaseException, capability: Capability) -> bool:
+    if capability is Capability.SAME_DAY:
+        return isinstance(failure, NotYetPublished)
+    return isinstance(failure, NotEntitled) and not isinstance(failure, OutsidePlanTimeframe)

@@ -1,0 +1,190 @@
+"""Publishes verdicts: the table for SQL readers, `maintenance:last_run` and `last_final`, and the days' status keys.
+
+Everything published is derived from the ledger and can be written again at any time. Publishers take turns: the lock is
+taken before the ledger is read, so that of two the later one has read the later ledger, and nothing is taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+from consumer.cycle.day_report import data_set_reports, day_status
+from consumer.cycle.run_report import read_run
+from consumer.postgres import cycles, session_conditions
+from consumer.postgres.session_conditions import SessionCondition
+from consumer.verdict import words
+from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
+from producers import keys
+from producers.messages import ALL_TASKS
+from producers.reports import DayStatus, encode_status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.postgres.pool import Connection, Pool
+    from consumer.verdict.ruler import Expectations
+    from consumer.verdict.states import SessionVerdict
+
+_EVERY_TASK = [task.value for task in ALL_TASKS]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A session whose verdict is another one than was published before."""
+
+    trading_day: dt.date
+    before: str | None
+    after: str
+    summary: str
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What a publication has said: the verdicts, and what of them was new."""
+
+    judged: Judged
+    changes: tuple[Change, ...]
+
+
+class Publisher:
+    """Judges and publishes, for one process."""
+
+    def __init__(self, pool: Pool, redis: Redis, expectations: Expectations, *, now: Callable[[], dt.datetime]) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._expectations = expectations
+        self._now = now
+        self.known: Judged | None = None
+
+    async def publish(self, *also: dt.date, wait: bool) -> Published:
+        """Judge every session of the window anew, those that a backfill has touched and *also*; tell what is new.
+
+        Raises asyncpg.LockNotAvailableError where somebody else is at it: at once, or with *wait* after the timeout.
+        """
+        async with self._turn(wait=wait) as connection:
+            now = self._now()
+            touched = await session_conditions.touched_before(connection, window(self._expectations, now)[0])
+            judged = await judge_window(connection, self._expectations, now=now, also=[*touched, *also])
+            days = list(judged.verdicts)
+            before = await session_conditions.read_conditions(connection, days)
+            rows = {day: _row(judged, day, before.get(day)) for day in days}
+            new = [day for day in days if not _is_same(rows[day], before.get(day))]
+            await session_conditions.store_conditions(connection, [rows[day] for day in {*new, *touched}])
+            for day in {*new, *also, judged.ruler.front}:
+                await self._write_day(connection, judged, rows[day])
+            await self._write_last(judged)
+        self.known = judged
+        return Published(judged=judged, changes=tuple(_changes([rows[day] for day in new], before)))
+
+    async def publish_day(self, day: dt.date, *, anew: bool) -> tuple[Change, ...]:
+        """Write one day's status, with what its cycle has done since, and tell what is new; *anew*: judge it again.
+
+        Otherwise it is as it was last judged by anybody: to count a market's rows a few times a second is too much.
+        """
+        async with self._turn(wait=False) as connection:
+            stored = (await session_conditions.read_conditions(connection, [day])).get(day)
+            judged = self.known
+            if anew or judged is None or day not in judged.verdicts or not _is_same(_row(judged, day, stored), stored):
+                judged = await judge_sessions(connection, self._expectations, now=self._now(), days=[day])
+            row = _row(judged, day, stored)
+            await self._write_day(connection, judged, row)
+            if _is_same(row, stored):
+                return ()
+            await session_conditions.store_conditions(connection, [row])
+            return tuple(_changes([row], {} if stored is None else {day: stored}))
+
+    async def refresh(self) -> Published | None:
+        """Publish again if the ledger, the hour or Redis ask for it; None where all stands as it was said."""
+        known = self.known
+        if known is not None and not await self._is_outdated(known):
+            return None
+        try:
+            return await self.publish(wait=False)
+        except asyncpg.LockNotAvailableError:
+            return None  # somebody else is publishing just now; the next look sees what that has left
+
+    async def _is_outdated(self, known: Judged) -> bool:
+        if known.next_change_at is not None and self._now() >= known.next_change_at:
+            return True
+        if window(self._expectations, self._now())[-1] not in known.verdicts:
+            return True
+        if await self._pool.fetchval("SELECT coalesce(max(load_id), 0) FROM data_load") != known.holdings.version:
+            return True
+        shown: Any = await self._redis.mget(
+            [keys.LAST_RUN.pattern, keys.LAST_FINAL.pattern, keys.status_key(known.ruler.front)]
+        )
+        return [shown[0], shown[1]] != [_text(known.last_run), _text(known.last_final)] or shown[2] is None
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, *, wait: bool) -> AsyncIterator[Connection]:
+        """Give a transaction that reads one instant, in which nobody else publishes.
+
+        LOCK TABLE comes first because it takes no snapshot: the first SELECT after it does (PostgreSQL manual, LOCK).
+        A publisher that freezes is ended by the server (idle_in_transaction_session_timeout) and frees its turn.
+        """
+        lock = "LOCK TABLE session_condition IN SHARE ROW EXCLUSIVE MODE"
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            await connection.execute(lock if wait else f"{lock} NOWAIT")
+            yield connection
+
+    async def _write_day(self, connection: Connection, judged: Judged, row: SessionCondition) -> None:
+        verdict = judged.verdicts[row.trading_day]
+        status = await read_day_status(connection, verdict, row.state_since, now=self._now())
+        await self._redis.set(keys.status_key(row.trading_day), encode_status(status), ex=keys.STATUS_TTL)
+
+    async def _write_last(self, judged: Judged) -> None:
+        """Both name what they say and nothing else, also where what they named before is not so any more."""
+        for key, day in ((keys.LAST_RUN, judged.last_run), (keys.LAST_FINAL, judged.last_final)):
+            if day is None:
+                await self._redis.delete(key.pattern)
+            else:
+                await self._redis.set(key.pattern, day.isoformat())
+
+
+async def read_day_status(
+    connection: Connection, verdict: SessionVerdict, since: dt.datetime | None, *, now: dt.datetime
+) -> DayStatus:
+    """Return the report on the session of *verdict*, with what its newest cycles have done."""
+    day = verdict.trading_day
+    newest = await cycles.newest_of_day(connection, day)
+    whole = await cycles.newest_of_day(connection, day, tasks=_EVERY_TASK)
+    told = None if newest is None else await read_run(connection, newest, now=now)
+    if whole is not None and newest is not None and whole.cycle_id != newest.cycle_id:
+        return day_status(verdict, since, whole=await read_run(connection, whole, now=now), newest=told, now=now)
+    return day_status(verdict, since, whole=None if whole is None else told, newest=told, now=now)
+
+
+def _text(day: dt.date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _row(judged: Judged, day: dt.date, before: SessionCondition | None) -> SessionCondition:
+    verdict = judged.verdicts[day]
+    now = judged.ruler.now
+    since = before.state_since if before is not None and before.state == verdict.state else now
+    sets = {name: msgspec.to_builtins(one) for name, one in data_set_reports(verdict.data_sets).items()}
+    return SessionCondition(
+        trading_day=day, condition=verdict.condition.value, state=verdict.state.value,
+        reason=words.sentence(verdict, since), state_since=since, last_modified_at=verdict.last_modified_at,
+        judged_at=now, data_sets=sets,
+    )  # fmt: skip
+
+
+def _is_same(row: SessionCondition, before: SessionCondition | None) -> bool:
+    return before is not None and msgspec.structs.replace(row, judged_at=before.judged_at) == before
+
+
+def _changes(new: list[SessionCondition], before: dict[dt.date, SessionCondition]) -> list[Change]:
+    """Those whose state is another one; a session that is first judged as missing is no news."""
+    found = []
+    for row in new:
+        known = before.get(row.trading_day)
+        state = None if known is None else known.state
+        if state != row.state and not (state is None and row.state == "missing"):
+            found.append(Change(trading_day=row.trading_day, before=state, after=row.state, summary=row.reason))
+    return found

@@ -1,0 +1,71 @@
+"""Keeps the last verdict on each session where SQL readers find it: one row a session, in their four words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.postgres.pool import Connection, Pool
+
+#: Data sets whose coverage says that a session's data were touched.
+_TOUCHED_BY = ["daily_bars", "slot_proof"]
+
+
+class SessionCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `session_condition`."""
+
+    trading_day: dt.date
+    condition: str
+    state: str
+    reason: str
+    state_since: dt.datetime
+    last_modified_at: dt.datetime | None
+    judged_at: dt.datetime
+    data_sets: dict[str, Any]
+
+
+async def read_conditions(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[dt.date, SessionCondition]:
+    """Return the stored rows of *days*."""
+    rows = await connection.fetch("SELECT * FROM session_condition WHERE trading_day = ANY ($1)", list(days))
+    return {row["trading_day"]: SessionCondition(**dict(row)) for row in rows}
+
+
+async def store_conditions(connection: Connection, rows: Sequence[SessionCondition]) -> None:
+    """Put *rows* in place of what stood there; `state_since` stays where the state does."""
+    await connection.executemany(
+        """
+        INSERT INTO session_condition AS known (trading_day, condition, state, reason, state_since, last_modified_at,
+                                                judged_at, data_sets)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (trading_day) DO UPDATE
+            SET condition = excluded.condition, state = excluded.state, reason = excluded.reason,
+                state_since = CASE WHEN known.state = excluded.state THEN known.state_since
+                                   ELSE excluded.state_since END,
+                last_modified_at = excluded.last_modified_at, judged_at = excluded.judged_at,
+                data_sets = excluded.data_sets
+        """,
+        [
+            (row.trading_day, row.condition, row.state, row.reason, row.state_since, row.last_modified_at,
+             row.judged_at, row.data_sets)
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+async def touched_before(connection: Connection, first: dt.date) -> list[dt.date]:
+    """Return the sessions before *first* whose data are newer than their verdict, as a backfill leaves them.
+
+    Ten minutes more, since what was fetched before a verdict may have been committed after it.
+    """
+    rows = await connection.fetch(
+        "SELECT DISTINCT c.trading_day FROM coverage AS c LEFT JOIN session_condition AS s USING (trading_day) "
+        "WHERE c.data_set = ANY ($1) AND c.trading_day < $2 "
+        "AND (s.judged_at IS NULL OR s.judged_at < c.fetched_at + interval '10 minutes')",
+        _TOUCHED_BY, first,
+    )  # fmt: skip
+    return [row["trading_day"] for row in rows]

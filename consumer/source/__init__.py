@@ -1,0 +1,1 @@
+"""Keeps a database and a Redis to the data of one source."""

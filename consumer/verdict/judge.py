@@ -1,0 +1,237 @@
+"""Judges a session: what stands of each data set, and what the session is in all.
+
+Pure: a function of holdings, calendar, schedule, plan and the present instant. The same holdings give the same verdict,
+whatever ran since; time alone turns what is not due into what is missing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.postgres.holdings import Held, Newest
+from consumer.tasks import data_sets as sets
+from consumer.verdict import ruler as rulers
+from consumer.verdict.ruler import Expectations, Ruler
+from consumer.verdict.states import LACKING, Condition, DataSetVerdict, SessionState, SessionVerdict
+from consumer.verdict.vendor_plan import plan_of
+from market.row_counts import fewest_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.postgres.holdings import Holdings
+
+#: A few symbols that traded by their bar and have no slot are the vendor's oddities; more are a hole.
+UNPROVEN_TOLERATED = 0.01
+#: Details may be this many days older than they are to be refreshed before they count as lacking.
+DETAILS_GRACE_DAYS = 7
+
+
+def ruler_of(holdings: Holdings, expectations: Expectations, now: dt.datetime) -> Ruler:
+    """Return by what *holdings* are measured at *now*."""
+    plan = plan_of(
+        holdings.capabilities,
+        requests_per_second=expectations.requests_per_second,
+        slot_files=expectations.slot_files,
+    )
+    return Ruler(
+        expectations=expectations, plan=plan, now=now, symbols=holdings.symbols, began_at=holdings.began_at or now,
+        first_slots=holdings.first_slots, first_bars=min(holdings.bars, default=None),
+    )  # fmt: skip
+
+
+def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = False) -> SessionVerdict:
+    """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
+    never = ruler.not_in_plan()
+    judged = [one for one in _data_sets(day, holdings, ruler, every_set=every_set) if one.data_set not in never]
+    state = _in_all(judged)
+    stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
+    held = [holdings.bars.get(day), holdings.slots.get(day)]
+    modified = [one.newest for one in held if one is not None and one.newest is not None]
+    return SessionVerdict(
+        trading_day=day, state=state, condition=_condition_in_all(state, judged, ruler.now),
+        due_at=ruler.first_due(day), final_at=ruler.final_at(day), data_sets=tuple(judged), not_in_plan=never,
+        since=max(stamps, default=None), last_modified_at=max(modified, default=None),
+    )  # fmt: skip
+
+
+def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
+    yield _bars(day, holdings, ruler)
+    slots = holdings.slots.get(day)
+    if every_set or ruler.kept(sets.VOLUME_SLOTS, day) or (slots is not None and slots.retired):
+        yield _slots(day, slots, holdings, ruler)
+    for name in rulers.PRESENT_SETS:
+        yield _present(name, day, holdings, ruler)
+    yield _details(day, holdings, ruler)
+    for name in rulers.COMPUTED_SETS:
+        yield _computed(name, day, holdings, ruler)
+    yield _caches(day, holdings, ruler)
+
+
+def _bars(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    counts = {other: one.loaded for other, one in holdings.bars.items() if not one.retired}
+    fewest = fewest_on(day, counts, early_close=ruler.schedule.calendar.session(day).early_close)
+    held = holdings.bars.get(day)
+    if held is None:
+        return _verdict(sets.DAILY_BARS, SessionState.MISSING, _none(fewest), day, holdings, ruler)
+    short = 0 if held.accepted_short or held.retired else max(0, fewest - held.loaded)
+    state = SessionState.PARTIAL if short else _freshness(held, day, ruler)
+    held = msgspec.structs.replace(held, expected=held.loaded + short, missing=short)
+    return _verdict(sets.DAILY_BARS, state, held, day, holdings, ruler)
+
+
+def _slots(day: dt.date, held: Held | None, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    if held is None or (held.oldest is None and not held.retired):
+        nothing = _none(0 if held is None else held.expected)
+        return _verdict(sets.VOLUME_SLOTS, SessionState.MISSING, nothing, day, holdings, ruler)
+    hole = held.missing or held.unproven > UNPROVEN_TOLERATED * held.expected
+    state = SessionState.PARTIAL if hole and not held.retired else _freshness(held, day, ruler)
+    return _verdict(sets.VOLUME_SLOTS, state, held, day, holdings, ruler)
+
+
+def _none(expected: int) -> Held:
+    return Held(expected=expected, loaded=0, missing=expected)
+
+
+def _freshness(held: Held, day: dt.date, ruler: Ruler) -> SessionState:
+    if held.retired:
+        return SessionState.RETIRED
+    assert held.oldest is not None, "what is not retired was fetched"
+    return _by_time(held.oldest, day, ruler)
+
+
+def _by_time(since: dt.datetime, day: dt.date, ruler: Ruler) -> SessionState:
+    return SessionState.FINAL if since >= ruler.final_at(day) else SessionState.PROVISIONAL
+
+
+def _present(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    """Fetched since the session closed: it describes that session, or what came after it."""
+    newest = holdings.newest.get(name)
+    if newest is None or newest.fetched_at < ruler.schedule.calendar.session(day).closes_at:
+        return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
+    return _verdict(name, _by_time(newest.fetched_at, day, ruler), _held(newest), day, holdings, ruler)
+
+
+def _computed(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    """Of that session, or of a later one: older figures are not computed again."""
+    newest = holdings.newest.get(name)
+    if newest is None or newest.trading_day < day:
+        return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
+    state = SessionState.FINAL if newest.trading_day > day else _by_time(newest.fetched_at, day, ruler)
+    return _verdict(name, state, _held(newest), day, holdings, ruler)
+
+
+def _held(newest: Newest) -> Held:
+    return Held(expected=newest.rows, loaded=newest.rows, oldest=newest.fetched_at, newest=newest.fetched_at)
+
+
+def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    """Asked for at all, and not longer ago than they may be; each symbol has a phase of its own."""
+    oldest = day - dt.timedelta(days=ruler.expectations.details_refresh_days + DETAILS_GRACE_DAYS)
+    listed = [one for one in holdings.details if one.since is None or one.since <= day]
+    expected = sum(one.symbols for one in listed)
+    missing = sum(one.symbols for one in listed if one.asked_on is None or one.asked_on < oldest)
+    state = SessionState.PARTIAL if missing else SessionState.FINAL
+    if missing == expected and (missing or not holdings.symbols):
+        state = SessionState.MISSING  # nobody was asked about, or nobody is known
+    held = Held(expected=expected, loaded=expected - missing, missing=missing)
+    return _verdict(sets.DETAILS, state, held, day, holdings, ruler)
+
+
+def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    """Written as of that session or a later one; a cache made of what the plan brings later waits for it."""
+    expected = [cache for cache in sets.CACHES if not _input_is_later(cache, day, holdings, ruler)]
+    known = [holdings.newest[cache] for cache in expected if cache in holdings.newest]
+    there = [newest for newest in known if newest.trading_day >= day]
+    oldest = min((newest.fetched_at for newest in there), default=None)
+    state = SessionState.PARTIAL if there else SessionState.MISSING
+    if oldest is not None and len(there) == len(expected):
+        beyond = all(newest.trading_day > day for newest in there)
+        state = SessionState.FINAL if beyond else _by_time(oldest, day, ruler)
+    lacking = len(expected) - len(there)
+    held = Held(expected=len(expected), loaded=len(there), missing=lacking, oldest=oldest)
+    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler)
+
+
+def _input_is_later(cache: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> bool:
+    if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(cache, ()):
+        return False
+    if not ruler.plan.brings_slots:
+        return True
+    slots = holdings.slots.get(day)
+    nothing = slots is None or slots.oldest is None
+    return nothing and ruler.is_later(sets.VOLUME_SLOTS, day)
+
+
+def _verdict(
+    name: str, state: SessionState, held: Held, day: dt.date, holdings: Holdings, ruler: Ruler
+) -> DataSetVerdict:
+    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers."""
+    findings = holdings.findings.get((day, name), ())
+    if findings and state in (SessionState.PROVISIONAL, SessionState.FINAL):
+        state = SessionState.SUSPECT
+    due_at = ruler.due_at(name, day)
+    return DataSetVerdict(
+        data_set=name, state=state, condition=_condition(state, pending=ruler.now < due_at), due_at=due_at,
+        expected=held.expected, loaded=held.loaded, empty=held.empty, unproven=held.unproven, missing=held.missing,
+        set_aside=held.set_aside, restated=held.restated, since=held.oldest,
+        later=state in LACKING and ruler.is_later(name, day),
+        outdated=name in rulers.SESSION_SETS and not held.retired and _is_outdated(held, day, ruler),
+        why="; ".join(findings) or _reason(name, day, holdings, state),
+        source=held.source, request_id=held.request_id, cycle=held.cycle, fence=held.fence,
+    )  # fmt: skip
+
+
+def _is_outdated(held: Held, day: dt.date, ruler: Ruler) -> bool:
+    """Whether it should have been fetched again since: at a due time of its own, or on an evening after."""
+    restate = ruler.expectations.restate_sessions
+    return held.oldest is not None and held.oldest < ruler.schedule.settled_since(day, ruler.now, restate=restate)
+
+
+def _reason(name: str, day: dt.date, holdings: Holdings, state: SessionState) -> str | None:
+    if state not in LACKING:
+        return None
+    told = (holdings.reasons.get((day, part)) for part in sets.PARTS_OF.get(name, ()))
+    return next((reason for reason in told if reason is not None), None)
+
+
+def _condition(state: SessionState, *, pending: bool) -> Condition:
+    match state:
+        case SessionState.FINAL:
+            return Condition.AVAILABLE
+        case SessionState.PROVISIONAL:
+            return Condition.PENDING
+        case SessionState.SUSPECT:
+            return Condition.DEGRADED
+        case SessionState.RETIRED:
+            return Condition.MISSING
+        case SessionState.PARTIAL:
+            return Condition.PENDING if pending else Condition.DEGRADED
+        case SessionState.MISSING:
+            return Condition.PENDING if pending else Condition.MISSING
+
+
+def _in_all(judged: list[DataSetVerdict]) -> SessionState:
+    """The session's state: what lacks outranks what is suspect, that what is provisional, that what is final."""
+    own = [one for one in judged if one.data_set in rulers.SESSION_SETS]
+    if own and all(one.state is SessionState.RETIRED for one in own):
+        return SessionState.RETIRED
+    if all(one.state is SessionState.MISSING for one in own):
+        return SessionState.MISSING
+    if any(one.lacks for one in judged):
+        return SessionState.PARTIAL
+    if any(one.state is SessionState.SUSPECT for one in judged):
+        return SessionState.SUSPECT
+    early = any(one.later or one.state is SessionState.PROVISIONAL for one in judged)
+    return SessionState.PROVISIONAL if early else SessionState.FINAL
+
+
+def _condition_in_all(state: SessionState, judged: list[DataSetVerdict], now: dt.datetime) -> Condition:
+    if state is SessionState.MISSING:
+        lacking = [one for one in judged if one.data_set in rulers.SESSION_SETS]
+    else:
+        lacking = [one for one in judged if one.lacks]
+    return _condition(state, pending=all(now < one.due_at for one in lacking))

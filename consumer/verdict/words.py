@@ -1,0 +1,86 @@
+"""Puts verdicts into words: one sentence for a person, one line for each thing that lacks.
+
+Times are New York's, which is what a due time means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.tasks import data_sets as sets
+from consumer.verdict.states import Condition, DataSetVerdict, SessionState
+from market.trading_calendar import NEW_YORK
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.verdict.states import SessionVerdict
+
+_COUNTED_AS = {sets.DAILY_BARS: "bars", sets.CACHES_ALL: "caches"}
+
+
+def new_york(instant: dt.datetime, beside: dt.date) -> str:
+    """Return e.g. "20:15 ET", with the day where it is not that of *beside*."""
+    local = instant.astimezone(NEW_YORK)
+    return f"{local:%H:%M} ET" if local.date() == beside else f"{local:%a %d %b %H:%M} ET"
+
+
+def sentence(verdict: SessionVerdict, since: dt.datetime | None = None) -> str:
+    """Return the verdict in one sentence; *since* when it has been so, if that is known."""
+    day = verdict.trading_day
+    told = "" if since is None else f" since {new_york(since, day)}"
+    return f"{day:%a %d %b} {_predicate(verdict, told)}"
+
+
+def _predicate(verdict: SessionVerdict, since: str) -> str:
+    match verdict.state:
+        case SessionState.FINAL:
+            return f"is whole and final{since}"
+        case SessionState.PROVISIONAL:
+            day = verdict.trading_day
+            later = [f"{one.data_set} follow by {new_york(one.due_at, day)}" for one in verdict.data_sets if one.later]
+            return f"is whole and provisional{since}" + "".join(f"; {line} on this plan" for line in later)
+        case SessionState.SUSPECT:
+            reasons = [one.why for one in verdict.data_sets if one.state is SessionState.SUSPECT and one.why]
+            return f"is whole and suspect{since}: {'; '.join(reasons)}"
+        case SessionState.RETIRED:
+            return "was whole and has been deleted by retention"
+        case SessionState.MISSING:
+            bars = verdict.of(sets.DAILY_BARS)
+            due = new_york(verdict.due_at if bars is None else bars.due_at, verdict.trading_day)
+            return f"has no data{' yet' if verdict.condition is Condition.PENDING else ''}; due {due}"
+        case SessionState.PARTIAL:
+            return f"lacks{since} " + "; ".join(_lack(one) for one in verdict.data_sets if one.lacks)
+
+
+def _lack(one: DataSetVerdict) -> str:
+    kind = _COUNTED_AS.get(one.data_set, "symbols")
+    if one.state is SessionState.MISSING or not one.expected:
+        words = one.data_set
+    elif one.missing:
+        words = f"{one.data_set} of {one.missing:,} of {one.expected:,} {kind}"
+    else:
+        words = f"proof that {one.unproven:,} of {one.expected:,} symbols without {one.data_set} did not trade"
+    return words + (f" ({one.why})" if one.why else "")
+
+
+def missing_lines(verdict: SessionVerdict) -> list[str]:
+    """Return a line for each data set that lacks, none for what is not due, or brought later by this plan."""
+    return [f"{one.data_set} {verdict.trading_day}: {_amount(one)}" for one in verdict.data_sets if one.lacks]
+
+
+def _amount(one: DataSetVerdict) -> str:
+    kind = _COUNTED_AS.get(one.data_set, "symbols")
+    if one.missing and one.expected:
+        words = f"{one.missing} of {one.expected} {kind}"
+    elif one.unproven:
+        words = f"{one.unproven} of {one.expected} symbols have no slot and no proof that nobody traded"
+    else:
+        words = "nothing"
+    return words + (f": {one.why}" if one.why else "")
+
+
+def later_lines(verdict: SessionVerdict) -> list[str]:
+    """Return a line for each data set that this plan brings later."""
+    day = verdict.trading_day
+    return [f"{one.data_set} {day}: by {new_york(one.due_at, day)}" for one in verdict.data_sets if one.later]

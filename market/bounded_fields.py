@@ -1,0 +1,159 @@
+"""Holds the one table of bounds: every field of every endpoint that is read, and every column that keeps one.
+
+The readers drop what is beyond (`consumer/massive/sieve.py`); the tables' CHECK constraints say the same
+(`consumer/postgres/migrations/0008_bounds.sql`, compared with this table by a test). A column's bound is never narrower
+than that of the fields that it keeps, so nothing a reader lets through can fail in the database.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from market.bounds import PRINTABLE, Bound, Day, Flag, Instant, Number, Text
+from market.symbols import MAX_SYMBOL_LENGTH, WELL_FORMED
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """What a field can be; without a *required* one its row is of no use."""
+
+    bound: Bound
+    required: bool = False
+
+
+SYMBOL: Final = Text(longest=MAX_SYMBOL_LENGTH, pattern=WELL_FORMED)
+# Berkshire A, the dearest share there is, stands below 1e6; a share is quoted in ten-thousandths, traded in finer ones.
+PRICE: Final = Number(unit="USD", least=1e-6, most=1e7)
+# Fractions have six digits. The busiest day of a share saw some 1e10 shares.
+VOLUME: Final = Number(unit="shares", least=1e-6, most=1e12, or_zero=True)
+TRADES: Final = Number(unit="trades", least=0, most=1e9, whole=True)
+# What has no milliseconds between it and its neighbour is no time; numpy and PostgreSQL hold these.
+MILLISECONDS: Final = Number(unit="ms since 1970", least=0, most=2**53 - 1, whole=True)
+NANOSECONDS: Final = Number(unit="ns since 1970", least=0, most=2**63 - 1, whole=True)
+SHARES: Final = Number(unit="shares", least=1, most=1e13)
+FREE_FLOAT: Final = Number(unit="shares", least=0, most=1e13, whole=True)
+PERCENT: Final = Number(unit="percent", least=0, most=100)
+MARKET_CAP: Final = Number(unit="USD", least=1e-6, most=1e15)
+ROUND_LOT: Final = Number(unit="shares", least=1, most=1e6)
+EMPLOYEES: Final = Number(unit="people", least=0, most=1e8, whole=True)
+# No company gives more than thousands of shares for one; beyond, a ratio is a slip or noise.
+SPLIT_SHARES: Final = Number(unit="shares", least=1e-6, most=1e6)
+SPLIT_FACTOR: Final = Number(unit="factor", least=1e-12, most=1e12)
+COUNT: Final = Number(unit="rows", least=0, most=1e9, whole=True)
+
+NAME: Final = Text(longest=500, pattern=PRINTABLE)
+WORD: Final = Text(longest=50, pattern=PRINTABLE)
+PROSE: Final = Text(longest=20_000, pattern=r"[^\x00\ud800-\udfff]+")
+MIC: Final = Text(longest=20, pattern=r"[A-Za-z0-9._-]+")
+CIK: Final = Text(longest=10, pattern=r"[0-9]+")
+FIGI: Final = Text(longest=12, pattern=r"[A-Za-z0-9]+")
+SIC: Final = Text(longest=4, pattern=r"[0-9]+")
+REQUEST_ID: Final = Text(longest=200, pattern=PRINTABLE)
+URL: Final = Text(longest=8_000, pattern=r"[!-~]+")
+NEXT_URL: Final = Text(longest=8_000, pattern=r"[!-~]*")  # an empty one says that there is no next page
+FLAG: Final = Flag()
+
+# The first shares were traded under the buttonwood tree; who lists a company announces it in the same year.
+LIST_DATE: Final = Day(first=dt.date(1792, 5, 17), days_ahead=400)
+FLOAT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=100)
+SPLIT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=400)
+CLOSURE_DATE: Final = Day(first=dt.date(2000, 1, 1), days_ahead=1_500)
+CLOSURE_TIME: Final = Instant(first=dt.date(2000, 1, 1), days_ahead=1_500)
+DELISTED_AT: Final = Instant(first=dt.date(1792, 5, 17), days_ahead=400, or_day=True)
+UPDATED_AT: Final = Instant(first=dt.date(1970, 1, 1), days_ahead=7, or_day=True)
+
+# What is computed here. Prices and ranges on the basis of later splits reach further than traded ones.
+ADJUSTED_PRICE: Final = Number(unit="USD", least=1e-9, most=1e10)
+RANGE: Final = Number(unit="USD", least=0, most=1e10)
+RANGE_PERCENT: Final = Number(unit="percent", least=0, most=1e12)
+MEAN_VOLUME: Final = Number(unit="shares", least=0, most=1e12)
+DAY_VOLUME: Final = Number(unit="shares", least=0, most=1e15)  # as caches hold it: a whole number of eight bytes
+PRICE_RATIO: Final = Number(unit="factor", least=1e-13, most=1e13)
+
+
+def _required(bound: Bound) -> Field:
+    return Field(bound=bound, required=True)
+
+
+def _optional(bound: Bound) -> Field:
+    return Field(bound=bound)
+
+
+_BAR: Final = {
+    **{name: _required(PRICE) for name in ("o", "h", "l", "c")},
+    "v": _required(VOLUME), "t": _required(MILLISECONDS), "vw": _optional(PRICE), "n": _optional(TRADES),
+}  # fmt: skip
+_IDENTITY: Final = {
+    "ticker": _required(SYMBOL), "name": _optional(NAME), "market": _optional(WORD), "locale": _optional(WORD),
+    "primary_exchange": _optional(MIC), "type": _optional(WORD), "active": _optional(FLAG),
+    "currency_name": _optional(WORD), "cik": _optional(CIK), "composite_figi": _optional(FIGI),
+    "share_class_figi": _optional(FIGI), "delisted_utc": _optional(DELISTED_AT),
+}  # fmt: skip
+
+#: By endpoint (as counters and logs call it; files and the envelope beside them) and the vendor's field name.
+ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "envelope": {
+        "status": _optional(WORD), "request_id": _optional(REQUEST_ID), "error": _optional(PROSE),
+        "message": _optional(PROSE), "next_url": _required(NEXT_URL), "ticker": _optional(SYMBOL),
+        "adjusted": _optional(FLAG), "count": _optional(COUNT), "resultsCount": _optional(COUNT),
+    },
+    "grouped_daily": {"T": _required(SYMBOL), **_BAR, "otc": _optional(FLAG)},
+    "range_bars": {"t": _required(MILLISECONDS), "v": _required(VOLUME)},
+    "tickers": {**_IDENTITY, "last_updated_utc": _optional(UPDATED_AT)},
+    "ticker_details": {
+        **_IDENTITY, "market_cap": _optional(MARKET_CAP), "weighted_shares_outstanding": _optional(SHARES),
+        "share_class_shares_outstanding": _optional(SHARES), "round_lot": _optional(ROUND_LOT),
+        "sic_code": _optional(SIC), "sic_description": _optional(NAME), "ticker_root": _optional(SYMBOL),
+        "ticker_suffix": _optional(SYMBOL), "total_employees": _optional(EMPLOYEES), "list_date": _optional(LIST_DATE),
+        "homepage_url": _optional(URL), "phone_number": _optional(WORD), "description": _optional(PROSE),
+    },
+    "floats": {
+        "ticker": _required(SYMBOL), "effective_date": _optional(FLOAT_DATE), "free_float": _optional(FREE_FLOAT),
+        "free_float_percent": _optional(PERCENT),
+    },
+    "splits": {
+        "ticker": _required(SYMBOL), "execution_date": _required(SPLIT_DATE), "split_from": _required(SPLIT_SHARES),
+        "split_to": _required(SPLIT_SHARES), "id": _optional(REQUEST_ID), "adjustment_type": _optional(WORD),
+        "historical_adjustment_factor": _optional(SPLIT_FACTOR),
+    },
+    "market_holidays": {
+        "date": _required(CLOSURE_DATE), "exchange": _optional(WORD), "status": _optional(WORD),
+        "close": _optional(CLOSURE_TIME),
+    },
+    "day_file": {
+        "ticker": _required(SYMBOL), **{name: _required(PRICE) for name in ("open", "high", "low", "close")},
+        "volume": _required(VOLUME), "window_start": _required(NANOSECONDS), "transactions": _optional(TRADES),
+    },
+    "minute_file": {
+        "ticker": _required(SYMBOL), "volume": _required(VOLUME), "window_start": _required(NANOSECONDS),
+    },
+}  # fmt: skip
+
+#: Readers hold dates against the day of the fetch. A table has no such day: nothing later than this stands in one.
+LAST_DAY: Final = dt.date(2200, 1, 1)
+
+#: By table and column.
+COLUMNS: Final[Mapping[str, Mapping[str, Bound]]] = {
+    "market_data_daily": {
+        "symbol": SYMBOL, **dict.fromkeys(("open", "high", "low", "close", "vwap"), PRICE), "volume": VOLUME,
+        "trades_count": TRADES,
+    },
+    "volume_slots_daily": {"symbol": SYMBOL, "volumes": VOLUME},
+    "ticker_atr": {"symbol": SYMBOL, "atr": RANGE, "atr_percent": RANGE_PERCENT},
+    "ticker_universe": {"symbol": SYMBOL, "ticker_type": WORD, "listed_figi": FIGI, "listed_cik": CIK,
+                        "listed_share_class_figi": FIGI, "delisted_at": DELISTED_AT},
+    "ticker_metadata": {
+        "symbol": SYMBOL, "company_name": NAME, "exchange": MIC, "ticker_type": WORD, "industry": NAME,
+        "sic_code": SIC, "market_cap": MARKET_CAP, "float_shares": FREE_FLOAT, "float_percent": PERCENT,
+        "shares_outstanding": SHARES, "shares_class": SHARES,
+        **dict.fromkeys(("avg_volume_30d", "avg_volume_10d", "avg_volume_5d"), MEAN_VOLUME),
+        "avg_price_30d": ADJUSTED_PRICE, "last_close": ADJUSTED_PRICE, "cik": CIK, "composite_figi": FIGI,
+        "share_class_figi": FIGI, "float_effective_date": FLOAT_DATE, "list_date": LIST_DATE,
+    },
+    "stock_split": {
+        "symbol": SYMBOL, "execution_day": SPLIT_DATE, "split_from": SPLIT_SHARES, "split_to": SPLIT_SHARES,
+        "kind": WORD, "price_ratio": PRICE_RATIO,
+    },
+    "data_load": {"request_id": REQUEST_ID},
+}  # fmt: skip

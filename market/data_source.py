@@ -1,0 +1,95 @@
+"""Says whose data something is: the vendor's, a simulated market's, or a replayed folder's.
+
+A database and a Redis hold the data of one source. Two sources are one when kind and identity agree; the name is for
+people, since a folder may be moved or renamed.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+_LONGEST_NAME_IN_A_SLUG = 40
+_DIGITS_IN_A_SLUG = 8
+
+
+class SourceKind(StrEnum):
+    VENDOR = "vendor"
+    SIMULATED = "simulated"
+    REPLAY = "replay"
+
+
+class DataSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One source. *identity* has no blanks at its ends and is ASCII: it travels in a header and in a Redis key."""
+
+    kind: SourceKind
+    identity: str
+    name: str = ""
+
+    def is_same(self, other: DataSource) -> bool:
+        """Whether data of both may stand in one database."""
+        return self.mark == other.mark
+
+    @property
+    def mark(self) -> str:
+        """Kind and identity in one line, as Redis and the simulated market's header carry it."""
+        return f"{self.kind} {self.identity}"
+
+    @property
+    def provenance(self) -> str:
+        """The first word of `data_load.source`; the vendor keeps the name it has there since the first release."""
+        return "massive" if self.kind is SourceKind.VENDOR else self.kind.value
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Seed and tickers of a simulated market; of another source none."""
+        return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", self.identity)}
+
+    @property
+    def slug(self) -> str:
+        """A folder's name, readable and the source's own."""
+        match self.kind:
+            case SourceKind.VENDOR:
+                return "vendor"
+            case SourceKind.SIMULATED:
+                return f"simulated-seed{self.numbers['seed']}-{self.numbers['tickers']}"
+            case SourceKind.REPLAY:
+                readable = re.sub(r"[^A-Za-z0-9._]+", "-", self.name).strip("-.")[:_LONGEST_NAME_IN_A_SLUG]
+                return f"replay-{readable or 'folder'}-{self.identity[:_DIGITS_IN_A_SLUG]}"
+
+    @property
+    def words(self) -> str:
+        """What people read."""
+        match self.kind:
+            case SourceKind.VENDOR:
+                return "the vendor (Massive)"
+            case SourceKind.SIMULATED:
+                return f"the simulated market ({self.identity})"
+            case SourceKind.REPLAY:
+                return f"a replay of {self.name or 'a folder'} ({self.identity[:_DIGITS_IN_A_SLUG]})"
+
+
+VENDOR = DataSource(kind=SourceKind.VENDOR, identity="massive")
+
+
+def simulated_source(*, seed: int, tickers: int) -> DataSource:
+    """The simulated market of that seed and size."""
+    return DataSource(kind=SourceKind.SIMULATED, identity=f"seed={seed} tickers={tickers}")
+
+
+def replay_source(*, digest: str, name: str) -> DataSource:
+    """A replayed folder, known by the digest of what is in it."""
+    return DataSource(kind=SourceKind.REPLAY, identity=digest, name=name)
+
+
+def source_of_mark(mark: str) -> DataSource | None:
+    """The source that *mark* names, without its name for people; None where it names none."""
+    kind, _, identity = mark.partition(" ")
+    if kind not in set(SourceKind) or not identity.strip():
+        return None
+    source = DataSource(kind=SourceKind(kind), identity=identity)
+    if source.kind is SourceKind.SIMULATED and source.numbers.keys() != {"seed", "tickers"}:
+        return None
+    return source

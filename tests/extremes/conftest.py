@@ -1,0 +1,38 @@
+"""Gives the extremes a vendor that answers with the bytes it is told, and a part that asks it by the real client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from consumer.massive.budget import UnlimitedBudget
+from consumer.massive.client import MassiveClient
+from consumer.massive.transport import Patience, open_session
+from tests.extremes.wire import Wire
+from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
+from tests.tasks.conftest import cache, desk  # noqa: F401  (fixtures)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.tasks.conftest import Desk
+
+
+@pytest.fixture
+async def wire(desk: Desk) -> AsyncIterator[Wire]:  # noqa: F811  (the fixture)
+    vendor = Wire(desk)
+    app = web.Application()
+    app.router.add_route("GET", "/{tail:.*}", vendor.answer)
+    server = TestServer(app)
+    await server.start_server()
+    async with open_session(max_in_flight=16) as http:
+        patience = Patience(tries=1, failures_to_open=1_000_000)
+        desk.vendor = MassiveClient(  # type: ignore[assignment]
+            http, base_url=str(server.make_url("")).rstrip("/"), api_key="any", budget=UnlimitedBudget(),
+            patience=patience,
+        )  # fmt: skip
+        yield vendor
+    await server.close()
