@@ -48,7 +48,7 @@ async def load_universe(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
             connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=next_session
         )
@@ -103,7 +103,7 @@ async def load_floats(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.FLOATS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.FLOATS, day, sieve.set_aside, load_id=load_id)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.FLOATS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id,
@@ -185,7 +185,7 @@ async def load_details(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
             rows=len(found), rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.DETAILS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.DETAILS, day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
             connection, data_sets.DETAILS, [day], rows=len(found), fetched_at=fetched_at, load_id=load_id

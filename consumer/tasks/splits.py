@@ -57,7 +57,7 @@ async def load_splits(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
             rows=len(listed), rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.SPLITS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.SPLITS, present, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
         withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
         await coverage.record_coverage(
