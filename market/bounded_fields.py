@@ -142,7 +142,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Bound]]] = {
     "volume_slots_daily": {"symbol": SYMBOL, "volumes": VOLUME},
     "ticker_atr": {"symbol": SYMBOL, "atr": RANGE, "atr_percent": RANGE_PERCENT},
     "ticker_universe": {"symbol": SYMBOL, "ticker_type": WORD, "listed_figi": FIGI, "listed_cik": CIK,
-                        "delisted_at": DELISTED_AT},
+                        "listed_share_class_figi": FIGI, "delisted_at": DELISTED_AT},
     "ticker_metadata": {
         "symbol": SYMBOL, "company_name": NAME, "exchange": MIC, "ticker_type": WORD, "industry": NAME,
         "sic_code": SIC, "market_cap": MARKET_CAP, "float_shares": FREE_FLOAT, "float_percent": PERCENT,

@@ -34,6 +34,22 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A company that a listed split may be of, and what its price says; *by_symbol*: it had the symbol on that day."""
+
+    company: str
+    by_symbol: bool
+    verdict: Verdict
+
+
+_STRENGTH = {Verdict.CONFIRMED: 0, Verdict.UNCHECKED: 1, Verdict.CONTRADICTED: 2}
+
+
+def strength(claim: Claim) -> tuple[int, bool, str]:
+    """Order claims, the best first: the price that shows the split, then whoever had its symbol."""
+    return _STRENGTH[claim.verdict], not claim.by_symbol, claim.company
+
+
 class OvernightPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Raw prices around a morning: the last close before it, and open and close of the first bar from it on."""
 

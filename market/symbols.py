@@ -28,7 +28,10 @@ _PREFERRED: Final = re.compile(r"([A-Z]+)p([A-Z]?)")
 
 
 def is_test_issue(symbol: str) -> bool:
-    """Whether an exchange lists the symbol for tests only (a fixed list, and NTEST with any suffix)."""
+    """Whether the symbol is named like a test issue (a fixed list, and NTEST with any suffix).
+
+    A name alone is no proof: IBO is the common stock of a company. market/listing.py decides with the rest of the row.
+    """
     return symbol in _TEST_ISSUES or symbol.startswith(_TEST_PREFIX)
 
 

@@ -79,6 +79,7 @@ LAST_FINAL = Key(pattern="maintenance:last_final", holds=RedisType.STRING)
 TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
 RVOL_AVERAGES = Key(pattern="rvol:hist:avg:{symbol}:5", holds=RedisType.HASH, ttl=CACHE_TTL)
+RVOL_SESSIONS = Key(pattern="rvol:hist:sessions:5", holds=RedisType.HASH, ttl=CACHE_TTL)
 TICKER_UNIVERSE = Key(pattern="ticker:universe", holds=RedisType.SET)
 AVERAGE_VOLUMES = Key(pattern="ticker:avg_volume:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 
@@ -100,6 +101,7 @@ KEYS = (
     TICKER_METADATA,
     ATR_DAILY,
     RVOL_AVERAGES,
+    RVOL_SESSIONS,
     TICKER_UNIVERSE,
     AVERAGE_VOLUMES,
 )

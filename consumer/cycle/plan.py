@@ -141,13 +141,19 @@ async def _is_outdated(ctx: PartContext, data_set: str) -> bool:
     return fetched_at is None or fetched_at < ctx.fresh_since(ctx.day)
 
 
+async def _calendar_check_is_due(ctx: PartContext) -> bool:
+    """Once a session: as of the pass's start, so that a close that passes meanwhile makes no check missing."""
+    checked = await coverage.newest_day(ctx.services.pool, sets.CALENDAR_CHECK)
+    return checked is None or checked < await ctx.present_day(ctx.cycle.pass_started_at)
+
+
 async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     parts: list[PartPlan] = []
     if await _is_outdated(ctx, sets.UNIVERSE):
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
     if await _is_outdated(ctx, sets.FLOATS):
         parts.append(_after(TaskName.METADATA_ENRICH, "floats", sets.STAGE_FLOATS, sets.STAGE_UNIVERSE))
-    if await coverage.covered_on(ctx.services.pool, sets.CALENDAR_CHECK, ctx.day) is None:
+    if await _calendar_check_is_due(ctx):
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="calendar", stage=sets.STAGE_CALENDAR))
     if sets.STAGE_UNIVERSE in {part.stage for part in parts} or sets.STAGE_SPLITS in planned:
         parts.append(

@@ -34,16 +34,20 @@ _CLOSURES = FieldChecks(Endpoint.MARKET_HOLIDAYS, ClosureRow)
 
 
 def newest_listing(pages: Sequence[Page[TickerRow]], sieve: Sieve) -> TickerListing:
-    """One row a ticker; of duplicates the one updated last."""
+    """One row a ticker; of duplicates the one updated last, with the others beside it."""
     kept: dict[str, TickerRow] = {}
+    others: list[TickerRow] = []
     for row in _sound(pages, _LISTING, sieve):
         known = kept.get(row.ticker)
         newer = known is None or (row.last_updated_utc or "") > (known.last_updated_utc or "")
         if known is not None:
-            sieve.drop_row(Flaw.DUPLICATE, known if newer else row, row.ticker)
+            other = known if newer else row
+            others.append(other)
+            sieve.drop_row(Flaw.DUPLICATE, other, row.ticker)
         if newer:
             kept[row.ticker] = row
-    return TickerListing(rows=list(kept.values()), pages=len(pages), rejected=dict(sieve.rejected))
+    rejected = dict(sieve.rejected)
+    return TickerListing(rows=list(kept.values()), pages=len(pages), others=tuple(others), rejected=rejected)
 
 
 def sound_details(page: Page[TickerDetails], sieve: Sieve) -> list[TickerDetails]:

@@ -46,6 +46,7 @@ class Flaw(StrEnum):
     RATIO = "ratio"
     DUPLICATE = "duplicate"
     OUTSIDE_GRID = "outside_grid"
+    TEST_ISSUE = "test_issue"
 
 
 # By flaw the rows, and as "field <name>" the values left out of rows that were taken.
@@ -150,6 +151,7 @@ class TickerListing(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: list[TickerRow]
     pages: int
+    others: tuple[TickerRow, ...] = ()  # further rows of the same tickers, updated earlier
     complete: bool = True
     rejected: Rejected = {}
 

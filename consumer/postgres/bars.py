@@ -15,7 +15,7 @@ from consumer.postgres.copy_binary import DATE, FLOAT8, copy_out, fixed_rows
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from consumer.massive.rows import DailyRow
     from consumer.postgres.pool import Connection, Pool
@@ -35,6 +35,23 @@ class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
+
+    def after(self, holes: Mapping[str, Sequence[dt.date]]) -> BarHistory:
+        """The bars of each symbol since the last of its *holes*; a symbol without a bar since then is left out."""
+        last = [max(holes[symbol]) if symbol in holes else None for symbol in self.symbols]
+        if not any(last):
+            return self
+        lengths = np.diff(self.offsets)
+        bound = np.array([np.datetime64(day or "0001-01-01", "D") for day in last])
+        kept = self.days > np.repeat(bound, lengths)
+        counts = np.add.reduceat(kept, self.offsets[:-1], dtype=np.int64)
+        there = counts > 0
+        return BarHistory(
+            symbols=[symbol for symbol, stays in zip(self.symbols, there, strict=True) if stays],
+            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[there])]),
+            days=self.days[kept], high=self.high[kept], low=self.low[kept], close=self.close[kept],
+            volume=self.volume[kept],
+        )  # fmt: skip
 
 
 async def count_bars(connection: Connection | Pool, day: dt.date) -> int:

@@ -96,6 +96,22 @@ async def newest(connection: Connection | Pool, data_set: str) -> dt.datetime | 
     return value
 
 
+async def newest_day(connection: Connection | Pool, data_set: str) -> dt.date | None:
+    """Return the latest trading day that *data_set* covers."""
+    day: dt.date | None = await connection.fetchval(
+        "SELECT max(trading_day) FROM coverage WHERE data_set = $1", data_set
+    )
+    return day
+
+
+async def proven_days(connection: Connection | Pool, data_set: str, *, up_to: dt.date) -> set[dt.date]:
+    """Return every trading day up to *up_to* that *data_set* covers."""
+    rows = await connection.fetch(
+        "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day <= $2", data_set, up_to
+    )
+    return {row["trading_day"] for row in rows}
+
+
 async def newest_input(
     connection: Connection | Pool, data_sets: tuple[str, ...], *, up_to: dt.date
 ) -> dt.datetime | None:

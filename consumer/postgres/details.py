@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from consumer.postgres.list_dates import date_reissues
 from consumer.postgres.tickers import ETF_TYPES
 from market.sectors import SECTOR_SCHEME, industry_group, sector
 
@@ -51,7 +52,8 @@ async def details_due(
         WHERE attempted_at IS NULL
            OR changed_at > attempted_at
            OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
-           OR EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = known.symbol AND s.execution_day <= $1
+           OR EXISTS (SELECT FROM stock_split AS s
+                      WHERE coalesce(s.company, s.symbol) = known.symbol AND s.execution_day <= $1
                       AND s.verdict <> 'contradicted'
                       AND (s.execution_day > attempted_day
                            OR s.execution_day > counted_day AND attempted_day + $4::integer <= $1))
@@ -96,22 +98,19 @@ async def store_details(
                 -- The vendor's count follows a split some days late: one that still fits the old number is of then.
                 WHEN (SELECT abs(ln(excluded.shares_outstanding / m.shares_outstanding))
                            < abs(ln(excluded.shares_outstanding / m.shares_outstanding)
-                                 - sum(ln(s.split_to / s.split_from)))
-                      FROM stock_split AS s WHERE s.symbol = m.symbol AND s.verdict <> 'contradicted'
-                        AND s.execution_day > (m.details_fetched_at AT TIME ZONE 'America/New_York')::date
-                        AND s.execution_day <= (excluded.details_fetched_at AT TIME ZONE 'America/New_York')::date)
+                                 - sum(one.ratio))
+                      FROM (SELECT min(ln(s.split_to / s.split_from)) AS ratio FROM stock_split AS s
+                            WHERE coalesce(s.company, s.symbol) = m.symbol AND s.verdict <> 'contradicted'
+                              AND s.execution_day > (m.details_fetched_at AT TIME ZONE 'America/New_York')::date
+                              AND s.execution_day <= (excluded.details_fetched_at AT TIME ZONE 'America/New_York')::date
+                            GROUP BY s.execution_day, round(ln(s.split_to / s.split_from)::numeric, 9)) AS one)
                     THEN m.details_fetched_at
                 ELSE excluded.details_fetched_at END,
             updated_at = excluded.updated_at
         """,
         [_details_row(details, now) for details in found],
     )
-    # A reissued symbol is its new company's from the day that lists it, where the listing was not looked at for days.
-    await connection.execute(
-        "UPDATE ticker_universe AS u SET issuer_since = d.day FROM unnest($1::text[], $2::date[]) AS d (symbol, day) "
-        "WHERE u.symbol = d.symbol AND d.day > u.issuer_since AND d.day <= u.last_seen",
-        [details.ticker for details in found], [details.list_date for details in found],
-    )  # fmt: skip
+    await date_reissues(connection, [(details.ticker, details.list_date) for details in found])
     await connection.execute(
         """
         INSERT INTO ticker_metadata AS m (symbol, details_attempted_at, details_outcome, created_at, updated_at)

@@ -138,14 +138,22 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
     return b"".join([*out, TRAILER])
 
 
+# Its daily bar came, and the load that stands set it aside: that nobody traded is not proven by its absence.
+_SET_ASIDE = (
+    "EXISTS (SELECT FROM set_aside AS a JOIN coverage AS c USING (data_set, trading_day, load_id) "
+    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.symbol = s.symbol "
+    "AND a.field IS NULL)"
+)
+
+
 async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     """Hold "no trades" against the daily bars: it is proven by a day whose bars have none of that symbol's.
 
-    Where a bar has volume, or the day has no bars at all, it is not. Return how many rows are unproven.
+    Where a bar has volume or was set aside, or the day has no bars at all, it is not. Return how many are unproven.
     """
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
-        "AND s.outcome = 'unproven' "
+        f"AND s.outcome = 'unproven' AND NOT {_SET_ASIDE} "
         "AND EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date) "
         "AND NOT EXISTS (SELECT FROM market_data_daily AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
@@ -154,7 +162,7 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET outcome = 'unproven' "
         "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
-        "AND (EXISTS (SELECT FROM market_data_daily AS b "
+        f"AND ({_SET_ASIDE} OR EXISTS (SELECT FROM market_data_daily AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0) "
         "OR NOT EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date))",
         days,
@@ -188,6 +196,16 @@ async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]
         days,
     )
     return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}
+
+
+async def observed_sessions(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[str, int]:
+    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all."""
+    rows = await connection.fetch(
+        "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed FROM slot_history "
+        "WHERE trading_date = ANY ($1) GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
+        list(days),
+    )
+    return {row["symbol"]: row["observed"] for row in rows}
 
 
 async def read_slots(

@@ -1,8 +1,12 @@
-"""Stores the vendor's splits, one row a ratio, and which of them count: those the prices do not contradict."""
+"""Stores the vendor's splits, one row a ratio, whose they are, and which of them count: those no price contradicts.
+
+A split may be listed under a company's present symbol or a former one: `company` is the present symbol of whose it is,
+null where that is the symbol it is listed under. It counts once, however often and under whichever symbol it is listed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,7 +26,9 @@ _NEAR_DAYS = 10
 class ListedSplits(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor lists for one symbol and day, and the raw prices around that morning, where there are any."""
 
+    company: str  # the present symbol of whose they may be
     splits: tuple[Split, ...]
+    by_symbol: tuple[bool, ...]  # of each: whether it is theirs by the symbol, as far as no price knows better
     verdicts: tuple[Verdict, ...]
     prices: OvernightPrices | None
 
@@ -42,7 +48,43 @@ async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load
         [s.symbol for s in splits], [s.execution_day for s in splits], [s.split_from for s in splits],
         [s.split_to for s in splits], [s.kind for s in splits], load_id, now,
     )  # fmt: skip
+    await assign_companies(connection)
     return len(changed)
+
+
+async def assign_companies(connection: Connection) -> None:
+    """Say of every split whose it is: its symbol's company of that day, wherever that is found now.
+
+    A symbol that nobody has since its company was renamed stands for that company. Where another company has it now,
+    and was there before under another symbol, the prices may know better (`store_owners`).
+    """
+    await connection.execute(
+        """
+        UPDATE stock_split AS s SET company = o.company
+        FROM (
+            SELECT s.symbol, s.execution_day, nullif(coalesce(
+                (SELECT p.company FROM company_span AS p WHERE p.traded_as = s.symbol AND p.last_day <> 'infinity'
+                 AND s.execution_day BETWEEN p.first_day AND p.last_day ORDER BY p.last_day LIMIT 1),
+                (SELECT c.new_symbol FROM ticker_change AS c JOIN ticker_universe AS u ON u.symbol = c.symbol
+                 WHERE c.symbol = s.symbol AND c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed'
+                 ORDER BY c.changed_on DESC LIMIT 1)), s.symbol) AS company
+            FROM (SELECT DISTINCT symbol, execution_day FROM stock_split) AS s
+        ) AS o
+        WHERE o.symbol = s.symbol AND o.execution_day = s.execution_day AND s.company IS DISTINCT FROM o.company
+          AND s.symbol IN (SELECT symbol FROM ticker_change WHERE kind = 'renamed')
+        """
+    )
+
+
+async def store_owners(connection: Connection, owners: Sequence[tuple[Split, str]]) -> None:
+    """Store whose these splits are by the prices: (split as listed, present symbol of its company)."""
+    await connection.execute(
+        "UPDATE stock_split AS s SET company = nullif(o.company, s.symbol) "
+        "FROM unnest($1::text[], $2::date[], $3::text[]) AS o (symbol, day, company) "
+        "WHERE s.symbol = o.symbol AND s.execution_day = o.day",
+        [split.symbol for split, _ in owners], [split.execution_day for split, _ in owners],
+        [company for _, company in owners],
+    )  # fmt: skip
 
 
 async def count_splits(connection: Connection | Pool, *, since: dt.date, until: dt.date) -> int:
@@ -71,65 +113,87 @@ async def withdraw_splits(
 
 
 async def read_splits(connection: Connection | Pool, *, up_to: dt.date) -> dict[str, list[Split]]:
-    """Return the splits that count, executed up to *up_to*, per symbol in order of their day."""
+    """Return the splits that count, executed up to *up_to*, by their company's present symbol, in order of day."""
     rows = await connection.fetch(
-        "SELECT symbol, execution_day, split_from, split_to, kind FROM stock_split WHERE execution_day <= $1 "
-        "AND verdict <> 'contradicted' ORDER BY symbol, execution_day",
+        """
+        SELECT DISTINCT ON (1, 2, 6) coalesce(company, symbol) AS symbol, execution_day, split_from, split_to, kind,
+               round(ln(split_from / split_to)::numeric, 9) AS ratio
+        FROM stock_split WHERE execution_day <= $1 AND verdict <> 'contradicted' ORDER BY 1, 2, 6, symbol
+        """,
         up_to,
     )
     found: dict[str, list[Split]] = {}
     for row in rows:
-        found.setdefault(row["symbol"], []).append(Split(**dict(row)))
+        found.setdefault(row["symbol"], []).append(_split(dict(row), symbol=row["symbol"]))
     return found
 
 
+def _split(row: dict[str, Any], *, symbol: str) -> Split:
+    return Split(
+        symbol=symbol, execution_day=row["execution_day"], split_from=row["split_from"], split_to=row["split_to"],
+        kind=row["kind"],
+    )  # fmt: skip
+
+
 async def read_listed(connection: Connection | Pool, *, up_to: dt.date) -> list[ListedSplits]:
-    """Return every listed split up to *up_to*, by symbol and day, with the raw prices of that company around it."""
+    """Return every listed split up to *up_to*, by whose it may be and day, with that company's raw prices around it.
+
+    Most are of one company. Listed under a symbol that has changed hands, a split may be the old company's or the
+    present one's: it then stands in two groups.
+    """
     rows = await connection.fetch(
         """
-        WITH own AS (
-            SELECT s.symbol, s.execution_day, u.issuer_since,
-                   array_agg(c.symbol) FILTER (WHERE c.symbol IS NOT NULL) AS old_symbols
-            FROM (SELECT DISTINCT symbol, execution_day FROM stock_split WHERE execution_day <= $1) AS s
-            LEFT JOIN ticker_universe AS u USING (symbol)
-            LEFT JOIN ticker_change AS c ON c.kind = 'renamed' AND c.new_symbol = s.symbol
-            GROUP BY s.symbol, s.execution_day, u.issuer_since
+        WITH owned AS (
+            SELECT s.*, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
+            UNION
+            -- The present company of a symbol that changed hands since, where it was there before under another one.
+            SELECT s.*, s.symbol AS owner FROM stock_split AS s
+            JOIN ticker_universe AS u USING (symbol)
+            WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
+              AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
+                          AND s.execution_day BETWEEN p.first_day AND p.last_day)
+            UNION
+            SELECT s.*, p.company AS owner FROM stock_split AS s
+            JOIN company_span AS p ON p.traded_as = s.symbol AND s.execution_day BETWEEN p.first_day AND p.last_day
+            WHERE s.execution_day <= $1 AND p.last_day <> 'infinity'
+        ), span AS (
+            SELECT * FROM company_span
+            UNION ALL
+            -- Bars come of symbols that no listing has.
+            SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
+            WHERE NOT EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = o.owner) GROUP BY owner
         )
-        SELECT s.symbol, s.execution_day, s.split_from, s.split_to, s.kind, s.verdict, b.close AS close_before,
-               a.open AS open_after, a.close AS close_after
-        FROM stock_split AS s JOIN own AS o USING (symbol, execution_day)
+        SELECT o.*, b.close AS close_before, a.open AS open_after, a.close AS close_after
+        FROM owned AS o
         LEFT JOIN LATERAL (
-            SELECT d.close FROM market_data_daily AS d
-            WHERE d.symbol = ANY (array_append(o.old_symbols, o.symbol))
+            SELECT d.close FROM span AS p JOIN market_data_daily AS d ON d.symbol = p.traded_as
+            WHERE p.company = o.owner AND d.trading_date BETWEEN p.first_day AND p.last_day
               AND d.trading_date < o.execution_day AND d.trading_date >= o.execution_day - $2::integer
-              AND (d.symbol <> o.symbol OR d.trading_date >= coalesce(o.issuer_since, '-infinity'))
             ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
         LEFT JOIN LATERAL (
-            SELECT d.open, d.close FROM market_data_daily AS d
-            WHERE d.symbol = ANY (array_append(o.old_symbols, o.symbol))
+            SELECT d.open, d.close FROM span AS p JOIN market_data_daily AS d ON d.symbol = p.traded_as
+            WHERE p.company = o.owner AND d.trading_date BETWEEN p.first_day AND p.last_day
               AND d.trading_date >= o.execution_day AND d.trading_date <= o.execution_day + $2::integer
               AND d.trading_date <= $1
             ORDER BY d.trading_date LIMIT 1) AS a ON true
-        ORDER BY s.symbol, s.execution_day, s.split_from, s.split_to
+        ORDER BY o.owner, o.execution_day, o.split_from, o.split_to, o.symbol
         """,
         up_to, _NEAR_DAYS,
     )  # fmt: skip
-    grouped: dict[tuple[str, dt.date], list[object]] = {}
+    grouped: dict[tuple[str, dt.date], list[dict[str, Any]]] = {}
     for row in rows:
-        grouped.setdefault((row["symbol"], row["execution_day"]), []).append(row)
+        grouped.setdefault((row["owner"], row["execution_day"]), []).append(dict(row))
     return [_listed(group) for group in grouped.values()]
 
 
-def _listed(rows: Sequence[object]) -> ListedSplits:
-    records = [dict(row) for row in rows]  # type: ignore[call-overload]
-    first = records[0]
+def _listed(rows: Sequence[dict[str, Any]]) -> ListedSplits:
+    first = rows[0]
     known = first["close_before"] is not None and first["open_after"] is not None
     return ListedSplits(
-        splits=tuple(
-            Split(**{name: r[name] for name in ("symbol", "execution_day", "split_from", "split_to", "kind")})
-            for r in records
-        ),
-        verdicts=tuple(Verdict(r["verdict"]) for r in records),
+        company=first["owner"],
+        splits=tuple(_split(row, symbol=row["symbol"]) for row in rows),
+        by_symbol=tuple((row["company"] or row["symbol"]) == row["owner"] for row in rows),
+        verdicts=tuple(Verdict(row["verdict"]) for row in rows),
         prices=OvernightPrices(
             close_before=first["close_before"], open_after=first["open_after"], close_after=first["close_after"]
         )
@@ -163,12 +227,11 @@ async def read_jumps(
     rows = await connection.fetch(
         """
         SELECT d.symbol, p.close AS close_before, d.open AS open_after, d.close AS close_after
-        FROM market_data_daily AS d
-        JOIN market_data_daily AS p ON p.symbol = d.symbol AND p.trading_date = $2
-        LEFT JOIN ticker_universe AS u ON u.symbol = d.symbol
+        FROM daily_history AS d
+        JOIN daily_history AS p ON p.symbol = d.symbol AND p.trading_date = $2
         WHERE d.trading_date = $1 AND greatest(d.open / p.close, p.close / d.open) >= $3
-          AND coalesce(u.issuer_since, '-infinity') <= $2
-          AND NOT EXISTS (SELECT FROM stock_split AS s WHERE s.symbol = d.symbol AND s.execution_day = $1)
+          AND NOT EXISTS (SELECT FROM stock_split AS s
+                          WHERE coalesce(s.company, s.symbol) = d.symbol AND s.execution_day = $1)
         ORDER BY d.symbol
         """,
         day, before, factor,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres import identity
-from market.bounds import instant_of
+from consumer.postgres import absence, identity
+from market.identity import Change, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,8 @@ class UniverseChange(msgspec.Struct, frozen=True, kw_only=True):
     added: int
     removed: int
     active: int
-    changes: tuple[identity.Change, ...] = ()
+    changes: tuple[Change, ...] = ()
+    kept: tuple[absence.Kept, ...] = ()  # missing in the listing, and trading
 
 
 class DerivedFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,9 @@ class DerivedFigures(msgspec.Struct, frozen=True, kw_only=True):
     avg_volume_10d: float
     avg_volume_5d: float
     avg_price_30d: float
+    avg_volume_sessions: int = 0  # of how many observed sessions the first average is, then the others
+    avg_volume_sessions_10d: int = 0
+    avg_volume_sessions_5d: int = 0
 
 
 async def count_active(connection: Connection | Pool) -> int:
@@ -65,67 +69,79 @@ async def apply_listing(
     day: dt.date,
     now: dt.datetime,
     delisted: Sequence[TickerRow] = (),
-    next_session: Callable[[dt.date], dt.date] = lambda day: day,
+    next_session: Callable[[dt.date], dt.date] = lambda day: day + dt.timedelta(days=1),
 ) -> UniverseChange:
-    """Bring the universe to a *complete* listing: symbols that it lacks become inactive.
+    """Bring the universe to a *complete* listing, as far as what is stored does not speak against it.
 
-    *delisted* is what the vendor says has left the market; a symbol that is in neither list is `unlisted`.
+    *delisted* is what the vendor says has left the market. A symbol that is in neither list, and trades no more, is
+    `unlisted`; one that still trades stays (`absence`).
     """
     symbols = [row.ticker for row in rows]
     changes = await identity.find_changes(connection, rows, day=day, next_session=next_session)
-    await _forget_other_companies(connection, rows)
-    known = set(await connection.fetchval("SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe"))
+    contested = {change.symbol for change in changes if change.kind is Kind.CONTESTED and not change.new_symbol}
+    rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
+    reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
+    await connection.execute("DELETE FROM ticker_metadata WHERE symbol = ANY ($1::text[])", reissued)
+    known = set(
+        await connection.fetchval(
+            "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE state NOT IN ('test', 'otc')"
+        )
+    )
+    await _upsert(connection, rows, day=day, now=now)
+    await _expect_from(connection, sorted(set(symbols) - known) if known else [], day=day, next_session=next_session)
+    renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
+    absences = await absence.apply_absences(
+        connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed
+    )  # fmt: skip
+    news = await identity.apply_changes(connection, changes, day=day, now=now)
+    await _apply_names(connection, rows, now)
+    await absence.mirror_activity(connection, now=now)
+    return UniverseChange(
+        added=len(set(symbols) - known), removed=absences.removed, active=len(symbols) + len(absences.kept),
+        changes=tuple(news), kept=absences.kept,
+    )  # fmt: skip
+
+
+def _without_codes(row: TickerRow) -> TickerRow:
+    """What is known of whose the symbol is stands, until the bars have decided."""
+    return msgspec.structs.replace(row, composite_figi=None, share_class_figi=None, cik=None)
+
+
+async def _upsert(connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, now: dt.datetime) -> None:
     await connection.execute(
         """
-        INSERT INTO ticker_universe AS u (symbol, is_active, ticker_type, listed_figi, listed_cik, last_seen, added_at,
-                                          changed_at)
-        SELECT symbol, true, kind, figi, cik, $5, $6, $6
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS l (symbol, kind, figi, cik)
+        INSERT INTO ticker_universe AS u (symbol, is_active, ticker_type, listed_figi, listed_share_class_figi,
+                                          listed_cik, last_seen, added_at, changed_at)
+        SELECT symbol, true, kind, figi, share_figi, cik, $6, $7, $7
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+             AS l (symbol, kind, figi, share_figi, cik)
         ON CONFLICT (symbol) DO UPDATE
             SET is_active = true, state = 'listed', delisted_at = NULL,
                 ticker_type = coalesce(excluded.ticker_type, u.ticker_type),
                 listed_figi = coalesce(excluded.listed_figi, u.listed_figi),
+                listed_share_class_figi = coalesce(excluded.listed_share_class_figi, u.listed_share_class_figi),
                 listed_cik = coalesce(excluded.listed_cik, u.listed_cik),
                 last_seen = greatest(excluded.last_seen, u.last_seen), removed_at = NULL, reason_removed = NULL,
+                missing_since = NULL, missing_until = NULL, missed_listings = 0,
                 changed_at = CASE WHEN u.is_active AND NOT coalesce(excluded.listed_figi <> u.listed_figi
                                                                     OR excluded.listed_cik <> u.listed_cik, false)
                                   THEN u.changed_at ELSE excluded.changed_at END
         """,
-        symbols, [row.type for row in rows], [row.composite_figi for row in rows], [row.cik for row in rows], day, now,
+        [row.ticker for row in rows], [row.type for row in rows], [row.composite_figi for row in rows],
+        [row.share_class_figi for row in rows], [row.cik for row in rows], day, now,
     )  # fmt: skip
-    removed = await connection.fetch(
-        """
-        UPDATE ticker_universe SET is_active = false, state = 'unlisted', removed_at = $2, reason_removed = $3
-        WHERE is_active AND NOT EXISTS (SELECT FROM unnest($1::text[]) AS l (symbol)
-                                        WHERE l.symbol = ticker_universe.symbol)
-        RETURNING symbol
-        """,
-        symbols, now, f"not in the complete listing of {day}",
-    )  # fmt: skip
-    await _mark_delisted(connection, delisted)
-    await identity.apply_changes(connection, changes, now=now)
-    await _apply_names(connection, rows, now)
-    await connection.execute(
-        "UPDATE ticker_metadata SET is_actively_trading = u.is_active, updated_at = $1 FROM ticker_universe AS u "
-        "WHERE u.symbol = ticker_metadata.symbol AND ticker_metadata.is_actively_trading <> u.is_active",
-        now,
-    )
-    return UniverseChange(
-        added=len(set(symbols) - known), removed=len(removed), active=len(symbols), changes=tuple(changes)
-    )
 
 
-async def _mark_delisted(connection: Connection, delisted: Sequence[TickerRow]) -> None:
-    """An inactive symbol that the vendor lists as gone, with the same identity, is delisted."""
+async def _expect_from(
+    connection: Connection, came: Sequence[str], *, day: dt.date, next_session: Callable[[dt.date], dt.date]
+) -> None:
+    """Note the first session expected of symbols that a later listing brought: not one that ended without them."""
+    lacked = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM coverage WHERE data_set = 'universe' AND trading_day = $1)", day
+    )
     await connection.execute(
-        """
-        UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at
-        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS d (symbol, figi, at)
-        WHERE u.symbol = d.symbol AND NOT u.is_active AND u.state = 'unlisted'
-          AND coalesce(d.figi = u.listed_figi, true)
-        """,
-        [row.ticker for row in delisted], [row.composite_figi for row in delisted],
-        [None if row.delisted_utc is None else instant_of(row.delisted_utc) for row in delisted],
+        "UPDATE ticker_universe SET listed_from = $2 WHERE symbol = ANY ($1::text[])",
+        list(came), next_session(day) if lacked else day,
     )  # fmt: skip
 
 
@@ -138,23 +154,10 @@ async def note_others(
         INSERT INTO ticker_universe AS u (symbol, is_active, state, last_seen, added_at, changed_at)
         SELECT symbol, false, $2, $3, $4, $4 FROM unnest($1::text[]) AS o (symbol)
         ON CONFLICT (symbol) DO UPDATE
-            SET is_active = false, state = excluded.state, last_seen = excluded.last_seen
+            SET is_active = false, state = excluded.state, last_seen = excluded.last_seen, missing_since = NULL
             WHERE u.state <> excluded.state OR u.is_active
         """,
         list(symbols), state, day, now,
-    )  # fmt: skip
-
-
-async def _forget_other_companies(connection: Connection, rows: Sequence[TickerRow]) -> None:
-    """Delete the metadata of symbols that the listing gives to another FIGI (without one, to another CIK)."""
-    await connection.execute(
-        """
-        DELETE FROM ticker_metadata AS m
-        USING ticker_universe AS u, unnest($1::text[], $2::text[], $3::text[]) AS l (symbol, figi, cik)
-        WHERE m.symbol = u.symbol AND u.symbol = l.symbol
-          AND coalesce(u.listed_figi <> l.figi, u.listed_cik <> l.cik, false)
-        """,
-        [row.ticker for row in rows], [row.composite_figi for row in rows], [row.cik for row in rows],
     )  # fmt: skip
 
 
@@ -221,18 +224,24 @@ async def store_derived(
 ) -> None:
     """Store what was computed for *day*; an unknown market cap leaves the old one, an earlier day leaves all."""
     rows = [msgspec.structs.astuple(figure) for figure in figures]
-    columns = [[row[number] for row in rows] for number in range(7)]
+    columns = [[row[number] for row in rows] for number in range(10)]
     await connection.execute(
         """
         INSERT INTO ticker_metadata AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
-                                          avg_price_30d, as_of, created_at, updated_at, is_actively_trading)
-        SELECT d.*, $8, $9, $9, EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = d.symbol AND u.is_active)
-        FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[])
-             AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30)
+                                          avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
+                                          avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
+        SELECT d.*, $11, $12, $12, EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = d.symbol AND u.is_active)
+        FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
+                    $8::integer[], $9::integer[], $10::integer[])
+             AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,
+                   sessions5)
         ON CONFLICT (symbol) DO UPDATE
             SET market_cap = coalesce(excluded.market_cap, m.market_cap), last_close = excluded.last_close,
                 avg_volume_30d = excluded.avg_volume_30d, avg_volume_10d = excluded.avg_volume_10d,
                 avg_volume_5d = excluded.avg_volume_5d, avg_price_30d = excluded.avg_price_30d,
+                avg_volume_sessions = excluded.avg_volume_sessions,
+                avg_volume_sessions_10d = excluded.avg_volume_sessions_10d,
+                avg_volume_sessions_5d = excluded.avg_volume_sessions_5d,
                 as_of = excluded.as_of, updated_at = excluded.updated_at
             WHERE m.as_of IS NULL OR m.as_of <= excluded.as_of
         """,

@@ -18,6 +18,7 @@ WHOLE_NUMBERS = (
     "market_cap", "float_shares", "shares_outstanding", "shares_class", "avg_volume_30d", "avg_volume_10d",
     "avg_volume_5d",
 )  # fmt: skip
+SESSIONS = ("sessions", "sessions_10d", "sessions_5d")
 AVERAGES = ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")
 _HIDDEN = ("details_attempted_at", "details_outcome", "details_fetched_at", "created_at")
 _NAMED = 5
@@ -56,12 +57,13 @@ def average_volumes_text(row: Mapping[str, Any]) -> str:
     values = {name: row[name] for name in (*AVERAGES, "as_of")}
     if None in values.values():
         raise Unspeakable("an average is not known")
-    return _json(values)
+    return _json(values | {name: row[name] for name in SESSIONS if row.get(name) is not None})
 
 
 def atr_text(row: Mapping[str, Any], day: dt.date) -> str:
     """A row of ticker_atr; *day* is that of its last bar."""
-    return _json({"atr": row["atr"], "atr_percent": row["atr_percent"], "updated": day})
+    values = {"atr": row["atr"], "atr_percent": row["atr_percent"], "updated": day, "bars": row["bars_used"]}
+    return _json(values)
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ CACHE_ATR = "cache:atr"
 # The RVOL averages are most of what is written: four parts, so that several workers share them.
 RVOL_PARTITIONS = 4
 CACHE_RVOL = tuple(f"cache:rvol:{partition}" for partition in range(RVOL_PARTITIONS))
+CACHE_RVOL_SESSIONS = "cache:rvol_sessions"
 CACHE_UNIVERSE = "cache:universe"
 CACHE_AVERAGE_VOLUMES = "cache:average_volumes"
 
@@ -30,7 +31,8 @@ CACHE_INPUTS: dict[str, tuple[str, ...]] = {
     CACHE_METADATA: (UNIVERSE, FLOATS, DETAILS, DERIVED),
     CACHE_ATR: (ATR,),
     **dict.fromkeys(CACHE_RVOL, (SLOT_PROOF, SPLITS, SPLIT_CHECK, IDENTITY, DETAILS)),
-    CACHE_UNIVERSE: (UNIVERSE,),
+    CACHE_RVOL_SESSIONS: (SLOT_PROOF, IDENTITY, DETAILS),
+    CACHE_UNIVERSE: (UNIVERSE, IDENTITY),
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
 CACHES = tuple(CACHE_INPUTS)
@@ -38,7 +40,7 @@ CACHES_ALL = "caches"  # all of them together, as a verdict names them
 # Without these of the day itself a cache stays as it was: it carries the day's date, or readers take it for the day's.
 CACHE_REQUIRES: dict[str, tuple[str, ...]] = {
     CACHE_ATR: (ATR,),
-    **dict.fromkeys(CACHE_RVOL, (SLOT_PROOF,)),
+    **dict.fromkeys((*CACHE_RVOL, CACHE_RVOL_SESSIONS), (SLOT_PROOF,)),
     CACHE_AVERAGE_VOLUMES: (DERIVED,),
 }
 

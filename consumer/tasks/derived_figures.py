@@ -3,7 +3,7 @@
 Market cap = shares outstanding x latest close, both on the split basis of the cycle's day: a share count is scaled by
 the splits between the day it was taken and that day, whichever came first. Average volume = split-adjusted volume of
 the last N sessions / N, sessions without a trade counted as zero once the symbol has a bar in the window; a session
-whose bars are not stored is none of the N.
+whose bars are not stored, or that symbol's row was set aside, is none of the N: of how many it is, is said beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, coverage, ledger, tickers
+from consumer.postgres import bars, coverage, holes, ledger, tickers
 from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
@@ -26,7 +26,7 @@ from market.bounds import check_of, is_within
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,7 +60,8 @@ async def compute_derived(ctx: PartContext) -> Write:
         counts = await _share_counts(connection)
         last_counted_on = max((count.counted_on for count in counts.values()), default=ctx.day)
         splits = await splits_table.read_splits(connection, up_to=max(ctx.day, last_counted_on))
-    derived = await asyncio.to_thread(derive, history, splits, counts, sessions)
+        lacking = await holes.of_symbols(connection, since=sessions[0], up_to=ctx.day)
+    derived = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
     figures = [one for figure in derived if (one := possible(figure)) is not None]
 
     async def write(connection: Connection) -> PartReport:
@@ -109,8 +110,12 @@ def derive(
     splits: dict[str, list[Split]],
     counts: dict[str, ShareCount],
     sessions: Sequence[dt.date],
+    lacking: Mapping[str, Sequence[dt.date]] | None = None,
 ) -> list[DerivedFigures]:
-    """Return the figures as of the last of *sessions*; *history* holds only bars of those sessions."""
+    """Return the figures as of the last of *sessions*; *history* holds only bars of those sessions.
+
+    *lacking* names by symbol the sessions in which its row was set aside: nothing is known of its volume there.
+    """
     if not history.symbols:
         return []
     factors = split_factors(history, splits, sessions[-1])
@@ -118,7 +123,8 @@ def derive(
     window = np.array(sessions, dtype="datetime64[D]")
     place = np.searchsorted(window, history.days)
     starts = history.offsets[:-1]
-    averages = [_average(volume, place, starts, np.isin(window, history.days), last) for last in AVERAGES]
+    unknown = _unknown(history.symbols, window, lacking or {})
+    averages = [_average(volume, place, starts, np.isin(window, history.days), unknown, last) for last in AVERAGES]
     price = np.add.reduceat(close, starts) / np.diff(history.offsets)
     last_close = history.close[history.offsets[1:] - 1] * factors[history.offsets[1:] - 1]
     figures = []
@@ -129,10 +135,13 @@ def derive(
                 symbol=symbol,
                 market_cap=None if shares is None else shares * float(last_close[number]),
                 last_close=float(last_close[number]),
-                avg_volume_30d=float(averages[0][number]),
-                avg_volume_10d=float(averages[1][number]),
-                avg_volume_5d=float(averages[2][number]),
+                avg_volume_30d=float(averages[0][0][number]),
+                avg_volume_10d=float(averages[1][0][number]),
+                avg_volume_5d=float(averages[2][0][number]),
                 avg_price_30d=float(price[number]),
+                avg_volume_sessions=int(averages[0][1][number]),
+                avg_volume_sessions_10d=int(averages[1][1][number]),
+                avg_volume_sessions_5d=int(averages[2][1][number]),
             )
         )
     return figures
@@ -143,15 +152,31 @@ def _average(
     place: NDArray[np.int64],
     starts: NDArray[np.int64],
     stored: NDArray[np.bool_],
+    unknown: dict[int, NDArray[np.int64]],
     last: int,
-) -> NDArray[np.float64]:
-    """Mean volume of each symbol over the *last* sessions; *place* is a bar's session, *stored* those with bars."""
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean volume of each symbol over the *last* sessions, and of how many sessions it is.
+
+    *place* is a bar's session, *stored* says which sessions have bars, *unknown* has by symbol number those it lacks.
+    """
     recent = np.arange(len(stored)) >= len(stored) - last
     # Sessions from each place to the end of the window: what a symbol first seen there has been listed for.
-    counted = np.cumsum((stored & recent)[::-1])[::-1]
+    counted = np.cumsum((stored & recent)[::-1], dtype=np.int64)[::-1]
     totals = np.add.reduceat(np.where(recent[place], volume, 0.0), starts)
     sessions = counted[place[starts]]
-    return np.divide(totals, sessions, out=np.zeros_like(totals), where=sessions > 0)
+    for number, places in unknown.items():
+        sessions[number] -= np.count_nonzero((places >= place[starts[number]]) & stored[places] & recent[places])
+    return np.divide(totals, sessions, out=np.zeros_like(totals), where=sessions > 0), sessions
+
+
+def _unknown(
+    symbols: Sequence[str], window: NDArray[np.datetime64], lacking: Mapping[str, Sequence[dt.date]]
+) -> dict[int, NDArray[np.int64]]:
+    return {
+        number: np.searchsorted(window, np.array(lacking[symbol], dtype="datetime64[D]"))
+        for number, symbol in enumerate(symbols)
+        if symbol in lacking
+    }
 
 
 def shares_on(day: dt.date, count: ShareCount | None, splits: Sequence[Split]) -> float | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
-from consumer.postgres import capabilities, coverage, details, evidence, ledger, tickers
+from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
 from consumer.tasks import data_sets
+from consumer.tasks.identity_check import record_identity
+from consumer.tasks.listing_rows import kept_warning, sort_out
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
-from market.symbols import is_test_issue
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
@@ -31,11 +32,10 @@ async def load_universe(ctx: PartContext) -> Write:
     """Read the listing of active tickers to its end and bring the universe to it."""
     fetched_at = ctx.services.now()
     sieve = ctx.sieve()
+    day = await ctx.present_day(fetched_at)
     listing = await ctx.services.massive.list_tickers(active=True, sieve=sieve)
-    listed = [row for row in listing.rows if row.active is not False]
-    tests = [row.ticker for row in listed if is_test_issue(row.ticker)]
-    over_the_counter = [row.ticker for row in listed if row.market == "otc" and row.ticker not in tests]
-    rows = [row for row in listed if row.market != "otc" and not is_test_issue(row.ticker)]
+    sorted_out = await sort_out(ctx, listing)
+    rows = sorted_out.listed
     if not rows:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
@@ -48,23 +48,23 @@ async def load_universe(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
-            connection, rows, day=ctx.day, now=fetched_at, delisted=delisted, next_session=next_session
+            connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=next_session
         )
-        await tickers.note_others(connection, tests, state="test", day=ctx.day, now=fetched_at)
-        await tickers.note_others(connection, over_the_counter, state="otc", day=ctx.day, now=fetched_at)
-        told = [f"universe: {one}" for one in change.changes]
-        if told:
-            await coverage.record_coverage(
-                connection, data_sets.IDENTITY, [ctx.day], rows=len(told), fetched_at=fetched_at, load_id=load_id,
-                detail={"changes": told},
-            )  # fmt: skip
+        await tickers.note_others(connection, sorted_out.tests, state="test", day=day, now=fetched_at)
+        await tickers.note_others(connection, sorted_out.over_the_counter, state="otc", day=day, now=fetched_at)
+        told = await record_identity(
+            connection, change.changes, source="universe", day=day, at=fetched_at, load_id=load_id
+        )
         await coverage.record_coverage(
-            connection, data_sets.UNIVERSE, [ctx.day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.UNIVERSE, [day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
             detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
         )  # fmt: skip
-        return ledger.PartReport(rows=change.active, warnings=(*rejected_warnings("universe", sieve.rejected), *told))
+        warnings = (
+            *rejected_warnings("universe", sieve.rejected), *sorted_out.warnings, *told, *kept_warning(day, change.kept)
+        )  # fmt: skip
+        return ledger.PartReport(rows=change.active, warnings=warnings)
 
     return write
 
@@ -96,15 +96,17 @@ async def load_floats(ctx: PartContext) -> Write:
     except NotEntitled as error:
         refusal = error
 
+    day = await ctx.present_day(fetched_at)
+
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.FLOATS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.FLOATS, day, sieve.set_aside, load_id=load_id)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
-            connection, data_sets.FLOATS, [ctx.day], rows=stored, fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.FLOATS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id,
             detail={"entitled": refusal is None},
         )  # fmt: skip
         warnings: tuple[str, ...] = ()
@@ -176,18 +178,22 @@ async def load_details(ctx: PartContext) -> Write:
             case _:
                 found.append(outcome)
 
+    day = await ctx.present_day(fetched_at)
+
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
             rows=len(found), rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.DETAILS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.DETAILS, day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
-            connection, data_sets.DETAILS, [ctx.day], rows=len(found), fetched_at=fetched_at, load_id=load_id
+            connection, data_sets.DETAILS, [day], rows=len(found), fetched_at=fetched_at, load_id=load_id
         )
+        judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
+        told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
         return ledger.PartReport(
-            rows=len(found), warnings=rejected_warnings("details", sieve.rejected),
+            rows=len(found), warnings=(*rejected_warnings("details", sieve.rejected), *told),
             unfinished=failures[0] if failures else None,
         )  # fmt: skip
 

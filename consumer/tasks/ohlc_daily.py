@@ -15,12 +15,14 @@ import numpy as np
 
 from consumer.massive.daily_rows import as_listed
 from consumer.massive.errors import BadAnswer
-from consumer.postgres import bars, coverage, evidence, ledger, splits
+from consumer.massive.rows import Flaw
+from consumer.postgres import bars, coverage, evidence, holes, ledger, splits, trading_evidence
 from consumer.tasks import data_sets, standing
 from consumer.tasks.part import require_coverage
 from consumer.tasks.weighing import Answer, Leave, Refuse, Take, bars_of, weigh
 from market.atr import latest_atr
 from market.bounded_fields import RANGE, RANGE_PERCENT
+from market.holes import unbroken_since
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.splits import Split, price_factors
@@ -49,12 +51,17 @@ async def load_session_bars(ctx: PartContext) -> Write:
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
     answer = await ctx.services.massive.grouped_daily(day)
-    if not any(not is_test_issue(row.T) for row in answer.rows):
+    tests = await _test_issues(ctx, answer)
+    if not any(row.T not in tests for row in answer.rows):
         raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
-    spellings = listed_spellings(await ctx.services.pool.fetchval(_LISTED))
+    active = await ctx.services.pool.fetchval(_LISTED)
+    spellings = listed_spellings(active)
     sieve = ctx.sieve()
     sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
-    rows = as_listed([row for row in answer.rows if not is_test_issue(row.T)], spellings, sieve)
+    for row in answer.rows:
+        if row.T in tests:
+            sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
+    rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
     found = await standing.implausible(ctx, day, rows)
 
@@ -99,6 +106,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 connection, data_sets.PLAUSIBILITY, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
             )
         warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
+        warnings += _unlisted_tests_warning(day, tests) if active else []
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
         warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
         warnings += [f"bars {day}: {fate.finding.reason}"] if fate.finding is not None else []
@@ -111,6 +119,20 @@ def _refused(day: dt.date, fate: Refuse, answer: GroupedDaily) -> PartReport:
     """The finding is committed; the part is to be tried again, as after any wrong answer."""
     bad = BadAnswer(f"bars of {day} are kept as they stand: {fate.reason}", request_id=answer.request_id)
     return ledger.PartReport(unfinished=bad)
+
+
+async def _test_issues(ctx: PartContext, answer: GroupedDaily) -> dict[str, bool]:
+    """Return the test issues of *answer*, and of each whether a listing calls it one: a name alone is no proof."""
+    named = [row.T for row in answer.rows if is_test_issue(row.T)]
+    known = await trading_evidence.read_states(ctx.services.pool, named)
+    return {symbol: symbol in known for symbol in named if known.get(symbol, "test") == "test"}
+
+
+def _unlisted_tests_warning(day: dt.date, tests: dict[str, bool]) -> list[str]:
+    unlisted = [symbol for symbol, is_listed in tests.items() if not is_listed]
+    if not unlisted:
+        return []
+    return [f"bars {day}: left out as test issues by their names alone, no listing has them: {', '.join(unlisted)}"]
 
 
 _LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
@@ -159,6 +181,7 @@ async def _restated(
 
 def rejected_warnings(what: str, rejected: Mapping[str, int]) -> tuple[str, ...]:
     """Say how many rows and values were set aside and why; nothing when there were none."""
+    rejected = {flaw: count for flaw, count in rejected.items() if flaw != Flaw.TEST_ISSUE}  # they come every day
     if not rejected:
         return ()
     return (f"{what}: " + ", ".join(_told(reason, count) for reason, count in sorted(rejected.items())),)
@@ -171,12 +194,17 @@ def _told(reason: str, count: int) -> str:
 
 
 async def compute_atr(ctx: PartContext) -> Write:
-    """ATR(14) of every symbol with a bar in the window and enough history; percent of the adjusted last close."""
+    """ATR(14) of every symbol with a bar in the window and enough history; percent of the adjusted last close.
+
+    No figure reads across a hole: it is of the bars since the last one.
+    """
     await require_coverage(ctx, data_sets.DAILY_BARS)
     computed_at = ctx.services.now()
     window_start = ctx.sessions(ctx.services.options.ohlc_sessions)[0]
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        history = await bars.read_history(connection, up_to=ctx.day)
+        since = await _unbroken_since(ctx, connection)
+        history = await bars.read_history(connection, up_to=ctx.day, since=since)
+        history = history.after(await holes.of_symbols(connection, since=since, up_to=ctx.day))
         own = await splits.read_splits(connection, up_to=ctx.day)
     period = ctx.services.options.atr_period
     values = await asyncio.to_thread(_atr_values, history, own, ctx.day, window_start, period)
@@ -192,6 +220,12 @@ async def compute_atr(ctx: PartContext) -> Write:
         return ledger.PartReport(rows=len(values))
 
     return write
+
+
+async def _unbroken_since(ctx: PartContext, connection: Connection) -> dt.date:
+    """The first session of the proven ones that lead to the cycle's day without a hole."""
+    proven = await coverage.proven_days(connection, data_sets.DAILY_BARS, up_to=ctx.day)
+    return unbroken_since(ctx.services.calendar.trading_days(min(proven), ctx.day), proven)
 
 
 def split_factors(history: BarHistory, listed: dict[str, list[Split]], day: dt.date) -> NDArray[np.float64]:

@@ -16,7 +16,8 @@ import msgspec
 from consumer.massive.errors import KeyRejected, MassiveError
 from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
-from market.data_source import VENDOR
+from consumer.tasks import data_sets
+from market.data_source import VENDOR, SourceKind
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -119,6 +120,17 @@ class PartContext:
         restate = self.services.options.restate_sessions
         since = self.services.schedule.settled_since(day, self.cycle.pass_started_at, restate=restate)
         return max(since, self.cycle.opened_at) if self.cycle.force else since
+
+    async def present_day(self, at: dt.datetime) -> dt.date:
+        """The session whose evening it is at the instant *at*, when a list of the present was fetched.
+
+        Not the cycle's day: a cycle for an old day is told today's listing. In a replay the clock is years ahead of
+        the market, and the present is the newest day that was maintained.
+        """
+        if self.services.source.kind is not SourceKind.REPLAY:
+            return self.services.calendar.last_completed(at)
+        newest = await coverage.newest_day(self.services.pool, data_sets.UNIVERSE)
+        return self.day if newest is None else max(self.day, newest)
 
 
 class InputMissing(Exception):

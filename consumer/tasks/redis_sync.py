@@ -89,6 +89,8 @@ async def prepare(ctx: PartContext, cache: str) -> Prepared:
         return await _metadata(ctx)
     if cache == data_sets.CACHE_ATR:
         return await _atr(ctx)
+    if cache == data_sets.CACHE_RVOL_SESSIONS:
+        return await _rvol_sessions(ctx)
     if cache == data_sets.CACHE_UNIVERSE:
         return await _universe(ctx)
     if cache == data_sets.CACHE_AVERAGE_VOLUMES:
@@ -109,7 +111,8 @@ async def _metadata(ctx: PartContext) -> Prepared:
 
 async def _average_volumes(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
-        "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, as_of FROM ticker_metadata AS m "
+        "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_volume_sessions AS sessions, "
+        "avg_volume_sessions_10d AS sessions_10d, avg_volume_sessions_5d AS sessions_5d, as_of FROM ticker_metadata "
         "JOIN ticker_universe AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
     )
     texts = texts_of(map(dict, rows), average_volumes_text)
@@ -127,7 +130,7 @@ async def _universe(ctx: PartContext) -> Prepared:
 
 async def _atr(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
-        "SELECT symbol, atr, atr_percent FROM ticker_atr WHERE trading_date = $1", ctx.day
+        "SELECT symbol, atr, atr_percent, bars_used FROM ticker_atr WHERE trading_date = $1", ctx.day
     )
     texts = texts_of(map(dict, rows), lambda row: atr_text(row, ctx.day))
     flat = [text for pair in texts.by_symbol.items() for text in pair]
@@ -141,17 +144,19 @@ async def _rvol(ctx: PartContext, partition: int) -> Prepared:
             connection, sessions, partition=partition, partitions=data_sets.RVOL_PARTITIONS
         )
         splits = await splits_table.read_splits(connection, up_to=ctx.day)
-        listed = await connection.fetch(
-            "SELECT symbol, list_date FROM ticker_metadata WHERE list_date > $1", sessions[0]
-        )
     observed_until = [first_unobserved_slot(ctx.services.calendar.session(day)) for day in sessions]
-    list_dates = {row["symbol"]: row["list_date"] for row in listed}
-    averages = await asyncio.to_thread(
-        rvol_averages, sessions, observed_until, rows, traded, splits=splits, list_dates=list_dates
-    )
+    averages = await asyncio.to_thread(rvol_averages, sessions, observed_until, rows, traded, splits=splits)
     left_out = tuple(symbol for symbol, flat in averages.items() if not flat)
     said = {symbol: flat for symbol, flat in averages.items() if flat}
     return Prepared(replace=lambda writer: writer.replace_hashes(keys.RVOL_AVERAGES.pattern, said), left_out=left_out)
+
+
+async def _rvol_sessions(ctx: PartContext) -> Prepared:
+    """Of how many observed sessions each symbol's averages are."""
+    sessions = ctx.sessions(ctx.services.options.rvol_sessions)
+    counts = await slots.observed_sessions(ctx.services.pool, sessions)
+    flat = [text for symbol, count in counts.items() for text in (symbol, str(count))]
+    return Prepared(replace=lambda writer: writer.replace_hash(keys.RVOL_SESSIONS.pattern, flat))
 
 
 def rvol_averages(
@@ -161,14 +166,13 @@ def rvol_averages(
     traded: NDArray[np.float64],
     *,
     splits: dict[str, list[Split]],
-    list_dates: dict[str, dt.date],
 ) -> dict[str, list[str]]:
     """Return per symbol slot, mean, slot, mean, …: the mean accumulated volume as whole numbers, zeros left out.
 
     Nothing for a symbol whose volumes, on the basis of its splits, are beyond any day's.
     *rows* name (session, symbol, outcome), the traded ones first, as *traded* float64[traded rows, 192] has them.
-    Not observed, so left out of the mean: sessions without a proven outcome, those before the symbol was listed, and
-    the slots after an early close. Volumes are on the split basis of the last session.
+    Not observed, so left out of the mean: sessions without a row or a proven outcome (those before the symbol's company
+    had it have none here), and the slots after an early close. Volumes are on the split basis of the last session.
     """
     symbols = sorted({symbol for _, symbol, _ in rows})
     column = {symbol: number for number, symbol in enumerate(symbols)}
@@ -178,7 +182,7 @@ def rvol_averages(
     for number, (day, symbol, outcome) in enumerate(rows):
         if outcome == "traded":
             volumes[line[day], column[symbol]] = traded[number]
-        if outcome != "unproven" and day >= list_dates.get(symbol, day):
+        if outcome != "unproven":
             observed[line[day], column[symbol], : observed_until[line[day]]] = True
     for symbol in splits.keys() & column.keys():
         factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])

@@ -14,7 +14,8 @@ import numpy as np
 
 from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
-from consumer.postgres import coverage, evidence, ledger, slots
+from consumer.massive.rows import Flaw
+from consumer.postgres import coverage, evidence, ledger, slots, trading_evidence
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
@@ -84,10 +85,13 @@ async def load_flat_file(ctx: PartContext) -> Write:
     lacking = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
     wanted = active if ctx.payload.get("replaced") else lacking
     spelled = listed_spellings(active)
+    named = [symbol for symbol in found.symbols if is_test_issue(symbol)]
+    states = await trading_evidence.read_states(ctx.services.pool, named)
+    tests = {symbol for symbol in named if states.get(symbol, "test") == "test"}
     traded = {
         spelled.get(symbol, symbol): found.volumes[number]
         for number, symbol in enumerate(found.symbols)
-        if not is_test_issue(symbol)
+        if symbol not in tests
     }
     nothing = np.zeros(found.volumes.shape[1])
     spoiled = {spelled.get(one.symbol, one.symbol) for one in found.set_aside if one.symbol is not None}
@@ -97,6 +101,8 @@ async def load_flat_file(ctx: PartContext) -> Write:
     ]
     sieve = ctx.sieve()
     sieve.absorb(found.rejected, found.set_aside)
+    for symbol in sorted(tests):
+        sieve.drop_row(Flaw.TEST_ISSUE, {"ticker": symbol}, symbol)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(

@@ -7,13 +7,15 @@ they are read, so nothing is fetched again. One that the prices contradict is ke
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer
 from consumer.postgres import coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
+from consumer.tasks.identity_check import check_identities
 from consumer.tasks.ohlc_daily import rejected_warnings
-from market.split_check import Verdict, looks_like_a_split, verdicts
+from market.split_check import Claim, Verdict, looks_like_a_split, strength, verdicts
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.postgres.splits import ListedSplits
     from consumer.tasks.part import PartContext, Write
+    from market.split_check import OvernightPrices
 
 AHEAD = dt.timedelta(days=7)
 # From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
@@ -44,6 +47,7 @@ async def load_splits(ctx: PartContext) -> Write:
     sieve = ctx.sieve()
     rows = await ctx.services.massive.list_splits(since, until, sieve=sieve)
     listed = [_split(row) for row in rows]
+    present = await ctx.present_day(fetched_at)
 
     async def write(connection: Connection) -> PartReport:
         stored = await splits.count_splits(connection, since=since, until=until)
@@ -53,11 +57,11 @@ async def load_splits(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
             rows=len(listed), rejected=sieve.rejected,
         )  # fmt: skip
-        await evidence.keep_set_aside(connection, data_sets.SPLITS, ctx.day, sieve.set_aside, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.SPLITS, present, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
         withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
         await coverage.record_coverage(
-            connection, data_sets.SPLITS, [ctx.day], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
+            connection, data_sets.SPLITS, [present], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
             detail={"since": since.isoformat()},
         )  # fmt: skip
         warnings = [*rejected_warnings("splits", sieve.rejected)]
@@ -78,40 +82,72 @@ def _split(row: SplitRow) -> Split:
 
 
 async def check_splits(ctx: PartContext) -> Write:
-    """Say of every listed split whether it counts, and which symbols jumped as if they had split without one."""
+    """Say of every listed split whose it is and whether it counts, and which symbols jumped as if they had split.
+
+    All of it in the one transaction: whose a symbol is, is settled first, and prices are read by that.
+    """
     checked_at = ctx.services.now()
-    pool = ctx.services.pool
-    listed = await splits.read_listed(pool, up_to=ctx.day)
-    judged, contradicted = judge(listed)
+    present = await ctx.present_day(checked_at)
     before = ctx.services.calendar.previous_trading_day(ctx.day)
-    jumps = await splits.read_jumps(pool, ctx.day, before, factor=_JUMP)
-    suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=len(judged)
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=0
         )
+        decided = await check_identities(connection, day=present, at=checked_at, load_id=load_id)
+        await splits.assign_companies(connection)
+        listed = await splits.read_listed(connection, up_to=ctx.day)
+        judged, contradicted = judge(listed)
         await splits.store_verdicts(connection, judged)
+        await splits.store_owners(connection, owners(listed))
+        jumps = await splits.read_jumps(connection, ctx.day, before, factor=_JUMP)
+        suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
         await coverage.record_coverage(
             connection, data_sets.SPLIT_CHECK, [ctx.day], rows=len(judged), fetched_at=checked_at, load_id=load_id,
             detail={"contradicted": len(contradicted), "suspicious": suspicious},
         )  # fmt: skip
-        return ledger.PartReport(rows=len(judged), warnings=(*contradicted, *_jump_warning(suspicious)))
+        return ledger.PartReport(rows=len(judged), warnings=(*decided, *contradicted, *_jump_warning(suspicious)))
 
     return write
 
 
 def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Verdict, float | None]], list[str]]:
-    """Return (split, verdict, price ratio) of all, and a line for each that does not count."""
+    """Return (split, verdict, price ratio) of all, by their owners' prices, and a line for each that does not count."""
+    owned = {(split.symbol, split.execution_day): company for split, company in owners(listed)}
     judged: list[tuple[Split, Verdict, float | None]] = []
     lines: list[str] = []
     for group in listed:
+        own = [one for one in group.splits if owned[one.symbol, one.execution_day] == group.company]
+        if not own:
+            continue
         ratio = None if group.prices is None else group.prices.ratios[0]
-        for split, verdict in zip(group.splits, verdicts(group.splits, group.prices), strict=True):
+        for split, verdict in zip(own, verdicts_of(own, group.prices), strict=True):
             judged.append((split, verdict, ratio))
             if verdict is Verdict.CONTRADICTED:
                 lines.append(_contradiction(split, ratio))
     return judged, lines
+
+
+def verdicts_of(listed: Sequence[Split], prices: OvernightPrices | None) -> list[Verdict]:
+    """As `verdicts`; one that is listed under a former symbol as well is one split, and has one verdict."""
+    by_ratio = {round(math.log(split.split_from / split.split_to), 9): split for split in reversed(listed)}
+    found = dict(zip(by_ratio, verdicts(list(by_ratio.values()), prices), strict=True))
+    return [found[round(math.log(split.split_from / split.split_to), 9)] for split in listed]
+
+
+def owners(listed: Sequence[ListedSplits]) -> list[tuple[Split, str]]:
+    """Say whose every split is; where its symbol has changed hands, the company whose price shows it has it."""
+    claims: dict[tuple[str, dt.date], dict[str, Claim]] = {}
+    split_of: dict[tuple[str, dt.date], Split] = {}
+    for group in listed:
+        judged = zip(group.splits, group.by_symbol, verdicts_of(group.splits, group.prices), strict=True)
+        for split, by_symbol, verdict in judged:
+            key = (split.symbol, split.execution_day)
+            split_of[key] = split
+            claim = Claim(company=group.company, by_symbol=by_symbol, verdict=verdict)
+            best = claims.setdefault(key, {}).setdefault(group.company, claim)
+            claims[key][group.company] = min(best, claim, key=strength)
+    return [(split_of[key], min(found.values(), key=strength).company) for key, found in claims.items()]
 
 
 def _contradiction(split: Split, ratio: float | None) -> str:

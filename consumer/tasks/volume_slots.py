@@ -14,7 +14,7 @@ import numpy as np
 
 from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.massive.rows import Flaw
-from consumer.postgres import capabilities, coverage, evidence, ledger, slots
+from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.ohlc_daily import rejected_warnings
@@ -168,6 +168,7 @@ async def prove(ctx: PartContext) -> Write:
     proved_at = ctx.services.now()
 
     async def write(connection: Connection) -> PartReport:
+        await list_dates.forget_slots_of_nobody(connection)
         unproven = await slots.mark_unproven(connection, sessions)
         counts = await connection.fetch(
             "SELECT trading_date, count(*) AS rows FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY 1",

@@ -84,7 +84,7 @@ POINTS: dict[str, Point] = {
     "settlement about to be sent": Point(target=f"{STREAM}._settle_all", before=True, nth=3),
     "plan committed, its parts not sent": Point(target=f"{RUNNER}._run_taken", reached=of_part("cycle", "plan")),
     "batches planned, not sent": Point(target=f"{RUNNER}._run_taken", reached=of_part("volume_slots", "plan")),
-    "the last cache committed": Point(target=f"{RUNNER}._run_taken", reached=of_part("redis_sync", ""), nth=8),
+    "the last cache committed": Point(target=f"{RUNNER}._run_taken", reached=of_part("redis_sync", ""), nth=9),
     "finish committed": Point(target=f"{RUNNER}._run_taken", reached=of_part("cycle", "finish")),
     "a cycle inserted, not committed": Point(target="consumer.cycle.opening:_insert"),
     "a cycle opened, its parts not sent": Point(target="consumer.cycle.opening:open_cycle", reached=opened_now),

@@ -31,7 +31,9 @@ async def backfill(stack: Stack, task: TaskName = TaskName.CYCLE) -> None:
 async def test_sessions_before_the_window_are_loaded_and_nothing_else_is_asked(stack: Stack) -> None:
     await stack.run_cycle()
     await stack.market.reset()
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value(
+        "SELECT count(*) FROM ticker_universe WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1", LAST
+    )
     assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.MISSING}
 
     done = await stack.run_cycle(LAST, first_day=FIRST)

@@ -92,6 +92,24 @@ async def test_only_the_session_that_the_ledger_lacks_is_fetched(stack: Stack) -
     assert any("2025-11-06" in path for path in await stack.market.paths())
 
 
+async def test_a_forced_cycle_for_an_old_day_stamps_todays_lists_with_today(stack: Stack) -> None:
+    await stack.run_cycle()
+    stack.clock.advance(minutes=1)
+    await stack.market.reset()
+
+    forced = await stack.run_cycle(dt.date(2025, 11, 6), task="metadata_enrich", force=True)
+
+    assert forced.state == "complete"
+    assert (await stack.market.requests())["tickers"] == 1
+    rows = await stack.pool.fetch(
+        "SELECT data_set, array_agg(trading_day) AS days FROM coverage "
+        "WHERE data_set IN ('universe', 'floats', 'splits', 'calendar_check', 'details') GROUP BY 1"
+    )
+    assert len(rows) == 5
+    assert [row["data_set"] for row in rows if row["days"] != [DAY]] == []
+    assert await stack.value("SELECT min(last_seen) FROM ticker_universe WHERE is_active") == DAY
+
+
 async def test_only_the_slots_that_the_ledger_lacks_are_fetched(stack: Stack) -> None:
     await stack.run_cycle()
     await stack.market.reset()

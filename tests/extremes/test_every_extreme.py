@@ -72,7 +72,8 @@ async def test_every_extreme_of_a_delisting_is_kept_exactly_or_set_aside(wire: W
     wire.by_query = ("active", answers)
     await wire.desk.run(load_universe)
     rows = await wire.desk.pool.fetch("SELECT symbol, state, delisted_at FROM ticker_universe WHERE NOT is_active")
-    delisted = {fields["ticker"]: ("delisted", value(fields, "delisted_utc")) for fields in whole_rows(tried)}
+    since = {fields["ticker"]: value(fields, "delisted_utc") for fields in whole_rows(tried)}
+    delisted = {symbol: ("delisted", at) for symbol, at in since.items() if at is not None}
     unknown = {case.symbol: ("unlisted", None) for case in tried if case.symbol not in delisted}
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == delisted | unknown
     assert await set_aside(wire.desk, data_sets.UNIVERSE) == expected_lost(tried)

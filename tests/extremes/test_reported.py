@@ -152,7 +152,7 @@ def test_a_row_that_cannot_be_said_costs_itself_in_every_cache(number: float) ->
     day = dt.date(2025, 11, 11)
     good = {
         "symbol": "A", "market_cap": 5.0, "avg_volume_30d": 1.0, "avg_volume_10d": 1.0, "avg_volume_5d": 1.0,
-        "as_of": day, "atr": 1.0, "atr_percent": 2.0,
+        "as_of": day, "atr": 1.0, "atr_percent": 2.0, "bars_used": 15, "avg_volume_sessions": 30,
     }  # fmt: skip
     spoiled = {"B": {"market_cap": number}, "C": {"avg_volume_10d": number}, "D": {"atr": number}}
     rows = [good, *({**good, "symbol": symbol, **values} for symbol, values in spoiled.items())]
@@ -179,7 +179,7 @@ async def test_one_malformed_delisting_does_not_end_the_listing(wire: Wire, at: 
     rows = await wire.desk.pool.fetch(
         "SELECT symbol, state, delisted_at::date FROM ticker_universe WHERE NOT is_active"
     )
-    assert {tuple(row) for row in rows} == {("GONE", "delisted", dt.date(2025, 11, 10)), ("BAD", "delisted", None)}
+    assert {tuple(row) for row in rows} == {("GONE", "delisted", dt.date(2025, 11, 10)), ("BAD", "unlisted", None)}
     assert "universe: 1 values of delisted_utc left out" in report.warnings
 
 

@@ -230,6 +230,16 @@ async def test_an_end_that_may_be_a_lost_page_is_made_sure_of(
         await client.list_tickers(sieve=any_sieve())
 
 
+@pytest.mark.parametrize("beyond", [[{"ticker": "T0000"}], [{"ticker": "T0500"}, {"ticker": "T0999"}]])
+async def test_a_vendor_that_ignores_where_to_go_on_proves_no_further_symbols(
+    client: MassiveClient, vendor: ScriptedVendor, beyond: list[dict[str, str]]
+) -> None:
+    vendor.will_answer(ok(*FULL), ok(*beyond), ok(*FULL), ok(*beyond, {"ticker": "SEEN_NEVER"}))
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
+    with pytest.raises(BadAnswer, match="although tickers follow"):
+        await client.list_tickers(sieve=any_sieve())
+
+
 async def test_details_may_miss_any_field(client: MassiveClient, vendor: ScriptedVendor) -> None:
     vendor.will_answer({"status": "OK", "results": {"ticker": "MSFT", "sic_code": "7372", "list_date": "1986-03-13"}})
     details = await client.ticker_details("MSFT", sieve=any_sieve())

@@ -25,6 +25,7 @@ def test_of_a_ticker_listed_twice_the_newest_row_stays() -> None:
         listing = newest_listing(pages_of(order), Sieve(UNTIL))
         assert listing.rows == [new]
         assert listing.rejected == {Flaw.DUPLICATE: 2}
+        assert {row.cik for row in listing.others} == {"1", "3"}
 
 
 def test_symbols_that_differ_in_case_are_different_tickers_and_garbage_is_counted() -> None:

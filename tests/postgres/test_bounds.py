@@ -29,15 +29,17 @@ OURS = {
     "market_data_daily": {"trading_date", "load_id"},
     "volume_slots_daily": {"trading_date", "outcome", "fetched_at", "load_id"},
     "ticker_atr": {"trading_date", "bars_used", "load_id"},
-    "ticker_universe": { "listed_from",
+    "ticker_universe": {
+        "listed_from", "missing_since", "missing_until", "missed_listings",
         "is_active", "last_seen", "added_at", "removed_at", "reason_removed", "changed_at", "state", "issuer_since",
         "market_data_symbol",
     },
     "ticker_metadata": {
         "sector", "sector_scheme", "industry_group", "beta", "is_etf", "is_actively_trading", "delisted_at", "as_of",
         "details_attempted_at", "details_outcome", "details_fetched_at", "created_at", "updated_at",
+        "avg_volume_sessions", "avg_volume_sessions_10d", "avg_volume_sessions_5d",
     },
-    "stock_split": {"load_id", "verdict", "first_listed_at"},
+    "stock_split": {"company", "load_id", "verdict", "first_listed_at"},
 }  # fmt: skip
 
 
@@ -85,6 +87,7 @@ KEPT_IN = [
     ("tickers", "ticker", "ticker_universe", "symbol"), ("tickers", "type", "ticker_universe", "ticker_type"),
     ("tickers", "composite_figi", "ticker_universe", "listed_figi"),
     ("tickers", "cik", "ticker_universe", "listed_cik"),
+    ("tickers", "share_class_figi", "ticker_universe", "listed_share_class_figi"),
     ("tickers", "delisted_utc", "ticker_universe", "delisted_at"),
     *((endpoint, field, "ticker_metadata", column) for endpoint in ("tickers", "ticker_details")
       for field, column in (("ticker", "symbol"), ("name", "company_name"), ("primary_exchange", "exchange"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerRow
-from consumer.postgres import bars, splits, tickers
+from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
+from consumer.postgres import bars, details, splits, tickers
+from consumer.tasks.splits import judge, owners
 from market.split_check import OvernightPrices, Verdict
-from market.splits import Split
+from market.splits import Split, price_factors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,3 +132,100 @@ async def test_a_jump_without_a_split_is_found(connection: Connection) -> None:
     await splits.upsert_splits(connection, [split("B", TUESDAY)], load_id=1, now=NOW)
     jumps = await splits.read_jumps(connection, TUESDAY, MONDAY, factor=1.9)
     assert [symbol for symbol, _ in jumps] == ["A"]
+
+
+# A company that has changed its symbol
+
+
+async def swap(connection: Connection, **took: str) -> None:
+    """On Tuesday FB becomes META; *took*: what META's old company, and whoever has FB now, are called since."""
+    monday = [row("FB", "1"), row("META", "2"), row("ZZ", "3")]
+    await tickers.apply_listing(connection, monday, day=MONDAY, now=NOW)
+    tuesday = [row("META", "1"), row("METV", "2"), row("ZZ", "3")]
+    tuesday += [row("FB", took["fb"])] if "fb" in took else []
+    await tickers.apply_listing(connection, tuesday, day=TUESDAY, now=NOW)
+
+
+def row(symbol: str, company: str) -> TickerRow:
+    return TickerRow(ticker=symbol, composite_figi=f"F{company}", cik=company)
+
+
+async def prices(connection: Connection, day: dt.date, **closes: float) -> None:
+    await bars.replace_bars(connection, day, [bar(symbol, close) for symbol, close in closes.items()], load_id=1)
+    await connection.execute(
+        "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id) "
+        "VALUES ('daily_bars', $1, 1, $2, 1)",
+        day, NOW,
+    )  # fmt: skip
+
+
+async def adjusted(connection: Connection, symbol: str) -> list[float]:
+    """Closes by the view, after splits were judged as check_splits does; they must be those that read_splits gives."""
+    listed = await splits.read_listed(connection, up_to=WEDNESDAY)
+    await splits.store_verdicts(connection, judge(listed)[0])
+    await splits.store_owners(connection, owners(listed))
+    rows = await connection.fetch(
+        "SELECT h.trading_date, h.close AS raw, a.close FROM daily_history AS h "
+        "JOIN market_data_daily_adjusted AS a USING (trading_date, symbol) WHERE symbol = $1 ORDER BY 1",
+        symbol,
+    )
+    own = (await splits.read_splits(connection, up_to=WEDNESDAY)).get(symbol, [])
+    factors = price_factors(np.array([r["trading_date"] for r in rows], "datetime64[D]"), own, as_of=WEDNESDAY)
+    assert [r["close"] for r in rows] == pytest.approx([r["raw"] * f for r, f in zip(rows, factors, strict=True)])
+    return [round(float(r["close"]), 6) for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("listed_as", "day"),
+    [
+        pytest.param(["FB"], WEDNESDAY, id="under the former symbol, after the rename"),
+        pytest.param(["META"], WEDNESDAY, id="under the present one"),
+        pytest.param(["FB", "META"], WEDNESDAY, id="under both: once"),
+        pytest.param(["FB"], TUESDAY, id="on the day of the rename"),
+        pytest.param(["META"], TUESDAY, id="under the present one on that day"),
+    ],
+)
+async def test_a_split_counts_once_under_whichever_symbol_its_company_is_listed(
+    connection: Connection, listed_as: list[str], day: dt.date
+) -> None:
+    await swap(connection)
+    await prices(connection, MONDAY, FB=70.0)
+    await prices(connection, TUESDAY, META=70.0 if day == WEDNESDAY else 10.0)
+    await prices(connection, WEDNESDAY, META=10.0)
+    await splits.upsert_splits(connection, [split(symbol, day) for symbol in listed_as], load_id=1, now=NOW)
+    assert await adjusted(connection, "META") == [10.0, 10.0, 10.0]
+    before = NOW - dt.timedelta(days=2)
+    await connection.execute("UPDATE ticker_universe SET changed_at = $1", before - dt.timedelta(days=1))
+    await details.store_details(connection, [TickerDetails(ticker=one) for one in ("META", "ZZ")], [], now=before)
+    due = await details.details_due(
+        connection, day=WEDNESDAY, refresh_days=365, now=NOW + dt.timedelta(days=1), symbols=["META", "ZZ"]
+    )  # fmt: skip
+    assert due == ["META"], "its split has been executed since"
+    assert await splits.read_jumps(connection, day, MONDAY if day == TUESDAY else TUESDAY, factor=1.9) == []
+
+
+async def test_a_split_executed_after_the_rename_belongs_to_the_company_that_has_the_symbol_since(
+    connection: Connection,
+) -> None:
+    await swap(connection, fb="9")
+    await prices(connection, MONDAY, FB=70.0)
+    await prices(connection, TUESDAY, META=70.0, FB=21.0)
+    await prices(connection, WEDNESDAY, META=70.0, FB=3.0)
+    await splits.upsert_splits(connection, [split("FB", WEDNESDAY)], load_id=1, now=NOW)
+    assert await adjusted(connection, "META") == [70.0, 70.0, 70.0]
+    assert await adjusted(connection, "FB") == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(("fb", "meta"), [((70.0, 10.0), (14.0, 14.0)), ((10.0, 10.0), (14.0, 2.0))])
+async def test_a_split_of_before_the_symbol_changed_hands_belongs_to_whose_price_shows_it(
+    connection: Connection, fb: tuple[float, float], meta: tuple[float, float]
+) -> None:
+    """Listed as META on Tuesday: by today's names that is the former FB, by the names of that day the former META."""
+    await tickers.apply_listing(connection, [row("FB", "1"), row("META", "2")], day=TUESDAY, now=NOW)
+    await prices(connection, MONDAY, FB=fb[0], META=meta[0])
+    await prices(connection, TUESDAY, FB=fb[1], META=meta[1])
+    await tickers.apply_listing(connection, [row("META", "1"), row("METV", "2")], day=WEDNESDAY, now=NOW)
+    await prices(connection, WEDNESDAY, META=fb[1], METV=meta[1])
+    await splits.upsert_splits(connection, [split("META", TUESDAY)], load_id=1, now=NOW)
+    assert await adjusted(connection, "META") == [fb[1]] * 3
+    assert await adjusted(connection, "METV") == [meta[1]] * 3

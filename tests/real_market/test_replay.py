@@ -117,7 +117,8 @@ def test_market_cap_is_shares_times_the_latest_close(replayed: Replayed, files: 
 def test_what_the_folder_does_not_have_is_unknown_and_not_invented(replayed: Replayed) -> None:
     known = {"symbol", "is_etf", "is_actively_trading", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d",
              "avg_price_30d", "last_close", "as_of", "updated_at", "created_at", "details_outcome",
-             "details_attempted_at"}  # fmt: skip
+             "details_attempted_at", "avg_volume_sessions", "avg_volume_sessions_10d",
+             "avg_volume_sessions_5d"}  # fmt: skip
     metadata = replayed.metadata()
     assert set(metadata[UNKNOWN]) <= known
     counted = {"shares_outstanding", "market_cap", "details_fetched_at", "ticker_type"}

@@ -11,6 +11,7 @@ import redis as redis_client
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.tasks.part import PartContext, Services, TaskOptions
+from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
 from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
@@ -56,6 +57,7 @@ class Desk:
         self.options = TaskOptions(ohlc_sessions=30, slot_sessions=5, batch=3)
         self.now = NOW
         self.flat_files: Any = None
+        self.replays = False
 
     def context(
         self,
@@ -70,6 +72,7 @@ class Desk:
             pool=self.pool, cache=self.cache, massive=self.vendor, calendar=CALENDAR,  # type: ignore[arg-type]
             schedule=Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m")), options=self.options,
             now=lambda: self.now, flat_files=self.flat_files,
+            source=DataSource(kind=SourceKind.REPLAY, identity="folder") if self.replays else VENDOR,
         )  # fmt: skip
         cycle = Cycle(
             cycle_id=1, trading_day=day, occasion="test", scheduled=True, due_at=self.now, requested_by="test",

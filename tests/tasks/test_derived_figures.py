@@ -77,6 +77,31 @@ def test_a_session_whose_bars_are_not_stored_is_none_of_the_n() -> None:
     assert (found.avg_volume_30d, found.avg_volume_10d, found.avg_volume_5d) == (100.0, 100.0, 100.0)
 
 
+def sessions_of(found: DerivedFigures) -> tuple[int, int, int]:
+    return found.avg_volume_sessions, found.avg_volume_sessions_10d, found.avg_volume_sessions_5d
+
+
+def test_every_average_says_of_how_many_sessions_it_is() -> None:
+    every = dict.fromkeys(SESSIONS, (1.0, 1.0))
+    assert sessions_of(figures({"A": every})) == (30, 10, 5)
+    assert sessions_of(figures({"B": every, "A": {SESSIONS[-8]: (5.0, 800.0)}})) == (8, 8, 5)
+    stored = {day: (1.0, 100.0) for day in SESSIONS if day not in (SESSIONS[-2], SESSIONS[-7])}
+    assert sessions_of(figures({"A": stored})) == (28, 8, 4)
+
+
+def test_a_session_in_which_the_symbols_row_was_set_aside_is_none_of_the_n() -> None:
+    aside = (SESSIONS[-3], SESSIONS[-20])
+    own = {day: (1.0, 100.0) for day in SESSIONS if day not in aside}
+    known = history({"A": own, "B": dict.fromkeys(SESSIONS, (1.0, 1.0))})
+    found = derive(known, {}, {}, SESSIONS, {"A": aside})[0]
+    assert (found.avg_volume_30d, found.avg_volume_10d, found.avg_volume_5d) == (100.0, 100.0, 100.0)
+    assert sessions_of(found) == (28, 9, 4)
+    other = derive(known, {}, {}, SESSIONS, {"A": aside})[1]
+    assert sessions_of(other) == (30, 10, 5)
+    before_its_first = derive(known, {}, {}, SESSIONS, {"B": [SESSIONS[0]]})[1]
+    assert sessions_of(before_its_first) == (29, 10, 5)
+
+
 def test_prices_and_volumes_are_on_the_split_basis_of_the_day() -> None:
     own = dict.fromkeys(SESSIONS[:-1], (70.0, 100.0)) | {SESSIONS[-1]: (10.0, 700.0)}
     found = figures({"A": own}, splits=[split(SESSIONS[-1], 7.0)])

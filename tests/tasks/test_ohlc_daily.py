@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.massive.errors import BadAnswer
-from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, SplitRow
-from consumer.postgres import bars, splits
+from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, SplitRow, TickerRow
+from consumer.postgres import bars, splits, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.ohlc_daily import compute_atr, load_session_bars
 from consumer.tasks.part import InputMissing
@@ -50,6 +50,7 @@ async def test_a_sessions_bars_are_stored_with_their_provenance(desk: Desk) -> N
     assert await stored(desk) == ["A", "BRK.A"]  # ZVZZT is a test issue
     assert report.warnings == ("bars 2025-11-11: 2 rows set aside (price)",)
     load = await desk.pool.fetchrow("SELECT * FROM data_load")
+    assert load["rejected"] == {"price": 2, "test_issue": 1}
     assert (load["source"], load["request_id"], load["row_count"], load["fetched_at"]) == ("massive:rest", "r1", 2, NOW)
     covered = await desk.pool.fetchrow("SELECT data_set, trading_day, row_count FROM coverage")
     assert tuple(covered) == (data_sets.DAILY_BARS, DAY, 2)
@@ -156,7 +157,8 @@ async def put_bars(desk: Desk, rows_of_day: Any, *, sessions: int) -> None:
     async with desk.pool.acquire() as connection:
         for number, day in enumerate(CALENDAR.last_trading_days(sessions, up_to=DAY)):
             await bars.replace_bars(connection, day, rows_of_day(number, day), load_id=1)
-    await desk.cover(data_sets.DAILY_BARS)
+    for day in CALENDAR.last_trading_days(sessions, up_to=DAY):
+        await desk.cover(data_sets.DAILY_BARS, day=day)
 
 
 async def atr_of(desk: Desk) -> dict[str, tuple[float, float, int]]:
@@ -205,3 +207,85 @@ async def test_a_range_that_no_market_has_is_no_atr_and_costs_no_other_symbol(de
     async with desk.pool.acquire() as connection:
         await splits.upsert_splits(connection, [absurd], load_id=1, now=NOW)
     assert (await atr_of(desk)).keys() == {"A"}
+
+
+# Holes
+
+
+async def unprove(desk: Desk, day: dt.date) -> None:
+    await desk.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", day)
+
+
+async def set_aside(desk: Desk, day: dt.date, symbol: str, *, load_id: int = 1) -> None:
+    await desk.pool.execute(
+        "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol) "
+        "VALUES ($1, 'daily_bars', $2, 'price', '{}', $3)",
+        load_id, day, symbol,
+    )  # fmt: skip
+
+
+def wild_before(first: int) -> Any:
+    """A trades wildly in the sessions before number *first*, and evenly from then on; B always evenly."""
+    return lambda n, _: [row("A", 500.0, 200.0) if n < first else row("A", 50.0, 2.0), row("B", 50.0, 2.0)]
+
+
+async def test_atr_starts_after_the_last_session_that_the_ledger_does_not_prove(desk: Desk) -> None:
+    await put_bars(desk, wild_before(10), sessions=28)
+    assert (await atr_of(desk))["A"][0] > 4.5
+    await unprove(desk, CALENDAR.last_trading_days(28, up_to=DAY)[9])
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 18), "B": (4.0, 8.0, 18)}
+    await unprove(desk, CALENDAR.last_trading_days(28, up_to=DAY)[14])
+    assert await atr_of(desk) == {}, "thirteen bars since the last hole are too few"
+
+
+async def test_a_row_set_aside_is_a_hole_of_its_symbol_alone(desk: Desk) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    rows = wild_before(10)
+    await put_bars(desk, lambda n, day: [r for r in rows(n, day) if (r.T, n) != ("A", 9)], sessions=28)
+    assert (await atr_of(desk))["A"][2] == 27, "a session without a row is none: it did not trade"
+    await set_aside(desk, days[9], "A", load_id=2)
+    assert (await atr_of(desk))["A"][2] == 27, "another load of that session stands"
+    await set_aside(desk, days[9], "A")
+    await set_aside(desk, days[12], "B")  # of which another row stands
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 18), "B": (4.0, 8.0, 28)}
+    await set_aside(desk, DAY, "B")
+    await desk.pool.execute("DELETE FROM market_data_daily WHERE symbol = 'B' AND trading_date = $1", DAY)
+    assert (await atr_of(desk)).keys() == {"A"}, "what nobody knows of today is no figure of today"
+
+
+async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_companys(desk: Desk) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    await put_bars(
+        desk, lambda n, _: [row("OLD" if n < 12 else "NEW", 50.0, 2.0)] * (n != 9) + [row("BACpB")] * (n != 5),
+        sessions=28,
+    )  # fmt: skip
+    async with desk.pool.acquire() as connection:
+        for symbol, number in (("OLD", 0), ("NEW", 12)):
+            rows = [TickerRow(ticker=symbol, composite_figi="F1"), TickerRow(ticker="BACpB")]
+            await tickers.apply_listing(
+                connection, rows, day=days[number], now=NOW, next_session=CALENDAR.next_trading_day
+            )
+    await desk.pool.execute("UPDATE ticker_universe SET market_data_symbol = 'BACPB' WHERE symbol = 'BACpB'")
+    await desk.pool.execute("UPDATE ticker_change SET changed_on = $1", days[12])
+    assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 27, "BACpB": 27}
+    await set_aside(desk, days[9], "OLD")
+    await set_aside(desk, days[5], "BACPB")
+    assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 18, "BACpB": 22}
+
+
+# Test issues
+
+
+async def test_a_company_whose_name_is_on_a_list_of_test_issues_has_its_bars(desk: Desk) -> None:
+    await desk.pool.executemany(
+        "INSERT INTO ticker_universe (symbol, is_active, state, last_seen, added_at, changed_at) "
+        "VALUES ($1, $2, $3, $4, $5, $5)",
+        [("IBO", True, "listed", DAY, NOW), ("CBX", False, "delisted", DAY, NOW), ("ZVZZT", False, "test", DAY, NOW)],
+    )
+    desk.vendor.answers["grouped_daily"] = answer("IBO", "CBX", "ZVZZT", "NTEST.G", "A")
+    report = await desk.run(load_session_bars, SESSION)
+    assert await stored(desk) == ["A", "CBX", "IBO"]
+    assert report.warnings == (
+        "bars 2025-11-11: left out as test issues by their names alone, no listing has them: NTEST.G",
+    )
+    assert await desk.pool.fetchval("SELECT rejected FROM data_load") == {"test_issue": 2}

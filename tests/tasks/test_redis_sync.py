@@ -58,7 +58,8 @@ async def stocked(desk: Desk) -> Desk:
 def derived(symbol: str, cap: float | None) -> DerivedFigures:
     return DerivedFigures(
         symbol=symbol, market_cap=cap, last_close=275.123456, avg_volume_30d=51.6, avg_volume_10d=49.4,
-        avg_volume_5d=47.5, avg_price_30d=270.5,
+        avg_volume_5d=47.5, avg_price_30d=270.5, avg_volume_sessions=30, avg_volume_sessions_10d=9,
+        avg_volume_sessions_5d=4,
     )  # fmt: skip
 
 
@@ -97,6 +98,7 @@ async def test_metadata_is_json_with_whole_counts_and_without_nulls(stocked: Des
         "market_cap": 275_123_456, "float_shares": 900_000, "shares_outstanding": 1_000_000, "avg_volume_30d": 52,
         "avg_volume_10d": 49, "avg_volume_5d": 48, "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
         "is_actively_trading": True, "as_of": "2025-11-11", "updated_at": "2025-11-12T01:30:00Z",
+        "avg_volume_sessions": 30, "avg_volume_sessions_10d": 9, "avg_volume_sessions_5d": 4,
     }  # fmt: skip
     for name in ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d"):
         assert type(found[name]) is int
@@ -110,7 +112,7 @@ async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
     assert (await sync(stocked, data_sets.CACHE_ATR)).rows == 2
     found = stocked.cache.hgetall("atr:daily")
     assert found.keys() == {"AAPL", "SPY"}
-    assert json.loads(found["AAPL"]) == {"atr": 4.8112, "atr_percent": 1.7481, "updated": "2025-11-11"}
+    assert json.loads(found["AAPL"]) == {"atr": 4.8112, "atr_percent": 1.7481, "updated": "2025-11-11", "bars": 30}
     assert 0 < stocked.cache.ttl("atr:daily") <= FOURTEEN_DAYS
 
 
@@ -123,6 +125,21 @@ async def test_rvol_averages_are_hashes_of_slot_and_whole_number(stocked: Desk) 
     assert 0 < stocked.cache.ttl("rvol:hist:avg:SPY:5") <= FOURTEEN_DAYS
 
 
+async def test_of_how_many_sessions_the_averages_are_stands_beside_them(stocked: Desk) -> None:
+    await stocked.pool.execute(
+        "UPDATE volume_slots_daily SET outcome = 'unproven', volumes = NULL WHERE symbol = 'SPY' AND trading_date = $1",
+        DAY,
+    )
+    assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 2
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "SPY": "4"}
+    assert 0 < stocked.cache.ttl("rvol:hist:sessions:5") <= FOURTEEN_DAYS
+    await stocked.pool.execute("UPDATE ticker_universe SET issuer_since = $1 WHERE symbol = 'SPY'", DAY)
+    for cache in (*data_sets.CACHE_RVOL, data_sets.CACHE_RVOL_SESSIONS):
+        await sync(stocked, cache, fence=2)
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5"}, "before, it was another company's"
+    assert list(stocked.cache.scan_iter("rvol:hist:avg:*")) == ["rvol:hist:avg:AAPL:5"]
+
+
 async def test_the_universe_is_a_set_that_stays(stocked: Desk) -> None:
     assert (await sync(stocked, data_sets.CACHE_UNIVERSE)).rows == 3
     assert stocked.cache.smembers("ticker:universe") == set(SYMBOLS)
@@ -133,6 +150,7 @@ async def test_average_volumes_are_json_of_whole_numbers(stocked: Desk) -> None:
     assert (await sync(stocked, data_sets.CACHE_AVERAGE_VOLUMES)).rows == 2
     assert as_json(stocked.cache, "ticker:avg_volume:SPY") == {
         "avg_volume_30d": 52, "avg_volume_10d": 49, "avg_volume_5d": 48, "as_of": "2025-11-11",
+        "sessions": 30, "sessions_10d": 9, "sessions_5d": 4,
     }  # fmt: skip
     assert stocked.cache.exists("ticker:avg_volume:BACpB") == 0
     assert 0 < stocked.cache.ttl("ticker:avg_volume:SPY") <= FOURTEEN_DAYS

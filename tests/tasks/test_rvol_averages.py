@@ -35,8 +35,7 @@ def averages(
     named = [(*key, "traded") for key in traded]
     named += [(*key, value) for key, value in rows.items() if isinstance(value, str)]
     found = rvol_averages(
-        sessions, observed_until, named, volumes, splits=options.get("splits", {}),
-        list_dates=options.get("list_dates", {}),
+        sessions, observed_until, named, volumes, splits=options.get("splits", {})
     )  # fmt: skip
     return {symbol: dict(zip(map(int, flat[::2]), flat[1::2], strict=True)) for symbol, flat in found.items()}
 
@@ -76,17 +75,6 @@ def test_a_session_without_a_row_is_left_out() -> None:
     rows = every_day({OPEN: 500.0})
     del rows[SESSIONS[2], "A"]
     assert averages(rows)["A"][OPEN] == "500"
-
-
-def test_sessions_before_the_listing_are_left_out() -> None:
-    rows = {**every_day("no_trades"), (SESSIONS[3], "A"): {OPEN: 100.0}, (SESSIONS[4], "A"): {OPEN: 300.0}}
-    assert averages(rows)["A"][OPEN] == "80"
-    assert averages(rows, list_dates={"A": SESSIONS[3]})["A"][OPEN] == "200"
-
-
-def test_trades_under_the_symbol_before_its_listing_are_another_companys() -> None:
-    rows = {**every_day({OPEN: 900.0}), (SESSIONS[4], "A"): {OPEN: 100.0}}
-    assert averages(rows, list_dates={"A": SESSIONS[4]})["A"][OPEN] == "100"
 
 
 def test_slots_after_an_early_close_are_left_out_not_zero() -> None:

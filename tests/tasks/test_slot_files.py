@@ -79,12 +79,13 @@ async def test_a_session_without_a_file_is_asked_for_by_rest(desk: Desk, folder:
 
 
 async def test_a_file_gives_an_outcome_to_each_symbol_listed_or_traded(desk: Desk, folder: Path) -> None:
-    await list_symbols(desk, "A", "QUIET", "BACpB")
-    publish(folder, T_MINUS_1, A=1.0, UNLISTED=2.0, ZVZZT=9.0, BACPB=3.0)
+    await list_symbols(desk, "A", "QUIET", "BACpB", "IBO")
+    publish(folder, T_MINUS_1, A=1.0, UNLISTED=2.0, ZVZZT=9.0, BACPB=3.0, IBO=4.0)
     await load(desk, T_MINUS_1)
     assert await outcomes(desk, T_MINUS_1) == {
-        "A": "traded", "QUIET": "no_trades", "UNLISTED": "traded", "BACpB": "traded",
+        "A": "traded", "QUIET": "no_trades", "UNLISTED": "traded", "BACpB": "traded", "IBO": "traded",
     }  # fmt: skip
+    assert await desk.pool.fetchval("SELECT rejected FROM data_load") == {"test_issue": 1}
 
 
 async def test_an_empty_file_is_no_proof_that_nobody_traded(desk: Desk, folder: Path) -> None:

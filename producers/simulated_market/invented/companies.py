@@ -88,11 +88,11 @@ def float_row(listing: Listing, as_of: dt.date, shares: int) -> FloatRow | None:
 
 def composite_figi(listing: Listing) -> str | None:
     """The company's code, which a change of ticker leaves as it is; one in twelve has none."""
-    return None if chance(listing, "no figi") < 0.08 else figi(listing.entity, "composite")
+    return None if listing.is_test_issue or chance(listing, "no figi") < 0.08 else figi(listing.entity, "composite")
 
 
 def _share_class_figi(listing: Listing) -> str | None:
-    return None if chance(listing, "no figi") < 0.12 else figi(listing.entity, "share class")
+    return None if listing.is_test_issue or chance(listing, "no figi") < 0.12 else figi(listing.entity, "share class")
 
 
 def _cik(listing: Listing) -> str | None:

@@ -1,0 +1,40 @@
+"""Reads which symbols have a hole of their own: a session that came, with their row set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from consumer.postgres.pool import Connection, Pool
+
+
+async def of_symbols(connection: Connection | Pool, *, since: dt.date, up_to: dt.date) -> dict[str, list[dt.date]]:
+    """Return the sessions of *since*…*up_to*, ascending, in which a company's row was set aside and none stands.
+
+    By the present symbol. Only what the load that stands set aside counts: a later load of the session replaced it.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT coalesce(p.company, a.symbol) AS symbol, a.trading_day
+        FROM (SELECT s.trading_day, s.load_id, coalesce(u.symbol, s.symbol) AS symbol FROM set_aside AS s
+              LEFT JOIN ticker_universe AS u ON u.market_data_symbol = s.symbol
+              WHERE s.data_set = 'daily_bars' AND s.symbol IS NOT NULL AND s.field IS NULL
+                AND s.trading_day BETWEEN $1 AND $2) AS a
+        JOIN coverage AS c ON c.data_set = 'daily_bars' AND c.trading_day = a.trading_day AND c.load_id = a.load_id
+        LEFT JOIN company_span AS p
+               ON p.traded_as = a.symbol AND a.trading_day BETWEEN p.first_day AND p.last_day
+              AND (p.last_day <> 'infinity' OR NOT EXISTS (
+                  SELECT FROM company_span AS before WHERE before.traded_as = a.symbol
+                  AND before.last_day <> 'infinity' AND a.trading_day BETWEEN before.first_day AND before.last_day))
+        WHERE NOT EXISTS (SELECT FROM market_data_daily AS b
+                          WHERE b.trading_date = a.trading_day AND b.symbol = a.symbol)
+        ORDER BY 1, 2
+        """,
+        since, up_to,
+    )  # fmt: skip
+    found: dict[str, list[dt.date]] = {}
+    for row in rows:
+        found.setdefault(row["symbol"], []).append(row["trading_day"])
+    return found
