@@ -16,6 +16,7 @@ import msgspec
 from consumer.cycle.day_report import data_set_reports, day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, session_conditions
+from consumer.postgres.holdings_reader import read_version
 from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
@@ -113,7 +114,7 @@ class Publisher:
             return True
         if window(self._expectations, self._now())[-1] not in known.verdicts:
             return True
-        if await self._pool.fetchval("SELECT coalesce(max(load_id), 0) FROM data_load") != known.holdings.version:
+        if await read_version(self._pool) != known.holdings.version:
             return True
         shown: Any = await self._redis.mget(
             [keys.LAST_RUN.pattern, keys.LAST_FINAL.pattern, keys.status_key(known.ruler.front)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres.holdings import Holdings, Wanted, read_holdings
+from consumer.postgres.holdings import Holdings, Wanted
+from consumer.postgres.holdings_reader import read_holdings
 from consumer.tasks import data_sets as sets
 from consumer.verdict import service
 from consumer.verdict.judge import judge, ruler_of

@@ -76,6 +76,11 @@ class SessionVerdict(msgspec.Struct, frozen=True, kw_only=True):
     def is_whole(self) -> bool:
         return self.state in WHOLE
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether something is open against what stands, be it whole or not."""
+        return any(one.state is SessionState.SUSPECT for one in self.data_sets)
+
     def of(self, data_set: str) -> DataSetVerdict | None:
         """The verdict of one data set; None where it is no part of this session."""
         return next((one for one in self.data_sets if one.data_set == data_set), None)

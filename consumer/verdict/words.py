@@ -41,8 +41,7 @@ def _predicate(verdict: SessionVerdict, since: str) -> str:
             later = [f"{one.data_set} follow by {new_york(one.due_at, day)}" for one in verdict.data_sets if one.later]
             return f"is whole and provisional{since}" + "".join(f"; {line} on this plan" for line in later)
         case SessionState.SUSPECT:
-            reasons = [one.why for one in verdict.data_sets if one.state is SessionState.SUSPECT and one.why]
-            return f"is whole and suspect{since}: {'; '.join(reasons)}"
+            return f"is whole and suspect{since}: {_suspicions(verdict)}"
         case SessionState.RETIRED:
             return "was whole and has been deleted by retention"
         case SessionState.MISSING:
@@ -50,7 +49,12 @@ def _predicate(verdict: SessionVerdict, since: str) -> str:
             due = new_york(verdict.due_at if bars is None else bars.due_at, verdict.trading_day)
             return f"has no data{' yet' if verdict.condition is Condition.PENDING else ''}; due {due}"
         case SessionState.PARTIAL:
-            return f"lacks{since} " + "; ".join(_lack(one) for one in verdict.data_sets if one.lacks)
+            lacks = f"lacks{since} " + "; ".join(_lack(one) for one in verdict.data_sets if one.lacks)
+            return lacks + (f"; what it has is suspect: {_suspicions(verdict)}" if verdict.is_suspect else "")
+
+
+def _suspicions(verdict: SessionVerdict) -> str:
+    return "; ".join(one.why for one in verdict.data_sets if one.state is SessionState.SUSPECT and one.why)
 
 
 def _lack(one: DataSetVerdict) -> str:

@@ -220,6 +220,38 @@ async def test_a_wrong_answer_over_provisional_bars_is_kept_aside_too(stack: Sta
     assert await open_kinds(stack) == []
 
 
+async def said(stack: Stack) -> tuple[str, str, str, str | None]:
+    """State, condition and words of the day's key, and what `maintenance:last_final` names."""
+    status = await stack.status()
+    named: str | None = await stack.redis.get("maintenance:last_final")
+    return status["state"], status["condition"], status["summary"], named
+
+
+async def test_a_finding_makes_the_session_suspect_on_every_surface_until_it_is_settled(stack: Stack) -> None:
+    await stack.run_cycle()
+    state, condition, _, named = await said(stack)
+    assert (state, condition, named) == ("final", "available", str(DAY))
+
+    await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
+    (found,) = await findings.find(stack.pool)
+    state, condition, words, named = await said(stack)
+    assert (state, condition) == ("suspect", "degraded")
+    assert found.reason in words
+    assert named != str(DAY)
+    assert await stack.redis.get("maintenance:last_run") == str(DAY), "whole, and served"
+    row = await stack.pool.fetchrow(
+        "SELECT state, condition, reason FROM session_condition WHERE trading_day = $1", DAY
+    )
+    assert tuple(row or ()) == (state, condition, words)
+
+    async with stack.pool.acquire() as connection, connection.transaction():
+        accepted = Settled(state=State.ACCEPTED, by="ann", reason="their mistake")
+        await findings.settle(connection, [found.finding_id], accepted, now=stack.clock())
+    await stack.reporter.refresh()  # nothing was loaded: who settled it was a person
+    state, condition, _, named = await said(stack)
+    assert (state, condition, named) == ("final", "available", str(DAY))
+
+
 @contextlib.asynccontextmanager
 async def small(dsn: str, redis_url: str) -> AsyncIterator[Stack]:
     clock = Clock(EVENING)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parents[2] / "docs" / "verdict.md"
 DAY = dt.date(2025, 11, 11)
 FREE = {"requests_per_second": 5 / 60}
+REPEATED = {(DAY, sets.DAILY_BARS): ("98 % of closes are those of the day before",)}
 BUT_CACHES = tuple(name for name in EVERY_SET if name not in sets.CACHES)
 
 
@@ -131,9 +132,10 @@ SITUATIONS: dict[int, Callable[[], World]] = {
     46: by_file,
     47: lambda: by_file().slots("2025-11-12T12:04-05:00"),
     48: by_file,
-    49: lambda: final().change(findings={(DAY, sets.DAILY_BARS): ("98 % of closes are those of the day before",)}),
+    49: lambda: final().change(findings=REPEATED),
     50: retired,
     51: final,
+    52: lambda: lacking().change(findings=REPEATED),
 }  # fmt: skip
 
 
@@ -187,6 +189,13 @@ def test_what_lacks_is_told_with_how_many_and_why() -> None:
         "Tue 11 Nov lacks volume_slots of 312 of 11,000 symbols (the vendor answers 503)"
     )
     assert words.missing_lines(verdict) == ["volume_slots 2025-11-11: 312 of 11000 symbols: the vendor answers 503"]
+
+
+def test_what_is_suspect_is_told_beside_what_lacks() -> None:
+    assert words.sentence(lacking().change(findings=REPEATED).verdict("20:30")) == (
+        "Tue 11 Nov lacks volume_slots of 312 of 11,000 symbols; "
+        "what it has is suspect: 98 % of closes are those of the day before"
+    )
 
 
 def test_what_a_plan_brings_later_is_told_with_its_time_and_what_it_never_brings_by_name() -> None:

@@ -1,0 +1,183 @@
+"""Reads once, at one instant, what stands of the sessions: rows, loads, findings, and what was never asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from consumer.postgres import findings
+from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended, Wanted
+from consumer.postgres.slots import LISTED_ON
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from consumer.postgres.pool import Connection, Pool
+
+
+async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
+    """Read what a verdict on *wanted.days* needs. Wants a repeatable-read transaction: all of one instant."""
+    facts = await connection.fetchrow(
+        "SELECT (SELECT min(opened_at) FROM cycle) AS began_at, "
+        "(SELECT count(*) FROM ticker_universe WHERE is_active) AS symbols, "
+        "(SELECT min(trading_date) FROM volume_slots_daily) AS first_slots"
+    )
+    assert facts is not None, "a SELECT without FROM has a row"
+    capabilities = await connection.fetch("SELECT capability, available FROM vendor_capability")
+    unended = await connection.fetch(
+        "SELECT trading_day, tasks, first_day FROM cycle WHERE state IN ('running', 'waiting')"
+    )
+    return Holdings(
+        bars=await _bars(connection, wanted),
+        slots=await _slots(connection, wanted),
+        newest=await _newest(connection, wanted),
+        details=await _details(connection),
+        findings=await _findings(connection, wanted),
+        reasons=await _reasons(connection, wanted),
+        capabilities={row["capability"]: row["available"] for row in capabilities},
+        unended=tuple(
+            Unended(trading_day=row["trading_day"], tasks=tuple(row["tasks"]), first_day=row["first_day"])
+            for row in unended
+        ),
+        version=await read_version(connection),
+        **dict(facts),
+    )
+
+
+async def read_version(connection: Connection | Pool) -> str:
+    """Return what changes with each load, each finding that is opened or settled, and each plan that is learned.
+
+    Numbers are given out before they are committed, so a load may come in below the greatest: the last are counted too.
+    """
+    return str(
+        await connection.fetchval(
+            """
+            SELECT concat_ws('/', newest, (SELECT count(*) FROM data_load WHERE load_id > newest - 1000),
+                             (SELECT max(finding_id) FROM session_finding),
+                             (SELECT count(*) FROM session_finding WHERE state = 'open'),
+                             (SELECT max(learned_at) FROM vendor_capability))
+            FROM (SELECT coalesce(max(load_id), 0) AS newest FROM data_load) AS load
+            """
+        )
+    )
+
+
+async def _findings(connection: Connection, wanted: Wanted) -> dict[tuple[dt.date, str], tuple[str, ...]]:
+    if not wanted.days:
+        return {}
+    found = await findings.open_findings(connection, min(wanted.days), max(wanted.days))
+    return {about: tuple(one.reason for one in kept) for about, kept in found.items()}
+
+
+async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
+    rows = await connection.fetch(
+        """
+        SELECT c.trading_day, c.row_count AS rows, c.fetched_at, c.retired_at IS NOT NULL AS retired,
+               coalesce((c.detail->>'restated')::bigint, 0) AS restated,
+               coalesce((c.detail->>'accepted_short')::boolean, false) AS accepted_short,
+               l.source, l.request_id, l.fence, l.cycle_id,
+               (SELECT coalesce(sum(value::bigint), 0)::bigint FROM jsonb_each_text(l.rejected)
+                WHERE NOT starts_with(key, 'field ')) AS set_aside
+        FROM coverage AS c LEFT JOIN data_load AS l USING (load_id) WHERE c.data_set = $1
+        """,
+        wanted.bars,
+    )
+    return {
+        row["trading_day"]: Held(
+            expected=row["rows"], loaded=row["rows"], set_aside=row["set_aside"] or 0, restated=row["restated"],
+            oldest=row["fetched_at"], newest=row["fetched_at"], source=row["source"], request_id=row["request_id"],
+            cycle=row["cycle_id"], fence=row["fence"], accepted_short=row["accepted_short"], retired=row["retired"],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
+    rows = await connection.fetch(
+        f"""
+        SELECT w.day, count(*) AS expected, count(s.symbol) AS there,
+               count(*) FILTER (WHERE s.outcome = 'traded') AS traded,
+               count(*) FILTER (WHERE s.outcome = 'no_trades') AS empty,
+               count(*) FILTER (WHERE s.outcome = 'unproven') AS unproven,
+               min(s.fetched_at) AS oldest, max(s.fetched_at) AS newest, max(s.load_id) AS load_id
+        FROM unnest($1::date[]) AS w (day) CROSS JOIN ticker_universe AS u
+        LEFT JOIN volume_slots_daily AS s ON s.trading_date = w.day AND s.symbol = u.symbol
+        WHERE {LISTED_ON} GROUP BY w.day
+        """,
+        list(wanted.days),
+    )
+    loads = await connection.fetch(
+        "SELECT load_id, source, request_id, fence, cycle_id FROM data_load WHERE load_id = ANY ($1)",
+        [row["load_id"] for row in rows if row["load_id"] is not None],
+    )
+    by_load = {load["load_id"]: dict(load) for load in loads}
+    restated = await connection.fetch(
+        "SELECT trading_day, count(*) AS rows FROM restatement WHERE data_set = $1 AND trading_day = ANY ($2) "
+        "GROUP BY trading_day",
+        wanted.slots, list(wanted.days),
+    )  # fmt: skip
+    again = {row["trading_day"]: row["rows"] for row in restated}
+    retired = await connection.fetch(
+        "SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND retired_at IS NOT NULL", wanted.slots
+    )
+    gone = {
+        row["trading_day"]: Held(expected=row["row_count"], loaded=row["row_count"], retired=True) for row in retired
+    }
+    return {row["day"]: _held_slots(dict(row), by_load, again.get(row["day"], 0)) for row in rows} | gone
+
+
+def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], restated: int) -> Held:
+    load = by_load.get(row["load_id"], {})
+    return Held(
+        expected=row["expected"], loaded=row["traded"], empty=row["empty"], unproven=row["unproven"],
+        missing=row["expected"] - row["there"], restated=restated, oldest=row["oldest"], newest=row["newest"],
+        source=load.get("source"), request_id=load.get("request_id"), cycle=load.get("cycle_id"),
+        fence=load.get("fence"),
+    )  # fmt: skip
+
+
+async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
+    """The present: fetched last, for whatever day. What is computed: of the newest day."""
+    rows = await connection.fetch(
+        """
+        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count AS rows FROM coverage
+         WHERE data_set = ANY ($1) ORDER BY data_set, fetched_at DESC, load_id DESC)
+        UNION ALL
+        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count FROM coverage
+         WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
+        """,
+        list(wanted.present), list(wanted.computed),
+    )  # fmt: skip
+    found = {}
+    for row in map(dict, rows):
+        name = row.pop("data_set")
+        found[name] = Newest(**row)
+    return found
+
+
+async def _details(connection: Connection) -> tuple[LastAsked, ...]:
+    rows = await connection.fetch(
+        """
+        SELECT greatest(u.issuer_since, u.listed_from) AS since,
+               (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS asked_on, count(*) AS symbols
+        FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol) WHERE u.is_active GROUP BY 1, 2
+        """
+    )
+    return tuple(LastAsked(**dict(row)) for row in rows)
+
+
+async def _reasons(connection: Connection, wanted: Wanted) -> dict[tuple[dt.date, str], str]:
+    """Why the newest cycle of each of the days did not bring a part, by (day, "task/kind of part")."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (c.trading_day, what)
+               c.trading_day, p.task || '/' || split_part(p.part, ':', 1) AS what, p.reason
+        FROM (SELECT DISTINCT ON (trading_day) trading_day, cycle_id FROM cycle
+              WHERE trading_day = ANY ($1) AND tasks @> $2 ORDER BY trading_day, cycle_id DESC) AS c
+        JOIN part AS p USING (cycle_id)
+        WHERE p.reason IS NOT NULL AND p.state IN ('failed', 'not_yet', 'retrying')
+        ORDER BY c.trading_day, what, p.ended_at DESC NULLS LAST
+        """,
+        list(wanted.days), list(wanted.tasks),
+    )  # fmt: skip
+    return {(row["trading_day"], row["what"]): row["reason"] for row in rows}
