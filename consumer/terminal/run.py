@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from loguru import logger
-from redis.asyncio import Redis
 from rich.console import Console
 from rich.markup import escape
 
@@ -26,25 +25,21 @@ from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.migrate import SchemaMismatch
-from consumer.postgres.pool import Pool, open_pool
+from consumer.postgres.pool import open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused
 from consumer.terminal import run_source
 from consumer.terminal.children import Child, ChildFailed
-from consumer.terminal.progress import display_for
+from consumer.terminal.following import Running, Wanted, follow
 from consumer.terminal.servers import Servers, announce, started
-from consumer.terminal.summary import exit_code, print_summary
-from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
+from consumer.terminal.watch import RequestRefused
 from consumer.verdict.options import expectations_set
-from consumer.verdict.reading import judge_day
-from consumer.verdict.ruler import Expectations
 from consumer.web.app import serve_http
-from consumer.web.monitor import Monitor, next_due
+from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 from producers.logs import configure_logs
-from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
     from market.data_source import DataSource
@@ -63,18 +58,6 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     trading_day: dt.date | None = None
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run has once everything is up."""
-
-    servers: Servers
-    pool: Pool
-    redis: Redis
-    schedule: Schedule
-    expectations: Expectations
-    status_url: str | None
-    console: Console
-
-
 def log_as_json(settings: Settings) -> bool:
     """Whether log lines are for machines."""
     return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
@@ -88,7 +71,7 @@ async def run(settings: Settings, options: RunOptions) -> int:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 running = await _bring_up(settings, options, console, stack, stop)
-                return await _follow(running, options, stop)
+                return await follow(running, Wanted(once=options.once, trading_day=options.trading_day), stop)
         except Stopped:
             return EXIT_OK
         except (EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch, SourceRefused) as error:
@@ -196,88 +179,3 @@ def _market_arguments(settings: Settings, options: RunOptions) -> list[str]:
     if market.replay is not None:
         return [*arguments, "--replay", str(market.replay)]
     return [*arguments, "--tickers", str(market.tickers)]
-
-
-async def _follow(running: Running, options: RunOptions, stop: asyncio.Event) -> int:
-    watch = CycleWatch(running.pool, running.redis)
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        if options.once or options.trading_day is not None:
-            return await _serve_request(running, options, watch, stopped)
-        return await _serve_for_ever(running, watch, stopped)
-    finally:
-        stopped.cancel()
-
-
-async def _serve_request(running: Running, options: RunOptions, watch: CycleWatch, stopped: asyncio.Task[bool]) -> int:
-    day = options.trading_day or running.schedule.latest_due(utc_now()).trading_day
-    entry_id = await request_cycle(running.redis, trading_day=day, requested_by="maintenance run")
-    view: View | None = None
-    with display_for(running.console) as display:
-        while not stopped.done():
-            view = await watch.serving(entry_id, day)
-            if view is not None:
-                display.show(view)
-                if view.at_rest and view.cycle.finished_at is None and options.once:
-                    break
-                if view.at_rest and view.cycle.finished_at is not None:
-                    break
-            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
-    if view is None or not view.at_rest:
-        running.console.print("stopped before the cycle had ended; starting again continues it")
-        return EXIT_FAILED
-    verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
-    url = None if options.once else running.status_url
-    await print_summary(running.console, view, verdict, running, status_url=url)
-    if options.once:
-        return exit_code(view, verdict)
-    return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
-
-
-async def _serve_for_ever(
-    running: Running, watch: CycleWatch, stopped: asyncio.Task[bool], *, summarised: int | None = None
-) -> int:
-    """Show every cycle as it runs and its summary when it is at rest, until told to stop."""
-    told: tuple[int, int] | None = None if summarised is None else (summarised, 1)
-    first = summarised is None
-    while not stopped.done():
-        view = await watch.newest()
-        if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == told:
-            await asyncio.wait({stopped}, timeout=1.0)
-            continue
-        if view.at_rest and first and not await _something_is_due(running):
-            running.console.print("everything that was due is done; the last cycle:")
-        if not view.at_rest:
-            view = await _show_until_at_rest(running, watch, stopped)
-        first = False
-        if view is None or not view.at_rest:
-            continue
-        told = (view.cycle.cycle_id, view.cycle.run_pass)
-        verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
-        await print_summary(running.console, view, verdict, running, status_url=running.status_url)
-        due = next_due(running.schedule, running.schedule.calendar, utc_now())
-        running.console.print(
-            f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False
-        )
-    running.console.print("stopping")
-    return EXIT_OK
-
-
-async def _something_is_due(running: Running) -> bool:
-    due = running.schedule.latest_due(utc_now())
-    known = await running.pool.fetchval(
-        "SELECT 1 FROM cycle WHERE trading_day = $1 AND occasion = $2", due.trading_day, due.rule.text
-    )
-    return known is None
-
-
-async def _show_until_at_rest(running: Running, watch: CycleWatch, stopped: asyncio.Task[bool]) -> View | None:
-    with display_for(running.console) as display:
-        while not stopped.done():
-            view = await watch.newest()
-            if view is not None:
-                display.show(view)
-                if view.at_rest:
-                    return view
-            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
-    return None

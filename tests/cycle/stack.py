@@ -28,7 +28,7 @@ from consumer.massive.transport import Patience, open_session
 from consumer.postgres import cycles
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_redis
+from consumer.runtime import connect_redis, end_all
 from consumer.tasks.part import Services, TaskOptions
 from consumer.verdict.options import expectations_of
 from consumer.verdict.reading import judge_sessions, judge_window
@@ -167,8 +167,7 @@ class Stack:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_all([task])
 
     async def ask(self, day: dt.date | None = DAY, **wanted: Any) -> str:
         """Ask for a cycle as a person does."""

@@ -94,6 +94,6 @@ async def test_a_failing_migration_leaves_nothing_behind(pool: Pool, monkeypatch
     assert await migrate(pool) == ["9001_good.sql"]
 
 
-def test_every_migration_has_a_number_of_its_own() -> None:
+def test_every_migration_has_the_next_number() -> None:
     numbers = [migration.name.partition("_")[0] for migration in migrations()]
-    assert len(set(numbers)) == len(numbers)
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]

@@ -1,0 +1,155 @@
+"""Follows cycles on the terminal: a progress bar while one runs, and what it has left when it is at rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.asyncio import Redis
+from rich.console import Console
+
+from consumer.cycle.reporting import Reporter
+from consumer.postgres.pool import Pool
+from consumer.runtime import utc_now
+from consumer.terminal.progress import display_for
+from consumer.terminal.servers import Servers
+from consumer.terminal.summary import exit_code, print_summary
+from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
+from consumer.verdict.reading import judge_day
+from consumer.verdict.ruler import Expectations
+from consumer.web.monitor import next_due
+from market.schedule import Schedule
+from producers import keys
+from producers.trigger import request_cycle
+
+if TYPE_CHECKING:
+    from consumer.verdict.states import SessionVerdict
+
+EXIT_OK, EXIT_FAILED = 0, 1
+SETTLED_WITHIN_S = 10.0
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is for: *once*: it ends with the cycle of *trading_day* (None: the newest that is due)."""
+
+    once: bool
+    trading_day: dt.date | None
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run has once everything is up."""
+
+    servers: Servers
+    pool: Pool
+    redis: Redis
+    schedule: Schedule
+    expectations: Expectations
+    status_url: str | None
+    console: Console
+
+
+async def follow(running: Running, wanted: Wanted, stop: asyncio.Event) -> int:
+    """Show cycles and their summaries until *stop*, or until the wanted one is at rest; return the exit code."""
+    watch = CycleWatch(running.pool, running.redis)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        if wanted.once or wanted.trading_day is not None:
+            return await _serve_request(running, wanted, watch, stopped)
+        return await _serve_for_ever(running, watch, stopped)
+    finally:
+        stopped.cancel()
+
+
+async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, stopped: asyncio.Task[bool]) -> int:
+    day = wanted.trading_day or running.schedule.latest_due(utc_now()).trading_day
+    entry_id = await request_cycle(running.redis, trading_day=day, requested_by="maintenance run")
+    view: View | None = None
+    with display_for(running.console) as display:
+        while not stopped.done():
+            view = await watch.serving(entry_id, day)
+            if view is not None:
+                display.show(view)
+                if view.at_rest and view.cycle.finished_at is None and wanted.once:
+                    break
+                if view.at_rest and view.cycle.finished_at is not None:
+                    break
+            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
+    if view is None or not view.at_rest:
+        running.console.print("stopped before the cycle had ended; starting again continues it")
+        return EXIT_FAILED
+    verdict = await _published(running, view.cycle.trading_day, stopped)
+    url = None if wanted.once else running.status_url
+    await print_summary(running.console, view, verdict, running, status_url=url)
+    if wanted.once:
+        return exit_code(view, verdict)
+    return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
+
+
+async def _published(running: Running, day: dt.date, stopped: asyncio.Task[bool]) -> SessionVerdict:
+    """Publish the verdict on *day* and return it, once the cycle's last message is settled.
+
+    The ledger calls a cycle complete a moment before its end is told and acknowledged; a run that ended in that moment
+    would stop the worker amid it. Others may send messages too: their end is not waited for longer than this.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(contextlib.suppress(TimeoutError))
+        await stack.enter_async_context(asyncio.timeout(SETTLED_WITHIN_S))
+        while await running.redis.xlen(keys.TASKS.name) and not stopped.done():
+            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
+    reporter = Reporter(running.pool, running.redis, running.expectations, now=utc_now)
+    published = await reporter.judge(day)
+    if published is not None:
+        return published.judged.verdicts[day]
+    return await judge_day(running.pool, running.expectations, day, now=utc_now())
+
+
+async def _serve_for_ever(
+    running: Running, watch: CycleWatch, stopped: asyncio.Task[bool], *, summarised: int | None = None
+) -> int:
+    """Show every cycle as it runs and its summary when it is at rest, until told to stop."""
+    told: tuple[int, int] | None = None if summarised is None else (summarised, 1)
+    first = summarised is None
+    while not stopped.done():
+        view = await watch.newest()
+        if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == told:
+            await asyncio.wait({stopped}, timeout=1.0)
+            continue
+        if view.at_rest and first and not await _something_is_due(running):
+            running.console.print("everything that was due is done; the last cycle:")
+        if not view.at_rest:
+            view = await _show_until_at_rest(running, watch, stopped)
+        first = False
+        if view is None or not view.at_rest:
+            continue
+        told = (view.cycle.cycle_id, view.cycle.run_pass)
+        verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
+        await print_summary(running.console, view, verdict, running, status_url=running.status_url)
+        due = next_due(running.schedule, running.schedule.calendar, utc_now())
+        running.console.print(
+            f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False
+        )
+    running.console.print("stopping")
+    return EXIT_OK
+
+
+async def _something_is_due(running: Running) -> bool:
+    due = running.schedule.latest_due(utc_now())
+    known = await running.pool.fetchval(
+        "SELECT 1 FROM cycle WHERE trading_day = $1 AND occasion = $2", due.trading_day, due.rule.text
+    )
+    return known is None
+
+
+async def _show_until_at_rest(running: Running, watch: CycleWatch, stopped: asyncio.Task[bool]) -> View | None:
+    with display_for(running.console) as display:
+        while not stopped.done():
+            view = await watch.newest()
+            if view is not None:
+                display.show(view)
+                if view.at_rest:
+                    return view
+            await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
+    return None
