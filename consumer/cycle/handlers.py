@@ -8,6 +8,7 @@ from consumer.cycle.finish import finish_cycle
 from consumer.cycle.plan import plan_cycle
 from consumer.delivery.errors import DataRejected
 from consumer.tasks import (
+    atr,
     calendar_check,
     derived_figures,
     metadata_enrich,
@@ -32,7 +33,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("ohlc_daily", "recheck"): recheck.recheck,
     ("ohlc_daily", "splits"): splits.load_splits,
     ("ohlc_daily", "split_check"): splits.check_splits,
-    ("ohlc_daily", "atr"): ohlc_daily.compute_atr,
+    ("ohlc_daily", "atr"): atr.compute_atr,
     ("volume_slots", "plan"): volume_slots.plan_parts,
     ("volume_slots", "batch"): volume_slots.load_batch,
     ("volume_slots", "file"): slot_files.load_flat_file,

@@ -27,6 +27,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     restated: int = 0
     oldest: dt.datetime | None = None
     newest: dt.datetime | None = None
+    why: str | None = None
     source: str | None = None
     request_id: str | None = None
     cycle: int | None = None
@@ -36,11 +37,16 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Newest(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest load of a data set that describes the present, or is computed of the newest day."""
+    """The newest load of a data set that describes the present, or is computed of the newest day.
+
+    Of ATR, *broken* symbols have none because of the hole that ended with the session *unbroken_since*.
+    """
 
     trading_day: dt.date
     fetched_at: dt.datetime
     rows: int
+    broken: int = 0
+    unbroken_since: dt.date | None = None
 
 
 class LastAsked(msgspec.Struct, frozen=True, kw_only=True):

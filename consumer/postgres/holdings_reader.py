@@ -140,11 +140,13 @@ async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
     """The present: fetched last, for whatever day. What is computed: of the newest day."""
     rows = await connection.fetch(
         """
-        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count AS rows FROM coverage
-         WHERE data_set = ANY ($1) ORDER BY data_set, fetched_at DESC, load_id DESC)
+        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count AS rows, 0 AS broken,
+                                       NULL::date AS unbroken_since
+         FROM coverage WHERE data_set = ANY ($1) ORDER BY data_set, fetched_at DESC, load_id DESC)
         UNION ALL
-        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count FROM coverage
-         WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
+        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count,
+                                       coalesce((detail->>'broken')::integer, 0), (detail->>'unbroken_since')::date
+         FROM coverage WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
         """,
         list(wanted.present), list(wanted.computed),
     )  # fmt: skip

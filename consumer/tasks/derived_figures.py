@@ -19,7 +19,7 @@ from consumer.postgres import bars, coverage, holes, ledger, tickers
 from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks import data_sets
-from consumer.tasks.ohlc_daily import split_factors
+from consumer.tasks.atr import split_factors
 from consumer.tasks.part import require_coverage
 from market.bounded_fields import COLUMNS, MARKET_CAP
 from market.bounds import check_of, is_within

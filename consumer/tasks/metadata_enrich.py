@@ -13,8 +13,8 @@ from consumer.postgres import capabilities, coverage, details, evidence, ledger,
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
-from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
+from consumer.tasks.set_aside import rejected_warnings
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow

@@ -17,7 +17,7 @@ from consumer.massive.flat_files import FlatFileKind, read_minute_slots
 from consumer.massive.rows import Flaw
 from consumer.postgres import coverage, evidence, ledger, slots, trading_evidence
 from consumer.tasks import data_sets
-from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
 from market.symbols import is_test_issue, listed_spellings
 

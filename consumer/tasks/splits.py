@@ -14,7 +14,7 @@ from consumer.massive.errors import BadAnswer
 from consumer.postgres import coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import check_identities
-from consumer.tasks.ohlc_daily import rejected_warnings
+from consumer.tasks.set_aside import rejected_warnings
 from market.split_check import Claim, Verdict, looks_like_a_split, strength, verdicts
 from market.splits import Split
 

@@ -17,8 +17,8 @@ from consumer.massive.rows import Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, plausible, slot_files, slot_rows
-from consumer.tasks.ohlc_daily import rejected_warnings
 from consumer.tasks.part import bounded_gather
+from consumer.tasks.set_aside import rejected_warnings
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms

@@ -120,12 +120,18 @@ def _computed(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> Data
     newest = holdings.newest.get(name)
     if newest is None or newest.trading_day < day:
         return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
-    state = SessionState.FINAL if newest.trading_day > day else _by_time(newest.fetched_at, day, ruler)
+    if newest.trading_day > day:
+        return _verdict(name, SessionState.FINAL, _held(newest), day, holdings, ruler)
+    state = SessionState.PARTIAL if newest.broken else _by_time(newest.fetched_at, day, ruler)
     return _verdict(name, state, _held(newest), day, holdings, ruler)
 
 
 def _held(newest: Newest) -> Held:
-    return Held(expected=newest.rows, loaded=newest.rows, oldest=newest.fetched_at, newest=newest.fetched_at)
+    since = f"{newest.unbroken_since:%a %d %b %Y}" if newest.unbroken_since is not None else ""
+    return Held(
+        expected=newest.rows + newest.broken, loaded=newest.rows, missing=newest.broken, oldest=newest.fetched_at,
+        newest=newest.fetched_at, why=f"a session is missing before {since}; backfill it" if newest.broken else None,
+    )  # fmt: skip
 
 
 def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
@@ -180,7 +186,7 @@ def _verdict(
         set_aside=held.set_aside, restated=held.restated, since=held.oldest,
         later=state in LACKING and ruler.is_later(name, day),
         outdated=name in rulers.SESSION_SETS and not held.retired and _is_outdated(held, day, ruler),
-        why="; ".join(findings) or _reason(name, day, holdings, state),
+        why="; ".join(findings) or held.why or _reason(name, day, holdings, state),
         source=held.source, request_id=held.request_id, cycle=held.cycle, fence=held.fence,
     )  # fmt: skip
 

@@ -57,6 +57,13 @@ def by_file() -> World:
     return tuesday(slot_files=True).without(range_bars=True).bars("20:16").sets("20:17").slots(None)
 
 
+def broken_atr() -> World:
+    world = final().sets("20:17")
+    known = world.holdings.newest[sets.ATR]
+    broken = msgspec.structs.replace(known, rows=2000, broken=9000, unbroken_since=dt.date(2025, 10, 29))
+    return world.change(newest={**world.holdings.newest, sets.ATR: broken})
+
+
 def new_symbols(count: int) -> World:
     world = final()
     new = LastAsked(since=DAY, asked_on=None, symbols=count)
@@ -136,6 +143,7 @@ SITUATIONS: dict[int, Callable[[], World]] = {
     50: retired,
     51: final,
     52: lambda: lacking().change(findings=REPEATED),
+    53: broken_atr,
 }  # fmt: skip
 
 
@@ -195,6 +203,12 @@ def test_what_is_suspect_is_told_beside_what_lacks() -> None:
     assert words.sentence(lacking().change(findings=REPEATED).verdict("20:30")) == (
         "Tue 11 Nov lacks volume_slots of 312 of 11,000 symbols; "
         "what it has is suspect: 98 % of closes are those of the day before"
+    )
+
+
+def test_a_figure_that_lacks_for_a_hole_says_so_with_the_cure() -> None:
+    assert words.sentence(broken_atr().verdict("20:30")) == (
+        "Tue 11 Nov lacks atr of 9,000 of 11,000 symbols (a session is missing before Wed 29 Oct 2025; backfill it)"
     )
 
 

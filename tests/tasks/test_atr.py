@@ -1,0 +1,136 @@
+"""Holds ATR to: it knows splits, reads across no hole, and says of how many bars it is and who has none for a hole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.massive.rows import DailyRow, TickerRow
+from consumer.postgres import splits, tickers
+from consumer.tasks.atr import compute_atr
+from consumer.tasks.part import InputMissing
+from market.splits import Split
+from tests.tasks.conftest import CALENDAR, DAY, NOW
+from tests.tasks.stored_bars import atr_of, load_listed, put_bars, row, split
+
+if TYPE_CHECKING:
+    from tests.tasks.conftest import Desk
+
+
+async def test_atr_needs_fifteen_bars_and_is_a_percentage_of_the_close(desk: Desk) -> None:
+    await put_bars(desk, lambda n, _: [row("A", 50.0, 2.0)] + ([row("YOUNG")] if n >= 1 else []), sessions=15)
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 15)}
+
+
+async def test_atr_of_a_split_symbol_shows_no_trace_of_the_split(desk: Desk) -> None:
+    def rows(_: int, day: dt.date) -> list[DailyRow]:
+        return [row("A", 10.0, 1.0) if day == DAY else row("A", 70.0, 7.0)]
+
+    await put_bars(desk, rows, sessions=20)
+    assert (await atr_of(desk))["A"][0] > 5.0
+    await load_listed(desk, split("A", DAY))
+    assert (await atr_of(desk))["A"] == (pytest.approx(2.0), pytest.approx(20.0), 20)
+
+
+async def test_a_split_of_the_week_ahead_is_not_applied_yet(desk: Desk) -> None:
+    await put_bars(desk, lambda *_: [row("A", 50.0, 2.0)], sessions=15)
+    await load_listed(desk, split("A", DAY + dt.timedelta(days=1)))
+    assert (await atr_of(desk))["A"][0] == pytest.approx(4.0)
+
+
+async def test_a_symbol_without_a_bar_in_the_window_has_no_atr(desk: Desk) -> None:
+    await put_bars(desk, lambda n, _: [row("A")] + ([row("LONGGONE")] if n < 16 else []), sessions=46)
+    assert (await atr_of(desk)).keys() == {"A"}
+
+
+async def test_without_the_days_bars_there_is_no_atr(desk: Desk) -> None:
+    with pytest.raises(InputMissing, match="daily_bars of 2025-11-11"):
+        await desk.run(compute_atr)
+
+
+async def test_a_range_that_no_market_has_is_no_atr_and_costs_no_other_symbol(desk: Desk) -> None:
+    def rows(number: int, _: dt.date) -> list[DailyRow]:
+        return [row("A"), DailyRow(T="B", o=1e7, h=1e7, l=1e6, c=1e6, v=1, t=0)]
+
+    await put_bars(desk, rows, sessions=20)
+    absurd = Split(symbol="B", execution_day=DAY, split_from=1e6, split_to=1.0, kind="split")
+    async with desk.pool.acquire() as connection:
+        await splits.upsert_splits(connection, [absurd], load_id=1, now=NOW)
+    assert (await atr_of(desk)).keys() == {"A"}
+
+
+# Holes
+
+
+async def unprove(desk: Desk, day: dt.date) -> None:
+    await desk.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", day)
+
+
+async def set_aside(desk: Desk, day: dt.date, symbol: str, *, load_id: int = 1) -> None:
+    await desk.pool.execute(
+        "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol) "
+        "VALUES ($1, 'daily_bars', $2, 'price', '{}', $3)",
+        load_id, day, symbol,
+    )  # fmt: skip
+
+
+def wild_before(first: int) -> Any:
+    """A trades wildly in the sessions before number *first*, and evenly from then on; B always evenly."""
+    return lambda n, _: [row("A", 500.0, 200.0) if n < first else row("A", 50.0, 2.0), row("B", 50.0, 2.0)]
+
+
+async def test_atr_starts_after_the_last_session_that_the_ledger_does_not_prove(desk: Desk) -> None:
+    await put_bars(desk, wild_before(10), sessions=28)
+    assert (await atr_of(desk))["A"][0] > 4.5
+    await unprove(desk, CALENDAR.last_trading_days(28, up_to=DAY)[9])
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 18), "B": (4.0, 8.0, 18)}
+    await unprove(desk, CALENDAR.last_trading_days(28, up_to=DAY)[14])
+    assert await atr_of(desk) == {}, "thirteen bars since the last hole are too few"
+
+
+async def test_symbols_without_a_figure_for_a_hole_are_counted_and_newcomers_are_not(desk: Desk) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    await put_bars(desk, lambda n, _: [row("A"), row("B"), *[row("NEW")] * (n > 15)], sessions=28)
+    detail = "SELECT detail FROM coverage WHERE data_set = 'atr'"
+    await atr_of(desk)
+    assert await desk.pool.fetchval(detail) == {}
+    await unprove(desk, days[14])
+    await atr_of(desk)
+    assert await desk.pool.fetchval(detail) == {"broken": 2, "unbroken_since": str(days[15])}
+
+
+async def test_a_row_set_aside_is_a_hole_of_its_symbol_alone(desk: Desk) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    rows = wild_before(10)
+    await put_bars(desk, lambda n, day: [r for r in rows(n, day) if (r.T, n) != ("A", 9)], sessions=28)
+    assert (await atr_of(desk))["A"][2] == 27, "a session without a row is none: it did not trade"
+    await set_aside(desk, days[9], "A", load_id=2)
+    assert (await atr_of(desk))["A"][2] == 27, "another load of that session stands"
+    await set_aside(desk, days[9], "A")
+    await set_aside(desk, days[12], "B")  # of which another row stands
+    assert await atr_of(desk) == {"A": (4.0, 8.0, 18), "B": (4.0, 8.0, 28)}
+    await set_aside(desk, DAY, "B")
+    await desk.pool.execute("DELETE FROM market_data_daily WHERE symbol = 'B' AND trading_date = $1", DAY)
+    assert (await atr_of(desk)).keys() == {"A"}, "what nobody knows of today is no figure of today"
+
+
+async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_companys(desk: Desk) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    await put_bars(
+        desk, lambda n, _: [row("OLD" if n < 12 else "NEW", 50.0, 2.0)] * (n != 9) + [row("BACpB")] * (n != 5),
+        sessions=28,
+    )  # fmt: skip
+    async with desk.pool.acquire() as connection:
+        for symbol, number in (("OLD", 0), ("NEW", 12)):
+            rows = [TickerRow(ticker=symbol, composite_figi="F1"), TickerRow(ticker="BACpB")]
+            await tickers.apply_listing(
+                connection, rows, day=days[number], now=NOW, next_session=CALENDAR.next_trading_day
+            )
+    await desk.pool.execute("UPDATE ticker_universe SET market_data_symbol = 'BACPB' WHERE symbol = 'BACpB'")
+    await desk.pool.execute("UPDATE ticker_change SET changed_on = $1", days[12])
+    assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 27, "BACpB": 27}
+    await set_aside(desk, days[9], "OLD")
+    await set_aside(desk, days[5], "BACPB")
+    assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 18, "BACpB": 22}
