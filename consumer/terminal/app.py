@@ -82,7 +82,7 @@ def _refusal(options: run_verb.RunOptions) -> str | None:
 
 @app.command
 def status(*, json: bool = False) -> int:
-    """Show the current and the last cycle; exits 3 when the last due day is not complete."""
+    """Show the newest session's verdict and the newest cycle; exits 3 when the newest due time is not served."""
     return asyncio.run(status_verb.show(settings_or_exit(), as_json=json))
 
 
