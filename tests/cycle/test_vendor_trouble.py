@@ -208,10 +208,13 @@ async def test_a_failed_part_does_not_stop_the_others_and_the_cycle_says_what_is
     assert set(parts.values()) == {"done"}
     assert [line.partition(": ")[0] for line in cycle.missing] == ["ohlc_daily bars:2025-11-05"]
     status = await stack.status()
-    assert set(status["tasks"].values()) == {"completed"}, "the day itself lacks nothing"
-    assert status["run"]["tasks"] == {
+    (lacks,) = status["missing"]
+    assert lacks.startswith(f"atr {DAY}: "), "four bars since the hole make no ATR; else the day lacks nothing"
+    assert lacks.endswith(" symbols: a session is missing before Thu 06 Nov 2025; backfill it")
+    assert status["tasks"] == {
         "ohlc_daily": "waiting", "volume_slots": "completed", "metadata_enrich": "completed", "redis_sync": "completed",
     }  # fmt: skip
+    assert status["run"]["tasks"] == status["tasks"]
     assert status["run"]["missing"] == list(cycle.missing)
     assert cycle.state == "waiting"
     assert await stack.dead() == [], "the next pass asks again: nobody has to see to it"

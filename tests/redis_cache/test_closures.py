@@ -19,7 +19,7 @@ def test_caches_outlive_every_closure_of_thirty_years_and_a_week_of_ours() -> No
     expiring = [
         key for key in keys.KEYS if key.ttl is not None and key.pattern.split(":")[0] in ("metadata", "atr", "rvol")
     ]
-    assert len(expiring) == 3
+    assert len(expiring) == 4
     for key in expiring:
         assert key.ttl is not None
         assert key.ttl > longest + A_WEEK_OF_OURS
