@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.postgres import trading_evidence
 from market.bounds import instant_of
-from market.identity import Listed, agreement
+from market.companies import Listed, agreement
 from market.listing import Absence, Absent, delisting_day, weigh_absence
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import msgspec
 
 from consumer.postgres import trading_evidence
 from consumer.postgres.splits import assign_companies
-from market.identity import CODES, Change, Kind, Known, Listed, agreement, decide, questions, settle
+from market.companies import CODES, Change, Kind, Known, Listed, agreement
+from market.identity import decide, questions, settle
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from consumer.massive.rows import TickerRow
     from consumer.postgres.pool import Connection, Pool
-    from market.identity import NextSession, Question
+    from market.companies import Question
+    from market.identity import NextSession
 
 # Another company that is gone again so soon was a slip of the listing: the first one's history is its own again.
 _SLIP_DAYS = 14

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.postgres import trading_evidence
-from market.identity import Change, Kind
+from market.companies import Change, Kind
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres import absence, identity
-from market.identity import Change, Kind
+from market.companies import Change, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from market.identity import Trading
+from market.companies import Trading
 from market.listing import Stored
 
 if TYPE_CHECKING:

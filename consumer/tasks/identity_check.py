@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from consumer.postgres import absence, coverage, identity, list_dates
 from consumer.tasks import data_sets
-from market.identity import Kind
+from market.companies import Kind
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Connection
-    from market.identity import Change
+    from market.companies import Change
 
 
 async def check_identities(connection: Connection, *, day: dt.date, at: dt.datetime, load_id: int) -> list[str]:

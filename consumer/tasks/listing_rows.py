@@ -8,7 +8,7 @@ import msgspec
 
 from consumer.massive.rows import TickerRow
 from consumer.postgres import identity, trading_evidence
-from market.identity import agreement
+from market.companies import agreement
 from market.listing import Place, Row, Stored, is_doubtful, place
 
 if TYPE_CHECKING:

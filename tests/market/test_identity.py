@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from market.identity import Change, Kind, Known, Listed, Trading, agreement, continues, decide, questions
+from market.companies import Change, Kind, Known, Listed, Trading, agreement, continues
+from market.identity import decide, questions
 
 YESTERDAY, DAY, TOMORROW = (dt.date(2025, 11, day) for day in (10, 11, 12))
 TRADED_ON = Trading(quiet=False, close_before=10.0, last=YESTERDAY)  # and of the day itself there are no bars yet
