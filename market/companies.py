@@ -54,10 +54,12 @@ class Known(Listed, frozen=True, kw_only=True):
 class Trading(msgspec.Struct, frozen=True, kw_only=True):
     """What the bars with volume say of one symbol around a day.
 
-    Quiet: none in the sessions right before it. *factor* is that of the splits between the two prices.
+    Quiet: none in the sessions right before it. *factor* is that of the splits between the two prices, *before* the day
+    of the first of them.
     """
 
     quiet: bool = True
+    before: dt.date | None = None
     close_before: float | None = None
     first_from: dt.date | None = None
     open_from: float | None = None
@@ -107,7 +109,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     known: Known
     listed: Listed
     changed_on: dt.date
-    by_cik: bool = False
 
     @property
     def is_rename(self) -> bool:
@@ -121,9 +122,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 def continues(before: float | None, after: float | None, factor: float = 1.0) -> bool:
     """Whether the price *after* may follow *before*, the splits in between taken out; unknown prices may."""
+    apart = distance(before, after, factor)
+    return apart is None or apart <= _JUMP
+
+
+def distance(before: float | None, after: float | None, factor: float = 1.0) -> float | None:
+    """How far two prices are apart, the splits in between taken out, as a logarithm; None where one is unknown."""
     if not before or not after:
-        return True
-    return abs(math.log(after / (before * factor))) <= _JUMP
+        return None
+    return abs(math.log(after / (before * factor)))
 
 
 def agreement(one: Listed, other: Listed, codes: Iterable[str] = CODES) -> tuple[int, int]:

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from market.companies import CODES, FIGIS, Change, Kind, Known, Listed, Question, Trading, agreement, continues
+from market.companies import CODES, FIGIS, Change, Kind, Known, Listed, Question, Trading, agreement
+from market.renames import PENDING, Outcome, involved, rule
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from market.renames import Bars, Ruling
 
     NextSession = Callable[[dt.date], dt.date]
 
@@ -25,26 +28,37 @@ _ENOUGH_FIELDS = 2
 
 
 def questions(
-    known: Mapping[str, Known], listing: Mapping[str, Listed], *, day: dt.date, next_session: NextSession
+    known: Mapping[str, Known],
+    listing: Mapping[str, Listed],
+    *,
+    day: dt.date,
+    next_session: NextSession,
+    left_open: Collection[tuple[str, str]] = (),
 ) -> list[Question]:
-    """What has to be decided; a change is dated to the first session after the symbol was last seen as it was."""
+    """What has to be decided; a change is dated to the first session after the symbol was last seen as it was.
 
-    def ask(old: Known, new: Listed, *, by_cik: bool = False) -> Question:
+    *left_open* are the renames, from symbol to symbol, that an earlier listing showed and no bars have decided: the new
+    symbol is known by now, and a newcomer all the same.
+    """
+
+    def ask(old: Known, new: Listed) -> Question:
         changed_on = day if old.last_seen >= day else min(next_session(old.last_seen), day)
-        return Question(known=old, listed=new, changed_on=changed_on, by_cik=by_cik)
+        return Question(known=old, listed=new, changed_on=changed_on)
 
     found = [
         ask(old, listing[symbol])
         for symbol, old in sorted(known.items())
         if symbol in listing and agreement(old, listing[symbol])[1]
     ]
-    moved = [ask(old, new) for old, new in _moved_by_figi(known, listing)]
+    moved = [ask(old, new) for old, new in _moved_by_figi(known, listing, left_open)]
     matched = {q.known.symbol for q in moved} | {q.listed.symbol for q in moved}
-    moved += [ask(old, new, by_cik=True) for old, new in _moved_by_cik(known, listing, matched)]
+    moved += [ask(old, new) for old, new in _moved_by_cik(known, listing, matched, left_open)]
     return found + sorted(moved, key=lambda question: question.known.symbol)
 
 
-def _moved_by_figi(known: Mapping[str, Known], listing: Mapping[str, Listed]) -> Iterator[tuple[Known, Listed]]:
+def _moved_by_figi(
+    known: Mapping[str, Known], listing: Mapping[str, Listed], left_open: Collection[tuple[str, str]]
+) -> Iterator[tuple[Known, Listed]]:
     """Companies whose FIGI stands under one other symbol of the listing, and not under their own any more."""
     holders: dict[str, set[str]] = defaultdict(set)
     for new in listing.values():
@@ -56,7 +70,11 @@ def _moved_by_figi(known: Mapping[str, Known], listing: Mapping[str, Listed]) ->
             continue
         others = set().union(*(holders.get(getattr(old, code) or "", set()) for code in FIGIS)) - {old.symbol}
         # Who had this FIGI before is no newcomer: the vendor has it twice.
-        others = {o for o in others if not (o in known and known[o].active and agreement(known[o], old, FIGIS)[0])}
+        others = {
+            o for o in others
+            if (old.symbol, o) in left_open or o not in known or not known[o].active
+            or not agreement(known[o], old, FIGIS)[0]
+        }  # fmt: skip
         if len(others) == 1:
             yield old, listing[others.pop()]
 
@@ -69,16 +87,21 @@ def _is_still_there(old: Known, now: Listed | None) -> bool:
 
 
 def _moved_by_cik(
-    known: Mapping[str, Known], listing: Mapping[str, Listed], matched: set[str]
+    known: Mapping[str, Known],
+    listing: Mapping[str, Listed],
+    matched: set[str],
+    left_open: Collection[tuple[str, str]],
 ) -> Iterator[tuple[Known, Listed]]:
     """Without a FIGI to tell: the one symbol that vanished and the one that came with the same CIK and type."""
     vanished: dict[tuple[str, str | None], list[Known]] = defaultdict(list)
     came: dict[tuple[str, str | None], list[Listed]] = defaultdict(list)
+    going, coming = ({pair[side] for pair in left_open} for side in (0, 1))
     for old in known.values():
-        if old.active and old.cik and old.symbol not in listing and old.symbol not in matched:
+        is_here = old.active or (old.symbol in going and old.state != "renamed")
+        if is_here and old.cik and old.symbol not in listing and old.symbol not in matched:
             vanished[old.cik, old.type].append(old)
     for new in listing.values():
-        is_new = new.symbol not in known or not known[new.symbol].active
+        is_new = new.symbol not in known or not known[new.symbol].active or new.symbol in coming
         if is_new and new.cik and new.symbol not in matched:
             came[new.cik, new.type].append(new)
     for pair, olds in vanished.items():
@@ -89,77 +112,48 @@ def _moved_by_cik(
                 yield old, new
 
 
-def decide(
-    asked: Iterable[Question],
-    known: Mapping[str, Known],
-    trading: Mapping[tuple[str, dt.date], Trading],
-    *,
-    next_session: NextSession,
-) -> list[Change]:
-    """Answer every question; *trading* has the bars of each of its symbols around its day. Reissues come first."""
-    asked = list(asked)
-    renames = [_rename(q, known, trading, next_session) for q in asked if q.is_rename]
-    left = {change.symbol for change in renames if change.kind is Kind.RENAMED}
-    taken = {change.new_symbol: change for change in renames if change.kind is Kind.RENAMED}
-    held = []
+def decide(asked: Sequence[Question], bars: Bars) -> list[Change]:
+    """Answer every question by *bars*, as far as they tell. Reissues come first."""
+    rulings = rule(asked, bars)
+    held, renames = [], []
     for question in asked:
-        symbol = question.known.symbol
-        if not question.is_rename:
-            moved = symbol in left or symbol in taken
-            held.append(_holder(question, trading[symbol, question.changed_on], moved=moved))
+        if question.is_rename:
+            renames.append(_rename(question, rulings[question.known.symbol]))
+        else:
+            own = [rulings[symbol] for symbol in involved(question, asked)]
+            held.append(_holder(question, bars.trading[question.known.symbol, question.changed_on], own))
     return held + renames
 
 
-def _rename(
-    question: Question,
-    known: Mapping[str, Known],
-    trading: Mapping[tuple[str, dt.date], Trading],
-    next_session: NextSession,
-) -> Change:
-    old, new, changed_on = question.known, question.listed, question.changed_on
-    before, since = trading[old.symbol, changed_on], trading[new.symbol, changed_on]
-    if before.last is not None and before.last >= changed_on:
-        changed_on = next_session(before.last)  # it traded under the old symbol for longer than the listing says
-    doubt = _doubt(question, known.get(new.symbol), before, since)
+def _rename(question: Question, ruling: Ruling) -> Change:
     return Change(
-        symbol=old.symbol, kind=Kind.CONTESTED if doubt else Kind.RENAMED, changed_on=changed_on,
-        new_symbol=new.symbol, since=old.since, old=old, new=new,
-        evidence=doubt or ("CIK and type" if question.by_cik else "FIGI"),
+        symbol=question.known.symbol, changed_on=ruling.changed_on, new_symbol=question.listed.symbol,
+        kind=Kind.RENAMED if ruling.outcome is Outcome.CONFIRMED else Kind.CONTESTED,
+        since=question.known.since, old=question.known, new=question.listed, evidence=ruling.evidence,
     )  # fmt: skip
 
 
-def _doubt(question: Question, holder: Known | None, before: Trading, since: Trading) -> str:
-    """Why the bars deny that one company went from the one symbol to the other; empty where they do not."""
-    old, new = question.known.symbol, question.listed.symbol
-    if holder is not None and holder.active and since.last is not None:
-        agree, differ = agreement(holder, question.listed)
-        if agree or not differ:
-            return f"{new} is listed with its code, and has a history of its own"
-    if before.last is not None and since.first_from is not None and since.first_from <= before.last:
-        return f"{new} is listed with its code, and both trade"
-    if question.by_cik and not continues(before.close_before, since.open_from, since.factor):
-        return f"{new} is listed with its CIK and type, and the price of {old} does not continue there"
-    return ""
-
-
-def _holder(question: Question, trading: Trading, *, moved: bool) -> Change:
-    """Whether the symbol is its company's still."""
-    old, new = question.known, question.listed
+def _holder(question: Question, trading: Trading, renames: Sequence[Ruling]) -> Change:
+    """Whether the symbol is its company's still; *renames* would give it to another company, or its company away."""
+    old, new, changed_on = question.known, question.listed, question.changed_on
     agree, differ = agreement(old, new)
     told = _told(old, new)
-    if moved:
-        kind, why = Kind.REISSUED, f"{told}; a company that was known stands under another symbol"
+    if moved := next((one for one in renames if one.outcome is Outcome.CONFIRMED), None):
+        kind, changed_on = Kind.REISSUED, moved.changed_on
+        why = f"{told}; a company that was known stands under another symbol"
+    elif any(one.outcome is Outcome.OPEN for one in renames):
+        kind, why = Kind.CONTESTED, PENDING
+    elif renames and not trading.breaks:
+        kind, why = Kind.CONTESTED, f"{told} stands under another symbol too, and it traded on"
     elif agree:
         kind, why = Kind.CORRECTED, told
     elif differ >= _ENOUGH_FIELDS:
         kind, why = Kind.REISSUED, told
-    elif settled := settle(old, new, trading, changed_on=question.changed_on, since=old.since):
+    elif settled := settle(old, new, trading, changed_on=changed_on, since=old.since):
         return settled
     else:
         kind, why = Kind.CONTESTED, f"{told} is all that says so, and it traded on"
-    return Change(
-        symbol=old.symbol, kind=kind, changed_on=question.changed_on, since=old.since, old=old, new=new, evidence=why
-    )
+    return Change(symbol=old.symbol, kind=kind, changed_on=changed_on, since=old.since, old=old, new=new, evidence=why)
 
 
 def settle(old: Listed, new: Listed, trading: Trading, *, changed_on: dt.date, since: dt.date | None) -> Change | None:

@@ -6,26 +6,28 @@ slot_history, by ticker_change and issuer_since); raw rows stay as they were tra
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres import trading_evidence
+from consumer.postgres import renames, trading_evidence
 from consumer.postgres.splits import assign_companies
-from market.companies import CODES, Change, Kind, Known, Listed, agreement
-from market.identity import decide, questions, settle
+from market.companies import CODES, Change, Kind, Known, Listed, Question, agreement
+from market.identity import decide, questions
+from market.renames import PENDING
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.massive.rows import TickerRow
     from consumer.postgres.pool import Connection, Pool
-    from market.companies import Question
     from market.identity import NextSession
 
-# Another company that is gone again so soon was a slip of the listing: the first one's history is its own again.
-_SLIP_DAYS = 14
+
+def day_after(day: dt.date) -> dt.date:
+    """The next session, where no calendar is at hand."""
+    return day + dt.timedelta(days=1)
 
 
 def listed(row: TickerRow) -> Listed:
@@ -60,34 +62,57 @@ async def known_codes(connection: Connection | Pool, symbols: Sequence[str]) -> 
 
 
 async def find_changes(
-    connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, next_session: NextSession
-) -> list[Change]:
-    """Return what a complete listing of *day* shows to have changed since the one before; nothing is written yet."""
+    connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, now: dt.datetime, next_session: NextSession
+) -> tuple[list[Change], list[Change]]:
+    """Return what a complete listing of *day* shows to have changed since the one before, nothing of it written yet;
+    and before it what the bars since then, or this listing, have decided of the earlier ones.
+
+    What an earlier listing left open stays dated to that one. What this one says no more is no longer open.
+    """
+    settled = await settle_contested(connection, now=now, next_session=next_session)
+    settled += await renames.undo_denied(connection, now=now, listing={row.ticker: listed(row) for row in rows})
     known = await read_known(connection)
-    asked = questions(known, {row.ticker: listed(row) for row in rows}, day=day, next_session=next_session)
-    asked = await _since_they_are_contested(connection, asked, day=day)
-    wanted = {(symbol, question.changed_on) for question in asked for symbol in question.symbols}
-    trading = await trading_evidence.read_trading(connection, wanted, quiet_before=day)
-    return decide(asked, known, trading, next_session=next_session)
+    listing = {row.ticker: listed(row) for row in rows}
+    left_open = {question.symbols: question for question in await _read_open(connection, known)}
+    pairs = {symbols for symbols, question in left_open.items() if question.is_rename}
+    found = questions(known, listing, day=day, next_session=next_session, left_open=pairs)  # type: ignore[arg-type]
+    asked = [_dated(question, left_open.get(question.symbols)) for question in found]
+    await _close_all_but(connection, asked, day=day)
+    bars = await trading_evidence.read_bars(connection, asked, next_session=next_session, quiet_before=day)
+    return settled, decide(asked, bars)
 
 
-async def _since_they_are_contested(
-    connection: Connection, asked: Sequence[Question], *, day: dt.date
-) -> list[Question]:
-    """What was left open by an earlier listing is still dated to that one: the bars since may decide it."""
+def _dated(question: Question, earlier: Question | None) -> Question:
+    if earlier is None or not (question.is_rename or agreement(earlier.listed, question.listed)[0]):
+        return question
+    return msgspec.structs.replace(question, changed_on=earlier.changed_on)
+
+
+async def _read_open(connection: Connection, known: Mapping[str, Known]) -> list[Question]:
+    """Return what the newest listing left open."""
     rows = await connection.fetch(
-        "SELECT DISTINCT ON (symbol) symbol, changed_on, new_codes FROM ticker_change WHERE kind = 'contested' "
-        "AND new_codes IS NOT NULL AND new_symbol IS NULL AND changed_on > $1::date - $2::integer "
-        "ORDER BY symbol, changed_on DESC",
-        day, _SLIP_DAYS,
+        "SELECT symbol, changed_on, new_symbol, since, old_codes, new_codes FROM ticker_change "
+        "WHERE kind = 'contested' AND new_codes IS NOT NULL AND closed_on IS NULL ORDER BY changed_on, symbol"
+    )
+    return [
+        Question(
+            known=msgspec.structs.replace(known[row["symbol"]], since=row["since"], **row["old_codes"]),
+            listed=Listed(symbol=row["new_symbol"] or row["symbol"], **row["new_codes"]), changed_on=row["changed_on"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def _close_all_but(connection: Connection, asked: Sequence[Question], *, day: dt.date) -> None:
+    await connection.execute(
+        """
+        UPDATE ticker_change AS c SET closed_on = $3
+        WHERE kind = 'contested' AND new_codes IS NOT NULL AND closed_on IS NULL AND NOT EXISTS (
+            SELECT FROM unnest($1::text[], $2::text[]) AS a (symbol, new_symbol)
+            WHERE a.symbol = c.symbol AND a.new_symbol = coalesce(c.new_symbol, c.symbol))
+        """,
+        [question.known.symbol for question in asked], [question.listed.symbol for question in asked], day,
     )  # fmt: skip
-    left_open = {row["symbol"]: (row["changed_on"], Listed(symbol="", **row["new_codes"])) for row in rows}
-    found = []
-    for question in asked:
-        changed_on, codes = left_open.get(question.known.symbol, (question.changed_on, question.listed))
-        same = not question.is_rename and agreement(codes, question.listed)[0]
-        found.append(msgspec.structs.replace(question, changed_on=changed_on) if same else question)
-    return found
 
 
 async def apply_changes(
@@ -96,17 +121,18 @@ async def apply_changes(
     """Write them down, after the listing of *day* is applied, and return those that are news."""
     news = []
     moving = [change.symbol for change in changes if change.kind is Kind.RENAMED]
+    taken = {change.new_symbol for change in changes if change.kind is Kind.RENAMED}.union(moving)
     for change in changes:
-        if change.kind is Kind.REISSUED and await _is_a_slip_undone(connection, change):
+        slips = change.kind is Kind.REISSUED and change.symbol not in taken
+        if slips and await renames.is_a_slip_undone(connection, change):
             news.append(msgspec.structs.replace(change, kind=Kind.CORRECTED, evidence="its company is back"))
             continue
-        if not await _write_down(connection, change, day=day, now=now):
-            continue
-        news.append(change)
+        if await _write_down(connection, change, day=day, now=now):
+            news.append(change)
         if change.kind is Kind.RENAMED:
-            await _move(connection, change, moving)
+            await renames.move(connection, change, moving)
         if change.kind is Kind.REISSUED:
-            await _close_renames_into(connection, change)
+            await renames.close_renames_into(connection, change)
         if change.kind in (Kind.RENAMED, Kind.REISSUED):
             await connection.execute(
                 "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1",
@@ -118,104 +144,68 @@ async def apply_changes(
 
 
 async def _write_down(connection: Connection, change: Change, *, day: dt.date, now: dt.datetime) -> bool:
-    """Keep what was and what is said now; False where the same was left open before, and told."""
+    """Keep what was and what is said now; False where it is open until the bars tell, or was told before."""
     codes = [None if one is None else {code: getattr(one, code) for code in CODES} for one in (change.old, change.new)]
-    is_new: bool = await connection.fetchval(
+    told: str | None = await connection.fetchval(
+        "SELECT evidence FROM ticker_change WHERE symbol = $1 AND changed_on = $2 AND kind = $3 "
+        "AND new_symbol IS NOT DISTINCT FROM $4",
+        change.symbol, change.changed_on, str(change.kind), change.new_symbol,
+    )  # fmt: skip
+    await connection.execute(
         """
         INSERT INTO ticker_change AS c (symbol, changed_on, kind, new_symbol, since, old_figi, new_figi, old_codes,
                                         new_codes, listed_on, evidence, found_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        ON CONFLICT (symbol, changed_on, kind) DO UPDATE
+        ON CONFLICT (symbol, changed_on, kind, (kind = 'contested' AND new_symbol IS NOT NULL))
+            DO UPDATE
             SET new_symbol = excluded.new_symbol, new_figi = excluded.new_figi, new_codes = excluded.new_codes,
-                listed_on = excluded.listed_on, evidence = excluded.evidence
-        RETURNING c.xmax = 0
+                listed_on = excluded.listed_on, evidence = excluded.evidence,
+                closed_on = CASE WHEN c.kind = 'contested' THEN NULL ELSE c.closed_on END
         """,
         change.symbol, change.changed_on, str(change.kind), change.new_symbol, change.since,
         change.old and change.old.composite_figi, change.new and change.new.composite_figi, *codes, day,
         change.evidence, now,
     )  # fmt: skip
-    return is_new or change.kind is not Kind.CONTESTED
+    if change.kind is Kind.CONTESTED:
+        return change.evidence not in (PENDING, told)
+    await _close(connection, change, day=day)
+    return True
 
 
-async def _close_renames_into(connection: Connection, change: Change) -> None:
-    """Who was renamed into the symbol before has nothing to do with the company that has it now."""
+async def _close(connection: Connection, change: Change, *, day: dt.date) -> None:
+    """What was contested is decided; of what had only to wait for the bars nothing is left."""
     await connection.execute(
-        "UPDATE ticker_change SET closed_on = $2 WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on IS NULL",
-        change.symbol, change.changed_on,
+        "UPDATE ticker_change SET closed_on = $3 WHERE kind = 'contested' AND new_codes IS NOT NULL AND symbol = $1 "
+        "AND closed_on IS NULL AND new_symbol IS NOT DISTINCT FROM $2",
+        change.symbol, change.new_symbol, day,
+    )  # fmt: skip
+    await connection.execute(
+        "DELETE FROM ticker_change WHERE kind = 'contested' AND symbol = $1 AND evidence = $2 "
+        "AND closed_on IS NOT NULL AND new_symbol IS NOT DISTINCT FROM $3",
+        change.symbol, PENDING, change.new_symbol,
     )  # fmt: skip
 
 
-async def _move(connection: Connection, change: Change, moving: Sequence[str]) -> None:
-    """Lead to the new symbol whoever was renamed into the old one before, and clear the old one.
-
-    Not those of *moving*: what is renamed the same night into the old symbol is the company that has it now.
-    """
-    await connection.execute(
-        "UPDATE ticker_change SET new_symbol = $2, closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 "
-        "AND coalesce(closed_on, $3) = $3 AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date) "
-        "AND NOT (symbol = ANY ($5::text[]) AND changed_on = $3)",
-        change.symbol, change.new_symbol, change.changed_on, change.since, list(moving),
-    )  # fmt: skip
-    await connection.execute(
-        "UPDATE ticker_universe SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
-        change.symbol,
-    )
-    # Where the change was learned late, the old symbol was asked for on days when it was nobody's.
-    await connection.execute(
-        "DELETE FROM volume_slots_daily WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
-        change.symbol, change.changed_on,
-    )  # fmt: skip
-
-
-async def _is_a_slip_undone(connection: Connection, change: Change) -> bool:
-    """Whether the symbol is back with the company it had until a few days ago; then it has its history again."""
-    if change.new is None:
-        return False
-    slips = await connection.fetch(
-        "SELECT changed_on, since, old_figi, old_codes FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' "
-        "AND changed_on > $2::date - $3::integer ORDER BY changed_on DESC",
-        change.symbol, change.changed_on, _SLIP_DAYS,
-    )  # fmt: skip
-    for slip in slips:
-        codes = slip["old_codes"] or {"composite_figi": slip["old_figi"]}
-        if agreement(Listed(symbol=change.symbol, **codes), change.new)[0]:
-            await connection.execute(
-                "DELETE FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' AND changed_on = $2",
-                change.symbol, slip["changed_on"],
-            )  # fmt: skip
-            await connection.execute(
-                "UPDATE ticker_change SET closed_on = NULL WHERE new_symbol = $1 AND closed_on = $2",
-                change.symbol, slip["changed_on"],
-            )  # fmt: skip
-            await connection.execute(
-                "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, slip["since"]
-            )
-            return True
-    return False
-
-
-async def settle_contested(connection: Connection, *, now: dt.datetime) -> list[Change]:
-    """Decide what one code of a listing left open, where the bars of that day are there now; return the decisions."""
-    rows = await connection.fetch(
-        """
-        SELECT c.symbol, c.changed_on, c.since, c.old_codes, c.new_codes, c.listed_on FROM ticker_change AS c
-        JOIN ticker_universe AS u USING (symbol)
-        WHERE c.kind = 'contested' AND c.new_codes IS NOT NULL AND u.is_active AND c.new_symbol IS NULL
-          AND c.listed_on >= u.last_seen
-          AND NOT EXISTS (SELECT FROM ticker_change AS d WHERE d.symbol = c.symbol AND d.changed_on = c.changed_on
-                          AND d.kind IN ('reissued', 'corrected'))
-        """
-    )
-    trading = await trading_evidence.read_trading(connection, [(row["symbol"], row["changed_on"]) for row in rows])
-    decided = []
-    for row in rows:
-        symbol, day = row["symbol"], row["changed_on"]
-        old, new = (Listed(symbol=symbol, **row[codes]) for codes in ("old_codes", "new_codes"))
-        change = settle(old, new, trading[symbol, day], changed_on=day, since=row["since"])
-        if change is not None and await _write_down(connection, change, day=row["listed_on"], now=now):
+async def settle_contested(
+    connection: Connection, *, now: dt.datetime, next_session: NextSession = day_after
+) -> list[Change]:
+    """Decide what a listing left open, where the bars of that day are there now; return what is news."""
+    undone = await renames.undo_denied(connection, now=now)
+    asked = await _read_open(connection, await read_known(connection))
+    if not asked:
+        return undone
+    bars = await trading_evidence.read_bars(connection, asked, next_session=next_session)
+    changes = decide(asked, bars)
+    listed_on = await connection.fetchval("SELECT max(listed_on) FROM ticker_change WHERE kind = 'contested'")
+    news = await apply_changes(connection, changes, day=listed_on, now=now)
+    held = {question.known.symbol for question in asked if not question.is_rename}
+    taken = {change.new_symbol for change in changes if change.kind is Kind.RENAMED}
+    for change in changes:
+        if change.kind is not Kind.CONTESTED:
             await _take_codes(connection, change, now=now)
-            decided.append(change)
-    return decided
+        if change.kind is Kind.RENAMED and change.symbol not in held | taken:
+            await renames.leave(connection, change, now=now)
+    return undone + news
 
 
 async def _take_codes(connection: Connection, change: Change, *, now: dt.datetime) -> None:
@@ -227,11 +217,7 @@ async def _take_codes(connection: Connection, change: Change, *, now: dt.datetim
                listed_share_class_figi = coalesce($3, listed_share_class_figi), listed_cik = coalesce($4, listed_cik)
         WHERE symbol = $1
         """,
-        change.symbol, *(getattr(new, code) for code in CODES), now,
+        change.new_symbol or change.symbol, *(getattr(new, code) for code in CODES), now,
     )  # fmt: skip
     if change.kind is Kind.REISSUED:
-        await connection.execute(
-            "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, change.changed_on
-        )
         await connection.execute("DELETE FROM ticker_metadata WHERE symbol = $1", change.symbol)
-        await _close_renames_into(connection, change)

@@ -57,7 +57,7 @@ async def _write_down(connection: Connection, change: Change, *, now: dt.datetim
         )
     written = await connection.fetchval(
         "INSERT INTO ticker_change (symbol, changed_on, kind, evidence, found_at) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (symbol, changed_on, kind) DO NOTHING RETURNING 1",
+        "ON CONFLICT DO NOTHING RETURNING 1",
         change.symbol, change.changed_on, str(change.kind), change.evidence, now,
     )  # fmt: skip
     if change.kind is Kind.LISTED:

@@ -73,6 +73,10 @@ async def missing_slots(
         LEFT JOIN asked ON asked.symbol = u.symbol
         WHERE s.symbol IS NULL AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
           AND ({LISTED_ON} OR u.is_active AND w.day >= coalesce(u.issuer_since, '-infinity'))
+          -- What a company that may have been renamed into it traded before, it traded under its old symbol.
+          AND NOT EXISTS (SELECT FROM ticker_change AS c WHERE c.kind = 'contested' AND c.closed_on IS NULL
+                          AND c.new_symbol = u.symbol AND c.old_codes IS NOT NULL AND w.day < c.changed_on
+                          AND w.day < u.listed_from)
           AND w.day NOT IN (SELECT trading_day FROM coverage
                             WHERE data_set = 'volume_slots' AND retired_at IS NOT NULL)
         GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol

@@ -13,13 +13,13 @@ import msgspec
 
 from consumer.postgres import absence, identity
 from market.companies import Change, Kind
+from market.renames import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.massive.rows import FloatRow, TickerRow
     from consumer.postgres.pool import Connection, Pool
-
 
 ETF_TYPES = ("ETF", "ETN", "ETV", "ETS")
 
@@ -77,28 +77,29 @@ async def apply_listing(
     `unlisted`; one that still trades stays (`absence`).
     """
     symbols = [row.ticker for row in rows]
-    changes = await identity.find_changes(connection, rows, day=day, next_session=next_session)
-    contested = {change.symbol for change in changes if change.kind is Kind.CONTESTED and not change.new_symbol}
-    rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
-    reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
-    await connection.execute("DELETE FROM ticker_metadata WHERE symbol = ANY ($1::text[])", reissued)
+    settled, changes = await identity.find_changes(connection, rows, day=day, now=now, next_session=next_session)
     known = set(
         await connection.fetchval(
             "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE state NOT IN ('test', 'otc')"
         )
     )
+    contested = {change.new_symbol or change.symbol for change in changes if change.kind is Kind.CONTESTED} & known
+    rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
+    reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
+    await connection.execute("DELETE FROM ticker_metadata WHERE symbol = ANY ($1::text[])", reissued)
     await _upsert(connection, rows, day=day, now=now)
     await _expect_from(connection, sorted(set(symbols) - known) if known else [], day=day, next_session=next_session)
     renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
-    absences = await absence.apply_absences(
-        connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed
-    )  # fmt: skip
+    absences = await absence.apply_absences(connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed)
+    # Where those went that stand under another symbol since yesterday, or Friday, is told by the bars of the night.
+    recently = day - dt.timedelta(days=4)
+    going = {change.symbol for change in changes if change.evidence == PENDING and change.changed_on >= recently}
     news = await identity.apply_changes(connection, changes, day=day, now=now)
     await _apply_names(connection, rows, now)
     await absence.mirror_activity(connection, now=now)
     return UniverseChange(
         added=len(set(symbols) - known), removed=absences.removed, active=len(symbols) + len(absences.kept),
-        changes=tuple(news), kept=absences.kept,
+        changes=(*settled, *news), kept=tuple(one for one in absences.kept if one.symbol not in going),
     )  # fmt: skip
 
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from market.companies import Trading
 from market.listing import Stored
+from market.renames import Bars, Pair
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Sequence
 
     from consumer.postgres.pool import Connection, Pool
+    from market.companies import Question
+    from market.identity import NextSession
 
 # "Right before a day": so many proven sessions, and at least a week of the calendar.
 _SESSIONS_BEFORE = 5
@@ -28,7 +31,7 @@ async def read_trading(
     rows = await connection.fetch(
         """
         SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
-               f.trading_date AS first_from, f.open AS open_from, l.trading_date AS last,
+               f.trading_date AS first_from, f.open AS open_from, greatest(l.trading_date, w.trading_day) AS last,
                NOT EXISTS (SELECT FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
                            AND d.trading_date < a.quiet_before
                            AND d.trading_date >= least(a.quiet_before - 7, r.since)) AS quiet,
@@ -51,6 +54,11 @@ async def read_trading(
             SELECT d.trading_date FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
             ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
         LEFT JOIN LATERAL (
+            -- A row set aside came too: it does not say that nobody traded.
+            SELECT max(s.trading_day) AS trading_day FROM set_aside AS s
+            JOIN coverage AS c USING (data_set, trading_day, load_id)
+            WHERE s.data_set = 'daily_bars' AND s.field IS NULL AND s.symbol = a.symbol) AS w ON true
+        LEFT JOIN LATERAL (
             SELECT min(near.trading_day) AS since FROM (
                 SELECT c.trading_day FROM coverage AS c
                 WHERE c.data_set = 'daily_bars' AND c.trading_day < a.quiet_before
@@ -60,11 +68,68 @@ async def read_trading(
     )  # fmt: skip
     return {
         (row["symbol"], row["day"]): Trading(
-            quiet=row["quiet"], close_before=row["close_before"], first_from=row["first_from"],
+            quiet=row["quiet"], before=row["before"], close_before=row["close_before"], first_from=row["first_from"],
             open_from=row["open_from"], last=row["last"], factor=row["factor"],
         )
         for row in rows
     }  # fmt: skip
+
+
+async def read_bars(
+    connection: Connection | Pool,
+    asked: Sequence[Question],
+    *,
+    next_session: NextSession,
+    quiet_before: dt.date | None = None,
+) -> Bars:
+    """Return what is needed to decide *asked*; renames are held against the newest sessions too."""
+    renames = [question for question in asked if question.is_rename]
+    since = min((question.changed_on for question in renames), default=None)
+    rows = await connection.fetch(
+        "SELECT trading_day FROM coverage WHERE data_set = 'daily_bars' AND trading_day > $1 "
+        "ORDER BY trading_day DESC LIMIT $2",
+        since, _SESSIONS_BEFORE,
+    )  # fmt: skip
+    sessions = sorted(row["trading_day"] for row in rows)
+    days = {question.changed_on for question in asked} | set(sessions)
+    wanted = {(symbol, day) for question in asked for symbol in question.symbols for day in days}
+    trading = await read_trading(connection, wanted, quiet_before=quiet_before)
+    pairs = await _read_pairs(connection, {(q.known.symbol, q.listed.symbol, day) for q in renames for day in days})
+    return Bars(trading=trading, pairs=pairs, sessions=sessions, next_session=next_session)
+
+
+async def _read_pairs(
+    connection: Connection | Pool, asked: Collection[tuple[str, str, dt.date]]
+) -> dict[tuple[str, str, dt.date], Pair]:
+    """Return, of (old symbol, new symbol, day), what the bars before that day say of both at once."""
+    rows = await connection.fetch(
+        """
+        SELECT a.old, a.new, a.day, own.first_own,
+               coalesce((SELECT exp(sum(one.ratio)) FROM (
+                   SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
+                   WHERE coalesce(s.company, s.symbol) IN (a.old, a.new) AND s.verdict <> 'contradicted'
+                     AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
+                   GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
+        FROM unnest($1::text[], $2::text[], $3::date[]) AS a (old, new, day)
+        LEFT JOIN LATERAL (
+            SELECT d.trading_date FROM market_data_daily AS d
+            WHERE d.symbol = a.old AND d.volume > 0 AND d.trading_date < a.day
+            ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
+        LEFT JOIN LATERAL (
+            SELECT d.trading_date FROM market_data_daily AS d
+            WHERE d.symbol = a.new AND d.volume > 0 AND d.trading_date >= a.day
+            ORDER BY d.trading_date LIMIT 1) AS f ON true
+        LEFT JOIN LATERAL (
+            -- Rows of a company that has left the symbol are that one's, not the symbol's own.
+            SELECT min(h.trading_date) AS first_own FROM daily_history AS h
+            WHERE h.traded_as = a.new AND h.symbol = a.new AND h.volume > 0 AND h.trading_date < a.day
+              AND h.trading_date >= least(a.day, b.trading_date) - 7) AS own ON true
+        """,
+        [old for old, _, _ in asked], [new for _, new, _ in asked], [day for _, _, day in asked],
+    )  # fmt: skip
+    return {
+        (row["old"], row["new"], row["day"]): Pair(first_own=row["first_own"], factor=row["factor"]) for row in rows
+    }
 
 
 async def newest_session(connection: Connection | Pool) -> dt.date | None:

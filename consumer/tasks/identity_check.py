@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Connection
     from market.companies import Change
+    from market.identity import NextSession
 
 
-async def check_identities(connection: Connection, *, day: dt.date, at: dt.datetime, load_id: int) -> list[str]:
+async def check_identities(
+    connection: Connection, *, day: dt.date, at: dt.datetime, load_id: int, next_session: NextSession
+) -> list[str]:
     """Hold what is open against the stored bars and say what was decided."""
     judged = await list_dates.judge_list_dates(connection, now=at)
-    settled = await identity.settle_contested(connection, now=at)
+    settled = await identity.settle_contested(connection, now=at, next_session=next_session)
     told = await record_identity(connection, [*judged, *settled], source="bars", day=day, at=at, load_id=load_id)
     gone = await absence.settle_missing(connection, now=at)
     return told + [f"universe: {symbol} is listed no more, and its bars have ended" for symbol in gone]

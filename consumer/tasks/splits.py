@@ -94,7 +94,10 @@ async def check_splits(ctx: PartContext) -> Write:
         load_id = await coverage.record_load(
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=0
         )
-        decided = await check_identities(connection, day=present, at=checked_at, load_id=load_id)
+        decided = await check_identities(
+            connection, day=present, at=checked_at, load_id=load_id,
+            next_session=ctx.services.calendar.next_trading_day,
+        )  # fmt: skip
         await splits.assign_companies(connection)
         listed = await splits.read_listed(connection, up_to=ctx.day)
         judged, contradicted = judge(listed)

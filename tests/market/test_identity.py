@@ -9,6 +9,7 @@ import pytest
 
 from market.companies import Change, Kind, Known, Listed, Trading, agreement, continues
 from market.identity import decide, questions
+from market.renames import Bars, Pair
 
 YESTERDAY, DAY, TOMORROW = (dt.date(2025, 11, day) for day in (10, 11, 12))
 TRADED_ON = Trading(quiet=False, close_before=10.0, last=YESTERDAY)  # and of the day itself there are no bars yet
@@ -16,6 +17,8 @@ WENT_ON = Trading(quiet=False, close_before=10.0, first_from=DAY, open_from=10.4
 FELL = Trading(quiet=False, close_before=10.0, first_from=DAY, open_from=2.0, last=DAY)
 SPLIT = Trading(quiet=False, close_before=10.0, first_from=DAY, open_from=2.0, last=DAY, factor=0.2)
 NOTHING = Trading()
+ENDED = Trading(quiet=False, before=YESTERDAY, close_before=10.0, last=YESTERDAY)
+CAME = Trading(first_from=DAY, open_from=10.4, last=DAY)
 
 
 def next_session(day: dt.date) -> dt.date:
@@ -27,12 +30,20 @@ def known(symbol: str, **fields: Any) -> Known:
 
 
 def changes(
-    universe: list[Known], listing: list[Listed], bars: dict[str, Trading] | None = None, *, day: dt.date = DAY
+    universe: list[Known],
+    listing: list[Listed],
+    bars: dict[str, Trading] | None = None,
+    *,
+    day: dt.date = DAY,
+    pairs: dict[tuple[str, str], Pair] | None = None,
 ) -> list[Change]:
+    """Of a listing, by the *bars* of each symbol: one that is known traded until yesterday, a newcomer does today."""
     of = {one.symbol: one for one in universe}
     asked = questions(of, {one.symbol: one for one in listing}, day=day, next_session=next_session)
-    trading = {(s, q.changed_on): (bars or {}).get(s, TRADED_ON) for q in asked for s in q.symbols}
-    return decide(asked, of, trading, next_session=next_session)
+    usual = {one.symbol: CAME for one in listing} | dict.fromkeys(of, ENDED)
+    trading = {(s, q.changed_on): (usual | (bars or {}))[s] for q in asked for s in q.symbols}
+    between = {(old, new, day): pair for (old, new), pair in (pairs or {}).items()}
+    return decide(asked, Bars(trading=trading, pairs=between, sessions=(), next_session=next_session))
 
 
 def kinds(found: list[Change]) -> dict[str, tuple[str, str | None]]:
@@ -98,32 +109,107 @@ def test_a_class_that_moves_leaves_its_symbol_to_another_class_of_the_same_compa
         Listed(symbol="GOOG", composite_figi="FC", share_class_figi="SC", cik="1"),
         Listed(symbol="GOOGL", composite_figi="FA", share_class_figi="SA", cik="1"),
     ]
-    found = changes(universe, listing)
+    found = changes(universe, listing, {"GOOG": WENT_ON})
     assert [(str(change.kind), change.symbol, change.new_symbol) for change in found] == [
         ("reissued", "GOOG", None), ("renamed", "GOOG", "GOOGL"),
     ]  # fmt: skip
 
 
+# A rename and the bars
+
+
+OWN_FELL = Trading(quiet=False, before=YESTERDAY, close_before=50.0, first_from=DAY, open_from=10.4, last=DAY)
+OWN_ROSE = Trading(quiet=False, before=YESTERDAY, close_before=10.0, first_from=DAY, open_from=51.0, last=DAY)
+OWN_WENT_ON = Trading(quiet=False, before=YESTERDAY, close_before=10.0, first_from=DAY, open_from=10.1, last=DAY)
+OWN_NEAR = Trading(quiet=False, before=YESTERDAY, close_before=12.0, first_from=DAY, open_from=10.1, last=DAY)
+NEAR = Trading(quiet=False, before=YESTERDAY, close_before=10.0, first_from=DAY, open_from=12.1, last=DAY)
+BESIDE = Pair(first_own=YESTERDAY)
+TRADES_ON = Trading(quiet=False, before=YESTERDAY, close_before=10.0, first_from=DAY, open_from=10.2, last=DAY)
+
+
+@pytest.mark.parametrize(
+    ("bars", "pair", "kind"),
+    [
+        pytest.param({}, Pair(), "renamed", id="the one ends, the other begins, the price goes on"),
+        pytest.param({"NEW": NOTHING}, Pair(), "contested", id="no bars of the day yet"),
+        pytest.param({"OLD": TRADES_ON}, Pair(), "contested", id="the old one trades on"),
+        pytest.param(
+            {"NEW": Trading(first_from=DAY, open_from=90.0, last=DAY)}, Pair(), "contested", id="another price"
+        ),
+        pytest.param(
+            {"NEW": Trading(first_from=DAY, open_from=90.0, last=DAY)}, Pair(factor=9.0), "renamed",
+            id="another price by a split",
+        ),
+        pytest.param({"NEW": OWN_WENT_ON}, BESIDE, "contested", id="both traded before, and its own price goes on"),
+        pytest.param({"NEW": OWN_FELL}, BESIDE, "renamed", id="both traded before, and its own price breaks off"),
+        pytest.param({"OLD": NOTHING, "NEW": OWN_WENT_ON}, BESIDE, "contested", id="the old one never traded"),
+    ],
+)  # fmt: skip
+def test_a_listing_alone_renames_nobody_and_the_bars_decide(bars: dict[str, Trading], pair: Pair, kind: str) -> None:
+    for codes in (OLD, {"share_class_figi": "S0", "composite_figi": "F9", "cik": "9"}):
+        found = changes([known("OLD", **OLD)], [Listed(symbol="NEW", **codes)], bars, pairs={("OLD", "NEW"): pair})
+        assert kinds(found) == {"OLD": (kind, "NEW")}
+
+
+def exchanged(x: Trading, y: Trading) -> dict[str, tuple[str, str | None]]:
+    universe = [known("X", composite_figi="FX"), known("Y", composite_figi="FY")]
+    listing = [Listed(symbol="X", composite_figi="FY"), Listed(symbol="Y", composite_figi="FX")]
+    pairs = {("X", "Y"): BESIDE, ("Y", "X"): BESIDE}
+    found = changes(universe, listing, {"X": x, "Y": y}, pairs=pairs)
+    assert {change.kind for change in found if change.new_symbol} <= {Kind.RENAMED} or all(
+        change.kind is Kind.CONTESTED for change in found
+    )
+    return kinds(found)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "kind"),
+    [
+        pytest.param(OWN_ROSE, OWN_FELL, "renamed", id="each price goes on under the other symbol"),
+        pytest.param(NEAR, OWN_NEAR, "renamed", id="prices that are near each other"),
+        pytest.param(
+            OWN_WENT_ON, Trading(quiet=False, before=YESTERDAY, close_before=50.0, first_from=DAY, open_from=49.0),
+            "contested", id="each price goes on where it was",
+        ),
+        pytest.param(OWN_WENT_ON, OWN_WENT_ON, "contested", id="nothing to tell them apart by"),
+        pytest.param(ENDED, ENDED, "contested", id="no bars of the day yet"),
+    ],
+)  # fmt: skip
+def test_two_companies_exchange_their_symbols_only_where_each_price_goes_on_under_the_other(
+    x: Trading, y: Trading, kind: str
+) -> None:
+    assert exchanged(x, y) == {"X": (kind, "Y"), "Y": (kind, "X")}
+
+
+def test_one_code_under_a_new_symbol_takes_no_company_away_whose_price_goes_on() -> None:
+    universe = [known("X", composite_figi="F0")]
+    listing = [Listed(symbol="X", composite_figi="F1"), Listed(symbol="NEW", composite_figi="F0")]
+    found = changes(universe, listing, {"X": WENT_ON})
+    assert {change.kind for change in found} == {Kind.CONTESTED}
+    found = changes(universe, listing, {"X": FELL})
+    assert [change.kind for change in found] == [Kind.REISSUED, Kind.RENAMED]
+
+
 def test_a_symbol_into_which_a_known_company_is_renamed_is_that_companys() -> None:
     universe = [known("META", composite_figi="F0"), known("FB", composite_figi="F1")]
-    found = changes(universe, [Listed(symbol="META", composite_figi="F1")])
+    found = changes(universe, [Listed(symbol="META", composite_figi="F1")], {"META": OWN_FELL},
+                    pairs={("FB", "META"): BESIDE})  # fmt: skip
     assert kinds(found) == {"META": ("reissued", None), "FB": ("renamed", "META")}
 
 
 @pytest.mark.parametrize(
-    ("now", "bars"),
+    "now",
     [
-        pytest.param({"composite_figi": "F0"}, {}, id="without a code of its own until now"),
-        pytest.param({"composite_figi": "F0", "cik": "7"}, {}, id="its CIK agrees"),
+        pytest.param({"composite_figi": "F0"}, id="without a code of its own until now"),
+        pytest.param({"composite_figi": "F0", "cik": "7"}, id="its CIK agrees"),
+        pytest.param({"composite_figi": "F0", "cik": "1"}, id="every code is the other's"),
     ],
 )
-def test_a_symbol_with_a_history_of_its_own_does_not_become_another_companys_by_a_figi(
-    now: dict[str, str], bars: dict[str, Trading]
-) -> None:
+def test_a_symbol_with_a_history_of_its_own_does_not_become_another_companys_by_its_codes(now: dict[str, str]) -> None:
     universe = [known("OLD", **OLD), known("OWN", cik="7")]
-    found = changes(universe, [Listed(symbol="OWN", **now)], bars)
+    found = changes(universe, [Listed(symbol="OWN", **now)], {"OWN": OWN_WENT_ON}, pairs={("OLD", "OWN"): BESIDE})
     assert kinds(found)["OLD"] == ("contested", "OWN")
-    assert kinds(found).get("OWN", ("corrected", None))[0] != "reissued"
+    assert kinds(found).get("OWN", ("contested", None))[0] == "contested"
 
 
 def test_two_symbols_that_both_trade_are_not_one_company() -> None:
@@ -136,7 +222,10 @@ def test_two_symbols_that_both_trade_are_not_one_company() -> None:
 
 
 def test_a_rename_begins_after_the_last_session_under_the_old_symbol() -> None:
-    bars = {"OLD": Trading(quiet=False, close_before=10.0, last=DAY), "NEW": NOTHING}
+    bars = {
+        "OLD": Trading(quiet=False, before=YESTERDAY, close_before=10.0, last=DAY),
+        "NEW": Trading(first_from=TOMORROW, open_from=10.0, last=TOMORROW),
+    }
     (change,) = changes([known("OLD", **OLD)], [Listed(symbol="NEW", **OLD)], bars)
     assert (change.kind, change.changed_on) == (Kind.RENAMED, TOMORROW)
 
@@ -151,11 +240,11 @@ def test_a_figi_that_the_vendor_has_twice_renames_nobody() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "bars", "kind"),
     [
-        pytest.param({"type": "CS"}, {"type": "CS"}, {"NEW": NOTHING}, "renamed", id="common stock"),
-        pytest.param({"type": "CS"}, {"type": "WARRANT"}, {"NEW": NOTHING}, None, id="another type"),
-        pytest.param({"type": "ETF"}, {"type": "ETF"}, {"NEW": NOTHING}, None, id="two funds of one trust"),
+        pytest.param({"type": "CS"}, {"type": "CS"}, {}, "renamed", id="common stock"),
+        pytest.param({"type": "CS"}, {"type": "WARRANT"}, {}, None, id="another type"),
+        pytest.param({"type": "ETF"}, {"type": "ETF"}, {}, None, id="two funds of one trust"),
         pytest.param(
-            {"type": "ETF", "name": "Gold"}, {"type": "ETF", "name": "Gold"}, {"NEW": NOTHING}, "renamed", id="by name"
+            {"type": "ETF", "name": "Gold"}, {"type": "ETF", "name": "Gold"}, {}, "renamed", id="by name"
         ),
         pytest.param(
             {"type": "CS", "composite_figi": "F0"}, {"type": "CS", "composite_figi": "F1"}, {}, None, id="FIGIs differ"

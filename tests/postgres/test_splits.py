@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
-from consumer.postgres import bars, details, splits, tickers
+from consumer.postgres import bars, details, identity, splits, tickers
 from consumer.tasks.splits import judge, owners
 from market.split_check import OvernightPrices, Verdict
 from market.splits import Split, price_factors
@@ -96,6 +96,7 @@ async def test_a_renamed_company_is_held_against_the_prices_under_its_old_symbol
     await listing("NEW", TUESDAY)
     await bars.replace_bars(connection, TUESDAY, [bar("NEW", 10.0)], load_id=1)
     await splits.upsert_splits(connection, [split("NEW", TUESDAY)], load_id=1, now=NOW)
+    await identity.settle_contested(connection, now=NOW)
     (group,) = await splits.read_listed(connection, up_to=TUESDAY)
     assert group.prices == OvernightPrices(close_before=70.0, open_after=10.0, close_after=10.0)
 
@@ -160,7 +161,8 @@ async def prices(connection: Connection, day: dt.date, **closes: float) -> None:
 
 
 async def adjusted(connection: Connection, symbol: str) -> list[float]:
-    """Closes by the view, after splits were judged as check_splits does; they must be those that read_splits gives."""
+    """Closes by the view, after all was judged as check_splits does; they must be those that read_splits gives."""
+    await identity.settle_contested(connection, now=NOW)
     listed = await splits.read_listed(connection, up_to=WEDNESDAY)
     await splits.store_verdicts(connection, judge(listed)[0])
     await splits.store_owners(connection, owners(listed))

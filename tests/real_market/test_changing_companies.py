@@ -56,9 +56,9 @@ async def test_reference_data_that_err_cut_no_history_and_move_no_figure(
                 for line in row["warnings"] if "universe" in line or "details" in line or "bars:" in line]  # fmt: skip
     number = sorted(bars).index("IBM")
     assert sorted(told) == [
+        "bars: APPL is AAPL since 2014-05-22",
         "bars: SPY may be another company since 2014-05-27, history kept: its list date, and it traded before",
         "universe: 1 symbols are missing in the listing of 2014-06-09, kept: traded on 2014-05-29: BAC",
-        "universe: APPL is AAPL since 2014-05-22",
         "universe: IBM is the same company under another code, history kept: "
         f"composite_figi BBGA{number:08} -> BBGC{number:08}",
     ]

@@ -1,0 +1,171 @@
+"""Moves histories from symbol to symbol, and back: what it means in the tables that a company was renamed.
+
+market/renames.py decides it. A rename that the bars or a later listing deny is undone: each has its own rows again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.postgres import trading_evidence
+from market.companies import FIGIS, Change, Kind, Listed, agreement
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from consumer.postgres.pool import Connection
+
+# For so long a rename is held against what comes after it, and another company that is gone again was a slip.
+_DOUBTED_DAYS = 14
+
+
+async def close_renames_into(connection: Connection, change: Change) -> None:
+    """Who was renamed into the symbol before has nothing to do with the company that has it now."""
+    await connection.execute(
+        "UPDATE ticker_change SET closed_on = $2 WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on IS NULL",
+        change.symbol, change.changed_on,
+    )  # fmt: skip
+
+
+async def move(connection: Connection, change: Change, moving: Sequence[str]) -> None:
+    """Lead to the new symbol whoever was renamed into the old one before, and clear the old one.
+
+    Not those of *moving*: what is renamed the same night into the old symbol is the company that has it now.
+    """
+    await connection.execute(
+        "UPDATE ticker_change SET new_symbol = $2, closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 "
+        "AND coalesce(closed_on, $3) = $3 AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date) "
+        "AND NOT (symbol = ANY ($5::text[]) AND changed_on = $3)",
+        change.symbol, change.new_symbol, change.changed_on, change.since, list(moving),
+    )  # fmt: skip
+    await connection.execute(
+        "UPDATE ticker_universe SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
+        change.symbol,
+    )
+    # Where the change was learned late, the old symbol was asked for on days when it was nobody's.
+    await connection.execute(
+        "DELETE FROM volume_slots_daily WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
+        change.symbol, change.changed_on,
+    )  # fmt: skip
+
+
+async def leave(connection: Connection, change: Change, *, now: dt.datetime) -> None:
+    """Take the old symbol, which the listing has no more, out of the market."""
+    await connection.execute(
+        """
+        UPDATE ticker_universe SET is_active = false, state = 'renamed', removed_at = $2, reason_removed = $3,
+               missing_since = NULL, missing_until = NULL, missed_listings = 0
+        WHERE symbol = $1
+        """,
+        change.symbol, now, f"{change.new_symbol} since {change.changed_on}",
+    )  # fmt: skip
+
+
+async def undo_denied(
+    connection: Connection, *, now: dt.datetime, listing: Mapping[str, Listed] | None = None
+) -> list[Change]:
+    """Undo the renames of the last days that *listing* denies, or without one the bars; return what is told of them."""
+    rows = await connection.fetch(
+        """
+        SELECT c.symbol, c.changed_on, c.new_symbol, c.since, c.old_codes, c.new_codes, c.listed_on
+        FROM ticker_change AS c JOIN ticker_universe AS u USING (symbol)
+        WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed' AND c.old_codes IS NOT NULL
+          AND c.changed_on > (SELECT max(last_seen) FROM ticker_universe) - $1::integer
+        """,
+        _DOUBTED_DAYS,
+    )
+    wanted = [(row[side], row["changed_on"]) for row in rows for side in ("symbol", "new_symbol")]
+    trading = {} if listing is not None else await trading_evidence.read_trading(connection, wanted)
+    undone = []
+    for row in rows:
+        old, new, day = row["symbol"], row["new_symbol"], row["changed_on"]
+        was = Listed(symbol=old, **row["old_codes"])
+        if listing is not None:
+            denied = _is_listed_again(was, listing.get(old), listing.get(new))
+        else:
+            last, first = trading[old, day].last, trading[new, day].first_from
+            denied = last is not None and first is not None and last >= first
+        if denied:
+            why = "it is listed by itself again" if listing is not None else "it trades on"
+            change = Change(
+                symbol=old, kind=Kind.CONTESTED, changed_on=day, new_symbol=new, since=row["since"], old=was,
+                new=Listed(symbol=new, **row["new_codes"]), evidence=f"{why}, and its history is its own again",
+            )  # fmt: skip
+            await _undo(connection, change, now=now)
+            undone.append(change)
+    return undone
+
+
+def _is_listed_again(was: Listed, old: Listed | None, new: Listed | None) -> bool:
+    """Whether a listing has the company under its old symbol, and under the new one a company with other FIGIs."""
+    if old is None or new is None or not agreement(was, old)[0] or agreement(was, old, FIGIS)[1]:
+        return False
+    return not agreement(was, new, FIGIS)[0]
+
+
+async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> None:
+    old, new, day = change.symbol, change.new_symbol, change.changed_on
+    await connection.execute(
+        "DELETE FROM ticker_change WHERE kind = 'renamed' AND symbol = $1 AND changed_on = $2", old, day
+    )
+    await connection.execute(
+        "UPDATE ticker_change SET new_symbol = $1 WHERE kind = 'renamed' AND new_symbol = $2 AND closed_on IS NULL "
+        "AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date)",
+        old, new, day, change.since,
+    )  # fmt: skip
+    since = await connection.fetchval(
+        "DELETE FROM ticker_change WHERE kind = 'reissued' AND symbol = $1 AND changed_on = $2 RETURNING since",
+        new, day,
+    )  # fmt: skip
+    await connection.execute(
+        "UPDATE ticker_change SET closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on = $2",
+        new, day,
+    )  # fmt: skip
+    await connection.execute("UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", new, since)
+    # Until a listing has it again it is one that trades and is missing there.
+    await connection.execute(
+        """
+        UPDATE ticker_universe SET is_active = true, state = 'listed', removed_at = NULL, reason_removed = NULL,
+               missing_since = $2, missing_until = $2, missed_listings = 0, changed_at = $3
+        WHERE symbol = $1
+        """,
+        old, day, now,
+    )  # fmt: skip
+    await connection.execute(
+        """
+        INSERT INTO ticker_change (symbol, changed_on, kind, new_symbol, since, evidence, found_at, closed_on)
+        VALUES ($1, $2, 'contested', $3, $4, $5, $6, $2)
+        ON CONFLICT (symbol, changed_on, kind, (kind = 'contested' AND new_symbol IS NOT NULL))
+        DO UPDATE
+            SET evidence = excluded.evidence, closed_on = excluded.closed_on
+        """,
+        old, day, new, change.since, change.evidence, now,
+    )  # fmt: skip
+
+
+async def is_a_slip_undone(connection: Connection, change: Change) -> bool:
+    """Whether the symbol is back with the company it had until a few days ago; then it has its history again."""
+    if change.new is None:
+        return False
+    slips = await connection.fetch(
+        "SELECT changed_on, since, old_figi, old_codes FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' "
+        "AND changed_on > $2::date - $3::integer ORDER BY changed_on DESC",
+        change.symbol, change.changed_on, _DOUBTED_DAYS,
+    )  # fmt: skip
+    for slip in slips:
+        codes = slip["old_codes"] or {"composite_figi": slip["old_figi"]}
+        if agreement(Listed(symbol=change.symbol, **codes), change.new)[0]:
+            await connection.execute(
+                "DELETE FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' AND changed_on = $2",
+                change.symbol, slip["changed_on"],
+            )  # fmt: skip
+            await connection.execute(
+                "UPDATE ticker_change SET closed_on = NULL WHERE new_symbol = $1 AND closed_on = $2",
+                change.symbol, slip["changed_on"],
+            )  # fmt: skip
+            await connection.execute(
+                "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, slip["since"]
+            )
+            return True
+    return False
