@@ -83,6 +83,22 @@ def verdicts(splits: Sequence[Split], prices: OvernightPrices | None) -> list[Ve
     return found
 
 
+def verdicts_of(listed: Sequence[Split], prices: OvernightPrices | None) -> list[Verdict]:
+    """As `verdicts`; one that is listed under a former symbol as well is one split, and has one verdict."""
+    by_ratio = {_ratio(split): split for split in reversed(listed)}
+    found = dict(zip(by_ratio, verdicts(list(by_ratio.values()), prices), strict=True))
+    return [found[_ratio(split)] for split in listed]
+
+
+def is_same_ratio(one: Split, other: Split) -> bool:
+    """Whether both give as many new shares for an old one: 1:7 is 10:70."""
+    return _ratio(one) == _ratio(other)
+
+
+def _ratio(split: Split) -> float:
+    return round(math.log(split.split_from / split.split_to), 9)
+
+
 def _verdict(factor: float, prices: OvernightPrices, *, alone: bool) -> Verdict:
     if alone and abs(math.log(factor)) < TELLING:
         return Verdict.UNCHECKED

@@ -88,11 +88,18 @@ async def store_owners(connection: Connection, owners: Sequence[tuple[Split, str
 
 
 async def count_splits(connection: Connection | Pool, *, since: dt.date, until: dt.date) -> int:
-    return int(
-        await connection.fetchval(
-            "SELECT count(*) FROM stock_split WHERE execution_day BETWEEN $1 AND $2", since, until
-        )
-    )
+    query = "SELECT count(*) FROM stock_split WHERE execution_day BETWEEN $1 AND $2"
+    return int(await connection.fetchval(query, since, until))
+
+
+async def read_missing(
+    connection: Connection, listed: Sequence[Split], *, since: dt.date, until: dt.date
+) -> list[tuple[Split, Verdict]]:
+    """Return those of *since*…*until* that a complete list no longer has, with their verdicts."""
+    known = {msgspec.structs.replace(split, kind="") for split in listed}
+    rows = await connection.fetch("SELECT * FROM stock_split WHERE execution_day BETWEEN $1 AND $2", since, until)
+    stored = [(_split(dict(row), symbol=row["symbol"]), Verdict(row["verdict"])) for row in rows]
+    return [(split, verdict) for split, verdict in stored if msgspec.structs.replace(split, kind="") not in known]
 
 
 async def withdraw_splits(

@@ -7,15 +7,15 @@ they are read, so nothing is fetched again. One that the prices contradict is ke
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer
 from consumer.postgres import coverage, evidence, ledger, splits
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import check_identities
+from consumer.tasks.missing_splits import NEAR, weigh_missing
 from consumer.tasks.set_aside import rejected_warnings
-from market.split_check import Claim, Verdict, looks_like_a_split, strength, verdicts
+from market.split_check import Claim, Verdict, is_same_ratio, looks_like_a_split, strength, verdicts_of
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.postgres.splits import ListedSplits
     from consumer.tasks.part import PartContext, Write
-    from market.split_check import OvernightPrices
 
 AHEAD = dt.timedelta(days=7)
 # From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
@@ -39,7 +38,8 @@ _NAMED = 5
 async def load_splits(ctx: PartContext) -> Write:
     """The splits of all stored sessions and of the week ahead. No split at all is a possible answer.
 
-    One that the vendor lists no more goes here too: a split moved to another day would be applied twice.
+    One that the vendor lists no more goes here too, unless the price shows it: a split moved to another day would be
+    applied twice.
     """
     since = dt.date.fromisoformat(ctx.payload["since"])
     fetched_at = ctx.services.now()
@@ -59,12 +59,15 @@ async def load_splits(ctx: PartContext) -> Write:
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.SPLITS, present, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
-        withdrawn = await splits.withdraw_splits(connection, listed, since=since, until=until)
+        kept = await weigh_missing(connection, listed, sieve.set_aside, since=since, until=until, day=ctx.day)
+        standing = [*listed, *(one.split for one in kept)]
+        withdrawn = await splits.withdraw_splits(connection, standing, since=since, until=until)
         await coverage.record_coverage(
             connection, data_sets.SPLITS, [present], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
             detail={"since": since.isoformat()},
         )  # fmt: skip
         warnings = [*rejected_warnings("splits", sieve.rejected)]
+        warnings += [str(one) for one in kept if one.reason]
         warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
         return ledger.PartReport(rows=len(listed), warnings=tuple(warnings))
 
@@ -128,14 +131,19 @@ def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Verdict, fl
             judged.append((split, verdict, ratio))
             if verdict is Verdict.CONTRADICTED:
                 lines.append(_contradiction(split, ratio))
-    return judged, lines
+    return _once(judged), lines
 
 
-def verdicts_of(listed: Sequence[Split], prices: OvernightPrices | None) -> list[Verdict]:
-    """As `verdicts`; one that is listed under a former symbol as well is one split, and has one verdict."""
-    by_ratio = {round(math.log(split.split_from / split.split_to), 9): split for split in reversed(listed)}
-    found = dict(zip(by_ratio, verdicts(list(by_ratio.values()), prices), strict=True))
-    return [found[round(math.log(split.split_from / split.split_to), 9)] for split in listed]
+def _once(judged: list[tuple[Split, Verdict, float | None]]) -> list[tuple[Split, Verdict, float | None]]:
+    """A split that the price shows is no second one where a list has it, unproven, on a day nearby."""
+    shown = [split for split, verdict, _ in judged if verdict is Verdict.CONFIRMED]
+    found = []
+    for split, verdict, ratio in judged:
+        near = [one for one in shown if one.symbol == split.symbol and one.execution_day != split.execution_day]
+        near = [one for one in near if abs(one.execution_day - split.execution_day) <= NEAR]
+        again = verdict is Verdict.UNCHECKED and any(is_same_ratio(one, split) for one in near)
+        found.append((split, Verdict.CONTRADICTED if again else verdict, ratio))
+    return found
 
 
 def owners(listed: Sequence[ListedSplits]) -> list[tuple[Split, str]]:
