@@ -58,6 +58,8 @@ Listed = TypeVar("Listed", TickerRow, FloatRow)
 RAW = {"adjusted": "false"}
 RANGE_LIMIT = 50_000
 LISTING_LIMIT = 1_000
+# Of what follows a last page so many are asked for: a row of garbage must not hide a ticker behind it.
+_BEYOND = 10
 BULK_LIMIT = 5_000
 
 _DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
@@ -237,10 +239,12 @@ class MassiveClient:
         last = next((ticker for ticker in tickers if is_well_formed(ticker)), None)
         if last is None or 0 < len(pages[-1].rows) + pages[-1].undecodable < int(params["limit"]):
             return
-        beyond = with_query(path, {**params, "limit": "1", "ticker.gt": last}.items())
-        # A vendor that ignores `ticker.gt` answers with what has been read already: that proves nothing.
+        beyond = with_query(path, {**params, "limit": str(_BEYOND), "ticker.gt": last}.items())
+        # A vendor that ignores `ticker.gt` answers with what has been read already: that proves nothing. Nor does what
+        # is no ticker at all, and would be set aside.
         read = {row.ticker for page in pages for row in page.rows}
-        if any(row.ticker not in read for row in (await self._transport.get_page(endpoint, beyond, reader)).rows):
+        follow = (await self._transport.get_page(endpoint, beyond, reader)).rows
+        if any(is_well_formed(row.ticker) and row.ticker not in read for row in follow):
             raise BadAnswer(f"The vendor's pages end at {last!r} although tickers follow")
 
 

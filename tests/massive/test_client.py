@@ -225,7 +225,7 @@ async def test_an_end_that_may_be_a_lost_page_is_made_sure_of(
         ok(*FULL, **further), *last_page, ok(), ok(*FULL, **further), *last_page, ok({"ticker": "T1000"})
     )
     assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
-    assert vendor.targets[-1].endswith("limit=1&ticker.gt=T0999")
+    assert vendor.targets[-1].endswith("limit=10&ticker.gt=T0999")
     with pytest.raises(BadAnswer, match="end at 'T0999' although tickers follow"):
         await client.list_tickers(sieve=any_sieve())
 
@@ -235,6 +235,16 @@ async def test_a_vendor_that_ignores_where_to_go_on_proves_no_further_symbols(
     client: MassiveClient, vendor: ScriptedVendor, beyond: list[dict[str, str]]
 ) -> None:
     vendor.will_answer(ok(*FULL), ok(*beyond), ok(*FULL), ok(*beyond, {"ticker": "SEEN_NEVER"}))
+    assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
+    with pytest.raises(BadAnswer, match="although tickers follow"):
+        await client.list_tickers(sieve=any_sieve())
+
+
+@pytest.mark.parametrize("garbage", ["ZZ ZZ", "", "T" * 40, "T0999\x00"])
+async def test_garbage_after_a_full_last_page_proves_no_further_symbols(
+    client: MassiveClient, vendor: ScriptedVendor, garbage: str
+) -> None:
+    vendor.will_answer(ok(*FULL), ok({"ticker": garbage}), ok(*FULL), ok({"ticker": garbage}, {"ticker": "T1000"}))
     assert len((await client.list_tickers(sieve=any_sieve())).rows) == 1000
     with pytest.raises(BadAnswer, match="although tickers follow"):
         await client.list_tickers(sieve=any_sieve())
