@@ -56,7 +56,7 @@ FLAG: Final = Flag()
 
 # The first shares were traded under the buttonwood tree; who lists a company announces it in the same year.
 LIST_DATE: Final = Day(first=dt.date(1792, 5, 17), days_ahead=400)
-FLOAT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=100)
+FLOAT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=1)  # of what was counted; a zone further it is tomorrow
 SPLIT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=400)
 CLOSURE_DATE: Final = Day(first=dt.date(2000, 1, 1), days_ahead=1_500)
 CLOSURE_TIME: Final = Instant(first=dt.date(2000, 1, 1), days_ahead=1_500)

@@ -56,11 +56,15 @@ def sound_details(page: Page[TickerDetails], sieve: Sieve) -> list[TickerDetails
 
 
 def sound_floats(pages: Sequence[Page[FloatRow]], sieve: Sieve) -> list[FloatRow]:
-    """One row a ticker; of duplicates the one with the latest effective date."""
+    """One row a ticker; of duplicates the one with the latest effective date, of those that say how many shares."""
+
+    def rank(row: FloatRow) -> tuple[bool, dt.date]:
+        return bool(row.free_float), row.effective_date or dt.date.min
+
     kept: dict[str, FloatRow] = {}
     for row in _sound(pages, _FLOATS, sieve):
         known = kept.get(row.ticker)
-        newer = known is None or (row.effective_date or dt.date.min) > (known.effective_date or dt.date.min)
+        newer = known is None or rank(row) > rank(known)
         if known is not None:
             sieve.drop_row(Flaw.DUPLICATE, known if newer else row, row.ticker)
         if newer:

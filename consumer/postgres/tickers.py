@@ -195,10 +195,10 @@ async def _apply_names(connection: Connection, rows: Sequence[TickerRow], now: d
 
 
 async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now: dt.datetime) -> int:
-    """Store the newest float of each known symbol and return how many of the symbols are known."""
+    """Store the newest float of each known symbol, if newer than what is stored; return how many symbols are known."""
     newest: dict[str, FloatRow] = {}
     for row in sorted(rows, key=lambda row: row.effective_date or dt.date.min):
-        if row.free_float is not None:
+        if row.free_float:
             newest[row.ticker] = row
     await connection.execute(
         """
@@ -207,7 +207,7 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
             float_effective_date = coalesce(f.effective, m.float_effective_date), updated_at = $5
         FROM unnest($1::text[], $2::float8[], $3::float8[], $4::date[]) AS f (symbol, shares, percent, effective)
         WHERE m.symbol = f.symbol
-          AND coalesce(f.effective >= m.float_effective_date, true)
+          AND coalesce(f.effective >= m.float_effective_date OR m.float_effective_date > $5::date + 1, true)
           AND (m.float_shares, m.float_percent, m.float_effective_date)
               IS DISTINCT FROM (f.shares, coalesce(f.percent, m.float_percent),
                                 coalesce(f.effective, m.float_effective_date))

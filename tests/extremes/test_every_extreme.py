@@ -129,7 +129,7 @@ async def test_every_extreme_of_a_float_is_kept_exactly_or_set_aside(wire: Wire)
     floats = {
         fields["ticker"]: tuple(value(fields, n) for n in ("free_float", "free_float_percent", "effective_date"))
         for fields in whole_rows(tried)
-        if fields["ticker"] in known and value(fields, "free_float") is not None
+        if fields["ticker"] in known and value(fields, "free_float")
     }
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == floats
     assert await set_aside(wire.desk, data_sets.FLOATS) == expected_lost(tried)

@@ -39,6 +39,19 @@ def test_of_a_float_given_twice_the_latest_stays() -> None:
     old = FloatRow(ticker="A", effective_date=dt.date(2026, 1, 1), free_float=1)
     new = FloatRow(ticker="A", effective_date=dt.date(2026, 2, 1), free_float=2)
     assert sound_floats(pages_of([new], [old, FloatRow(ticker="\0")]), Sieve(UNTIL)) == [new]
+    for nothing in (None, 0):
+        later = FloatRow(ticker="A", effective_date=dt.date(2026, 3, 1), free_float=nothing)
+        assert sound_floats(pages_of([later, new]), Sieve(UNTIL)) == [new]
+
+
+def test_a_float_of_a_day_to_come_is_taken_without_its_day() -> None:
+    sieve = Sieve(dt.date(2025, 11, 11))
+    tomorrow, later = (dt.date(2025, 11, day) for day in (12, 13))
+    rows = [FloatRow(ticker=name, effective_date=day, free_float=5) for name, day in (("A", tomorrow), ("B", later))]
+    assert [(row.ticker, row.effective_date) for row in sound_floats(pages_of(rows), sieve)] == [
+        ("A", tomorrow), ("B", None),
+    ]  # fmt: skip
+    assert [(one.symbol, one.field) for one in sieve.set_aside] == [("B", "effective_date")]
 
 
 def split(**fields: Any) -> SplitRow:

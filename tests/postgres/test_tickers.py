@@ -214,6 +214,7 @@ async def test_the_newest_float_is_stored_for_known_symbols_only(connection: Con
     "worse",
     [
         pytest.param(free_float(NEXT_DAY, None, 1.0), id="no shares"),
+        pytest.param(free_float(NEXT_DAY, 0, 1.0), id="zero shares"),
         pytest.param(free_float(DAY - dt.timedelta(days=1), 1, 1.0), id="older"),
         pytest.param(free_float(DAY, 300), id="no percent"),
         pytest.param(free_float(None, 300), id="no date"),
@@ -225,6 +226,14 @@ async def test_a_worse_float_overwrites_nothing(connection: Connection, worse: F
     before = await metadata(connection, "AAPL")
     await tickers.store_floats(connection, [worse], now=LATER)
     assert await metadata(connection, "AAPL") == before
+
+
+async def test_a_stored_float_of_a_day_to_come_holds_no_right_one_off(connection: Connection) -> None:
+    await apply(connection, APPLE)
+    await tickers.store_floats(connection, [free_float(LATER.date() + dt.timedelta(days=90), 7)], now=NOW)
+    await tickers.store_floats(connection, [free_float(DAY, 300)], now=LATER)
+    row = await metadata(connection, "AAPL")
+    assert (row["float_shares"], row["float_effective_date"]) == (300.0, DAY)
 
 
 # Derived figures
