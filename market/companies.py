@@ -73,8 +73,9 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def breaks(self) -> bool:
-        """Whether they show that something ended before the day."""
-        return self.quiet or not continues(self.close_before, self.open_from, self.factor)
+        """Whether they show that something ended before the day: by the price, or where it is unknown by a pause."""
+        apart = distance(self.close_before, self.open_from, self.factor)
+        return self.quiet if apart is None else apart > _JUMP
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -152,13 +152,14 @@ def _holder(question: Question, trading: Trading, renames: Sequence[Ruling]) -> 
     elif settled := settle(old, new, trading, changed_on=changed_on, since=old.since):
         return settled
     else:
-        kind, why = Kind.CONTESTED, f"{told} is all that says so, and it traded on"
+        lacking = "no price since tells" if trading.quiet else "it traded on"
+        kind, why = Kind.CONTESTED, f"{told} is all that says so, and {lacking}"
     return Change(symbol=old.symbol, kind=kind, changed_on=changed_on, since=old.since, old=old, new=new, evidence=why)
 
 
 def settle(old: Listed, new: Listed, trading: Trading, *, changed_on: dt.date, since: dt.date | None) -> Change | None:
-    """Decide by the bars what one code leaves open; None while there are none of the day or since."""
-    if not trading.quiet and trading.first_from is None:
+    """Decide by the bars what one code leaves open; None while there is a history, and no price since to tell."""
+    if trading.close_before is not None and trading.first_from is None:
         return None
     kind, why = (Kind.REISSUED, "the bars break") if trading.breaks else (Kind.CORRECTED, "the bars go on")
     if trading.is_unknown and agreement(old, new, ("share_class_figi",))[1]:

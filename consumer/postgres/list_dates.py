@@ -1,4 +1,4 @@
-"""Holds list dates against the bars: one cuts a history only where nobody traded right before it.
+"""Holds list dates against the bars: one cuts a history only where nobody traded right before it, and the price breaks.
 
 The vendor's list date can be that of a later corporate event. What is decided stands in issuer_since and, with its
 reason, in ticker_change; a date that the bars contradict is kept in the metadata and told once.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Connection
+    from market.companies import Trading
 
 
 async def judge_list_dates(
@@ -42,12 +43,21 @@ async def judge_list_dates(
     news = []
     for symbol, day in asked:
         bars = trading[symbol, day]
-        kind = Kind.LISTED if bars.quiet else Kind.CONTESTED
-        evidence = "its list date, and nobody traded before" if bars.quiet else "its list date, and it traded before"
-        change = Change(symbol=symbol, kind=kind, changed_on=day, evidence=evidence)
+        if bars.quiet and bars.close_before is not None and bars.first_from is None:
+            continue  # a pause: the price after it tells
+        kind, why = _weigh(bars)
+        change = Change(symbol=symbol, kind=kind, changed_on=day, evidence=f"its list date, and {why}")
         if await _write_down(connection, change, now=now) and (not bars.quiet or bars.close_before is not None):
             news.append(change)
     return news
+
+
+def _weigh(bars: Trading) -> tuple[Kind, str]:
+    if not bars.quiet:
+        return Kind.CONTESTED, "it traded before"
+    if bars.breaks:
+        return Kind.LISTED, "nobody traded before"
+    return Kind.CONTESTED, "the price goes on after a pause"
 
 
 async def _write_down(connection: Connection, change: Change, *, now: dt.datetime) -> bool:

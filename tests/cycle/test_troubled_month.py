@@ -182,7 +182,8 @@ def check_nights(cycles: dict[dt.date, tuple[str, list[str], list[str]]]) -> Non
     assert f"bars {RESTATED}: 2 rows were restated by the vendor" in warnings(RECYCLED)
     assert "KO belongs to another company since 2025-11-12" in warnings(RECYCLED)
     assert "details of" in missing(RECYCLED)
-    assert "none is listed: AMZN" in warnings(LATE_SPLIT)
+    assert "AMZN" not in warnings(LATE_SPLIT), "listed the week before, and the bars of the day bear it out"
+    assert f"AMZN {LATE_SPLIT} is missing in the list, and kept: the price shows it" in warnings(november(18))
     assert "AMZN" not in warnings(LISTED_LATE)
     assert {cycles[day][0] for day in (LATE_SPLIT, LISTED_LATE)} == {"complete"}
     assert "broke off" in missing(OUTAGE)

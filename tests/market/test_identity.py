@@ -21,6 +21,11 @@ ENDED = Trading(quiet=False, before=YESTERDAY, close_before=10.0, last=YESTERDAY
 CAME = Trading(first_from=DAY, open_from=10.4, last=DAY)
 
 
+def paused(price: float | None) -> Trading:
+    """A week without trades, and the first price since."""
+    return Trading(close_before=10.0, open_from=price, first_from=price and DAY, last=price and DAY)  # type: ignore[arg-type]
+
+
 def next_session(day: dt.date) -> dt.date:
     return day + dt.timedelta(days=1)
 
@@ -78,6 +83,9 @@ OLD = {"composite_figi": "F0", "share_class_figi": "S0", "cik": "1"}
         pytest.param({"composite_figi": "F1"}, FELL, "reissued", id="one differs, and the price breaks"),
         pytest.param({"composite_figi": "F1"}, SPLIT, "corrected", id="one differs, and the price falls by a split"),
         pytest.param({"composite_figi": "F1"}, NOTHING, "reissued", id="one differs, and nobody traded before"),
+        pytest.param({"composite_figi": "F1"}, paused(10.4), "corrected", id="one differs, it goes on after a pause"),
+        pytest.param({"composite_figi": "F1"}, paused(90.0), "reissued", id="one differs, it breaks after a pause"),
+        pytest.param({"composite_figi": "F1"}, paused(None), "contested", id="one differs, and the pause goes on"),
         pytest.param({"cik": "2"}, TRADED_ON, "contested", id="the CIK alone"),
         pytest.param({"share_class_figi": "S1"}, TRADED_ON, "contested", id="the share class alone"),
         pytest.param({"share_class_figi": "S1"}, NOTHING, "corrected", id="the share class alone, no bars at all"),

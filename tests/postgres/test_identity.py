@@ -245,12 +245,19 @@ async def test_what_was_contested_and_is_as_before_again_leaves_nothing(connecti
     assert (await universe(connection))["A"] == ("listed", None)
 
 
-async def test_a_symbol_without_bars_for_a_week_goes_to_another_company_by_one_code(connection: Connection) -> None:
+@pytest.mark.parametrize(("price", "since"), [(9.5, None), (90.0, DAYS[1])])
+async def test_after_a_pause_the_price_says_whether_one_code_makes_another_company(
+    connection: Connection, price: float, since: dt.date | None
+) -> None:
     await listing(connection, DAYS[0], TickerRow(ticker="A", composite_figi="F0"))
     await trade(connection, DAYS[0], A=9.0, ZZ=1.0)
     later = DAYS[0] + dt.timedelta(days=30)
-    await listing(connection, later, TickerRow(ticker="A", composite_figi="F1"))
-    assert (await universe(connection))["A"][1] == DAYS[1]
+    change = await listing(connection, later, TickerRow(ticker="A", composite_figi="F1"))
+    assert ["may be another company" in str(one) for one in change.changes] == [True]
+    assert (await universe(connection))["A"][1] is None
+    await trade(connection, later, A=price, ZZ=1.0)
+    await check(connection)
+    assert (await universe(connection))["A"][1] == since
 
 
 # Renames

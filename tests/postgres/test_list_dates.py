@@ -18,13 +18,14 @@ DAYS = CALENDAR.last_trading_days(12, up_to=dt.date(2025, 11, 14))
 NOW = dt.datetime(2025, 11, 15, 2, tzinfo=dt.UTC)
 
 
-async def lived(connection: Connection, *traded: int, list_date: dt.date | None = DAYS[8]) -> None:
-    """A symbol that traded on those of twelve sessions, beside another one, and its details."""
+async def lived(connection: Connection, *traded: int, list_date: dt.date | None = DAYS[8], later: float = 5.0) -> None:
+    """A symbol that traded on those of twelve sessions, at 1 and from the ninth on at *later*, and its details."""
     rows = [TickerRow(ticker="A", composite_figi="F1"), TickerRow(ticker="Z", composite_figi="F2")]
     await tickers.apply_listing(connection, rows, day=DAYS[-1], now=NOW)
     for number, day in enumerate(DAYS):
         names = ["Z"] + (["A"] if number in traded else [])
-        rows_of_day = [DailyRow(T=name, o=1.0, h=1.0, l=1.0, c=1.0, v=1.0, t=0) for name in names]
+        price = later if number >= 8 else 1.0
+        rows_of_day = [DailyRow(T=name, o=price, h=price, l=price, c=price, v=1.0, t=0) for name in names]
         await bars.replace_bars(connection, day, rows_of_day, load_id=1)
         await connection.execute(
             "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id) "
@@ -59,6 +60,23 @@ async def test_a_list_date_after_a_break_cuts_off_whoever_had_the_symbol_before(
     assert await told(connection) == [f"A belongs to another company since {DAYS[8]}"]
     assert await seen(connection) == [DAYS[8], DAYS[9], DAYS[11]]
     assert await told(connection) == []
+
+
+async def test_a_price_that_goes_on_after_a_pause_is_no_break_and_the_list_date_is_told_once(
+    connection: Connection,
+) -> None:
+    await lived(connection, 0, 1, 2, 9, 11, later=1.2)
+    assert await told(connection) == [
+        f"A may be another company since {DAYS[8]}, history kept: its list date, and the price goes on after a pause"
+    ]
+    assert await told(connection) == []
+    assert await seen(connection) == [DAYS[0], DAYS[1], DAYS[2], DAYS[9], DAYS[11]]
+
+
+async def test_a_list_date_in_a_pause_waits_for_the_price_after_it(connection: Connection) -> None:
+    await lived(connection, 0, 1, 2)
+    assert await told(connection) == []
+    assert await seen(connection) == list(DAYS[:3])
 
 
 async def test_a_trade_in_the_week_before_is_no_break(connection: Connection) -> None:
