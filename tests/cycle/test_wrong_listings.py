@@ -1,4 +1,4 @@
-"""A listing that errs at five and is right in the evening moves no history and no figure through the passes of a day."""
+"""A listing that errs at five and is right in the evening moves no history and no figure through that day's passes."""
 
 from __future__ import annotations
 
