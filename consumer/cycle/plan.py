@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.cycle.soundness import is_atr_there, sound_sessions
+from consumer.cycle.soundness import is_atr_there, is_universe_there, sound_sessions
 from consumer.massive.flat_files import FlatFileKind
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
@@ -140,7 +140,7 @@ async def _calendar_check_is_due(ctx: PartContext) -> bool:
 
 async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     parts: list[PartPlan] = []
-    if await _is_outdated(ctx, sets.UNIVERSE):
+    if await _is_outdated(ctx, sets.UNIVERSE) or not await is_universe_there(ctx):
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
     if await _is_outdated(ctx, sets.FLOATS):
         parts.append(_after(TaskName.METADATA_ENRICH, "floats", sets.STAGE_FLOATS, sets.STAGE_UNIVERSE))

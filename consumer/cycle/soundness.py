@@ -29,6 +29,12 @@ async def sound_sessions(ctx: PartContext, sessions: tuple[dt.date, ...]) -> dic
     }
 
 
+async def is_universe_there(ctx: PartContext) -> bool:
+    """Whether anybody is listed: no listing leaves nobody."""
+    listed = "SELECT EXISTS (SELECT FROM ticker_universe WHERE is_active)"
+    return bool(await ctx.services.pool.fetchval(listed))
+
+
 async def is_atr_there(ctx: PartContext) -> bool:
     """Whether the ATR rows of the cycle's day are as many as were computed."""
     known = await coverage.covered_on(ctx.services.pool, sets.ATR, ctx.day)

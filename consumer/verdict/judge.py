@@ -14,8 +14,9 @@ import msgspec
 from consumer.postgres.holdings import Held, Newest
 from consumer.tasks import data_sets as sets
 from consumer.verdict import ruler as rulers
+from consumer.verdict.in_all import condition_in_all, condition_of, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
-from consumer.verdict.states import LACKING, Condition, DataSetVerdict, SessionState, SessionVerdict
+from consumer.verdict.states import LACKING, DataSetVerdict, SessionState, SessionVerdict
 from consumer.verdict.vendor_plan import plan_of
 from market.row_counts import fewest_on
 
@@ -47,12 +48,12 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
     never = ruler.not_in_plan()
     judged = [one for one in _data_sets(day, holdings, ruler, every_set=every_set) if one.data_set not in never]
-    state = _in_all(judged)
+    state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.bars.get(day), holdings.slots.get(day)]
     modified = [one.newest for one in held if one is not None and one.newest is not None]
     return SessionVerdict(
-        trading_day=day, state=state, condition=_condition_in_all(state, judged),
+        trading_day=day, state=state, condition=condition_in_all(state, judged),
         due_at=ruler.first_due(day), final_at=ruler.final_at(day), data_sets=tuple(judged), not_in_plan=never,
         since=max(stamps, default=None), last_modified_at=max(modified, default=None),
     )  # fmt: skip
@@ -169,8 +170,8 @@ def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
         beyond = all(newest.trading_day > day for newest in there.values())
         state = SessionState.FINAL if beyond else _by_time(oldest, day, ruler)
     held = Held(expected=len(expected), loaded=len(there), missing=len(lacking), oldest=oldest)
-    later = all(map(_is_of_slots, lacking)) and ruler.is_later(sets.VOLUME_SLOTS, day)
-    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler, later=later)
+    waits_for = sets.VOLUME_SLOTS if all(map(_is_of_slots, lacking)) else None
+    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler, waits_for=waits_for)
 
 
 def _is_of_slots(cache: str) -> bool:
@@ -185,16 +186,19 @@ def _verdict(
     holdings: Holdings,
     ruler: Ruler,
     *,
-    later: bool = False,
+    waits_for: str | None = None,
 ) -> DataSetVerdict:
-    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers."""
+    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers.
+
+    What lacks of it may be made of another data set, that it *waits for*.
+    """
     findings = holdings.findings.get((day, name), ())
     if findings and state in (SessionState.PROVISIONAL, SessionState.FINAL):
         state = SessionState.SUSPECT
-    due_at = ruler.due_at(name, day)
-    later = state in LACKING and (later or ruler.is_later(name, day))
+    due_at = ruler.due_at(name if waits_for is None or state not in LACKING else waits_for, day)
+    later = state in LACKING and ruler.is_later(waits_for or name, day)
     return DataSetVerdict(
-        data_set=name, state=state, condition=_condition(state, pending=later or ruler.now < due_at), due_at=due_at,
+        data_set=name, state=state, condition=condition_of(state, pending=later or ruler.now < due_at), due_at=due_at,
         expected=held.expected, loaded=held.loaded, empty=held.empty, unproven=held.unproven, missing=held.missing,
         set_aside=held.set_aside, restated=held.restated, since=held.oldest,
         later=later,
@@ -215,42 +219,3 @@ def _reason(name: str, day: dt.date, holdings: Holdings, state: SessionState) ->
         return None
     told = (holdings.reasons.get((day, part)) for part in sets.PARTS_OF.get(name, ()))
     return next((reason for reason in told if reason is not None), None)
-
-
-def _condition(state: SessionState, *, pending: bool) -> Condition:
-    match state:
-        case SessionState.FINAL:
-            return Condition.AVAILABLE
-        case SessionState.PROVISIONAL:
-            return Condition.PENDING
-        case SessionState.SUSPECT:
-            return Condition.DEGRADED
-        case SessionState.RETIRED:
-            return Condition.MISSING
-        case SessionState.PARTIAL:
-            return Condition.PENDING if pending else Condition.DEGRADED
-        case SessionState.MISSING:
-            return Condition.PENDING if pending else Condition.MISSING
-
-
-def _in_all(judged: list[DataSetVerdict]) -> SessionState:
-    """The session's state: what lacks outranks what is suspect, that what is provisional, that what is final."""
-    own = [one for one in judged if one.data_set in rulers.SESSION_SETS]
-    if own and all(one.state is SessionState.RETIRED for one in own):
-        return SessionState.RETIRED
-    if all(one.state is SessionState.MISSING for one in own):
-        return SessionState.MISSING
-    if any(one.lacks for one in judged):
-        return SessionState.PARTIAL
-    if any(one.state is SessionState.SUSPECT for one in judged):
-        return SessionState.SUSPECT
-    early = any(one.later or one.state is SessionState.PROVISIONAL for one in judged)
-    return SessionState.PROVISIONAL if early else SessionState.FINAL
-
-
-def _condition_in_all(state: SessionState, judged: list[DataSetVerdict]) -> Condition:
-    if state is SessionState.MISSING:
-        lacking = [one for one in judged if one.data_set in rulers.SESSION_SETS]
-    else:
-        lacking = [one for one in judged if one.lacks]
-    return _condition(state, pending=all(one.condition is Condition.PENDING for one in lacking))

@@ -60,7 +60,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     def next_change_at(self) -> dt.datetime | None:
         """When the first of these verdicts becomes another one though nothing is loaded meanwhile."""
         now = self.ruler.now
-        turns = [one.due_at for verdict in self.verdicts.values() for one in verdict.data_sets]
+        dues = [one.due_at for verdict in self.verdicts.values() for one in verdict.data_sets]
+        turns = [*dues, *(due_at + self.ruler.expectations.deadline for due_at in dues)]
         return min((turn for turn in turns if turn > now), default=None)
 
 

@@ -75,24 +75,28 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(without + ([] if self.plan.brings_slots else [sets.VOLUME_SLOTS])))
 
     def kept(self, data_set: str, day: dt.date) -> bool:
-        """Whether *data_set* is kept of *day*: in the window, and of bars since the first session that is stored.
-
-        Slots are kept since the window of the first start; one session that was fetched from before it is no reason to
-        expect all those between.
-        """
-        calendar = self.schedule.calendar
-        began = calendar.last_trading_days(
-            self.expectations.slot_sessions, up_to=calendar.last_completed(self.began_at)
-        )
+        """Whether *data_set* is kept of *day*: in the window, or since the first session for bars, or first start."""
         windows = {
             sets.DAILY_BARS: (self.expectations.ohlc_sessions, self.first_bars),
-            sets.VOLUME_SLOTS: (self.expectations.slot_sessions, began[0]),
+            sets.VOLUME_SLOTS: (self.expectations.slot_sessions, self._first_slots()),
         }
         if data_set not in windows:
             return True
         sessions, oldest = windows[data_set]
         start = self.schedule.calendar.last_trading_days(sessions, up_to=max(day, self.front))[0]
         return day >= (start if oldest is None else min(start, oldest))
+
+    def _first_slots(self) -> dt.date:
+        """Slots are kept since the window of the first start, or where nights rotate, of when they first had rotated.
+
+        One session that was fetched from before it is no reason to expect all those between.
+        """
+        calendar = self.schedule.calendar
+        last = calendar.last_completed(self.began_at)
+        nights = self._nights(last, self.symbols) if self.plan.has(Capability.RANGE_BARS) else 0
+        for _ in range(nights if nights > 1 else 0):
+            last = calendar.next_trading_day(last)
+        return calendar.last_trading_days(self.expectations.slot_sessions, up_to=last)[0]
 
     def due_at(self, data_set: str, day: dt.date) -> dt.datetime:
         """When this plan should have brought *data_set* of *day*."""
