@@ -17,6 +17,7 @@ from consumer.delivery.errors import LeaseLost
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
 from consumer.tasks.part import PartContext
+from consumer.tasks.passes import details_a_pass, slots_a_pass
 from consumer.verdict.options import expectations_of
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.vendor_plan import Capability
@@ -43,6 +44,7 @@ class EndedPart(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool
     reason: str | None
     warnings: list[str]
+    symbols: int = 0  # how many it was to ask for one by one
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +59,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Left(msgspec.Struct, frozen=True, kw_only=True):
     """What a new plan would do: *missing* a line each, *goes_on* where it is only what this plan brings bit by bit.
 
-    *published_at*: before then the vendor does not give the day on this plan.
+    *cut*: the pass asked for as much as one may, and there is more to ask for. *published_at*: before then the vendor
+    does not give the day on this plan.
     """
 
     missing: tuple[str, ...]
     goes_on: bool = False
+    cut: bool = False
     published_at: dt.datetime | None = None
 
 
@@ -83,8 +87,12 @@ def judge(
     not_yet = any(part.state == "not_yet" for part in ended)
     again = any(_is_planned_again(part, missing) for part in ended)
     retryable = any(part.state == "failed" and part.retryable for part in ended)
-    if not missing and not (not_yet or retryable):
-        return Outcome(state="waiting", next_pass_at=now, reason="this plan brings the rest bit by bit")
+    if (left.cut or not missing) and not (not_yet or retryable) and now < give_up_at:
+        # One that was not cut has asked for all there was: what it did not bring is not there yet.
+        next_pass_at = now if left.cut else min(now + NOT_YET_RETRY, give_up_at)
+        return Outcome(
+            state="waiting", missing=missing, next_pass_at=next_pass_at, reason="this plan brings the rest bit by bit"
+        )
     if missing and (not (not_yet or retryable or again) or now >= give_up_at):
         return Outcome(state="partial", missing=missing)
     delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
@@ -114,7 +122,10 @@ async def finish_cycle(ctx: PartContext) -> Write:
     lines = await describe_missing(
         lenient, parts, ended, later=_later_days(ctx, ruler), details_later=ruler.is_later(sets.DETAILS, ctx.day)
     )
-    left = Left(missing=tuple(lines), goes_on=_goes_on(parts, ruler), published_at=_published_at(ctx, ruler))
+    left = Left(
+        missing=tuple(lines), goes_on=_goes_on(parts, ruler), cut=_was_cut(ctx, parts, ended),
+        published_at=_published_at(ctx, ruler),
+    )  # fmt: skip
     fatal = next((part.reason for part in ended if part.reason and part.reason.startswith("KeyRejected")), None)
     outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
     warnings = [text for part in ended for text in part.warnings]
@@ -162,6 +173,22 @@ def _goes_on(parts: Sequence[PartPlan], ruler: Ruler) -> bool:
     return bool(slots or stages & {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS})
 
 
+def _was_cut(ctx: PartContext, parts: Sequence[PartPlan], ended: Sequence[EndedPart]) -> bool:
+    """Whether this pass asked for as many symbols as one may, and a new plan would ask for more of them."""
+    most = ctx.services.options.requests_a_pass
+    if most is None:
+        return False
+    stages = {part.stage for part in parts}
+    for share, prefix, planned in (
+        (slots_a_pass(most), "batch:", {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}),
+        (details_a_pass(most), "details:", {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}),
+    ):
+        asked = sum(part.symbols for part in ended if part.part.startswith(prefix) and part.state == "done")
+        if stages & planned and asked >= share:
+            return True
+    return False
+
+
 def _published_at(ctx: PartContext, ruler: Ruler) -> dt.datetime | None:
     if ruler.plan.has(Capability.SAME_DAY):
         return None
@@ -170,7 +197,8 @@ def _published_at(ctx: PartContext, ruler: Ruler) -> dt.datetime | None:
 
 async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
     rows = await ctx.services.pool.fetch(
-        "SELECT task, part, state, retryable, reason, warnings FROM part WHERE cycle_id = $1 AND pass = $2 "
+        "SELECT task, part, state, retryable, reason, warnings, "
+        "coalesce(jsonb_array_length(payload->'symbols'), 0) AS symbols FROM part WHERE cycle_id = $1 AND pass = $2 "
         "AND stage <> $3 ORDER BY task, part",
         ctx.cycle.cycle_id, ctx.cycle.run_pass, sets.STAGE_FINISH,
     )  # fmt: skip

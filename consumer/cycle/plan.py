@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.cycle.soundness import is_atr_there, is_universe_there, sound_sessions
 from consumer.massive.flat_files import FlatFileKind
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, plausible, slot_rows, volume_slots
-from market.row_counts import short_days
 from producers import keys
 from producers.messages import TaskName
 
@@ -95,18 +95,9 @@ async def _ohlc_daily(ctx: PartContext) -> list[PartPlan]:
         needs = (sets.STAGE_BARS, sets.STAGE_SPLITS, sets.STAGE_UNIVERSE, *SETTLE_BARS)
         parts.append(_after(TaskName.OHLC_DAILY, "split_check", sets.STAGE_SPLIT_CHECK, *needs))
     inputs = (sets.DAILY_BARS, sets.TAKEN, sets.SPLITS, sets.SPLIT_CHECK, sets.IDENTITY)
-    if parts or await _is_stale(ctx, sets.ATR, inputs):
+    if parts or await _is_stale(ctx, sets.ATR, inputs) or not await is_atr_there(ctx):
         parts.append(_after(TaskName.OHLC_DAILY, "atr", sets.STAGE_ATR, sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE))
     return parts
-
-
-async def sound_sessions(ctx: PartContext, sessions: tuple[dt.date, ...]) -> dict[dt.date, coverage.Covered]:
-    """Return what is covered and settled of *sessions*, without those that are shorter than the days around them."""
-    wanted = {day: ctx.settled_since(day) for day in sessions}
-    covered = await coverage.covered_days(ctx.services.pool, sets.DAILY_BARS, wanted)
-    early = {day for day in sessions if ctx.services.calendar.session(day).early_close}
-    short = short_days({day: known.row_count for day, known in covered.items()}, early)
-    return {day: c for day, c in covered.items() if day not in short or c.detail.get("accepted_short")}
 
 
 async def _splits_since(ctx: PartContext, first: dt.date) -> dt.date:
@@ -149,7 +140,7 @@ async def _calendar_check_is_due(ctx: PartContext) -> bool:
 
 async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     parts: list[PartPlan] = []
-    if await _is_outdated(ctx, sets.UNIVERSE):
+    if await _is_outdated(ctx, sets.UNIVERSE) or not await is_universe_there(ctx):
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
     if await _is_outdated(ctx, sets.FLOATS):
         parts.append(_after(TaskName.METADATA_ENRICH, "floats", sets.STAGE_FLOATS, sets.STAGE_UNIVERSE))

@@ -21,8 +21,8 @@ from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from producers import keys
-from producers.messages import ALL_TASKS
-from producers.reports import DayStatus, encode_status
+from producers.messages import ALL_TASKS, UndecodableMessage
+from producers.reports import DayStatus, decode_status, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from consumer.verdict.ruler import Expectations
     from consumer.verdict.states import SessionVerdict
 
+#: What no load tells, such as a row that somebody deleted, is noticed after this long.
+JUDGED_ANEW_AFTER = dt.timedelta(minutes=5)
 _EVERY_TASK = [task.value for task in ALL_TASKS]
 
 
@@ -76,7 +78,10 @@ class Publisher:
             rows = {day: _row(judged, day, before.get(day)) for day in days}
             new = [day for day in days if not _is_same(rows[day], before.get(day))]
             await session_conditions.store_conditions(connection, [rows[day] for day in {*new, *touched}])
-            for day in {*new, *also, judged.ruler.front}:
+            shown: Any = await self._redis.mget([keys.status_key(day) for day in days])
+            texts = dict(zip(days, shown, strict=True))
+            wrong = [day for day, text in texts.items() if text and not _tells(text, judged.verdicts[day])]
+            for day in {*new, *also, *wrong, judged.ruler.front}:
                 await self._write_day(connection, judged, rows[day])
             await self._write_last(judged)
         self.known = judged
@@ -112,6 +117,8 @@ class Publisher:
     async def _is_outdated(self, known: Judged) -> bool:
         if known.next_change_at is not None and self._now() >= known.next_change_at:
             return True
+        if self._now() >= known.ruler.now + JUDGED_ANEW_AFTER:
+            return True
         if window(self._expectations, self._now())[-1] not in known.verdicts:
             return True
         if await read_version(self._pool) != known.holdings.version:
@@ -119,7 +126,8 @@ class Publisher:
         shown: Any = await self._redis.mget(
             [keys.LAST_RUN.pattern, keys.LAST_FINAL.pattern, keys.status_key(known.ruler.front)]
         )
-        return [shown[0], shown[1]] != [_text(known.last_run), _text(known.last_final)] or shown[2] is None
+        named = [shown[0], shown[1]] == [_text(known.last_run), _text(known.last_final)]
+        return not named or not _tells(shown[2], known.verdicts[known.ruler.front])
 
     @contextlib.asynccontextmanager
     async def _turn(self, *, wait: bool) -> AsyncIterator[Connection]:
@@ -158,6 +166,14 @@ async def read_day_status(
     if whole is not None and newest is not None and whole.cycle_id != newest.cycle_id:
         return day_status(verdict, since, whole=await read_run(connection, whole, now=now), newest=told, now=now)
     return day_status(verdict, since, whole=None if whole is None else told, newest=told, now=now)
+
+
+def _tells(text: str | None, verdict: SessionVerdict) -> bool:
+    """Whether the day's key says what *verdict* does; not where somebody else has written into it."""
+    try:
+        return text is not None and decode_status(text).state == verdict.state
+    except UndecodableMessage:
+        return False
 
 
 def _text(day: dt.date | None) -> str | None:

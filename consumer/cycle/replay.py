@@ -68,9 +68,16 @@ def _task_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str
         fields = {name: value for name, value in letter.fields.items() if name != "attempt"} | dict(changes)
     message = decode_task(fields)
     if message.rule is None and message.cycle is None:
-        fields["request"] = f"dead-letter-{letter.dead_letter_id}"
+        fields["request"] = f"{_first_origin(letter)}dead-letter-{letter.dead_letter_id}"
         fields["requested_by"] = "dead-letters replay"
     return fields
+
+
+def _first_origin(letter: KeptLetter) -> str:
+    """Begin the name with the id of the entry that a request without a day was made by: it means the day of then."""
+    if "trading_day" in letter.fields or letter.stream != keys.TASKS.name:
+        return ""
+    return f"{letter.fields.get('request') or letter.entry_id}-"
 
 
 async def replay(

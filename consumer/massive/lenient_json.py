@@ -1,12 +1,14 @@
 """Reads JSON that is not quite JSON: NaN, numbers without end, bytes that are no UTF-8, a row that is spoiled.
 
 A byte that is no text stands for itself as half a surrogate pair, which no check lets through.  Where a row of the
-results cannot be parsed, it becomes an `UnreadableRow` and reading goes on with the next one; a body whose rows do not
-come to their end was cut off and is `NoJson` as a whole.
+results cannot be parsed, it becomes an `UnreadableRow` and reading goes on with the next one, though the byte that is
+wrong is the brace or the comma between them; a body whose rows do not come to their end was cut off and is `NoJson`.
 """
 
 import json
 import re
+from bisect import bisect_left
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -33,9 +35,12 @@ def _integer(digits: str) -> int | float:
 _DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
 _SPACE = re.compile(r"\s*")
 _RESULTS = re.compile(r'"results"\s*:\s*(?=\[)')
-_AFTER_ROW = re.compile(r"\s*([,\]])")
-# Rows are flat: where one is spoiled, it ends at the brace before the next one, or before the end of the list.
-_END_OF_ROW = re.compile(r"\}\s*(?:(,)\s*(?=\{)|(\])\s*(?=[,}]|$))")
+# After a list of rows comes another field, or the end of the object.
+_END_OF_ROWS = re.compile(r'\]\s*(?=,\s*"|\}\s*$|$)')
+_MOST_ENDS = 200
+_SEPARATOR = re.compile(r"[\s,]*")
+_BEFORE_A_ROW = r"\}\s*,\s*(?=\{)"
+_FIRST_FIELD = re.compile(r'\{\s*("[^"\\]{1,40}")\s*:')
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -77,40 +82,79 @@ def _row_by_row(text: str, *, bare: bool) -> tuple[dict[str, Any], list[Any]]:
     opened = (_SPACE if bare else _RESULTS).search(text)
     if opened is None or text[opened.end() : opened.end() + 1] != "[":
         raise NoJson("no list of rows")
+    begin = opened.end() + 1
+    for number, end in enumerate(_END_OF_ROWS.finditer(text, begin)):
+        if number == _MOST_ENDS:
+            break
+        around = text[: opened.end()] + "[]" + text[end.start() + 1 :]
+        if bare and around.strip() == "[]":
+            return {}, _rows(text[begin : end.start()])
+        try:
+            # The first bracket that leaves a whole object around it closes the list: a spoiled row may have others.
+            fields = {} if bare else _object(around)
+        except NoJson:
+            continue
+        if not bare:
+            fields.pop("results", None)
+            return fields, _rows(text[begin : end.start()])
+    raise NoJson("the rows do not come to an end")
+
+
+def _rows(text: str) -> list[Any]:
+    """The rows in *text*, what stands between the brackets of their list; a spoiled one as `UnreadableRow`."""
+    starts = _starts(text)
     rows: list[Any] = []
-    at = _skip_space(text, opened.end() + 1)
-    more = not text.startswith("]", at)
-    at += not more
-    while more:
-        row, at, more = _next_row(text, at)
-        rows.append(row)
-    around = text[: opened.end()] + "[]" + text[at:]
-    if bare:
-        if around.strip() != "[]":
-            raise NoJson("more than an array")
-        return {}, rows
-    fields = _object(around)
-    fields.pop("results", None)
-    return fields, rows
+    at = _skip(_SEPARATOR, text, 0)
+    while at < len(text):
+        try:
+            row, end = _DECODER.raw_decode(text, at)
+            if _ends_a_row(text, end, starts):
+                rows.append(row)
+                at = _next_row(text, end, starts)
+                continue
+        except (ValueError, RecursionError):
+            pass
+        border = _first(starts, at + 1, len(text))
+        rows.append(UnreadableRow(text[at:border].rstrip(", \n\r\t")))
+        at = border
+    return rows
 
 
-def _next_row(text: str, at: int) -> tuple[Any, int, bool]:
-    """The row that begins at *at*, where the next one begins, and whether there is one."""
-    try:
-        row, end = _DECODER.raw_decode(text, at)
-        if (after := _AFTER_ROW.match(text, end)) is not None:
-            return row, _skip_space(text, after.end()), after[1] == ","
-    except (ValueError, RecursionError):
-        pass
-    border = _END_OF_ROW.search(text, at)
-    if border is None:
-        raise NoJson("the rows do not come to an end")
-    return UnreadableRow(text[at : border.start() + 1]), border.end(), border[1] is not None
+def _ends_a_row(text: str, end: int, starts: list[int]) -> bool:
+    """Whether a row may end at *end*: before a comma, the end, or a byte in the comma's place and another row."""
+    left = _skip(_SPACE, text, end)
+    return left == len(text) or text[left] == "," or len(text[end : _first(starts, end, len(text))].strip()) <= 1
 
 
-def _skip_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return at if space is None else space.end()
+def _next_row(text: str, end: int, starts: list[int]) -> int:
+    after = _skip(_SEPARATOR, text, end)
+    return after if "," in text[end:after] else _first(starts, end, len(text))
+
+
+def _first(starts: list[int], at: int, otherwise: int) -> int:
+    """The first of *starts* from *at* on."""
+    place = bisect_left(starts, at)
+    return starts[place] if place < len(starts) else otherwise
+
+
+def _starts(text: str) -> list[int]:
+    """Where rows may begin.
+
+    Rows are flat and alike: one begins with a brace and the field that most begin with, or after the brace of another.
+    What stands in brackets is within a row.
+    """
+    firsts = Counter(match[1] for match in _FIRST_FIELD.finditer(text))
+    pattern = _BEFORE_A_ROW
+    if firsts:
+        pattern += "|(?=" + r"\{\s*" + re.escape(firsts.most_common(1)[0][0]) + r"\s*:)"
+    found = [match.end() for match in re.finditer(pattern, text)]
+    lists = [match.span() for match in re.finditer(r"\[[^\[\]]*\]", text)]
+    return [start for start in sorted(set(found)) if not any(first < start < last for first, last in lists)]
+
+
+def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return at if match is None else match.end()
 
 
 def _text(body: bytes) -> str:

@@ -23,6 +23,7 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
     fetched_at: dt.datetime
     detail: dict[str, Any]
+    retired: bool = False
 
 
 async def covered_days(
@@ -39,7 +40,12 @@ async def covered_days(
         list(fresh_since),
     )
     return {
-        row["trading_day"]: Covered(row_count=row["row_count"], fetched_at=row["fetched_at"], detail=row["detail"])
+        row["trading_day"]: Covered(
+            row_count=row["row_count"],
+            fetched_at=row["fetched_at"],
+            detail=row["detail"],
+            retired=row["retired_at"] is not None,
+        )
         for row in rows
         if row["retired_at"] is not None or row["fetched_at"] >= fresh_since[row["trading_day"]]
     }

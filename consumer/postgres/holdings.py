@@ -14,8 +14,9 @@ import msgspec
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What stands of one data set on one session.
 
-    Of bars *expected* = *loaded* = rows. Of slots they are (session, symbol) pairs: expected are the symbols that were
-    listed on that session, loaded those that traded, *empty* those proven not to have.
+    Of bars *expected* are the rows that were loaded, *loaded* those that stand. Of slots they are (session, symbol)
+    pairs: expected are the symbols that were listed on that session, loaded those that traded, *empty* those proven
+    not to have.
     """
 
     expected: int
@@ -39,12 +40,14 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class Newest(msgspec.Struct, frozen=True, kw_only=True):
     """The newest load of a data set that describes the present, or is computed of the newest day.
 
-    Of ATR, *broken* symbols have none because of the hole that ended with the session *unbroken_since*.
+    Of ATR, *lost* rows stood there and do not any more; *broken* symbols have none because of the hole that ended
+    with the session *unbroken_since*.
     """
 
     trading_day: dt.date
     fetched_at: dt.datetime
     rows: int
+    lost: int = 0
     broken: int = 0
     unbroken_since: dt.date | None = None
 
@@ -81,7 +84,6 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Mapping[tuple[dt.date, str], str] = {}
     capabilities: Mapping[str, bool] = {}
     unended: tuple[Unended, ...] = ()
-    first_slots: dt.date | None = None
     began_at: dt.datetime | None = None
     version: str = ""
 
@@ -92,6 +94,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     days: tuple[dt.date, ...]
     bars: str
     slots: str
+    atr: str
     present: tuple[str, ...]
     computed: tuple[str, ...]
     tasks: tuple[str, ...]

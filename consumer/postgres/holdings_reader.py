@@ -19,8 +19,7 @@ async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
     """Read what a verdict on *wanted.days* needs. Wants a repeatable-read transaction: all of one instant."""
     facts = await connection.fetchrow(
         "SELECT (SELECT min(opened_at) FROM cycle) AS began_at, "
-        "(SELECT count(*) FROM ticker_universe WHERE is_active) AS symbols, "
-        "(SELECT min(trading_date) FROM volume_slots_daily) AS first_slots"
+        "(SELECT count(*) FROM ticker_universe WHERE is_active) AS symbols"
     )
     assert facts is not None, "a SELECT without FROM has a row"
     capabilities = await connection.fetch("SELECT capability, available FROM vendor_capability")
@@ -72,19 +71,25 @@ async def _findings(connection: Connection, wanted: Wanted) -> dict[tuple[dt.dat
 async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
     rows = await connection.fetch(
         """
-        SELECT c.trading_day, c.row_count AS rows, c.fetched_at, c.retired_at IS NOT NULL AS retired,
+        SELECT c.trading_day, c.row_count AS expected, coalesce(b.rows, c.row_count) AS rows, c.fetched_at,
+               c.retired_at IS NOT NULL AS retired,
                coalesce((c.detail->>'restated')::bigint, 0) AS restated,
                coalesce((c.detail->>'accepted_short')::boolean, false) AS accepted_short,
                l.source, l.request_id, l.fence, l.cycle_id,
                (SELECT coalesce(sum(value::bigint), 0)::bigint FROM jsonb_each_text(l.rejected)
                 WHERE NOT starts_with(key, 'field ')) AS set_aside
-        FROM coverage AS c LEFT JOIN data_load AS l USING (load_id) WHERE c.data_set = $1
+        FROM coverage AS c LEFT JOIN data_load AS l USING (load_id)
+        LEFT JOIN (SELECT w.day, count(m.symbol) AS rows FROM unnest($2::date[]) AS w (day)
+                   LEFT JOIN market_data_daily AS m ON m.trading_date = w.day GROUP BY w.day) AS b
+               ON b.day = c.trading_day
+        WHERE c.data_set = $1
         """,
-        wanted.bars,
-    )
+        wanted.bars, list(wanted.days),
+    )  # fmt: skip
     return {
         row["trading_day"]: Held(
-            expected=row["rows"], loaded=row["rows"], set_aside=row["set_aside"] or 0, restated=row["restated"],
+            expected=row["expected"], loaded=row["rows"],
+            missing=max(0, row["expected"] - row["rows"]), set_aside=row["set_aside"] or 0, restated=row["restated"],
             oldest=row["fetched_at"], newest=row["fetched_at"], source=row["source"], request_id=row["request_id"],
             cycle=row["cycle_id"], fence=row["fence"], accepted_short=row["accepted_short"], retired=row["retired"],
         )
@@ -141,14 +146,17 @@ async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
     rows = await connection.fetch(
         """
         (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count AS rows, 0 AS broken,
-                                       NULL::date AS unbroken_since
+                                       NULL::date AS unbroken_since, 0 AS lost
          FROM coverage WHERE data_set = ANY ($1) ORDER BY data_set, fetched_at DESC, load_id DESC)
         UNION ALL
         (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count,
-                                       coalesce((detail->>'broken')::integer, 0), (detail->>'unbroken_since')::date
+                                       coalesce((detail->>'broken')::integer, 0), (detail->>'unbroken_since')::date,
+                                       CASE WHEN data_set = $3 THEN greatest(0, row_count - (
+                                           SELECT count(*) FROM ticker_atr AS a WHERE a.trading_date = trading_day))
+                                       ELSE 0 END
          FROM coverage WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
         """,
-        list(wanted.present), list(wanted.computed),
+        list(wanted.present), list(wanted.computed), wanted.atr,
     )  # fmt: skip
     found = {}
     for row in map(dict, rows):

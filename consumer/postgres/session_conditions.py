@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
 
 #: Data sets whose coverage says that a session's data were touched.
-_TOUCHED_BY = ["daily_bars", "slot_proof"]
+_TOUCHED_BY = ["daily_bars", "slot_proof", "volume_slots"]
 
 
 class SessionCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +58,19 @@ async def store_conditions(connection: Connection, rows: Sequence[SessionConditi
 
 
 async def touched_before(connection: Connection, first: dt.date) -> list[dt.date]:
-    """Return the sessions before *first* whose data are newer than their verdict, as a backfill leaves them.
+    """Return the sessions before *first* whose data, findings or retirement are newer than their verdict.
 
-    Ten minutes more, since what was fetched before a verdict may have been committed after it.
+    So a backfill leaves them. Ten minutes more, since what was fetched before a verdict may have been committed after.
     """
     rows = await connection.fetch(
-        "SELECT DISTINCT c.trading_day FROM coverage AS c LEFT JOIN session_condition AS s USING (trading_day) "
-        "WHERE c.data_set = ANY ($1) AND c.trading_day < $2 "
-        "AND (s.judged_at IS NULL OR s.judged_at < c.fetched_at + interval '10 minutes')",
+        """
+        SELECT DISTINCT t.trading_day FROM (
+            SELECT trading_day, greatest(fetched_at, retired_at) AS at FROM coverage WHERE data_set = ANY ($1)
+            UNION ALL
+            SELECT trading_day, greatest(found_at, settled_at) FROM session_finding
+        ) AS t LEFT JOIN session_condition AS s USING (trading_day)
+        WHERE t.trading_day < $2 AND (s.judged_at IS NULL OR s.judged_at < t.at + interval '10 minutes')
+        """,
         _TOUCHED_BY, first,
     )  # fmt: skip
     return [row["trading_day"] for row in rows]

@@ -78,17 +78,16 @@ async def apply_listing(
     """
     symbols = [row.ticker for row in rows]
     settled, changes = await identity.find_changes(connection, rows, day=day, now=now, next_session=next_session)
-    known = set(
-        await connection.fetchval(
-            "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE state NOT IN ('test', 'otc')"
-        )
-    )
+    stored = await connection.fetch("SELECT symbol, is_active FROM ticker_universe WHERE state NOT IN ('test', 'otc')")
+    known = {row["symbol"] for row in stored}
+    active = {row["symbol"] for row in stored if row["is_active"]}
     contested = {change.new_symbol or change.symbol for change in changes if change.kind is Kind.CONTESTED} & known
     rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
     reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
     await connection.execute("DELETE FROM ticker_metadata WHERE symbol = ANY ($1::text[])", reissued)
     await _upsert(connection, rows, day=day, now=now)
-    await _expect_from(connection, sorted(set(symbols) - known) if known else [], day=day, next_session=next_session)
+    # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
+    await _expect_from(connection, sorted(set(symbols) - active) if known else [], day=day, next_session=next_session)
     renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
     absences = await absence.apply_absences(connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed)
     # Where those went that stand under another symbol since yesterday, or Friday, is told by the bars of the night.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from producers import keys
 
@@ -25,8 +26,13 @@ class RedisHeld(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_stamp(redis: Redis) -> str | None:
-    """Return the stamp as it stands, readable or not."""
-    stamp: Any = await redis.get(keys.SOURCE.pattern)
+    """Return the stamp as it stands, readable or not; what is no string under its name is none that can be read."""
+    try:
+        stamp: Any = await redis.get(keys.SOURCE.pattern)
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        return "(no string)"
     return None if stamp is None else str(stamp)
 
 
@@ -38,7 +44,8 @@ async def read_redis(redis: Redis) -> RedisHeld:
     cached = await _a_cache(redis)
     if cached != keys.CACHES.pattern:
         return RedisHeld(cached=cached)
-    marks: Any = await redis.hgetall(keys.CACHES.pattern)
+    is_ours = await redis.type(keys.CACHES.pattern) == "hash"
+    marks: Any = await redis.hgetall(keys.CACHES.pattern) if is_ours else {}
     return RedisHeld(cached=cached, marks=marks)
 
 

@@ -14,6 +14,7 @@ from consumer.tasks import data_sets
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
 from consumer.tasks.part import bounded_gather
+from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
     """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
     size = ctx.services.options.batch
     most = ctx.services.options.requests_a_pass
-    symbols = symbols if most is None else symbols[: max(1, most // 3)]
+    symbols = symbols if most is None else symbols[: details_a_pass(most)]
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
     return [
         ledger.PartPlan(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from loguru import logger
 
 from consumer.massive.flat_file_store import open_store
 from consumer.tasks.part import TaskOptions
+from consumer.tasks.passes import PASS_LASTS
 from market.data_source import SourceKind
 from producers.simulated_market.identity import source_of_folder
 
@@ -24,10 +24,6 @@ def part_batch(settings: Settings) -> int:
     if settings.requests_per_minute is None:
         return 100
     return max(5, min(100, settings.requests_per_minute))
-
-
-#: How long one pass may ask ticker by ticker before figures and caches are made from what it has brought.
-PASS_LASTS = dt.timedelta(hours=2)
 
 
 def requests_per_second(settings: Settings) -> float | None:

@@ -18,6 +18,7 @@ from consumer.postgres import capabilities, coverage, evidence, ledger, list_dat
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
+from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
@@ -150,8 +151,7 @@ async def _within_the_plan(ctx: PartContext, missing: dict[str, list[dt.date]]) 
     """
     lacking = await capabilities.is_lacking(ctx.services.pool, RANGE_BARS)
     most = 1 if lacking else ctx.services.options.requests_a_pass
-    # Details may take a third of the pass: neither waits for the other.
-    most = most if most is None or lacking else max(1, most * 2 // 3)
+    most = most if most is None or lacking else slots_a_pass(most)
     return dict(list(missing.items())[:most])
 
 

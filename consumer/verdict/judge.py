@@ -14,8 +14,9 @@ import msgspec
 from consumer.postgres.holdings import Held, Newest
 from consumer.tasks import data_sets as sets
 from consumer.verdict import ruler as rulers
+from consumer.verdict.in_all import condition_in_all, condition_of, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
-from consumer.verdict.states import LACKING, Condition, DataSetVerdict, SessionState, SessionVerdict
+from consumer.verdict.states import LACKING, DataSetVerdict, SessionState, SessionVerdict
 from consumer.verdict.vendor_plan import plan_of
 from market.row_counts import fewest_on
 
@@ -39,7 +40,7 @@ def ruler_of(holdings: Holdings, expectations: Expectations, now: dt.datetime) -
     )
     return Ruler(
         expectations=expectations, plan=plan, now=now, symbols=holdings.symbols, began_at=holdings.began_at or now,
-        first_slots=holdings.first_slots, first_bars=min(holdings.bars, default=None),
+        first_bars=min(holdings.bars, default=None),
     )  # fmt: skip
 
 
@@ -47,12 +48,12 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
     never = ruler.not_in_plan()
     judged = [one for one in _data_sets(day, holdings, ruler, every_set=every_set) if one.data_set not in never]
-    state = _in_all(judged)
+    state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.bars.get(day), holdings.slots.get(day)]
     modified = [one.newest for one in held if one is not None and one.newest is not None]
     return SessionVerdict(
-        trading_day=day, state=state, condition=_condition_in_all(state, judged, ruler.now),
+        trading_day=day, state=state, condition=condition_in_all(state, judged),
         due_at=ruler.first_due(day), final_at=ruler.final_at(day), data_sets=tuple(judged), not_in_plan=never,
         since=max(stamps, default=None), last_modified_at=max(modified, default=None),
     )  # fmt: skip
@@ -61,7 +62,8 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
 def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
     yield _bars(day, holdings, ruler)
     slots = holdings.slots.get(day)
-    if every_set or ruler.kept(sets.VOLUME_SLOTS, day) or (slots is not None and slots.retired):
+    stands = slots is not None and (slots.retired or slots.oldest is not None)
+    if every_set or stands or ruler.kept(sets.VOLUME_SLOTS, day):
         yield _slots(day, slots, holdings, ruler)
     for name in rulers.PRESENT_SETS:
         yield _present(name, day, holdings, ruler)
@@ -72,12 +74,13 @@ def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: boo
 
 
 def _bars(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
-    counts = {other: one.loaded for other, one in holdings.bars.items() if not one.retired}
+    counts = {other: one.expected for other, one in holdings.bars.items() if not one.retired}
     fewest = fewest_on(day, counts, early_close=ruler.schedule.calendar.session(day).early_close)
     held = holdings.bars.get(day)
     if held is None:
         return _verdict(sets.DAILY_BARS, SessionState.MISSING, _none(fewest), day, holdings, ruler)
-    short = 0 if held.accepted_short or held.retired else max(0, fewest - held.loaded)
+    short = 0 if held.accepted_short else max(0, fewest - held.loaded)
+    short = 0 if held.retired else max(short, held.missing)
     state = SessionState.PARTIAL if short else _freshness(held, day, ruler)
     held = msgspec.structs.replace(held, expected=held.loaded + short, missing=short)
     return _verdict(sets.DAILY_BARS, state, held, day, holdings, ruler)
@@ -116,20 +119,25 @@ def _present(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataS
 
 
 def _computed(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
-    """Of that session, or of a later one: older figures are not computed again."""
+    """Of that session, or of a later one: older figures are not computed again.
+
+    Symbols that have none of the newest for a hole have none of any session since that hole either.
+    """
     newest = holdings.newest.get(name)
     if newest is None or newest.trading_day < day:
         return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
-    if newest.trading_day > day:
-        return _verdict(name, SessionState.FINAL, _held(newest), day, holdings, ruler)
-    state = SessionState.PARTIAL if newest.broken else _by_time(newest.fetched_at, day, ruler)
+    since = newest.unbroken_since
+    if newest.lost or (newest.broken and since is not None and day >= since):
+        return _verdict(name, SessionState.PARTIAL, _held(newest), day, holdings, ruler)
+    state = SessionState.FINAL if newest.trading_day > day else _by_time(newest.fetched_at, day, ruler)
     return _verdict(name, state, _held(newest), day, holdings, ruler)
 
 
 def _held(newest: Newest) -> Held:
     since = f"{newest.unbroken_since:%a %d %b %Y}" if newest.unbroken_since is not None else ""
     return Held(
-        expected=newest.rows + newest.broken, loaded=newest.rows, missing=newest.broken, oldest=newest.fetched_at,
+        expected=newest.rows + newest.broken, loaded=newest.rows - newest.lost,
+        missing=newest.broken + newest.lost, oldest=newest.fetched_at,
         newest=newest.fetched_at, why=f"a session is missing before {since}; backfill it" if newest.broken else None,
     )  # fmt: skip
 
@@ -148,43 +156,52 @@ def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
 
 
 def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
-    """Written as of that session or a later one; a cache made of what the plan brings later waits for it."""
-    expected = [cache for cache in sets.CACHES if not _input_is_later(cache, day, holdings, ruler)]
-    known = [holdings.newest[cache] for cache in expected if cache in holdings.newest]
-    there = [newest for newest in known if newest.trading_day >= day]
-    oldest = min((newest.fetched_at for newest in there), default=None)
+    """Written as of that session or a later one; those made of what the plan brings later come after it."""
+    expected = [cache for cache in sets.CACHES if ruler.plan.brings_slots or not _is_of_slots(cache)]
+    there = {
+        cache: holdings.newest[cache]
+        for cache in expected
+        if cache in holdings.newest and holdings.newest[cache].trading_day >= day
+    }
+    oldest = min((newest.fetched_at for newest in there.values()), default=None)
+    lacking = [cache for cache in expected if cache not in there]
     state = SessionState.PARTIAL if there else SessionState.MISSING
-    if oldest is not None and len(there) == len(expected):
-        beyond = all(newest.trading_day > day for newest in there)
+    if oldest is not None and not lacking:
+        beyond = all(newest.trading_day > day for newest in there.values())
         state = SessionState.FINAL if beyond else _by_time(oldest, day, ruler)
-    lacking = len(expected) - len(there)
-    held = Held(expected=len(expected), loaded=len(there), missing=lacking, oldest=oldest)
-    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler)
+    held = Held(expected=len(expected), loaded=len(there), missing=len(lacking), oldest=oldest)
+    waits_for = sets.VOLUME_SLOTS if all(map(_is_of_slots, lacking)) else None
+    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler, waits_for=waits_for)
 
 
-def _input_is_later(cache: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> bool:
-    if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(cache, ()):
-        return False
-    if not ruler.plan.brings_slots:
-        return True
-    slots = holdings.slots.get(day)
-    nothing = slots is None or slots.oldest is None
-    return nothing and ruler.is_later(sets.VOLUME_SLOTS, day)
+def _is_of_slots(cache: str) -> bool:
+    return sets.SLOT_PROOF in sets.CACHE_REQUIRES.get(cache, ())
 
 
 def _verdict(
-    name: str, state: SessionState, held: Held, day: dt.date, holdings: Holdings, ruler: Ruler
+    name: str,
+    state: SessionState,
+    held: Held,
+    day: dt.date,
+    holdings: Holdings,
+    ruler: Ruler,
+    *,
+    waits_for: str | None = None,
 ) -> DataSetVerdict:
-    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers."""
+    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers.
+
+    What lacks of it may be made of another data set, that it *waits for*.
+    """
     findings = holdings.findings.get((day, name), ())
     if findings and state in (SessionState.PROVISIONAL, SessionState.FINAL):
         state = SessionState.SUSPECT
-    due_at = ruler.due_at(name, day)
+    due_at = ruler.due_at(name if waits_for is None or state not in LACKING else waits_for, day)
+    later = state in LACKING and ruler.is_later(waits_for or name, day)
     return DataSetVerdict(
-        data_set=name, state=state, condition=_condition(state, pending=ruler.now < due_at), due_at=due_at,
+        data_set=name, state=state, condition=condition_of(state, pending=later or ruler.now < due_at), due_at=due_at,
         expected=held.expected, loaded=held.loaded, empty=held.empty, unproven=held.unproven, missing=held.missing,
         set_aside=held.set_aside, restated=held.restated, since=held.oldest,
-        later=state in LACKING and ruler.is_later(name, day),
+        later=later,
         outdated=name in rulers.SESSION_SETS and not held.retired and _is_outdated(held, day, ruler),
         why="; ".join(findings) or held.why or _reason(name, day, holdings, state),
         source=held.source, request_id=held.request_id, cycle=held.cycle, fence=held.fence,
@@ -202,42 +219,3 @@ def _reason(name: str, day: dt.date, holdings: Holdings, state: SessionState) ->
         return None
     told = (holdings.reasons.get((day, part)) for part in sets.PARTS_OF.get(name, ()))
     return next((reason for reason in told if reason is not None), None)
-
-
-def _condition(state: SessionState, *, pending: bool) -> Condition:
-    match state:
-        case SessionState.FINAL:
-            return Condition.AVAILABLE
-        case SessionState.PROVISIONAL:
-            return Condition.PENDING
-        case SessionState.SUSPECT:
-            return Condition.DEGRADED
-        case SessionState.RETIRED:
-            return Condition.MISSING
-        case SessionState.PARTIAL:
-            return Condition.PENDING if pending else Condition.DEGRADED
-        case SessionState.MISSING:
-            return Condition.PENDING if pending else Condition.MISSING
-
-
-def _in_all(judged: list[DataSetVerdict]) -> SessionState:
-    """The session's state: what lacks outranks what is suspect, that what is provisional, that what is final."""
-    own = [one for one in judged if one.data_set in rulers.SESSION_SETS]
-    if own and all(one.state is SessionState.RETIRED for one in own):
-        return SessionState.RETIRED
-    if all(one.state is SessionState.MISSING for one in own):
-        return SessionState.MISSING
-    if any(one.lacks for one in judged):
-        return SessionState.PARTIAL
-    if any(one.state is SessionState.SUSPECT for one in judged):
-        return SessionState.SUSPECT
-    early = any(one.later or one.state is SessionState.PROVISIONAL for one in judged)
-    return SessionState.PROVISIONAL if early else SessionState.FINAL
-
-
-def _condition_in_all(state: SessionState, judged: list[DataSetVerdict], now: dt.datetime) -> Condition:
-    if state is SessionState.MISSING:
-        lacking = [one for one in judged if one.data_set in rulers.SESSION_SETS]
-    else:
-        lacking = [one for one in judged if one.lacks]
-    return _condition(state, pending=all(now < one.due_at for one in lacking))

@@ -60,7 +60,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     def next_change_at(self) -> dt.datetime | None:
         """When the first of these verdicts becomes another one though nothing is loaded meanwhile."""
         now = self.ruler.now
-        turns = [one.due_at for verdict in self.verdicts.values() for one in verdict.data_sets]
+        dues = [one.due_at for verdict in self.verdicts.values() for one in verdict.data_sets]
+        turns = [*dues, *(due_at + self.ruler.expectations.deadline for due_at in dues)]
         return min((turn for turn in turns if turn > now), default=None)
 
 
@@ -77,7 +78,7 @@ async def judge_sessions(
     Wants a repeatable-read transaction, so that a verdict is of one instant.
     """
     wanted = Wanted(
-        days=tuple(days), bars=sets.DAILY_BARS, slots=sets.VOLUME_SLOTS, present=PRESENT_SETS,
+        days=tuple(days), bars=sets.DAILY_BARS, slots=sets.VOLUME_SLOTS, atr=sets.ATR, present=PRESENT_SETS,
         computed=(*COMPUTED_SETS, *sets.CACHES), tasks=tuple(task.value for task in ALL_TASKS),
     )  # fmt: skip
     holdings = await read_holdings(connection, wanted)
@@ -93,11 +94,12 @@ async def judge_window(
 
     Nobody may have been at work for a quarter: the newest whole session is still the newest whole session.
     """
-    days = sorted({*window(expectations, now), *also})
-    judged = await judge_sessions(connection, expectations, now=now, days=days)
-    if judged.last_run is not None and judged.last_final is not None:
+    own = window(expectations, now)
+    judged = await judge_sessions(connection, expectations, now=now, days=sorted({*own, *also}))
+    known = [judged.verdicts[day] for day in own]
+    if any(one.is_whole for one in known) and any(one.state is SessionState.FINAL for one in known):
         return judged
-    before = [day for day in sorted(judged.holdings.bars) if day < days[0]][-expectations.ohlc_sessions :]
+    before = [day for day in sorted(judged.holdings.bars) if day < own[0]][-expectations.ohlc_sessions :]
     older = await judge_sessions(connection, expectations, now=now, days=before)
     return msgspec.structs.replace(judged, verdicts={**older.verdicts, **judged.verdicts})
 

@@ -10,6 +10,7 @@ import datetime as dt
 import msgspec
 
 from consumer.tasks import data_sets as sets
+from consumer.tasks.passes import DETAILS_SHARE, PASS_LASTS
 from consumer.verdict.vendor_plan import Capability, VendorPlan
 from market.schedule import Schedule, final_at
 
@@ -50,7 +51,6 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
     now: dt.datetime
     symbols: int
     began_at: dt.datetime
-    first_slots: dt.date | None = None
     first_bars: dt.date | None = None
 
     @property
@@ -75,10 +75,10 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(without + ([] if self.plan.brings_slots else [sets.VOLUME_SLOTS])))
 
     def kept(self, data_set: str, day: dt.date) -> bool:
-        """Whether *data_set* is kept of *day*: in the window, or since the first session that is stored."""
+        """Whether *data_set* is kept of *day*: in the window, or since the first session for bars, or first start."""
         windows = {
             sets.DAILY_BARS: (self.expectations.ohlc_sessions, self.first_bars),
-            sets.VOLUME_SLOTS: (self.expectations.slot_sessions, self.first_slots),
+            sets.VOLUME_SLOTS: (self.expectations.slot_sessions, self._first_slots()),
         }
         if data_set not in windows:
             return True
@@ -86,15 +86,25 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         start = self.schedule.calendar.last_trading_days(sessions, up_to=max(day, self.front))[0]
         return day >= (start if oldest is None else min(start, oldest))
 
+    def _first_slots(self) -> dt.date:
+        """Slots are kept since the window of the first start, or where nights rotate, of when they first had rotated.
+
+        One session that was fetched from before it is no reason to expect all those between.
+        """
+        calendar = self.schedule.calendar
+        last = calendar.last_completed(self.began_at)
+        nights = self._nights(last, self.symbols) if self.plan.has(Capability.RANGE_BARS) else 0
+        for _ in range(nights if nights > 1 else 0):
+            last = calendar.next_trading_day(last)
+        return calendar.last_trading_days(self.expectations.slot_sessions, up_to=last)[0]
+
     def due_at(self, data_set: str, day: dt.date) -> dt.datetime:
         """When this plan should have brought *data_set* of *day*."""
         first = self.first_due(day)
         if data_set in PRESENT_SETS:
             return first
         if data_set == sets.DETAILS:
-            # One request a symbol on a first load; afterwards some hundred a night.
-            work = self.plan.time_for(2 * self.symbols)
-            return max(first, self._begins(day) + work) if self._is_long(work) else first
+            return max(first, self._details_due(day, first))
         published = max(first, self.plan.published_at(self.schedule.calendar.session(day)))
         return max(published, self._slots_due(day, published)) if data_set == sets.VOLUME_SLOTS else published
 
@@ -103,8 +113,8 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         return self.due_at(data_set, day) > self.first_due(day)
 
     def is_later(self, data_set: str, day: dt.date) -> bool:
-        """Whether this plan brings it later, and that instant is still to come."""
-        return self.comes_later(data_set, day) and self.now < self.due_at(data_set, day)
+        """Whether this plan brings it later, and its time is not over: what has just fallen due is being fetched."""
+        return self.comes_later(data_set, day) and self.now < self.due_at(data_set, day) + self.expectations.deadline
 
     def _slots_due(self, day: dt.date, published: dt.datetime) -> dt.datetime:
         """One request a symbol: a night's work, or that of several nights which rotate through the market.
@@ -114,15 +124,32 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         calendar = self.schedule.calendar
         if self.plan.slots_by_file_only:
             return self.plan.file_out_at(calendar.session(day))
-        day = max(day, calendar.last_completed(self.began_at))
-        begins = self._begins(day)
-        opens_at = calendar.session(calendar.next_trading_day(day)).opens_at
-        nights = self.plan.nights_for(self.symbols, max(opens_at - begins, SHORTEST_NIGHT))
+        nights = self._nights(day, self.symbols)
         if nights == 0:
             return published
         if nights == 1:
-            return begins + self.plan.time_for(self.symbols)
-        last = day
+            return self._begins(day) + self.plan.time_for(self.symbols)
+        return self._after_nights(day, nights)
+
+    def _details_due(self, day: dt.date, first: dt.datetime) -> dt.datetime:
+        """One request a symbol on a first load, beside the slots; afterwards some hundred a night."""
+        if not self._is_long(self.plan.time_for(2 * self.symbols)):
+            return first
+        nights = self._nights(day, DETAILS_SHARE * self.symbols)
+        if nights > 1:
+            return self._after_nights(day, nights)
+        return self._begins(day) + self.plan.time_for(2 * self.symbols)
+
+    def _nights(self, day: dt.date, requests: int) -> int:
+        calendar = self.schedule.calendar
+        day = max(day, calendar.last_completed(self.began_at))
+        opens_at = calendar.session(calendar.next_trading_day(day)).opens_at
+        return self.plan.nights_for(requests, max(opens_at - self._begins(day), SHORTEST_NIGHT))
+
+    def _after_nights(self, day: dt.date, nights: int) -> dt.datetime:
+        """When so many nights are over, that of *day* or of the first start being the first."""
+        calendar = self.schedule.calendar
+        last = max(day, calendar.last_completed(self.began_at))
         for _ in range(nights):
             last = calendar.next_trading_day(last)
         return max(calendar.session(last).opens_at, self.began_at + nights * dt.timedelta(days=1))
@@ -137,8 +164,11 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         return work > self.expectations.deadline
 
     def deadline(self, due_at: dt.datetime, day: dt.date) -> dt.datetime:
-        """Until when what falls due at *due_at* has to be there; what the plan brings later has its own time."""
+        """Until when what falls due at *due_at* has to be there.
+
+        Figures and caches follow what a pass asks for ticker by ticker, so a slow plan has as long as a pass more.
+        """
         published = self.plan.published_at(self.schedule.calendar.session(day))
-        work = 2 * self.plan.time_for(self.symbols)
-        allowed = self.expectations.deadline if self._is_long(work) else max(self.expectations.deadline, work)
+        pass_lasts = min(self.plan.time_for(2 * self.symbols), PASS_LASTS)
+        allowed = self.expectations.deadline + (pass_lasts if self._is_long(pass_lasts) else dt.timedelta(0))
         return max(due_at, published, self.began_at) + allowed

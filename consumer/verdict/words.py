@@ -38,7 +38,7 @@ def _predicate(verdict: SessionVerdict, since: str) -> str:
             return f"is whole and final{since}"
         case SessionState.PROVISIONAL:
             day = verdict.trading_day
-            later = [f"{one.data_set} follow by {new_york(one.due_at, day)}" for one in verdict.data_sets if one.later]
+            later = [f"{one.data_set} follow by {new_york(one.due_at, day)}" for one in _later(verdict)]
             return f"is whole and provisional{since}" + "".join(f"; {line} on this plan" for line in later)
         case SessionState.SUSPECT:
             return f"is whole and suspect{since}: {_suspicions(verdict)}"
@@ -87,4 +87,10 @@ def _amount(one: DataSetVerdict) -> str:
 def later_lines(verdict: SessionVerdict) -> list[str]:
     """Return a line for each data set that this plan brings later."""
     day = verdict.trading_day
-    return [f"{one.data_set} {day}: by {new_york(one.due_at, day)}" for one in verdict.data_sets if one.later]
+    return [f"{one.data_set} {day}: by {new_york(one.due_at, day)}" for one in _later(verdict)]
+
+
+def _later(verdict: SessionVerdict) -> list[DataSetVerdict]:
+    """What this plan brings later; that caches are made of it goes without saying."""
+    later = [one for one in verdict.data_sets if one.later]
+    return [one for one in later if one.data_set != sets.CACHES_ALL] or later

@@ -11,6 +11,7 @@ import pytest
 from consumer.cycle import replay
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import Selection
+from market.trading_calendar import NEW_YORK
 from producers import keys
 from producers.messages import SessionChanged, encode
 from tests.cycle.stack import AT_FIVE, DAY, until
@@ -26,10 +27,10 @@ async def letters(stack: Stack, **selection: Any) -> list[KeptLetter]:
     return await dead_letters.find(stack.pool, Selection(**selection), settled=True)
 
 
-async def given_up(stack: Stack, fields: dict[str, str]) -> KeptLetter:
+async def given_up(stack: Stack, fields: dict[str, str], *, entry_id: str = "*") -> KeptLetter:
     """The letter that an entry with *fields* becomes."""
     async with stack.working():
-        entry_id = str(await stack.redis.xadd(keys.TASKS.name, dict(fields)))  # type: ignore[arg-type]
+        entry_id = str(await stack.redis.xadd(keys.TASKS.name, dict(fields), id=entry_id))  # type: ignore[arg-type]
         await until(lambda: stack.redis.xlen(keys.DEAD.name), what="a dead letter")
     return next(letter for letter in await letters(stack) if letter.entry_id == entry_id)
 
@@ -48,6 +49,22 @@ async def test_a_malformed_entry_is_kept_with_its_reason_and_its_fields_as_they_
     assert letter.fields == {"task": "ohlc", "note": "a\x00b\n"}
     assert (letter.stream, letter.deliveries, letter.dead_at) == (keys.TASKS.name, 1, stack.clock())
     assert await stack.redis.xlen(keys.TASKS.name) == 0
+
+
+async def test_a_request_without_a_day_that_was_given_up_is_replayed_for_the_day_on_which_it_was_made(
+    stack: Stack,
+) -> None:
+    monday = DAY - dt.timedelta(days=1)
+    asked_at = dt.datetime.combine(monday, dt.time(21), NEW_YORK)
+    entry_id = f"{int(asked_at.timestamp() * 1000)}-0"
+    letter = await given_up(stack, {"task": "ohlc_daily", "force": "perhaps"}, entry_id=entry_id)
+
+    async with stack.working():
+        (resent,) = await replayed(stack, force="false")
+        cycle = await stack.at_rest()
+
+    assert (cycle.trading_day, cycle.state) == (monday, "complete")
+    assert resent.fields["request"] == f"{entry_id}-dead-letter-{letter.dead_letter_id}"
 
 
 async def test_letters_of_one_cause_share_a_fingerprint_and_those_of_another_do_not(stack: Stack) -> None:

@@ -13,7 +13,7 @@ NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
 GIVE_UP_AT = NOW + dt.timedelta(hours=13)
 NOTHING = Left(missing=())
 LACK = Left(missing=("ohlc_daily bars:2025-11-11",))
-REST = Left(missing=(), goes_on=True)  # what this plan brings bit by bit
+REST = Left(missing=(), goes_on=True, cut=True)  # what this plan brings bit by bit
 
 
 def part(state: str, *, retryable: bool = False) -> EndedPart:
@@ -74,6 +74,17 @@ def test_what_a_plan_brings_bit_by_bit_goes_on_at_once_but_not_against_a_vendor_
     over = judge(REST, [DONE], run_pass=1, fatal=None, now=GIVE_UP_AT, give_up_at=GIVE_UP_AT)
     assert (on.next_pass_at, away.next_pass_at) == (NOW, NOW + UNAVAILABLE_RETRIES[0])
     assert (over.state, over.missing) == ("complete", ())
+
+
+def test_a_pass_that_was_cut_goes_on_beside_what_is_overdue_and_one_that_was_not_waits_a_while() -> None:
+    overdue = Left(missing=LACK.missing, goes_on=True, cut=True)
+    on = judge(overdue, [DONE], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    assert (on.state, on.missing, on.next_pass_at) == ("waiting", LACK.missing, NOW)
+    over = judge(overdue, [DONE], run_pass=9, fatal=None, now=GIVE_UP_AT, give_up_at=GIVE_UP_AT)
+    assert (over.state, over.missing) == ("partial", LACK.missing)
+    all_asked = Left(missing=(), goes_on=True)
+    again = judge(all_asked, [DONE], run_pass=1, fatal=None, now=NOW, give_up_at=GIVE_UP_AT)
+    assert again.next_pass_at == NOW + NOT_YET_RETRY
 
 
 def test_a_plan_that_gives_the_day_after_midnight_is_not_asked_before() -> None:

@@ -115,6 +115,29 @@ def test_a_row_that_is_no_json_costs_itself_wherever_it_stands(bad: bytes, place
     assert len(page.rows) + page.undecodable == 3
 
 
+def test_a_byte_that_is_overwritten_anywhere_in_a_row_or_beside_it_costs_no_other_row() -> None:
+    rows = [WHOLE.replace(b"GOOD", name) for name in (b"A", b"B", b"C", b"D", b"E")]
+    head = b'{"status":"OK","resultsCount":5,"results":[' + b",".join(rows[:2])
+    body = head + b"," + b",".join(rows[2:]) + b'],"request_id":"r"}'
+    for at in range(len(head), len(head) + len(rows[2]) + 2):
+        for byte in b'\x00\xff{}[],:"\\ x9':
+            page = DAILY.read(body[:at] + bytes([byte]) + body[at + 1 :])
+            assert {row.T for row in page.rows} >= {"A", "B", "D", "E"}, (at, byte)
+            assert len(page.rows) + page.undecodable >= 5, (at, byte)
+
+
+@pytest.mark.parametrize("junk", [
+    b'"z":1x5,"x":[{"a":1},{"b":2}]', b'"z":1x5,"x":"}],"', b'"z":1x5,"x":"},{"',
+    b'"z":1x5,"x":[{"T":"EVIL"},' + WHOLE + b",{}]",
+])  # fmt: skip
+def test_what_a_spoiled_row_has_in_it_is_no_row_and_no_end_of_the_list(junk: bytes) -> None:
+    bad = WHOLE[:-1] + b"," + junk + b"}"
+    body = b'{"status":"OK","results":[' + b",".join([WHOLE, bad, WHOLE]) + b'],"request_id":"r"}'
+    page = DAILY.read(body)
+    assert [row.T for row in page.rows] == ["GOOD", "GOOD"]
+    assert page.envelope.request_id == "r"
+
+
 def test_a_body_that_was_cut_is_no_answer_though_its_rows_are_sound() -> None:
     body = b'{"status":"OK","results":[' + WHOLE + b"," + WHOLE + b'],"request_id":"r"}'
     for cut in range(1, len(body)):

@@ -77,6 +77,17 @@ async def test_a_refused_run_makes_no_schema_either(place: Place) -> None:
     assert (await place.everything())["tables"] == {}
 
 
+@pytest.mark.parametrize("ours", [VENDOR, SANDBOX])
+async def test_what_stands_under_the_stamps_name_and_is_none_is_refused_with_the_cure(
+    place: Place, ours: DataSource
+) -> None:
+    await place.redis.hset(STAMP, "source", VENDOR.mark)
+    await assert_refused(place, ours, "Redis")
+    await place.redis.delete(STAMP)
+    await place.redis.set("maintenance:caches", "somebody else's")
+    await assert_refused(place, SANDBOX, "Redis")
+
+
 async def test_twenty_processes_that_start_together_stamp_once(place: Place) -> None:
     await asyncio.gather(*(start(place, SANDBOX) for _ in range(20)))
     assert await stamps(place) == (SANDBOX.mark, SANDBOX.mark)

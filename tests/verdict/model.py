@@ -32,6 +32,7 @@ class Facts:
         self.days = days
         self.slot_days = days[-slot_days:]
         self.bars: dict[dt.date, dt.datetime] = {}
+        self.bar_lost: set[dt.date] = set()
         self.slots: dict[tuple[dt.date, str], Slot] = {}
         self.symbols: dict[str, Symbol] = {}
         self.asked: set[str] = set()
@@ -53,13 +54,14 @@ class Facts:
         if day in self.retired:
             return "retired"
         has_bars = day in self.bars
-        kept = day in self.slot_days
+        kept = day in self.slot_days or any(one == day for one, _ in self.slots)
         there = [self.slots[day, name] for name in self.expected(day) if (day, name) in self.slots]
         if not has_bars and not there:
             return "missing"
         wanted = {"universe", "splits"} | (set() if self.no_floats else {"floats"})
         holes = [
             not has_bars,
+            day in self.bar_lost,
             kept and len(there) < len(self.expected(day)),
             kept and not there,
             kept and any(slot.outcome == "unproven" for slot in there),  # of so few symbols each is above 1 %

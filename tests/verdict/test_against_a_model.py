@@ -34,13 +34,23 @@ EXPECTATIONS = Expectations(
     schedule=Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m")), ohlc_sessions=len(DAYS),
     slot_sessions=SLOT_DAYS, details_refresh_days=30,
 )  # fmt: skip
-TABLES = ("coverage", "volume_slots_daily", "ticker_universe", "ticker_metadata", "vendor_capability", "cycle")
+TABLES = (
+    "coverage", "market_data_daily", "ticker_atr", "volume_slots_daily", "ticker_universe", "ticker_metadata",
+    "vendor_capability", "cycle",
+)  # fmt: skip
+ROWS = {
+    sets.DAILY_BARS: "INSERT INTO market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
+    "SELECT $1, symbol, 1, 1, 1, 1, 1, 0 FROM unnest($2::text[]) AS s (symbol) ON CONFLICT DO NOTHING",
+    sets.ATR: "INSERT INTO ticker_atr SELECT $1, symbol, 1, 1, 15, 0 FROM unnest($2::text[]) AS s (symbol) "
+    "ON CONFLICT DO NOTHING",
+}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 days = st.sampled_from(DAYS)
 symbols = st.sampled_from(SYMBOLS)
 events = st.one_of(
     st.tuples(st.just("bars"), days),
+    st.tuples(st.just("bar lost"), days),
     st.tuples(st.just("slots"), days, symbols, st.sampled_from(["traded", "no_trades", "unproven"])),
     st.tuples(st.just("all slots"), days),
     st.tuples(st.just("slot lost"), days, symbols),
@@ -67,6 +77,7 @@ class Ledger:
         self.facts = Facts(DAYS, SLOT_DAYS)
         self.now = at(DAYS[-1], "20:30")
         self.loads = 0
+        self.began: dt.datetime | None = None
 
     async def begin(self) -> None:
         for name in SYMBOLS:
@@ -84,10 +95,12 @@ class Ledger:
     async def cover(self, data_set: str, day: dt.date) -> None:
         self.loads += 1
         await self.pool.execute(
-            "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id) VALUES ($1, $2, 100, $3, $4) "
+            "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id) VALUES ($1, $2, 3, $3, $4) "
             "ON CONFLICT (data_set, trading_day) DO UPDATE SET fetched_at = $3, load_id = $4, retired_at = NULL",
             data_set, day, self.now, self.loads,
         )  # fmt: skip
+        if data_set in ROWS:
+            await self.pool.execute(ROWS[data_set], day, list(SYMBOLS))
 
     async def slot(self, day: dt.date, name: str, outcome: str) -> None:
         await self.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol = $2", day, name)
@@ -115,6 +128,12 @@ class Ledger:
     async def on_bars(self, day: dt.date) -> None:
         await self.cover(sets.DAILY_BARS, day)
         self.facts.bars[day] = self.now
+        self.facts.bar_lost.discard(day)
+
+    async def on_bar_lost(self, day: dt.date) -> None:
+        await self.pool.execute("DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol = 'A'", day)
+        if day in self.facts.bars:
+            self.facts.bar_lost.add(day)
 
     async def on_slots(self, day: dt.date, name: str, outcome: str) -> None:
         await self.slot(day, name, outcome)
@@ -187,6 +206,7 @@ class Ledger:
             )
         await self.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1", day)
         self.facts.retired.add(day)
+        self.facts.slots = {about: slot for about, slot in self.facts.slots.items() if about[0] != day}
 
     async def on_no_floats(self, lacking: bool) -> None:
         await self.pool.execute(
@@ -207,12 +227,12 @@ class Ledger:
             day, f"request:{self.loads}-{state}-{self.now.timestamp()}", self.now, state,
         )  # fmt: skip
         self.loads += 1
+        self.began = min(self.began or self.now, self.now)
 
     async def check(self) -> None:
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             judged = await judge_sessions(connection, EXPECTATIONS, now=self.now, days=DAYS)
-        kept = [one for one in DAYS if one in self.facts.slot_days or self.first_slots() <= one]
-        self.facts.slot_days = kept
+        self.facts.slot_days = [one for one in DAYS if one >= self.first_slots()]
         found = {day: (str(one.state), str(one.condition)) for day, one in judged.verdicts.items()}
         wanted = {}
         for day in DAYS:
@@ -225,10 +245,9 @@ class Ledger:
         assert (judged.last_run, judged.last_final) == (max(whole, default=None), max(final, default=None))
 
     def first_slots(self) -> dt.date:
-        """Slots are kept since the first session of which any is stored; the window ends with the last closed one."""
-        front = CALENDAR.last_completed(self.now)
-        window = CALENDAR.last_trading_days(SLOT_DAYS, up_to=front)[0]
-        return min([window, *(day for day, _ in self.facts.slots if day not in self.facts.retired)])
+        """Slots are kept since the window of the first start, which ended with the last closed session then."""
+        front = CALENDAR.last_completed(min(self.began or self.now, self.now))
+        return CALENDAR.last_trading_days(SLOT_DAYS, up_to=front)[0]
 
 
 @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

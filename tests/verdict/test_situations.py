@@ -64,6 +64,22 @@ def broken_atr() -> World:
     return world.change(newest={**world.holdings.newest, sets.ATR: broken})
 
 
+def broken_again(world: World) -> World:
+    """The next evening computes its ATR behind the same hole."""
+    newer = msgspec.structs.replace(
+        world.holdings.newest[sets.ATR], trading_day=CALENDAR.next_trading_day(DAY),
+        fetched_at=world.instant("2025-11-12T20:17-05:00"),
+    )  # fmt: skip
+    return world.change(newest={**world.holdings.newest, sets.ATR: newer})
+
+
+def by_file_without_caches() -> World:
+    """Somebody had the file read before noon, and the caches that are made of slots are not written yet."""
+    others = [name for name in EVERY_SET if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(name, ())]
+    world = tuesday(slot_files=True).without(range_bars=True).bars("20:16").sets("20:17", *others)
+    return world.slots("2025-11-12T11:30-05:00")
+
+
 def new_symbols(count: int) -> World:
     world = final()
     new = LastAsked(since=DAY, asked_on=None, symbols=count)
@@ -85,7 +101,6 @@ def retired() -> World:
     return world.change(
         bars={**world.holdings.bars, DAY: bars(night, retired=True)},
         slots={**world.holdings.slots, DAY: slots(night, retired=True, oldest=None)},
-        first_slots=dt.date(2025, 11, 20),
     )
 
 
@@ -144,6 +159,10 @@ SITUATIONS: dict[int, Callable[[], World]] = {
     51: final,
     52: lambda: lacking().change(findings=REPEATED),
     53: broken_atr,
+    54: by_file,
+    55: by_file_without_caches,
+    56: lambda: broken_again(broken_atr()),
+    57: lambda: tuesday(requests_per_second=100 / 60).bars("17:02").slots("17:03", missing=4_000).at_work(),
 }  # fmt: skip
 
 

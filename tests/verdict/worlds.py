@@ -41,10 +41,10 @@ class World:
         days = CALENDAR.last_trading_days(30, up_to=before)
         self.holdings = Holdings(
             bars={each: bars(night) for each in days},
-            slots={each: slots(night) for each in days[-10:]},
+            slots={each: slots(night) for each in days},
             newest={name: Newest(trading_day=before, fetched_at=night, rows=SYMBOLS) for name in EVERY_SET},
             details=(LastAsked(since=None, asked_on=before, symbols=SYMBOLS),),
-            symbols=SYMBOLS, first_slots=days[-10], began_at=night - dt.timedelta(days=40),
+            symbols=SYMBOLS, began_at=night - dt.timedelta(days=40),
         )  # fmt: skip
 
     def empty(self) -> World:
