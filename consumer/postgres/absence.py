@@ -11,10 +11,10 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
+from market.companies import Listed, agreement
 
 from consumer.postgres import trading_evidence
 from market.bounds import instant_of
-from market.companies import Listed, agreement
 from market.listing import Absence, Absent, delisting_day, weigh_absence
 
 if TYPE_CHECKING:

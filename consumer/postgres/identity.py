@@ -9,19 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from market.companies import CODES, Change, Kind, Known, Listed, agreement
 
 from consumer.postgres import trading_evidence
 from consumer.postgres.splits import assign_companies
-from market.companies import CODES, Change, Kind, Known, Listed, agreement
 from market.identity import decide, questions, settle
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from market.companies import Question
+
     from consumer.massive.rows import TickerRow
     from consumer.postgres.pool import Connection, Pool
-    from market.companies import Question
     from market.identity import NextSession
 
 # Another company that is gone again so soon was a slip of the listing: the first one's history is its own again.

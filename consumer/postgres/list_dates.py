@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.postgres import trading_evidence
 from market.companies import Change, Kind
+
+from consumer.postgres import trading_evidence
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -10,9 +10,9 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
+from market.companies import Change, Kind
 
 from consumer.postgres import absence, identity
-from market.companies import Change, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

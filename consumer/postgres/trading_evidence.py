@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from market.companies import Trading
+
 from market.listing import Stored
 
 if TYPE_CHECKING:

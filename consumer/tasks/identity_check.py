@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from market.companies import Kind
+
 from consumer.postgres import absence, coverage, identity, list_dates
 from consumer.tasks import data_sets
-from market.companies import Kind
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from consumer.postgres.pool import Connection
     from market.companies import Change
+
+    from consumer.postgres.pool import Connection
 
 
 async def check_identities(connection: Connection, *, day: dt.date, at: dt.datetime, load_id: int) -> list[str]:

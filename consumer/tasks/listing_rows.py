@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from market.companies import agreement
 
 from consumer.massive.rows import TickerRow
 from consumer.postgres import identity, trading_evidence
-from market.companies import agreement
 from market.listing import Place, Row, Stored, is_doubtful, place
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import data_sets, standing
+from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of
 from consumer.tasks.set_aside import rejected_warnings
-from consumer.tasks.weighing import Answer, Leave, Refuse, Take, bars_of, weigh
+from consumer.tasks.weighing import weigh
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings
@@ -88,10 +89,6 @@ async def load_session_bars(ctx: PartContext) -> Write:
             fetched_at=fetched_at, load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
         )  # fmt: skip
-        if fate.vouched:
-            await coverage.record_coverage(
-                connection, data_sets.PLAUSIBILITY, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
-            )
         warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
         warnings += _unlisted_tests_warning(day, tests) if active else []
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []

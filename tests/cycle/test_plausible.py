@@ -154,13 +154,36 @@ async def test_the_same_answer_an_hour_later_is_taken_unless_a_person_has_said_w
     ended = await cycle(stack, HUNDREDFOLD, NO_CUSTOM_BARS, force=True)
     assert (await bars(stack), await open_kinds(stack), ended.state) == (stood, [], "complete")
 
-    another = {**HUNDREDFOLD, "price_factor": 50.0}
+    another = {**HUNDREDFOLD, "price_factor": 1.2}
     await cycle(stack, another, NO_CUSTOM_BARS, force=True)
     assert await bars(stack) == stood, "the same answer twice within minutes is one answer"
     stack.clock.advance(minutes=61)
     await cycle(stack, another, NO_CUSTOM_BARS, force=True)
-    assert (await bars(stack))["SPY"][3] == pytest.approx(50 * stood["SPY"][3])
+    assert (await bars(stack))["SPY"][3] == pytest.approx(1.2 * stood["SPY"][3])
     assert await open_kinds(stack) == []
+
+
+@pytest.mark.parametrize("others", [(NO_CUSTOM_BARS,), ()], ids=["no custom bars", "custom bars deny it"])
+@pytest.mark.parametrize("wrong", [YESTERDAYS, {"kind": "scaled", "volume_factor": 1000.0, **BARS}],
+                         ids=["yesterdays prices", "volumes x 1000"])  # fmt: skip
+async def test_what_its_neighbours_deny_is_not_taken_however_long_it_is_served(
+    stack: Stack, wrong: dict[str, Any], others: tuple[dict[str, Any], ...]
+) -> None:
+    stack.clock.at = new_york(DAY, "17:00")
+    await cycle(stack)
+    stood = await bars(stack)
+    stack.clock.at = EVENING
+    await stack.market.fail(wrong, *others)
+    ended = await stack.run_cycle(task="ohlc_daily")
+    for _ in range(6):
+        assert (ended.state, await bars(stack)) == ("waiting", stood)
+        stack.clock.advance(minutes=30)
+        ended = await stack.next_pass()
+    assert others == () or await open_kinds(stack) == [(DAY, Kind.CONTRADICTED)]
+    await stack.market.fail(*others)
+    assert (await stack.next_pass()).state == "complete"
+    assert (await open_kinds(stack), len(await bars(stack))) == ([], len(stood))
+    assert await bars(stack) != stood, "the evening's"
 
 
 async def test_a_person_may_take_the_answer_that_was_kept_aside_and_figures_follow(stack: Stack) -> None:

@@ -6,8 +6,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
-
 from market.companies import Change, Kind, Known, Listed, Trading, agreement, continues
+
 from market.identity import decide, questions
 
 YESTERDAY, DAY, TOMORROW = (dt.date(2025, 11, day) for day in (10, 11, 12))

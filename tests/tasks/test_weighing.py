@@ -11,7 +11,8 @@ import pytest
 from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.tasks import data_sets
-from consumer.tasks.weighing import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of, weigh
+from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of
+from consumer.tasks.weighing import weigh
 from market.contradiction import BEYOND_BELIEF_PRICE, denied
 from market.findings import Finding, Kind
 
@@ -30,12 +31,16 @@ def market(**changed: tuple[float, float] | None) -> list[DailyRow]:
     ]
 
 
-def finding(kind: Kind, number: int = 1, state: State = State.OPEN, **fields: Any) -> KeptFinding:
+def finding(kind: Kind, number: int = 1, state: State = State.OPEN, **evidence: Any) -> KeptFinding:
     return KeptFinding(
         finding_id=number, trading_day=DAY, data_set=data_sets.DAILY_BARS, kind=kind, reason="", symbols=[],
-        evidence={}, contested_at=STOOD_AT, load_id=1, found_at=STOOD_AT, rechecked_at=None, state=state,
-        settled_at=None, settled_by=None, settled_reason=None, **fields,
+        evidence=evidence, contested_at=STOOD_AT, load_id=1, found_at=STOOD_AT, rechecked_at=None, state=state,
+        settled_at=None, settled_by=None, settled_reason=None,
     )  # fmt: skip
+
+
+def recheck(*, compared: int, other: float) -> dict[str, Any]:
+    return {"source": "massive:custom_bars", "compared": compared, "agree_with_the_other": other}
 
 
 def standing(*found: KeptFinding, final: bool = True, aside: list[DailyRow] | None = None, **known: Any) -> Standing:
@@ -120,7 +125,7 @@ def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -
     assert weigh(stands, answer(times(3.0), at=SOON)) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
     fate = weigh(stands, answer(times(3.0)))
     assert isinstance(fate, Take)
-    assert (settles(fate), fate.other_rows, fate.vouched) == ([1], True, True)
+    assert (settles(fate), fate.other_rows) == ([1], True)
     other = weigh(stands, answer(times(7.0)))
     assert isinstance(other, Refuse)
     assert other.finding is not None, "another answer again"
@@ -139,10 +144,41 @@ def test_a_suspect_session_is_replaced_by_an_answer_without_findings() -> None:
     assert (settles(fate), fate.other_rows, fate.keep) == ([1], True, frozenset())
 
 
-def test_a_suspect_session_that_the_next_answer_repeats_is_cleared_an_hour_later() -> None:
+def test_a_suspect_session_stays_suspect_however_often_the_same_answer_comes() -> None:
     stands = standing(finding(Kind.PRICES))
     assert settles(weigh(stands, answer(market(), Kind.PRICES, at=SOON))) == []
-    assert settles(weigh(stands, answer(market(), Kind.PRICES))) == [1]
+    assert settles(weigh(stands, answer(market(), Kind.PRICES))) == []
+    assert settles(weigh(stands, answer(market()))) == [1], "its neighbours say nothing against it any more"
+
+
+def test_an_answer_that_its_neighbours_deny_is_not_taken_by_repetition() -> None:
+    for final in (True, False):
+        stands = standing(finding(Kind.CONTRADICTED), final=final, aside=times(3.0))
+        assert weigh(stands, answer(times(3.0), Kind.PRICES)) == Refuse(
+            reason="an answer gives 300 of 300 rows beyond belief: prices_off"
+        )
+        assert isinstance(weigh(stands, answer(times(3.0), Kind.SWAPPED, symbols=("S001", "S002"))), Refuse)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.CLEARED])
+def test_an_answer_that_another_way_of_asking_denied_is_not_taken_by_repetition(state: State) -> None:
+    denied_before = finding(Kind.CONTRADICTED, state=state, recheck=recheck(compared=30, other=0.9))
+    kept = finding(Kind.CONTRADICTED, 2)
+    stands = standing(denied_before, kept, aside=times(3.0))
+    assert weigh(stands, answer(times(3.0))) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
+    asked_in_vain = finding(Kind.CONTRADICTED, recheck=recheck(compared=0, other=0.0))
+    assert isinstance(weigh(standing(asked_in_vain, aside=times(3.0)), answer(times(3.0))), Take)
+
+
+def test_a_right_answer_is_refused_for_an_hour_at_most_where_a_wrong_one_was_taken_by_a_person() -> None:
+    taken = finding(Kind.CONTRADICTED, state=State.ACCEPTED)
+    wrong, right = bars_of(times(3.0)), market()
+    stands = msgspec.structs.replace(standing(taken, aside=times(3.0)), bars=wrong)
+    assert isinstance(weigh(stands, answer(right)), Refuse)
+    again = msgspec.structs.replace(
+        stands, findings=[taken, finding(Kind.CONTRADICTED, 2)], aside=stands.aside | {2: Contested(rows=right)}
+    )
+    assert isinstance(weigh(again, answer(right)), Take)
 
 
 def test_of_two_implausible_answers_the_first_stands() -> None:
@@ -165,6 +201,15 @@ def test_a_row_that_two_answers_give_is_taken_and_one_that_agrees_again_stays() 
     stayed = weigh(stands, answer(market()))
     assert isinstance(stayed, Take)
     assert (settles(stayed), stayed.keep) == ([1], frozenset())
+
+
+def test_rows_that_their_neighbours_or_another_way_of_asking_denied_are_not_taken_by_repetition() -> None:
+    rows = market(S001=(12.0, 50_000.0), S002=(3.0, 50_000.0))
+    aside = [one for one in rows if one.T in ("S001", "S002")]
+    swapped = weigh(standing(finding(Kind.ROWS), aside=aside), answer(rows, Kind.SWAPPED, symbols=("S001", "S002")))
+    asked = weigh(standing(finding(Kind.ROWS, recheck=recheck(compared=2, other=0.5)), aside=aside), answer(rows))
+    for fate in (swapped, asked):
+        assert fate == Take(keep=frozenset({"S001", "S002"})), "the finding stays open"
 
 
 def test_a_row_that_is_gone_twice_is_gone() -> None:
