@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from market.bar_shapes import MINIMUM, flat, opens_off, ranges_off, without_volume
 from market.findings import Finding, Kind
 from market.market_table import SAMPLE, Market, Pair, Table
-from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Flags, Floats
+from market.session_bars import CLOSE, VOLUME, Flags, Floats
 from market.swapped_symbols import swapped_pairs
 from market.volume_totals import volume_finding
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Sequence
-
-MINIMUM = 100
 
 # Closes equal to the cent: 3 to 10 % are normal; whole bars: a few that trade one lot a day.
 MOST_EQUAL_CLOSES, MOST_EQUAL_CLOSES_OF_AN_EXCHANGE = 0.40, 0.50
@@ -32,10 +31,7 @@ LOWEST_RATIO, HIGHEST_RATIO = 0.70, 1.40  # of one session to the next, the medi
 DOUBLED = 2.0
 MOST_DOUBLED, MOST_DOUBLED_OF_AN_EXCHANGE = 0.03, 0.10
 FEWEST_DOUBLED = 20
-MOST_WITHOUT_VOLUME = 0.50
-MOST_FLAT = 0.50
 MOST_DENIED, FEWEST_DENIED = 0.01, 20
-WELL_TRADED = 10_000.0  # shares: below it one price a day is nothing strange
 LEAST_OF_AN_EXCHANGE = 0.50
 
 TIED = 0.5
@@ -122,12 +118,12 @@ def _in_scope(table: Table, figures: Floats, pairs: list[Pair], members: Flags, 
         return
     named = () if not exchange else table.most_traded(members, pairs[0].other if pairs else figures)
     where = f"{exchange}: " if exchange else ""
-    for found in (_without_volume(figures[there]), _flat(figures[there])):
+    for found in (without_volume(figures[there]), flat(figures[there])):
         if found is not None:
             yield _Seen(finding=_placed(found, where, exchange, named), strength=CERTAIN)
     scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
     scoped = [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
-    for check, by_majority in ((_repeated, False), (_off_by_a_factor, True), (_scattered, True)):
+    for check, by_majority in _CHECKS:
         hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
         share = len(hits) / len(scoped) if scoped else 0.0
         if hits and (share >= 0.5 or not by_majority):
@@ -184,32 +180,6 @@ def _scattered(pair: Pair, of_an_exchange: bool) -> Finding | None:
     )
 
 
-def _without_volume(own: Floats) -> Finding | None:
-    share = float(np.mean(own[:, VOLUME] <= 0))
-    if share <= MOST_WITHOUT_VOLUME:
-        return None
-    return Finding(
-        kind=Kind.NO_VOLUME,
-        reason=f"{share:.0%} of {len(own)} rows say that nothing was traded",
-        evidence={"rows": len(own), "without_volume": share},
-    )
-
-
-def _flat(own: Floats) -> Finding | None:
-    traded = own[own[:, VOLUME] >= WELL_TRADED]
-    if len(traded) < MINIMUM:
-        return None
-    prices = traded[:, [OPEN, HIGH, LOW, CLOSE]]
-    share = float(np.mean(prices.max(axis=1) == prices.min(axis=1)))
-    if share <= MOST_FLAT:
-        return None
-    return Finding(
-        kind=Kind.FLAT,
-        reason=f"{share:.0%} of {len(traded)} well traded symbols have one price for open, high, low and close",
-        evidence={"rows": len(traded), "flat": share},
-    )
-
-
 def _gone(table: Table, pairs: list[Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
     """Whether most symbols of the exchange that a neighbour has are not there."""
     hits, held = [], 0
@@ -227,6 +197,11 @@ def _gone(table: Table, pairs: list[Pair], members: Flags, exchange: str) -> Ite
             hits.append(Finding(kind=Kind.EXCHANGE, reason=reason, symbols=missing, evidence=evidence))
     if hits and len(hits) >= held / 2:
         yield _Seen(finding=hits[0], strength=len(hits) / held)
+
+
+_CHECKS = (
+    (_repeated, False), (_off_by_a_factor, True), (_scattered, True), (ranges_off, True), (opens_off, True),
+)  # fmt: skip
 
 
 def _swapped(table: Table, pairs: list[Pair]) -> _Seen | None:

@@ -24,13 +24,15 @@ async def read_session_bars(connection: Connection | Pool, day: dt.date) -> Sess
     """Return the bars of *day*; None where there are none."""
     row = await connection.fetchrow(
         "SELECT array_agg(symbol) AS symbols, array_agg(open) AS o, array_agg(high) AS h, array_agg(low) AS l, "
-        "array_agg(close) AS c, array_agg(volume) AS v FROM market_data_daily WHERE trading_date = $1",
+        "array_agg(close) AS c, array_agg(volume) AS v, array_agg(vwap) AS vw "
+        "FROM market_data_daily WHERE trading_date = $1",
         day,
     )
     if row is None or row["symbols"] is None:
         return None
     figures = np.array([row[name] for name in "ohlcv"], dtype=np.float64).T
-    return SessionBars(symbols=tuple(row["symbols"]), figures=figures)
+    averages = np.array(row["vw"], dtype=np.float64)
+    return SessionBars(symbols=tuple(row["symbols"]), figures=figures, averages=averages)
 
 
 async def read_market(

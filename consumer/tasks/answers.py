@@ -14,7 +14,7 @@ import msgspec
 from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
-from market.session_bars import SessionBars, session_bars
+from market.session_bars import SessionBars, session_bars, with_averages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,9 @@ class Leave(msgspec.Struct, frozen=True, kw_only=True):
 
 def bars_of(rows: Iterable[DailyRow]) -> SessionBars:
     """Lay out the vendor's rows."""
-    return session_bars({row.T: (row.o, row.h, row.l, row.c, row.v) for row in rows})
+    kept = list(rows)
+    figures = session_bars({row.T: (row.o, row.h, row.l, row.c, row.v) for row in kept})
+    return with_averages(figures, {row.T: row.vw for row in kept})
 
 
 def ids_of(found: Iterable[KeptFinding]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from consumer.postgres import findings
@@ -96,6 +97,25 @@ async def test_two_symbols_swapped_cost_these_two_rows_and_the_others_are_restat
     (found,) = await findings.find(stack.pool)
     assert (found.kind, set(found.symbols)) == (Kind.ROWS, {"AAPL", "KO"})
     assert found.evidence["rows"]["AAPL"]["after"][3] == stood["KO"][3]
+
+
+async def test_the_next_evenings_restatement_with_highs_tenfold_changes_nothing(stack: Stack) -> None:
+    await stack.run_cycle()
+    stood = await bars(stack)
+    stack.clock.at = new_york(NEXT_DAY, "20:30")
+    massive = stack.services.massive
+    honest = massive.grouped_daily
+
+    async def with_highs_tenfold(day: dt.date) -> Any:
+        found = await honest(day)
+        rows = [msgspec.structs.replace(row, h=row.h * 10) if day == DAY else row for row in found.rows]
+        return msgspec.structs.replace(found, rows=rows)
+
+    massive.grouped_daily = with_highs_tenfold  # type: ignore[method-assign]
+    await stack.run_cycle(NEXT_DAY)
+    assert await bars(stack) == stood
+    (found,) = await all_found(stack)
+    assert (found.trading_day, found.kind, found.state) == (DAY, Kind.CONTRADICTED, State.CLEARED)
 
 
 @pytest.mark.parametrize("wrong", [YESTERDAYS, SWAPPED], ids=["yesterdays", "swapped"])

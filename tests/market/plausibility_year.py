@@ -19,7 +19,7 @@ from market.contradiction import denied
 from market.findings import Kind
 from market.market_table import NEIGHBOURS, Market
 from market.plausibility import judge
-from market.session_bars import CLOSE, FIGURES, OPEN, VOLUME, Flags, Floats, SessionBars
+from market.session_bars import CLOSE, FIGURES, HIGH, LOW, OPEN, VOLUME, Flags, Floats, SessionBars
 from market.swapped_symbols import swapped_pairs
 from market.trading_calendar import TradingCalendar
 from market.volume_totals import WHOLE_MARKET, Totals
@@ -81,6 +81,8 @@ def make_year(tickers: int, *, seed: int = 7, sessions: int | None = None) -> Ye
         rows = np.flatnonzero(bars.traded)
         figures = bars.columns[rows][:, [0, 2, 3, 1, 4]].copy()
         figures[:, :VOLUME] = np.maximum(np.round(figures[:, :VOLUME] * np.exp(level[rows])[:, None], 4), 0.0001)
+        if number in PANIC:
+            _widen(figures, 5.0)
         figures[:, VOLUME] *= _busy(number, day, size, dice)[rows] * np.where(jumps[rows] != 0.0, 8.0, 1.0)
         listed = universe.on(day)
         made[day] = SessionBars(symbols=tuple(listed[row].symbol for row in rows.tolist()), figures=figures)
@@ -95,6 +97,13 @@ def make_year(tickers: int, *, seed: int = 7, sessions: int | None = None) -> Ye
     order = {day: number for number, day in enumerate(days)}
     market = Market(sessions=made, order=order, exchange_of=exchange_of, splits=splits, totals=totals)
     return Year(days=tuple(days), market=market)
+
+
+def _widen(figures: Floats, times: float) -> None:
+    """What a bar reaches beyond its open and close, *times* as far."""
+    above, below = figures[:, [OPEN, CLOSE]].max(axis=1), figures[:, [OPEN, CLOSE]].min(axis=1)
+    figures[:, HIGH] = above * (figures[:, HIGH] / above) ** times
+    figures[:, LOW] = below * (figures[:, LOW] / below) ** times
 
 
 def _night(number: int, size: int, dice: np.random.Generator) -> Floats:
@@ -197,6 +206,13 @@ def _flat(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
     return SessionBars(symbols=bars.symbols, figures=figures)
 
 
+def _opens_of_closes(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
+    bars = year.market.sessions[day]
+    figures = bars.figures.copy()
+    figures[:, OPEN] = figures[:, CLOSE]
+    return SessionBars(symbols=bars.symbols, figures=figures)
+
+
 PRICES = slice(0, VOLUME)
 WRONG: dict[str, Spoil] = {
     "the session before": _other_day(1),
@@ -216,6 +232,10 @@ WRONG: dict[str, Spoil] = {
     "an exchange gone": _exchange_gone,
     "rows shifted by one": _shifted,
     "one price a bar": _flat,
+    "highs x 10": _scaled(10.0, HIGH),
+    "lows / 10": _scaled(0.1, LOW),
+    "a tenth of the highs x 10": _scaled(10.0, HIGH, 0.1),
+    "opens are closes": _opens_of_closes,
     "two symbols swapped": _swapped,
 }
 

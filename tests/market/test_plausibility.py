@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from market.findings import Kind
 from market.market_table import Market
 from market.plausibility import MINIMUM, denied_volume, judge
-from market.session_bars import CLOSE, OPEN, VOLUME, Floats, SessionBars
+from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Floats, SessionBars
 from market.volume_totals import WHOLE_MARKET, Totals
 from tests.market.plausibility_year import Year, alarms, make_year, pairs_by_chance, trials
 
@@ -241,3 +241,34 @@ def test_bars_of_one_price_are_found() -> None:
 
     sessions[NEWEST] = changed(sessions[NEWEST], by)
     assert kinds(market_of(sessions), NEWEST) == {NEWEST: {Kind.FLAT}}
+
+
+@pytest.mark.parametrize("column", [HIGH, LOW])
+def test_highs_and_lows_that_lie_apart_as_they_never_do_are_found(column: int) -> None:
+    sessions = drawn(15)
+
+    def by(figures: Floats) -> None:
+        figures[:, column] *= 10.0 if column == HIGH else 0.1
+
+    sessions[NEWEST] = changed(sessions[NEWEST], by)
+    assert kinds(market_of(sessions)) == {NEWEST: {Kind.RANGES}}
+
+
+def test_a_day_of_panic_with_five_times_the_range_passes() -> None:
+    sessions = drawn(16)
+
+    def by(figures: Floats) -> None:
+        figures[:, HIGH], figures[:, LOW] = figures[:, HIGH] * 1.06, figures[:, LOW] * 0.94
+
+    sessions[NEWEST] = changed(sessions[NEWEST], by)
+    assert kinds(market_of(sessions)) == {}
+
+
+def test_opens_that_are_closes_are_found() -> None:
+    sessions = drawn(17)
+
+    def by(figures: Floats) -> None:
+        figures[:, OPEN] = figures[:, CLOSE]
+
+    sessions[NEWEST] = changed(sessions[NEWEST], by)
+    assert kinds(market_of(sessions)) == {NEWEST: {Kind.OPENS}}

@@ -54,7 +54,10 @@ def answer(rows: list[DailyRow], *found: Kind, at: dt.datetime = LATER, **known:
 
 
 def times(factor: float) -> list[DailyRow]:
-    return [msgspec.structs.replace(row, o=row.o * factor, c=row.c * factor) for row in market()]
+    return [
+        msgspec.structs.replace(row, o=row.o * factor, h=row.h * factor, l=row.l * factor, c=row.c * factor)
+        for row in market()
+    ]
 
 
 def settles(fate: Take | Refuse | Leave) -> list[int]:
@@ -106,6 +109,35 @@ def test_a_final_session_of_which_one_row_in_twenty_is_restated_at_once_is_anoth
     assert isinstance(fate, Refuse)
     assert fate.reason == "an answer gives 20 of 300 rows otherwise than they stand"
     assert isinstance(weigh(standing(final=False), answer(some)), Take), "while the session goes on it is news"
+
+
+def changed(column: str, factor: float, of: int = 300) -> list[DailyRow]:
+    rows = [msgspec.structs.replace(row, vw=row.c) for row in market()]
+    return [
+        msgspec.structs.replace(row, **{column: getattr(row, column) * factor if number < of else getattr(row, column)})
+        for number, row in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize(("column", "factor"), [("o", 1.2), ("h", 10.0), ("l", 0.1), ("c", 1.2), ("vw", 1.2)])
+def test_every_price_is_weighed(column: str, factor: float) -> None:
+    stands = msgspec.structs.replace(standing(), bars=bars_of(changed("c", 1.0)))
+    assert isinstance(weigh(stands, answer(changed(column, factor))), Refuse)
+    one = weigh(stands, answer(changed(column, factor, of=1)))
+    assert isinstance(one, Take)
+    assert one.keep == {"S000"}
+    assert weigh(stands, answer(changed("vw", 1.009))) == Take(), "averages follow late reports of single trades"
+
+
+@pytest.mark.parametrize(("column", "factor"), [("o", 1.2), ("h", 0.8), ("l", 1.2)])
+def test_while_a_session_goes_on_opens_stay_highs_rise_and_lows_fall(column: str, factor: float) -> None:
+    stands = standing(final=False)
+    assert isinstance(weigh(stands, answer(changed(column, factor))), Refuse)
+    assert weigh(stands, answer(changed("h", 1.3))) == weigh(stands, answer(changed("l", 0.7))) == Take()
+
+
+def test_highs_that_neighbours_deny_do_not_agree_with_those_that_stand() -> None:
+    assert isinstance(weigh(standing(final=False), answer(changed("h", 10.0), Kind.RANGES)), Refuse)
 
 
 def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None:
