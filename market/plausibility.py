@@ -106,6 +106,7 @@ def _merged(several: list[_Seen]) -> _Seen:
             first.finding,
             reason="; ".join(seen.finding.reason for seen in several),
             symbols=tuple(symbol for seen in several for symbol in seen.finding.symbols)[: 2 * SAMPLE],
+            evidence=first.finding.evidence | {"exchanges": [seen.finding.evidence["exchange"] for seen in several]},
         ),
         strength=max(seen.strength for seen in several),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -41,6 +41,10 @@ class SessionBars(msgspec.Struct, frozen=True, kw_only=True):
         rows = [places[symbol] for symbol in kept]
         averages = None if self.averages is None else self.averages[rows]
         return SessionBars(symbols=tuple(kept), figures=self.figures[rows], averages=averages)
+
+    def without(self, unwanted: Collection[str]) -> SessionBars:
+        """The bars of all but *unwanted*."""
+        return self.only([symbol for symbol in self.symbols if symbol not in unwanted]) if unwanted else self
 
 
 def session_bars(rows: Mapping[str, Sequence[float]]) -> SessionBars:

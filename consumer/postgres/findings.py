@@ -54,6 +54,10 @@ class KeptFinding(msgspec.Struct, frozen=True, kw_only=True):
     settled_by: str | None
     settled_reason: str | None
 
+    @property
+    def finding(self) -> Finding:
+        return Finding(kind=self.kind, reason=self.reason, symbols=tuple(self.symbols), evidence=self.evidence)
+
 
 class Contested(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of an answer that was not taken, and symbols that it lacks."""

@@ -6,7 +6,7 @@ The words in which `weighing` and `single_rows` speak.  Pure.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
+from market.same_finding import same_thing
 from market.session_bars import SessionBars, session_bars, with_averages
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         kinds = ABOUT_AN_ANSWER | {Kind.SLOTS}
         return [one for one in self.findings if one.state is State.OPEN and one.kind not in kinds]
 
-    @property
-    def settled_kinds(self) -> frozenset[Kind]:
-        return frozenset(one.kind for one in self.findings if one.state is not State.OPEN)
+    def settles(self, found: Finding) -> bool:
+        """Whether this very thing was settled for the rows that stand."""
+        return any(one.state is not State.OPEN and same_thing(one.finding, found) for one in self.findings)
 
     def accepted(self, kind: Kind) -> list[Contested]:
         """The answers of which a person said that what stands is right."""
@@ -62,6 +63,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     found: list[Finding]
     fetched_at: dt.datetime
     may_lack: bool = False  # a person has said that there are fewer rows
+    exchange_of: Mapping[str, str] = {}
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):

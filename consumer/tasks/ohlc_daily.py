@@ -51,7 +51,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
             sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
     rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
-    found = await standing.implausible(ctx, day, rows)
+    judged = await standing.implausible(ctx, day, rows)
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -63,7 +63,10 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 request_id=answer.request_id,
             )
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
-        weighed = Answer(rows=rows, bars=bars_of(rows), found=found, fetched_at=fetched_at, may_lack=short)
+        weighed = Answer(
+            rows=rows, bars=bars_of(rows), found=judged.found, fetched_at=fetched_at, may_lack=short,
+            exchange_of=judged.exchange_of,
+        )  # fmt: skip
         fate = Take() if stands is None else weigh(stands, weighed)
         if isinstance(fate, Refuse) and fate.finding is None:
             return _refused(day, fate, answer)  # the same answer is aside already

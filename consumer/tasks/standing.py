@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,15 +41,23 @@ async def stored_sessions(pool: Pool, days: Collection[dt.date]) -> list[dt.date
     return [row["trading_day"] for row in rows]
 
 
-async def implausible(ctx: PartContext, day: dt.date, rows: Sequence[DailyRow]) -> list[Finding]:
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What its neighbours say against an answer, and the exchange of each symbol."""
+
+    found: list[Finding] = []
+    exchange_of: Mapping[str, str] = {}
+
+
+async def implausible(ctx: PartContext, day: dt.date, rows: Sequence[DailyRow]) -> Judged:
     """Hold an answer about *day* against the stored sessions around it. A first answer is judged once it stands."""
     stored = await stored_sessions(ctx.services.pool, [day])
     if day not in stored:
-        return []
+        return Judged()
     calendar = ctx.services.calendar
     market = await read_market(ctx.services.pool, data_sets.DAILY_BARS, [day], calendar, stored=stored)
     answered = _with_answer(market, day, rows, calendar)
-    return (await asyncio.to_thread(judge, answered, [day])).get(day, [])
+    found = (await asyncio.to_thread(judge, answered, [day])).get(day, [])
+    return Judged(found=found, exchange_of=market.exchange_of)
 
 
 def _with_answer(market: Market, day: dt.date, rows: Sequence[DailyRow], calendar: TradingCalendar) -> Market:

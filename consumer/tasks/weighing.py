@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.tasks.answers import (
     Answer,
     Cleared,
@@ -24,31 +26,67 @@ from consumer.tasks.answers import (
 from consumer.tasks.single_rows import taken_with
 from market.contradiction import AGREEING, AGREEING_SAMPLE, agreement, denied, objection
 from market.findings import Finding, Kind
+from market.same_finding import exchanges_of, is_about_the_market, rows_of, same_thing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.postgres.findings import KeptFinding
     from market.session_bars import SessionBars
 
 
 def weigh(standing: Standing, answer: Answer) -> Take | Refuse | Leave:
-    """Say what becomes of *answer*."""
-    if standing.open_about_prices and not answer.found:
-        reason = "another answer came, and its neighbours say nothing against it"
+    """Say what becomes of *answer*. Only what an open finding is about may be replaced unweighed."""
+    solved = _solved(standing, answer)
+    reason = "another answer came, and its neighbours say nothing against it"
+    if any(is_about_the_market(one.finding) for one in solved):
         return Take(cleared=(Cleared(ids=ids_of(standing.findings), reason=reason),), other_rows=True)
-    contradicted = denied(standing.bars, answer.bars, final=standing.final, may_lack=answer.may_lack)
-    found = [one for one in answer.found if one.kind not in standing.settled_kinds]
+    fate = _weigh_others(standing, answer, freed=_freed(solved, answer))
+    if solved and isinstance(fate, Take):
+        cleared = Cleared(ids=ids_of(solved), reason=reason)
+        return msgspec.structs.replace(fate, cleared=(*fate.cleared, cleared), other_rows=True)
+    return fate
+
+
+def _solved(standing: Standing, answer: Answer) -> list[KeptFinding]:
+    """What is open against what stands, and is not found of an answer that its neighbours do not deny."""
+    if any(one.kind is not Kind.SWAPPED for one in answer.found):
+        return []
+    there = set(answer.bars.symbols)
+    return [
+        one
+        for one in standing.open_about_prices
+        if not any(same_thing(one.finding, found) for found in answer.found)
+        and (rows_of(one.finding) or there) <= there
+    ]
+
+
+def _freed(solved: Sequence[KeptFinding], answer: Answer) -> frozenset[str]:
+    """The symbols whose rows may be replaced unweighed: those of a pair, those of an exchange."""
+    exchanges = frozenset[str]().union(*(exchanges_of(one.finding) for one in solved))
+    rows = frozenset[str]().union(*(rows_of(one.finding) or () for one in solved))
+    return rows | {symbol for symbol in answer.bars.symbols if answer.exchange_of.get(symbol) in exchanges}
+
+
+def _weigh_others(standing: Standing, answer: Answer, *, freed: frozenset[str]) -> Take | Refuse | Leave:
+    stands, said = standing.bars.without(freed), answer.bars.without(freed)
+    contradicted = denied(stands, said, final=standing.final, may_lack=answer.may_lack)
+    found = [one for one in answer.found if not standing.settles(one)]
     # Two symbols that changed places are two rows; a finding about the market is about the answer as a whole.
     pairs = {symbol for one in found if one.kind is Kind.SWAPPED for symbol in one.symbols}
     beyond_belief = [symbol for symbol in contradicted.symbols if standing.final or symbol in pairs]
-    if _agree(standing.bars, answer.bars, standing):
-        ids = ids_of(standing.open(Kind.CONTRADICTED))
+    alike = agreement(stands, said, same_volume=standing.final).share
+    ids = ids_of(standing.open(Kind.CONTRADICTED))
+    if alike >= AGREEING and not contradicted.is_of_the_market:
         agreeing = Cleared(ids=ids, reason="the next answer agrees with what stands")
         return taken_with(standing, answer, beyond_belief, (agreeing,) if ids else (), pairs)
     of_the_market = [one for one in found if one.kind is not Kind.SWAPPED]
     if contradicted.is_of_the_market or of_the_market:
         return _objected(standing, answer, objection(contradicted, of_the_market), doubted=bool(found))
-    ids = ids_of(standing.open(Kind.CONTRADICTED))
     cleared = Cleared(ids=ids, reason="the next answer does not deny what stands")
-    return taken_with(standing, answer, beyond_belief, (cleared,) if ids else (), pairs)
+    fate = taken_with(standing, answer, beyond_belief, (cleared,) if ids else (), pairs)
+    # Rows of a session that went on may be quite other ones; of a final one, few are.
+    return msgspec.structs.replace(fate, other_rows=not standing.final and alike < AGREEING_SAMPLE)
 
 
 def _objected(standing: Standing, answer: Answer, finding: Finding, *, doubted: bool) -> Take | Refuse | Leave:

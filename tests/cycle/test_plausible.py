@@ -118,6 +118,26 @@ async def test_the_next_evenings_restatement_with_highs_tenfold_changes_nothing(
     assert (found.trading_day, found.kind, found.state) == (DAY, Kind.CONTRADICTED, State.CLEARED)
 
 
+async def test_what_was_settled_in_the_afternoon_does_not_silence_the_evening(stack: Stack) -> None:
+    stack.clock.at = new_york(DAY, "17:00")
+    await cycle(stack, {"kind": "scaled", "volume_factor": 0.05, **BARS})
+    (found,) = await findings.find(stack.pool)
+    assert found.kind is Kind.VOLUME
+    async with stack.pool.acquire() as connection, connection.transaction():
+        accepted = Settled(state=State.ACCEPTED, by="ann", reason="volumes come late")
+        await findings.settle(connection, [found.finding_id], accepted, now=stack.clock())
+    early = await bars(stack)
+    stack.clock.at = EVENING
+    thousandfold = {"kind": "scaled", "volume_factor": 1000.0, **BARS}
+    await stack.market.fail(thousandfold)
+    ended = await stack.run_cycle(task="ohlc_daily")
+    assert (ended.state, await bars(stack)) == ("waiting", early)
+    await stack.market.fail()
+    assert (await stack.next_pass()).state == "complete"
+    assert await bars(stack) != early
+    assert await open_kinds(stack) == []
+
+
 @pytest.mark.parametrize("wrong", [YESTERDAYS, SWAPPED], ids=["yesterdays", "swapped"])
 async def test_a_first_answer_that_is_wrong_stands_and_is_suspect_until_another_comes(
     stack: Stack, wrong: dict[str, Any]

@@ -53,11 +53,19 @@ def answer(rows: list[DailyRow], *found: Kind, at: dt.datetime = LATER, **known:
     return Answer(rows=rows, bars=bars_of(rows), found=against, fetched_at=at, **known)
 
 
+def judged(rows: list[DailyRow], *found: Finding, **known: Any) -> Answer:
+    return msgspec.structs.replace(answer(rows), found=list(found), **known)
+
+
 def times(factor: float) -> list[DailyRow]:
     return [
         msgspec.structs.replace(row, o=row.o * factor, h=row.h * factor, l=row.l * factor, c=row.c * factor)
         for row in market()
     ]
+
+
+def about(one: KeptFinding, *symbols: str) -> KeptFinding:
+    return msgspec.structs.replace(one, symbols=list(symbols))
 
 
 def settles(fate: Take | Refuse | Leave) -> list[int]:
@@ -133,7 +141,10 @@ def test_every_price_is_weighed(column: str, factor: float) -> None:
 def test_while_a_session_goes_on_opens_stay_highs_rise_and_lows_fall(column: str, factor: float) -> None:
     stands = standing(final=False)
     assert isinstance(weigh(stands, answer(changed(column, factor))), Refuse)
-    assert weigh(stands, answer(changed("h", 1.3))) == weigh(stands, answer(changed("l", 0.7))) == Take()
+    for onward in (changed("h", 1.3), changed("l", 0.7)):
+        fate = weigh(stands, answer(onward))
+        assert isinstance(fate, Take)
+        assert fate.keep == frozenset()
 
 
 def test_highs_that_neighbours_deny_do_not_agree_with_those_that_stand() -> None:
@@ -147,8 +158,13 @@ def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None
 
 
 def test_what_was_settled_for_these_rows_is_no_objection() -> None:
-    settled = finding(Kind.PRICES, state=State.CLEARED)
-    assert isinstance(weigh(standing(settled, final=False), answer(times(1.05), Kind.PRICES)), Take)
+    settled = finding(Kind.PRICES, state=State.CLEARED, median_ratio=0.6)
+    again, other = (Finding(kind=Kind.PRICES, reason="", evidence={"median_ratio": ratio}) for ratio in (0.63, 100.0))
+    fate = weigh(standing(settled, final=False), judged(times(1.05), again))
+    assert isinstance(fate, Take)
+    assert fate.other_rows, "other rows stand now: what was settled for those of before speaks for them no more"
+    assert isinstance(weigh(standing(settled, final=False), judged(times(1.05), other)), Refuse)
+    assert weigh(standing(settled, final=False), answer(market(), at=SOON)) == Take(), "the same rows"
 
 
 def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -> None:
@@ -269,3 +285,41 @@ def test_two_symbols_swapped_over_provisional_bars_cost_these_two() -> None:
     fate = weigh(standing(final=False), answer(rows, Kind.SWAPPED, symbols=("S001", "S002")))
     assert isinstance(fate, Take)
     assert fate.keep == {"S001", "S002"}
+
+
+def test_an_open_finding_about_two_symbols_lets_these_two_be_replaced_unweighed_and_no_other() -> None:
+    swapped = about(finding(Kind.SWAPPED), "S001", "S002")
+    two = {"S001": (30.0, 50_000.0), "S002": (3.0, 90_000.0)}
+    fate = weigh(standing(swapped), answer(market(**two)))
+    assert isinstance(fate, Take)
+    assert (settles(fate), fate.keep, fate.other_rows) == ([1], frozenset(), True)
+    third = weigh(standing(swapped), answer(market(**two, S003=(30.0, 50_000.0))))
+    assert isinstance(third, Take)
+    assert (settles(third), third.keep) == ([1], {"S003"})
+    fivefold = market(**{f"S{number:03}": (10.0, 250_000.0) for number in range(300)})
+    for wrong in (times(1.35), fivefold):
+        assert isinstance(weigh(standing(swapped), answer(wrong)), Refuse)
+    gone = weigh(standing(swapped), answer(market(S001=None)))
+    assert isinstance(gone, Take)
+    assert (settles(gone), gone.keep) == ([], {"S001"}), "an answer without them says nothing of them"
+
+
+def test_another_swapped_pair_is_another_finding() -> None:
+    settled = about(finding(Kind.SWAPPED, state=State.CLEARED), "S001", "S002")
+    rows = market(S003=(30.0, 50_000.0), S004=(3.0, 50_000.0))
+    fate = weigh(standing(settled, final=False), answer(rows, Kind.SWAPPED, symbols=("S003", "S004")))
+    assert isinstance(fate, Take)
+    assert fate.keep == {"S003", "S004"}
+
+
+def test_an_open_finding_about_an_exchange_frees_the_rows_of_that_exchange() -> None:
+    exchange_of = {f"S{number:03}": "XNAS" if number < 150 else "XNYS" for number in range(300)}
+    stands = standing(finding(Kind.PRICES, exchange="XNAS", median_ratio=3.0))
+    a_third = [
+        msgspec.structs.replace(row, o=row.o / 3, h=row.h / 3, l=row.l / 3, c=row.c / 3) if number < 150 else row
+        for number, row in enumerate(market())
+    ]
+    fate = weigh(stands, judged(a_third, exchange_of=exchange_of))
+    assert isinstance(fate, Take)
+    assert settles(fate) == [1]
+    assert isinstance(weigh(stands, judged(times(1 / 3), exchange_of=exchange_of)), Refuse)
