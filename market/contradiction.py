@@ -98,8 +98,9 @@ def denied(stands: SessionBars, answer: SessionBars, *, final: bool, may_lack: b
         traded = np.fmax(old[:, VOLUME], new[:, VOLUME]) >= WELL_TRADED
         beyond |= _any_apart(old, new, (HIGH, LOW), BEYOND_BELIEF_PRICE) | _apart(*averages, BEYOND_BELIEF_PRICE)
         beyond |= traded & _apart(old[:, VOLUME], new[:, VOLUME], BEYOND_BELIEF_VOLUME)
-        beyond |= stood & ~np.isfinite(new[:, CLOSE]) & (old[:, VOLUME] >= WELL_TRADED) & (not may_lack)
-        restated = _any_apart(old, new, (OPEN, CLOSE), RESTATED_PRICE)
+        gone = stood & ~np.isfinite(new[:, CLOSE]) & (not may_lack)
+        beyond |= gone & (old[:, VOLUME] >= WELL_TRADED)
+        restated = gone | _any_apart(old, new, (OPEN, CLOSE), RESTATED_PRICE)
         restated |= _any_apart(old, new, (HIGH, LOW), RESTATED_EXTREME) | _apart(*averages, RESTATED_EXTREME)
         restated |= traded & _apart(old[:, VOLUME], new[:, VOLUME], RESTATED_VOLUME)
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.rows import DailyRow
+from consumer.massive.rows import DailyRow, Flaw
 from consumer.postgres.findings import Contested, KeptFinding, State
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 from market.same_finding import same_thing
@@ -19,6 +19,8 @@ from market.session_bars import SessionBars, session_bars, with_averages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from consumer.massive.rows import SetAside
 
 # A vendor's caches outlive minutes, and our own attempts follow each other within them: that is one answer twice.
 INDEPENDENT_AFTER = dt.timedelta(hours=1)
@@ -55,6 +57,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return [self.aside[one.finding_id] for one in kept if one.finding_id in self.aside]
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of an answer that were set aside: of which symbols, and whether of some nobody knows whose they are."""
+
+    symbols: frozenset[str] = frozenset()
+    nameless: bool = False
+
+
+def lost_rows(set_aside: Iterable[SetAside]) -> Lost:
+    """Return what of *set_aside* would have been rows; a test issue's would not."""
+    rows = [one for one in set_aside if one.field is None and one.flaw is not Flaw.TEST_ISSUE]
+    symbols = frozenset(one.symbol for one in rows if one.symbol is not None)
+    return Lost(symbols=symbols, nameless=any(one.symbol is None for one in rows))
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor says now, and what its neighbours say against it."""
 
@@ -64,6 +80,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: dt.datetime
     may_lack: bool = False  # a person has said that there are fewer rows
     exchange_of: Mapping[str, str] = {}
+    lost: Lost = Lost()
+
+    def spared(self, standing: Standing) -> frozenset[str]:
+        """The symbols whose final rows stay since this answer may have had one: it came, and could not be taken."""
+        if not standing.final:
+            return frozenset()
+        missing = frozenset(standing.bars.symbols) - frozenset(self.bars.symbols)
+        return missing if self.lost.nameless and not self.may_lack else missing & self.lost.symbols
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):

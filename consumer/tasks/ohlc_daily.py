@@ -12,7 +12,7 @@ from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import data_sets, standing
-from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of
+from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
 from market.row_counts import NEIGHBOURS, fewest_on
@@ -65,7 +65,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
         weighed = Answer(
             rows=rows, bars=bars_of(rows), found=judged.found, fetched_at=fetched_at, may_lack=short,
-            exchange_of=judged.exchange_of,
+            exchange_of=judged.exchange_of, lost=lost_rows(sieve.set_aside),
         )  # fmt: skip
         fate = Take() if stands is None else weigh(stands, weighed)
         if isinstance(fate, Refuse) and fate.finding is None:
@@ -74,17 +74,16 @@ async def load_session_bars(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
+        # Also of an answer that is kept aside: once it is taken, its losses are holes.
+        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await standing.note_fate(connection, day, fate, rows, load_id=load_id, fetched_at=fetched_at, now=fetched_at)
         match fate:
             case Refuse():
                 return _refused(day, fate, answer)
             case Leave():
-                await coverage.record_coverage(
-                    connection, data_sets.DAILY_BARS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id
-                )
+                await coverage.confirm(connection, data_sets.DAILY_BARS, day, fetched_at=fetched_at)
                 return ledger.PartReport(warnings=(f"bars {day}: what stands was accepted, and is kept",))
         restated = await _restated(connection, ctx, day, rows, load_id=load_id, keep=fate.keep)
-        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await bars.replace_bars(connection, day, rows, load_id=load_id, keep=fate.keep)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(

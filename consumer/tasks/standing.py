@@ -156,16 +156,20 @@ async def take_aside(
 
 
 async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.datetime) -> None:
+    """Of single rows the load that stands remains, with the holes that it has; of a whole answer its own load does."""
     day, load_id = finding.trading_day, finding.load_id
     count = await bars.count_bars(connection, day)
     known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
-    detail = {} if known is None else known.detail
     fetched_at = finding.contested_at or now
     if known is not None:
         fetched_at = max(known.fetched_at, fetched_at)
-    await coverage.record_coverage(
-        connection, data_sets.DAILY_BARS, [day], rows=count, fetched_at=fetched_at, load_id=load_id,
-        detail={**detail, "finding": finding.finding_id},
-    )  # fmt: skip
+    if finding.kind is Kind.ROWS and known is not None:
+        await coverage.confirm(connection, data_sets.DAILY_BARS, day, fetched_at=fetched_at, rows=count)
+    else:
+        detail = {} if known is None else known.detail
+        await coverage.record_coverage(
+            connection, data_sets.DAILY_BARS, [day], rows=count, fetched_at=fetched_at, load_id=load_id,
+            detail={**detail, "finding": finding.finding_id},
+        )  # fmt: skip
     for data_set in (data_sets.TAKEN, data_sets.PLAUSIBILITY):
         await coverage.record_coverage(connection, data_set, [day], rows=count, fetched_at=now, load_id=load_id)

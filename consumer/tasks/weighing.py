@@ -41,7 +41,11 @@ def weigh(standing: Standing, answer: Answer) -> Take | Refuse | Leave:
     reason = "another answer came, and its neighbours say nothing against it"
     if any(is_about_the_market(one.finding) for one in solved):
         return Take(cleared=(Cleared(ids=ids_of(standing.findings), reason=reason),), other_rows=True)
-    fate = _weigh_others(standing, answer, freed=_freed(solved, answer))
+    # One bad row costs one row, never one that stands.
+    spared = answer.spared(standing)
+    fate = _weigh_others(standing, answer, apart=_freed(solved, answer) | spared)
+    if isinstance(fate, Take):
+        fate = msgspec.structs.replace(fate, keep=fate.keep | spared)
     if solved and isinstance(fate, Take):
         cleared = Cleared(ids=ids_of(solved), reason=reason)
         return msgspec.structs.replace(fate, cleared=(*fate.cleared, cleared), other_rows=True)
@@ -68,8 +72,8 @@ def _freed(solved: Sequence[KeptFinding], answer: Answer) -> frozenset[str]:
     return rows | {symbol for symbol in answer.bars.symbols if answer.exchange_of.get(symbol) in exchanges}
 
 
-def _weigh_others(standing: Standing, answer: Answer, *, freed: frozenset[str]) -> Take | Refuse | Leave:
-    stands, said = standing.bars.without(freed), answer.bars.without(freed)
+def _weigh_others(standing: Standing, answer: Answer, *, apart: frozenset[str]) -> Take | Refuse | Leave:
+    stands, said = standing.bars.without(apart), answer.bars.without(apart)
     contradicted = denied(stands, said, final=standing.final, may_lack=answer.may_lack)
     found = [one for one in answer.found if not standing.settles(one)]
     # Two symbols that changed places are two rows; a finding about the market is about the answer as a whole.

@@ -11,7 +11,7 @@ import pytest
 from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.tasks import data_sets
-from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of
+from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Lost, Refuse, Standing, Take, bars_of
 from consumer.tasks.weighing import weigh
 from market.contradiction import BEYOND_BELIEF_PRICE, denied
 from market.findings import Finding, Kind
@@ -323,3 +323,21 @@ def test_an_open_finding_about_an_exchange_frees_the_rows_of_that_exchange() -> 
     assert isinstance(fate, Take)
     assert settles(fate) == [1]
     assert isinstance(weigh(stands, judged(times(1 / 3), exchange_of=exchange_of)), Refuse)
+
+
+def test_a_row_that_was_set_aside_costs_no_row_that_stands() -> None:
+    thin = msgspec.structs.replace(standing(), bars=bars_of(market(S001=(10.0, 90.0), S002=(10.0, 90.0))))
+    rows = market(S001=None, S002=None)
+    assert weigh(thin, answer(rows, lost=Lost(symbols=frozenset({"S001"})))) == Take(keep=frozenset({"S001"}))
+    assert weigh(thin, answer(rows, lost=Lost(nameless=True))) == Take(keep=frozenset({"S001", "S002"}))
+    assert weigh(thin, answer(rows)) == Take(), "the vendor has no such rows any more"
+    provisional = msgspec.structs.replace(thin, final=False)
+    assert weigh(provisional, answer(rows, lost=Lost(nameless=True))) == Take(), "half a day is no session"
+
+
+def test_a_final_session_of_which_one_row_in_twenty_is_gone_at_once_is_another_answer() -> None:
+    thin = {f"S{number:03}": (10.0, 90.0) for number in range(20)}
+    stands = msgspec.structs.replace(standing(), bars=bars_of(market(**thin)))
+    fate = weigh(stands, answer(market(**dict.fromkeys(thin))))
+    assert isinstance(fate, Refuse)
+    assert fate.reason == "an answer gives 20 of 300 rows otherwise than they stand"
