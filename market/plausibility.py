@@ -16,7 +16,8 @@ import numpy as np
 from market.bar_shapes import MINIMUM, flat, opens_off, ranges_off, without_volume
 from market.findings import Finding, Kind
 from market.market_table import SAMPLE, Market, Pair, Table
-from market.session_bars import CLOSE, VOLUME, Flags, Floats
+from market.repeated_sessions import repeated
+from market.session_bars import CLOSE, Flags, Floats
 from market.swapped_symbols import swapped_pairs
 from market.volume_totals import volume_finding
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Sequence
 
-# Closes equal to the cent: 3 to 10 % are normal; whole bars: a few that trade one lot a day.
-MOST_EQUAL_CLOSES, MOST_EQUAL_CLOSES_OF_AN_EXCHANGE = 0.40, 0.50
-MOST_EQUAL_BARS, MOST_EQUAL_BARS_OF_AN_EXCHANGE = 0.05, 0.10
 LOWEST_RATIO, HIGHEST_RATIO = 0.70, 1.40  # of one session to the next, the median
 DOUBLED = 2.0
 MOST_DOUBLED, MOST_DOUBLED_OF_AN_EXCHANGE = 0.03, 0.10
@@ -82,11 +80,12 @@ def _against(table: Table, day: dt.date, excluded: Collection[dt.date]) -> list[
     if np.count_nonzero(there) < MINIMUM:
         return []
     pairs = [pair for pair in table.pairs(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
-    found = list(_in_scope(table, figures, pairs, there, ""))
+    copies = [pair for pair in table.copies(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
+    found = list(_in_scope(table, figures, pairs, copies, there, ""))
     by_exchange: dict[Kind, list[_Seen]] = {}
     for name, members in table.exchanges.items():
         if np.count_nonzero(members) >= MINIMUM:
-            for seen in (*_in_scope(table, figures, pairs, members, name), *_gone(table, pairs, members, name)):
+            for seen in (*_in_scope(table, figures, pairs, copies, members, name), *_gone(table, pairs, members, name)):
                 by_exchange.setdefault(seen.finding.kind, []).append(seen)
     kinds = {seen.finding.kind for seen in found}
     found += [_merged(several) for kind, several in by_exchange.items() if kind not in kinds]
@@ -112,7 +111,9 @@ def _merged(several: list[_Seen]) -> _Seen:
     )
 
 
-def _in_scope(table: Table, figures: Floats, pairs: list[Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+def _in_scope(
+    table: Table, figures: Floats, pairs: list[Pair], copies: list[Pair], members: Flags, exchange: str
+) -> Iterable[_Seen]:
     """What is found among *members*: the whole market (no *exchange*), or the symbols of one exchange."""
     there = members & np.isfinite(figures[:, CLOSE])
     if np.count_nonzero(there) < MINIMUM:
@@ -122,36 +123,27 @@ def _in_scope(table: Table, figures: Floats, pairs: list[Pair], members: Flags, 
     for found in (without_volume(figures[there]), flat(figures[there])):
         if found is not None:
             yield _Seen(finding=_placed(found, where, exchange, named), strength=CERTAIN)
-    scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
-    scoped = [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
-    for check, by_majority in _CHECKS:
-        hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
-        share = len(hits) / len(scoped) if scoped else 0.0
-        if hits and (share >= 0.5 or not by_majority):
+    for pair in _scoped(copies, members):
+        if (found := repeated(pair, bool(exchange))) is not None:
             # Of two with the same prices either may be the wrong one: both are as suspect.
-            strength = share if by_majority else TIED
-            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=strength)
+            yield _Seen(finding=_placed(found, where, exchange, named), strength=TIED)
+            break
+    scoped = _scoped(pairs, members)
+    for check in (_off_by_a_factor, _scattered, ranges_off, opens_off):
+        hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
+        if hits and len(hits) >= len(scoped) / 2:
+            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=len(hits) / len(scoped))
+
+
+def _scoped(pairs: Iterable[Pair], members: Flags) -> list[Pair]:
+    scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
+    return [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
 
 
 def _placed(finding: Finding, where: str, exchange: str, named: tuple[str, ...]) -> Finding:
     evidence = finding.evidence | ({"exchange": exchange} if exchange else {})
     symbols = finding.symbols or named
     return msgspec.structs.replace(finding, reason=where + finding.reason, symbols=symbols, evidence=evidence)
-
-
-def _repeated(pair: Pair, of_an_exchange: bool) -> Finding | None:
-    own, other = pair.own[pair.common], pair.other[pair.common]
-    closes = float(np.mean(own[:, CLOSE] == other[:, CLOSE]))
-    bars = float(np.mean((own == other).all(axis=1) & (own[:, VOLUME] > 0)))
-    most_closes = MOST_EQUAL_CLOSES_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_CLOSES
-    most_bars = MOST_EQUAL_BARS_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_BARS
-    if closes <= most_closes and bars <= most_bars:
-        return None
-    return Finding(
-        kind=Kind.REPEATED,
-        reason=f"{closes:.0%} of {len(own)} closes, and {bars:.0%} of the whole bars, are those of {pair.neighbour}",
-        evidence={"compared_with": str(pair.neighbour), "rows": len(own), "equal_closes": closes, "equal_bars": bars},
-    )
 
 
 def _off_by_a_factor(pair: Pair, _of_an_exchange: bool) -> Finding | None:
@@ -198,11 +190,6 @@ def _gone(table: Table, pairs: list[Pair], members: Flags, exchange: str) -> Ite
             hits.append(Finding(kind=Kind.EXCHANGE, reason=reason, symbols=missing, evidence=evidence))
     if hits and len(hits) >= held / 2:
         yield _Seen(finding=hits[0], strength=len(hits) / held)
-
-
-_CHECKS = (
-    (_repeated, False), (_off_by_a_factor, True), (_scattered, True), (ranges_off, True), (opens_off, True),
-)  # fmt: skip
 
 
 def _swapped(table: Table, pairs: list[Pair]) -> _Seen | None:

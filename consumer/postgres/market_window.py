@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.postgres import findings
-from market.market_table import FARTHEST, NEIGHBOURS, Market
+from market.market_table import EARLIER, FARTHEST, NEIGHBOURS, Market
 from market.session_bars import VOLUME, SessionBars
 from market.volume_totals import NEAREST, WHOLE_MARKET, Totals
 
@@ -64,12 +64,13 @@ def totals_of(bars: SessionBars, exchange_of: Mapping[str, str], *, early_close:
 
 def _nearest(day: dt.date, stored: Sequence[dt.date], order: dict[dt.date, int]) -> set[dt.date]:
     near = sorted(
-        (other for other in stored if other != day and abs(order[other] - order[day]) <= FARTHEST),
+        (other for other in stored if other != day and abs(order[other] - order[day]) <= EARLIER),
         key=lambda other: abs(order[other] - order[day]),
     )
-    # One more on either side than is looked at: a session that turns out suspect stands in for nobody.
-    before, after = [other for other in near if other < day], [other for other in near if other > day]
-    return {*before[: NEIGHBOURS + 1], *after[: NEIGHBOURS + 1]}
+    # One more than it is measured by: a session that turns out suspect stands in for nobody. Of those before it may be
+    # a copy.
+    after = [other for other in near if other > day and order[other] - order[day] <= FARTHEST]
+    return {*(other for other in near if other < day), *after[: NEIGHBOURS + 1]}
 
 
 async def _exchanges(pool: Pool) -> dict[str, str]:

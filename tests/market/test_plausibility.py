@@ -122,7 +122,9 @@ def test_where_two_sessions_have_the_same_prices_and_neither_is_proven_both_are_
     found = judge(market_of(sessions), DAYS)
     assert found.keys() == {DAYS[3], NEWEST}
     assert found[NEWEST][0].kind is Kind.REPEATED
-    assert found[NEWEST][0].reason.startswith("100% of 240 closes, and 100% of the whole bars, are those of 2025-11-06")
+    assert found[NEWEST][0].reason.startswith(
+        "100% of 240 closes, 100% of the volumes, and 100% of the whole bars, are those of 2025-11-06"
+    )
     assert kinds(market_of(sessions), NEWEST) == {NEWEST: {Kind.REPEATED}}, "the other one was judged before"
 
 
@@ -272,3 +274,15 @@ def test_opens_that_are_closes_are_found() -> None:
 
     sessions[NEWEST] = changed(sessions[NEWEST], by)
     assert kinds(market_of(sessions)) == {NEWEST: {Kind.OPENS}}
+
+
+@pytest.mark.parametrize("column", [slice(OPEN, VOLUME), VOLUME])
+@pytest.mark.parametrize("back", [1, 3, 4])
+def test_prices_or_volumes_of_any_session_before_are_found(column: slice | int, back: int) -> None:
+    sessions = drawn(18)
+
+    def by(figures: Floats) -> None:
+        figures[:, column] = sessions[DAYS[4 - back]].figures[:, column]
+
+    sessions[NEWEST] = changed(sessions[NEWEST], by)
+    assert kinds(market_of(sessions), NEWEST) == {NEWEST: {Kind.REPEATED}}
