@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from consumer.postgres import findings
@@ -99,45 +98,6 @@ async def test_two_symbols_swapped_cost_these_two_rows_and_the_others_are_restat
     assert found.evidence["rows"]["AAPL"]["after"][3] == stood["KO"][3]
 
 
-async def test_the_next_evenings_restatement_with_highs_tenfold_changes_nothing(stack: Stack) -> None:
-    await stack.run_cycle()
-    stood = await bars(stack)
-    stack.clock.at = new_york(NEXT_DAY, "20:30")
-    massive = stack.services.massive
-    honest = massive.grouped_daily
-
-    async def with_highs_tenfold(day: dt.date) -> Any:
-        found = await honest(day)
-        rows = [msgspec.structs.replace(row, h=row.h * 10) if day == DAY else row for row in found.rows]
-        return msgspec.structs.replace(found, rows=rows)
-
-    massive.grouped_daily = with_highs_tenfold  # type: ignore[method-assign]
-    await stack.run_cycle(NEXT_DAY)
-    assert await bars(stack) == stood
-    (found,) = await all_found(stack)
-    assert (found.trading_day, found.kind, found.state) == (DAY, Kind.CONTRADICTED, State.CLEARED)
-
-
-async def test_what_was_settled_in_the_afternoon_does_not_silence_the_evening(stack: Stack) -> None:
-    stack.clock.at = new_york(DAY, "17:00")
-    await cycle(stack, {"kind": "scaled", "volume_factor": 0.05, **BARS})
-    (found,) = await findings.find(stack.pool)
-    assert found.kind is Kind.VOLUME
-    async with stack.pool.acquire() as connection, connection.transaction():
-        accepted = Settled(state=State.ACCEPTED, by="ann", reason="volumes come late")
-        await findings.settle(connection, [found.finding_id], accepted, now=stack.clock())
-    early = await bars(stack)
-    stack.clock.at = EVENING
-    thousandfold = {"kind": "scaled", "volume_factor": 1000.0, **BARS}
-    await stack.market.fail(thousandfold)
-    ended = await stack.run_cycle(task="ohlc_daily")
-    assert (ended.state, await bars(stack)) == ("waiting", early)
-    await stack.market.fail()
-    assert (await stack.next_pass()).state == "complete"
-    assert await bars(stack) != early
-    assert await open_kinds(stack) == []
-
-
 @pytest.mark.parametrize("wrong", [YESTERDAYS, SWAPPED], ids=["yesterdays", "swapped"])
 async def test_a_first_answer_that_is_wrong_stands_and_is_suspect_until_another_comes(
     stack: Stack, wrong: dict[str, Any]
@@ -203,29 +163,6 @@ async def test_the_same_answer_an_hour_later_is_taken_unless_a_person_has_said_w
     assert await open_kinds(stack) == []
 
 
-@pytest.mark.parametrize("others", [(NO_CUSTOM_BARS,), ()], ids=["no custom bars", "custom bars deny it"])
-@pytest.mark.parametrize("wrong", [YESTERDAYS, {"kind": "scaled", "volume_factor": 1000.0, **BARS}],
-                         ids=["yesterdays prices", "volumes x 1000"])  # fmt: skip
-async def test_what_its_neighbours_deny_is_not_taken_however_long_it_is_served(
-    stack: Stack, wrong: dict[str, Any], others: tuple[dict[str, Any], ...]
-) -> None:
-    stack.clock.at = new_york(DAY, "17:00")
-    await cycle(stack)
-    stood = await bars(stack)
-    stack.clock.at = EVENING
-    await stack.market.fail(wrong, *others)
-    ended = await stack.run_cycle(task="ohlc_daily")
-    for _ in range(6):
-        assert (ended.state, await bars(stack)) == ("waiting", stood)
-        stack.clock.advance(minutes=30)
-        ended = await stack.next_pass()
-    assert others == () or await open_kinds(stack) == [(DAY, Kind.CONTRADICTED)]
-    await stack.market.fail(*others)
-    assert (await stack.next_pass()).state == "complete"
-    assert (await open_kinds(stack), len(await bars(stack))) == ([], len(stood))
-    assert await bars(stack) != stood, "the evening's"
-
-
 async def test_a_person_may_take_the_answer_that_was_kept_aside_and_figures_follow(stack: Stack) -> None:
     await cycle(stack)
     stood = await bars(stack)
@@ -264,22 +201,6 @@ async def test_a_recheck_that_the_vendor_does_not_answer_is_named_and_waited_for
     assert any(line.startswith(f"ohlc_daily recheck:{DAY}: ") for line in waiting.missing)
     await stack.market.fail()
     assert (await stack.next_pass()).state == "complete"
-    assert await open_kinds(stack) == []
-
-
-async def test_a_wrong_answer_over_provisional_bars_is_kept_aside_too(stack: Stack) -> None:
-    stack.clock.at = new_york(DAY, "17:00")
-    await cycle(stack)
-    stood = await bars(stack)
-    stack.clock.at = EVENING
-    await stack.market.fail(YESTERDAYS, NO_CUSTOM_BARS)
-    waiting = await stack.run_cycle(task="ohlc_daily")
-    assert waiting.state == "waiting", "asked for again, as after any wrong answer"
-    assert any("are kept as they stand: an answer is not plausible" in line for line in waiting.missing)
-    assert await bars(stack) == stood
-    await stack.market.fail()
-    assert (await stack.next_pass()).state == "complete"
-    assert {symbol: row[4] for symbol, row in (await bars(stack)).items()} != {s: r[4] for s, r in stood.items()}
     assert await open_kinds(stack) == []
 
 
