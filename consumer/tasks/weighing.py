@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.postgres.findings import KeptFinding, State
 from consumer.tasks.answers import (
+    INDEPENDENT_AFTER,
     Answer,
     Cleared,
     Leave,
@@ -31,7 +33,6 @@ from market.same_finding import exchanges_of, is_about_the_market, rows_of, same
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.findings import KeptFinding
     from market.session_bars import SessionBars
 
 
@@ -98,6 +99,8 @@ def _objected(standing: Standing, answer: Answer, finding: Finding, *, doubted: 
     for known in standing.accepted(Kind.CONTRADICTED):
         if _agree(bars_of(known.rows), answer.bars, standing):
             return Leave()
+    if any(_just_denied(known, answer) for known in _denied_by_another_way(standing, answer)):
+        return Refuse(reason=finding.reason)  # to ask the other way again, each few minutes, would say the same
     for kept in standing.open(Kind.CONTRADICTED):
         known_rows = standing.aside[kept.finding_id].rows
         if not _agree(bars_of(known_rows), answer.bars, standing):
@@ -109,14 +112,21 @@ def _objected(standing: Standing, answer: Answer, finding: Finding, *, doubted: 
     return Refuse(reason=finding.reason, finding=finding)
 
 
-def _denied_by_another_way(standing: Standing, answer: Answer) -> bool:
-    """Whether this answer was aside before, and a recheck did not agree with it."""
-    return any(
-        _agree(bars_of(standing.aside[known.finding_id].rows), answer.bars, standing)
+def _denied_by_another_way(standing: Standing, answer: Answer) -> list[KeptFinding]:
+    """The findings for which this very answer was aside before, and a recheck did not agree with it."""
+    return [
+        known
         for known in standing.findings
         if known.kind is Kind.CONTRADICTED and known.finding_id in standing.aside
         and was_denied(known, fewest=AGREEING_SAMPLE)
-    )  # fmt: skip
+        and _agree(bars_of(standing.aside[known.finding_id].rows), answer.bars, standing)
+    ]  # fmt: skip
+
+
+def _just_denied(known: KeptFinding, answer: Answer) -> bool:
+    if known.state is State.OPEN or known.rechecked_at is None:
+        return False
+    return answer.fetched_at - known.rechecked_at < INDEPENDENT_AFTER
 
 
 def _agree(first: SessionBars, second: SessionBars, standing: Standing) -> bool:

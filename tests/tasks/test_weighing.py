@@ -12,6 +12,7 @@ from market.contradiction import BEYOND_BELIEF_PRICE, denied
 from market.findings import Finding, Kind
 from tests.tasks.weighed_answers import (
     SOON,
+    STOOD_AT,
     answer,
     changed,
     finding,
@@ -160,6 +161,16 @@ def test_an_answer_that_another_way_of_asking_denied_is_not_taken_by_repetition(
     assert weigh(stands, answer(times(3.0))) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
     asked_in_vain = finding(Kind.CONTRADICTED, recheck=recheck(compared=0, other=0.0))
     assert isinstance(weigh(standing(asked_in_vain, aside=times(3.0)), answer(times(3.0))), Take)
+
+
+def test_an_answer_that_was_just_denied_opens_no_finding_again_within_the_hour_and_does_after_it() -> None:
+    cleared = finding(Kind.CONTRADICTED, state=State.CLEARED, recheck=recheck(compared=30, other=0.0))
+    cleared = msgspec.structs.replace(cleared, rechecked_at=STOOD_AT)
+    soon = weigh(standing(cleared, aside=times(3.0)), answer(times(3.0), at=SOON))
+    later = weigh(standing(cleared, aside=times(3.0)), answer(times(3.0)))
+    assert isinstance(soon, Refuse)
+    assert isinstance(later, Refuse)
+    assert (soon.finding, later.finding is not None) == (None, True)
 
 
 def test_a_right_answer_is_refused_for_an_hour_at_most_where_a_wrong_one_was_taken_by_a_person() -> None:
