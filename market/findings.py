@@ -18,6 +18,8 @@ class Kind(StrEnum):
     PRICES = "prices_off"  # the market as a whole at a multiple of its neighbours' prices
     SCATTERED = "prices_scattered"  # far too many symbols at a multiple of their price: shifted rows, half a market
     FLAT = "flat_bars"  # open, high, low and close are one price though shares traded
+    RANGES = "ranges_off"  # highs and lows apart as they never are, or far too close
+    OPENS = "opens_off"  # far too many bars open where they close
     NO_VOLUME = "volume_missing"  # most rows say that nothing was traded
     VOLUME = "volume_off"  # the market's total volume beyond what happens
     EXCHANGE = "exchange_missing"  # an exchange's symbols are nearly all gone

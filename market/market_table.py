@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 2  # on either side
 FARTHEST = 5  # sessions
+EARLIER = 10  # sessions before, of which an answer may be a copy
 SAMPLE = 30
 
 
@@ -81,6 +82,12 @@ class Table:
         before = [other for other in near if other < day][:NEIGHBOURS]
         after = [other for other in near if other > day][:NEIGHBOURS]
         return [self._pair(day, other) for other in (*before, *after)]
+
+    def copies(self, day: dt.date, excluded: Collection[dt.date]) -> list[Pair]:
+        """The sessions of which *day* may be a copy: more of those before than it is measured by."""
+        order = self.market.order
+        near = [other for other in self.days if other not in excluded and order[other] - order[day] <= NEIGHBOURS]
+        return [self._pair(day, other) for other in reversed(near) if 0 < abs(order[other] - order[day]) <= EARLIER]
 
     def _pair(self, day: dt.date, other: dt.date) -> Pair:
         own, beside = self.figures[day], self.figures[other]

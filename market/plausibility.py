@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from market.bar_shapes import MINIMUM, flat, opens_off, ranges_off, without_volume
 from market.findings import Finding, Kind
 from market.market_table import SAMPLE, Market, Pair, Table
-from market.session_bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Flags, Floats
+from market.repeated_sessions import repeated
+from market.session_bars import CLOSE, Flags, Floats
 from market.swapped_symbols import swapped_pairs
 from market.volume_totals import volume_finding
 
@@ -23,19 +25,11 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Sequence
 
-MINIMUM = 100
-
-# Closes equal to the cent: 3 to 10 % are normal; whole bars: a few that trade one lot a day.
-MOST_EQUAL_CLOSES, MOST_EQUAL_CLOSES_OF_AN_EXCHANGE = 0.40, 0.50
-MOST_EQUAL_BARS, MOST_EQUAL_BARS_OF_AN_EXCHANGE = 0.05, 0.10
 LOWEST_RATIO, HIGHEST_RATIO = 0.70, 1.40  # of one session to the next, the median
 DOUBLED = 2.0
 MOST_DOUBLED, MOST_DOUBLED_OF_AN_EXCHANGE = 0.03, 0.10
 FEWEST_DOUBLED = 20
-MOST_WITHOUT_VOLUME = 0.50
-MOST_FLAT = 0.50
 MOST_DENIED, FEWEST_DENIED = 0.01, 20
-WELL_TRADED = 10_000.0  # shares: below it one price a day is nothing strange
 LEAST_OF_AN_EXCHANGE = 0.50
 
 TIED = 0.5
@@ -86,11 +80,12 @@ def _against(table: Table, day: dt.date, excluded: Collection[dt.date]) -> list[
     if np.count_nonzero(there) < MINIMUM:
         return []
     pairs = [pair for pair in table.pairs(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
-    found = list(_in_scope(table, figures, pairs, there, ""))
+    copies = [pair for pair in table.copies(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
+    found = list(_in_scope(table, figures, pairs, copies, there, ""))
     by_exchange: dict[Kind, list[_Seen]] = {}
     for name, members in table.exchanges.items():
         if np.count_nonzero(members) >= MINIMUM:
-            for seen in (*_in_scope(table, figures, pairs, members, name), *_gone(table, pairs, members, name)):
+            for seen in (*_in_scope(table, figures, pairs, copies, members, name), *_gone(table, pairs, members, name)):
                 by_exchange.setdefault(seen.finding.kind, []).append(seen)
     kinds = {seen.finding.kind for seen in found}
     found += [_merged(several) for kind, several in by_exchange.items() if kind not in kinds]
@@ -110,51 +105,45 @@ def _merged(several: list[_Seen]) -> _Seen:
             first.finding,
             reason="; ".join(seen.finding.reason for seen in several),
             symbols=tuple(symbol for seen in several for symbol in seen.finding.symbols)[: 2 * SAMPLE],
+            evidence=first.finding.evidence | {"exchanges": [seen.finding.evidence["exchange"] for seen in several]},
         ),
         strength=max(seen.strength for seen in several),
     )
 
 
-def _in_scope(table: Table, figures: Floats, pairs: list[Pair], members: Flags, exchange: str) -> Iterable[_Seen]:
+def _in_scope(
+    table: Table, figures: Floats, pairs: list[Pair], copies: list[Pair], members: Flags, exchange: str
+) -> Iterable[_Seen]:
     """What is found among *members*: the whole market (no *exchange*), or the symbols of one exchange."""
     there = members & np.isfinite(figures[:, CLOSE])
     if np.count_nonzero(there) < MINIMUM:
         return
     named = () if not exchange else table.most_traded(members, pairs[0].other if pairs else figures)
     where = f"{exchange}: " if exchange else ""
-    for found in (_without_volume(figures[there]), _flat(figures[there])):
+    for found in (without_volume(figures[there]), flat(figures[there])):
         if found is not None:
             yield _Seen(finding=_placed(found, where, exchange, named), strength=CERTAIN)
-    scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
-    scoped = [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
-    for check, by_majority in ((_repeated, False), (_off_by_a_factor, True), (_scattered, True)):
-        hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
-        share = len(hits) / len(scoped) if scoped else 0.0
-        if hits and (share >= 0.5 or not by_majority):
+    for pair in _scoped(copies, members):
+        if (found := repeated(pair, bool(exchange))) is not None:
             # Of two with the same prices either may be the wrong one: both are as suspect.
-            strength = share if by_majority else TIED
-            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=strength)
+            yield _Seen(finding=_placed(found, where, exchange, named), strength=TIED)
+            break
+    scoped = _scoped(pairs, members)
+    for check in (_off_by_a_factor, _scattered, ranges_off, opens_off):
+        hits = [found for pair in scoped if (found := check(pair, bool(exchange))) is not None]
+        if hits and len(hits) >= len(scoped) / 2:
+            yield _Seen(finding=_placed(hits[0], where, exchange, named), strength=len(hits) / len(scoped))
+
+
+def _scoped(pairs: Iterable[Pair], members: Flags) -> list[Pair]:
+    scoped = [msgspec.structs.replace(pair, common=pair.common & members) for pair in pairs]
+    return [pair for pair in scoped if np.count_nonzero(pair.common) >= MINIMUM]
 
 
 def _placed(finding: Finding, where: str, exchange: str, named: tuple[str, ...]) -> Finding:
     evidence = finding.evidence | ({"exchange": exchange} if exchange else {})
     symbols = finding.symbols or named
     return msgspec.structs.replace(finding, reason=where + finding.reason, symbols=symbols, evidence=evidence)
-
-
-def _repeated(pair: Pair, of_an_exchange: bool) -> Finding | None:
-    own, other = pair.own[pair.common], pair.other[pair.common]
-    closes = float(np.mean(own[:, CLOSE] == other[:, CLOSE]))
-    bars = float(np.mean((own == other).all(axis=1) & (own[:, VOLUME] > 0)))
-    most_closes = MOST_EQUAL_CLOSES_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_CLOSES
-    most_bars = MOST_EQUAL_BARS_OF_AN_EXCHANGE if of_an_exchange else MOST_EQUAL_BARS
-    if closes <= most_closes and bars <= most_bars:
-        return None
-    return Finding(
-        kind=Kind.REPEATED,
-        reason=f"{closes:.0%} of {len(own)} closes, and {bars:.0%} of the whole bars, are those of {pair.neighbour}",
-        evidence={"compared_with": str(pair.neighbour), "rows": len(own), "equal_closes": closes, "equal_bars": bars},
-    )
 
 
 def _off_by_a_factor(pair: Pair, _of_an_exchange: bool) -> Finding | None:
@@ -181,32 +170,6 @@ def _scattered(pair: Pair, of_an_exchange: bool) -> Finding | None:
         kind=Kind.SCATTERED,
         reason=f"{count} of {rows} closes moved from {pair.neighbour} by a factor of two or more against the others",
         evidence={"compared_with": str(pair.neighbour), "rows": rows, "jumped": count},
-    )
-
-
-def _without_volume(own: Floats) -> Finding | None:
-    share = float(np.mean(own[:, VOLUME] <= 0))
-    if share <= MOST_WITHOUT_VOLUME:
-        return None
-    return Finding(
-        kind=Kind.NO_VOLUME,
-        reason=f"{share:.0%} of {len(own)} rows say that nothing was traded",
-        evidence={"rows": len(own), "without_volume": share},
-    )
-
-
-def _flat(own: Floats) -> Finding | None:
-    traded = own[own[:, VOLUME] >= WELL_TRADED]
-    if len(traded) < MINIMUM:
-        return None
-    prices = traded[:, [OPEN, HIGH, LOW, CLOSE]]
-    share = float(np.mean(prices.max(axis=1) == prices.min(axis=1)))
-    if share <= MOST_FLAT:
-        return None
-    return Finding(
-        kind=Kind.FLAT,
-        reason=f"{share:.0%} of {len(traded)} well traded symbols have one price for open, high, low and close",
-        evidence={"rows": len(traded), "flat": share},
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -22,10 +22,14 @@ FIGURES = 5
 
 
 class SessionBars(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's bars: row i of `figures` [symbols, FIGURES] is the bar of `symbols[i]`, each symbol once."""
+    """One session's bars: row i of `figures` [symbols, FIGURES] is the bar of `symbols[i]`, each symbol once.
+
+    `averages` are volume-weighted average prices, NaN where there is none.
+    """
 
     symbols: tuple[str, ...]
     figures: Floats
+    averages: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -34,7 +38,13 @@ class SessionBars(msgspec.Struct, frozen=True, kw_only=True):
         """The bars of those of *wanted* that have one."""
         places = {symbol: place for place, symbol in enumerate(self.symbols)}
         kept = [symbol for symbol in wanted if symbol in places]
-        return SessionBars(symbols=tuple(kept), figures=self.figures[[places[symbol] for symbol in kept]])
+        rows = [places[symbol] for symbol in kept]
+        averages = None if self.averages is None else self.averages[rows]
+        return SessionBars(symbols=tuple(kept), figures=self.figures[rows], averages=averages)
+
+    def without(self, unwanted: Collection[str]) -> SessionBars:
+        """The bars of all but *unwanted*."""
+        return self.only([symbol for symbol in self.symbols if symbol not in unwanted]) if unwanted else self
 
 
 def session_bars(rows: Mapping[str, Sequence[float]]) -> SessionBars:
@@ -42,6 +52,12 @@ def session_bars(rows: Mapping[str, Sequence[float]]) -> SessionBars:
     ordered = sorted(rows)
     figures = np.array([rows[symbol] for symbol in ordered], dtype=np.float64).reshape(len(ordered), FIGURES)
     return SessionBars(symbols=tuple(ordered), figures=figures)
+
+
+def with_averages(bars: SessionBars, averages: Mapping[str, float | None]) -> SessionBars:
+    """*bars* with the volume-weighted average price of each symbol that has one."""
+    known = [averages.get(symbol) for symbol in bars.symbols]
+    return SessionBars(symbols=bars.symbols, figures=bars.figures, averages=np.array(known, dtype=np.float64))
 
 
 def side_by_side(sessions: Sequence[SessionBars]) -> tuple[list[str], Floats]:

@@ -26,6 +26,7 @@ FEWEST = 3
 # Sessions of another population (a market that grew at once) are no measure; too few rows are another finding.
 LIKE_MANY_ROWS = 1.5
 WHOLE_MARKET = ""
+ALL = "all"  # as the whole market is called in evidence
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def volume_finding(
         least, most = (LEAST, MOST) if scope == WHOLE_MARKET else (LEAST_OF_AN_EXCHANGE, MOST_OF_AN_EXCHANGE)
         if not least <= share <= most:
             lines.append(f"{scope or 'the market'} traded {share:.3g} times its usual volume")
-            shares[scope or "all"] = share
+            shares[scope or ALL] = share
         if lines and scope == WHOLE_MARKET:
             break  # the exchanges would only say the same once more
     if not lines:

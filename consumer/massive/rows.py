@@ -47,6 +47,7 @@ class Flaw(StrEnum):
     DUPLICATE = "duplicate"
     OUTSIDE_GRID = "outside_grid"
     TEST_ISSUE = "test_issue"
+    OUTWEIGHED = "outweighed"  # by what stands
 
 
 # By flaw the rows, and as "field <name>" the values left out of rows that were taken.

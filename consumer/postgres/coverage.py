@@ -171,3 +171,14 @@ async def record_coverage(
         """,
         [(data_set, day, rows, fetched_at, load_id, dict(detail or {})) for day in days],
     )
+
+
+async def confirm(
+    connection: Connection, data_set: str, day: dt.date, *, fetched_at: dt.datetime, rows: int | None = None
+) -> None:
+    """State that what stands was asked for again, at *fetched_at*: the load that stands, and what it lost, stay."""
+    await connection.execute(
+        "UPDATE coverage SET fetched_at = greatest(fetched_at, $3), row_count = coalesce($4, row_count) "
+        "WHERE data_set = $1 AND trading_day = $2",
+        data_set, day, fetched_at, rows,
+    )  # fmt: skip

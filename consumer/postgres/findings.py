@@ -54,6 +54,10 @@ class KeptFinding(msgspec.Struct, frozen=True, kw_only=True):
     settled_by: str | None
     settled_reason: str | None
 
+    @property
+    def finding(self) -> Finding:
+        return Finding(kind=self.kind, reason=self.reason, symbols=tuple(self.symbols), evidence=self.evidence)
+
 
 class Contested(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of an answer that was not taken, and symbols that it lacks."""
@@ -146,7 +150,10 @@ async def report(
     contested: Contested | None = None,
     contested_at: dt.datetime | None = None,
 ) -> int:
-    """Open *finding*; one of its kind that is open already is brought up to date. Return its id."""
+    """Open *finding*; one of its kind that is open already is brought up to date. Return its id.
+
+    Another answer than the one that was aside has been held against nothing yet.
+    """
     finding_id = await connection.fetchval(
         """
         INSERT INTO session_finding (trading_day, data_set, kind, reason, symbols, evidence, contested, contested_at,
@@ -154,7 +161,9 @@ async def report(
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (trading_day, data_set, kind) WHERE state = 'open' DO UPDATE
             SET reason = excluded.reason, symbols = excluded.symbols, evidence = excluded.evidence,
-                contested = excluded.contested, contested_at = excluded.contested_at, load_id = excluded.load_id
+                contested = excluded.contested, contested_at = excluded.contested_at, load_id = excluded.load_id,
+                rechecked_at = CASE WHEN session_finding.contested_at IS NOT DISTINCT FROM excluded.contested_at
+                                    THEN session_finding.rechecked_at END
         RETURNING finding_id
         """,
         day, data_set, str(finding.kind), finding.reason, list(finding.symbols), finding.evidence,

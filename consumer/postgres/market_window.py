@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.postgres import findings
-from market.market_table import FARTHEST, NEIGHBOURS, Market
+from market.market_table import EARLIER, FARTHEST, NEIGHBOURS, Market
 from market.session_bars import VOLUME, SessionBars
 from market.volume_totals import NEAREST, WHOLE_MARKET, Totals
 
@@ -24,13 +24,15 @@ async def read_session_bars(connection: Connection | Pool, day: dt.date) -> Sess
     """Return the bars of *day*; None where there are none."""
     row = await connection.fetchrow(
         "SELECT array_agg(symbol) AS symbols, array_agg(open) AS o, array_agg(high) AS h, array_agg(low) AS l, "
-        "array_agg(close) AS c, array_agg(volume) AS v FROM market_data_daily WHERE trading_date = $1",
+        "array_agg(close) AS c, array_agg(volume) AS v, array_agg(vwap) AS vw "
+        "FROM market_data_daily WHERE trading_date = $1",
         day,
     )
     if row is None or row["symbols"] is None:
         return None
     figures = np.array([row[name] for name in "ohlcv"], dtype=np.float64).T
-    return SessionBars(symbols=tuple(row["symbols"]), figures=figures)
+    averages = np.array(row["vw"], dtype=np.float64)
+    return SessionBars(symbols=tuple(row["symbols"]), figures=figures, averages=averages)
 
 
 async def read_market(
@@ -62,12 +64,13 @@ def totals_of(bars: SessionBars, exchange_of: Mapping[str, str], *, early_close:
 
 def _nearest(day: dt.date, stored: Sequence[dt.date], order: dict[dt.date, int]) -> set[dt.date]:
     near = sorted(
-        (other for other in stored if other != day and abs(order[other] - order[day]) <= FARTHEST),
+        (other for other in stored if other != day and abs(order[other] - order[day]) <= EARLIER),
         key=lambda other: abs(order[other] - order[day]),
     )
-    # One more on either side than is looked at: a session that turns out suspect stands in for nobody.
-    before, after = [other for other in near if other < day], [other for other in near if other > day]
-    return {*before[: NEIGHBOURS + 1], *after[: NEIGHBOURS + 1]}
+    # One more than it is measured by: a session that turns out suspect stands in for nobody. Of those before it may be
+    # a copy.
+    after = [other for other in near if other > day and order[other] - order[day] <= FARTHEST]
+    return {*(other for other in near if other < day), *after[: NEIGHBOURS + 1]}
 
 
 async def _exchanges(pool: Pool) -> dict[str, str]:

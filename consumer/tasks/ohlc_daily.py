@@ -12,8 +12,9 @@ from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import data_sets, standing
+from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
 from consumer.tasks.set_aside import rejected_warnings
-from consumer.tasks.weighing import Answer, Leave, Refuse, Take, bars_of, weigh
+from consumer.tasks.weighing import weigh
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings
@@ -50,7 +51,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
             sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
     rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
     fewest = await fewest_bars(ctx, day)
-    found = await standing.implausible(ctx, day, rows)
+    judged = await standing.implausible(ctx, day, rows)
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -62,7 +63,10 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 request_id=answer.request_id,
             )
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
-        weighed = Answer(rows=rows, bars=bars_of(rows), found=found, fetched_at=fetched_at, may_lack=short)
+        weighed = Answer(
+            rows=rows, bars=bars_of(rows), found=judged.found, fetched_at=fetched_at, may_lack=short,
+            exchange_of=judged.exchange_of, lost=lost_rows(sieve.set_aside),
+        )  # fmt: skip
         fate = Take() if stands is None else weigh(stands, weighed)
         if isinstance(fate, Refuse) and fate.finding is None:
             return _refused(day, fate, answer)  # the same answer is aside already
@@ -70,17 +74,16 @@ async def load_session_bars(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
             request_id=answer.request_id, rejected=sieve.rejected,
         )  # fmt: skip
+        # Also of an answer that is kept aside: once it is taken, its losses are holes.
+        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await standing.note_fate(connection, day, fate, rows, load_id=load_id, fetched_at=fetched_at, now=fetched_at)
         match fate:
             case Refuse():
                 return _refused(day, fate, answer)
             case Leave():
-                await coverage.record_coverage(
-                    connection, data_sets.DAILY_BARS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id
-                )
+                await coverage.confirm(connection, data_sets.DAILY_BARS, day, fetched_at=fetched_at)
                 return ledger.PartReport(warnings=(f"bars {day}: what stands was accepted, and is kept",))
         restated = await _restated(connection, ctx, day, rows, load_id=load_id, keep=fate.keep)
-        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await bars.replace_bars(connection, day, rows, load_id=load_id, keep=fate.keep)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
@@ -88,10 +91,6 @@ async def load_session_bars(ctx: PartContext) -> Write:
             fetched_at=fetched_at, load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
         )  # fmt: skip
-        if fate.vouched:
-            await coverage.record_coverage(
-                connection, data_sets.PLAUSIBILITY, [day], rows=len(rows), fetched_at=fetched_at, load_id=load_id
-            )
         warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
         warnings += _unlisted_tests_warning(day, tests) if active else []
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []

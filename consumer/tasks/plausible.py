@@ -18,11 +18,13 @@ from consumer.tasks import data_sets
 from consumer.tasks.standing import SERVICE, stored_sessions, tell_suspect
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 from market.plausibility import denied_volume, judge
+from market.same_finding import same_thing
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Sequence
 
+    from consumer.postgres.findings import KeptFinding
     from consumer.postgres.ledger import PartPlan, PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
@@ -95,13 +97,17 @@ async def hold_against_slots(
         if finding is None:
             over = Settled(state=State.CLEARED, by=SERVICE, reason="bars and slots agree again")
             await findings.settle(connection, [one.finding_id for one in own], over, now=now)
-        elif all(one.state is State.OPEN for one in own):
+        elif not _settled(own, finding):
             await findings.report(connection, data_sets.DAILY_BARS, day, finding, load_id=load_id, now=now)
-            if not own:
+            if not any(one.state is State.OPEN for one in own):
                 tell_suspect(day, finding)
                 opened.append(day)
             lines.append(f"bars {day}: suspect: {finding.reason}")
     return opened, lines
+
+
+def _settled(known: Sequence[KeptFinding], found: Finding) -> bool:
+    return any(one.state is not State.OPEN and same_thing(one.finding, found) for one in known)
 
 
 async def _judged(ctx: PartContext, days: Collection[dt.date]) -> dict[dt.date, list[Finding]]:
@@ -124,12 +130,11 @@ async def _open(
 ) -> list[Finding]:
     """Open what is not settled for these rows, and clear what is found no more."""
     known = await findings.of_session(connection, data_sets.DAILY_BARS, day)
-    settled = {one.kind for one in known if one.state is not State.OPEN}
-    opened = [one for one in found if one.kind not in settled]
+    opened = [one for one in found if not _settled(known, one)]
     for one in opened:
         await findings.report(connection, data_sets.DAILY_BARS, day, one, load_id=load_id, now=now)
         tell_suspect(day, one)
-    kinds = {one.kind for one in found} | _SETTLED_ELSEWHERE
+    kinds = {one.kind for one in opened} | _SETTLED_ELSEWHERE
     over = [one.finding_id for one in known if one.state is State.OPEN and one.kind not in kinds]
     reason = Settled(state=State.CLEARED, by=SERVICE, reason="held against its neighbours again: nothing is found")
     await findings.settle(connection, over, reason, now=now)

@@ -18,9 +18,9 @@ from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.tasks import data_sets
+from consumer.tasks.answers import Standing, bars_of
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
-from consumer.tasks.weighing import Standing, bars_of
 from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars
@@ -117,8 +117,14 @@ def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | 
     return Outcome(
         finding=finding, compared=len(told), stands=stands, aside=other,
         keep=for_stands and not for_other,
-        take=for_other and not for_stands and (evidence.is_another_product or not finding.evidence.get(IMPLAUSIBLE)),
+        take=for_other and not for_stands and _may_take(finding, standing, evidence),
     )  # fmt: skip
+
+
+def _may_take(finding: KeptFinding, standing: Standing, evidence: Evidence) -> bool:
+    """Where the neighbours deny both, custom bars that agree with one of them are the best there is."""
+    plausible = not finding.evidence.get(IMPLAUSIBLE)
+    return evidence.is_another_product or plausible or bool(standing.open_about_prices)
 
 
 def _share(side: SessionBars, said: SessionBars, symbols: frozenset[str], *, final: bool) -> float:

@@ -19,6 +19,7 @@ from consumer.postgres import coverage, evidence, ledger, slots, trading_evidenc
 from consumer.tasks import data_sets
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
+from consumer.tasks.slot_weighing import weigh_slots
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
@@ -110,9 +111,11 @@ async def load_flat_file(ctx: PartContext) -> Write:
             request_id=file.version, rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)
-        restated = await keep_restated(connection, ctx, rows, load_id=load_id) if ctx.payload.get("replaced") else 0
-        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
-        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected)]
+        weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
+        taken, replaced = weighed.rows, ctx.payload.get("replaced")
+        restated = await keep_restated(connection, ctx, taken, load_id=load_id) if replaced else 0
+        await slots.write_slots(connection, taken, fetched_at=fetched_at, load_id=load_id)
+        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected), *weighed.warnings]
         if ctx.payload.get("replaced"):
             warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))

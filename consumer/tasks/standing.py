@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +14,7 @@ from consumer.postgres import bars, coverage, evidence, findings
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.postgres.market_window import read_market, read_session_bars, totals_of
 from consumer.tasks import data_sets
-from consumer.tasks.weighing import Leave, Refuse, Standing, Take, bars_of
+from consumer.tasks.answers import Leave, Refuse, Standing, Take, bars_of
 from market.findings import Finding, Kind
 from market.plausibility import judge
 from market.schedule import final_at
@@ -40,15 +41,23 @@ async def stored_sessions(pool: Pool, days: Collection[dt.date]) -> list[dt.date
     return [row["trading_day"] for row in rows]
 
 
-async def implausible(ctx: PartContext, day: dt.date, rows: Sequence[DailyRow]) -> list[Finding]:
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What its neighbours say against an answer, and the exchange of each symbol."""
+
+    found: list[Finding] = []
+    exchange_of: Mapping[str, str] = {}
+
+
+async def implausible(ctx: PartContext, day: dt.date, rows: Sequence[DailyRow]) -> Judged:
     """Hold an answer about *day* against the stored sessions around it. A first answer is judged once it stands."""
     stored = await stored_sessions(ctx.services.pool, [day])
     if day not in stored:
-        return []
+        return Judged()
     calendar = ctx.services.calendar
     market = await read_market(ctx.services.pool, data_sets.DAILY_BARS, [day], calendar, stored=stored)
     answered = _with_answer(market, day, rows, calendar)
-    return (await asyncio.to_thread(judge, answered, [day])).get(day, [])
+    found = (await asyncio.to_thread(judge, answered, [day])).get(day, [])
+    return Judged(found=found, exchange_of=market.exchange_of)
 
 
 def _with_answer(market: Market, day: dt.date, rows: Sequence[DailyRow], calendar: TradingCalendar) -> Market:
@@ -147,16 +156,20 @@ async def take_aside(
 
 
 async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.datetime) -> None:
+    """Of single rows the load that stands remains, with the holes that it has; of a whole answer its own load does."""
     day, load_id = finding.trading_day, finding.load_id
     count = await bars.count_bars(connection, day)
     known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
-    detail = {} if known is None else known.detail
     fetched_at = finding.contested_at or now
     if known is not None:
         fetched_at = max(known.fetched_at, fetched_at)
-    await coverage.record_coverage(
-        connection, data_sets.DAILY_BARS, [day], rows=count, fetched_at=fetched_at, load_id=load_id,
-        detail={**detail, "finding": finding.finding_id},
-    )  # fmt: skip
+    if finding.kind is Kind.ROWS and known is not None:
+        await coverage.confirm(connection, data_sets.DAILY_BARS, day, fetched_at=fetched_at, rows=count)
+    else:
+        detail = {} if known is None else known.detail
+        await coverage.record_coverage(
+            connection, data_sets.DAILY_BARS, [day], rows=count, fetched_at=fetched_at, load_id=load_id,
+            detail={**detail, "finding": finding.finding_id},
+        )  # fmt: skip
     for data_set in (data_sets.TAKEN, data_sets.PLAUSIBILITY):
         await coverage.record_coverage(connection, data_set, [day], rows=count, fetched_at=now, load_id=load_id)

@@ -20,6 +20,7 @@ from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
+from consumer.tasks.slot_weighing import weigh_slots
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
@@ -72,11 +73,12 @@ async def load_batch(ctx: PartContext) -> Write:
             rejected=sieve.rejected,
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, ctx.day, sieve.set_aside, load_id=load_id)
-        restated = await slot_rows.keep_restated(connection, ctx, rows, load_id=load_id)
-        await slots.write_slots(connection, rows, fetched_at=fetched_at, load_id=load_id)
+        weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
+        restated = await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=load_id)
+        await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=load_id)
         unfinished = failures[0] if failures else None
         told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
-        return ledger.PartReport(rows=len(rows), warnings=(*warnings, *told), unfinished=unfinished)
+        return ledger.PartReport(rows=len(rows), warnings=(*warnings, *weighed.warnings, *told), unfinished=unfinished)
 
     return write
 

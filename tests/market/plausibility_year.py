@@ -17,9 +17,9 @@ import numpy as np
 
 from market.contradiction import denied
 from market.findings import Kind
-from market.market_table import NEIGHBOURS, Market
+from market.market_table import EARLIER, Market
 from market.plausibility import judge
-from market.session_bars import CLOSE, FIGURES, OPEN, VOLUME, Flags, Floats, SessionBars
+from market.session_bars import CLOSE, FIGURES, HIGH, LOW, OPEN, VOLUME, Flags, Floats, SessionBars
 from market.swapped_symbols import swapped_pairs
 from market.trading_calendar import TradingCalendar
 from market.volume_totals import WHOLE_MARKET, Totals
@@ -46,7 +46,7 @@ class Year(msgspec.Struct, frozen=True, kw_only=True):
     def around(self, day: dt.date, own: SessionBars | None = None, *, before: int = 20) -> Market:
         """The market as the service would read it on the evening of *day*: nothing later; *own* in its place."""
         at = self.days.index(day)
-        near = self.days[max(0, at - NEIGHBOURS - 1) : at + 1]
+        near = self.days[max(0, at - EARLIER) : at + 1]
         told = self.days[max(0, at - before) : at + 1]
         sessions = {other: self.market.sessions[other] for other in near}
         totals = {other: self.market.totals[other] for other in told}
@@ -81,6 +81,8 @@ def make_year(tickers: int, *, seed: int = 7, sessions: int | None = None) -> Ye
         rows = np.flatnonzero(bars.traded)
         figures = bars.columns[rows][:, [0, 2, 3, 1, 4]].copy()
         figures[:, :VOLUME] = np.maximum(np.round(figures[:, :VOLUME] * np.exp(level[rows])[:, None], 4), 0.0001)
+        if number in PANIC:
+            _widen(figures, 5.0)
         figures[:, VOLUME] *= _busy(number, day, size, dice)[rows] * np.where(jumps[rows] != 0.0, 8.0, 1.0)
         listed = universe.on(day)
         made[day] = SessionBars(symbols=tuple(listed[row].symbol for row in rows.tolist()), figures=figures)
@@ -95,6 +97,13 @@ def make_year(tickers: int, *, seed: int = 7, sessions: int | None = None) -> Ye
     order = {day: number for number, day in enumerate(days)}
     market = Market(sessions=made, order=order, exchange_of=exchange_of, splits=splits, totals=totals)
     return Year(days=tuple(days), market=market)
+
+
+def _widen(figures: Floats, times: float) -> None:
+    """What a bar reaches beyond its open and close, *times* as far."""
+    above, below = figures[:, [OPEN, CLOSE]].max(axis=1), figures[:, [OPEN, CLOSE]].min(axis=1)
+    figures[:, HIGH] = above * (figures[:, HIGH] / above) ** times
+    figures[:, LOW] = below * (figures[:, LOW] / below) ** times
 
 
 def _night(number: int, size: int, dice: np.random.Generator) -> Floats:
@@ -163,13 +172,17 @@ def _other_day(back: int) -> Spoil:
     return spoil
 
 
-def _other_prices(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
-    """The day before's prices with the day's own volumes."""
-    own, before = year.market.sessions[day], year.market.sessions[year.days[year.days.index(day) - 1]]
-    common = sorted(set(own.symbols) & set(before.symbols))
-    figures = before.only(common).figures.copy()
-    figures[:, VOLUME] = own.only(common).figures[:, VOLUME]
-    return SessionBars(symbols=tuple(common), figures=figures)
+def _others(column: slice | int, back: int) -> Spoil:
+    """The prices, or the volumes, of a session before with the rest of the day's own."""
+
+    def spoil(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
+        own, before = year.market.sessions[day], year.market.sessions[year.days[year.days.index(day) - back]]
+        common = sorted(set(own.symbols) & set(before.symbols))
+        figures = own.only(common).figures.copy()
+        figures[:, column] = before.only(common).figures[:, column]
+        return SessionBars(symbols=tuple(common), figures=figures)
+
+    return spoil
 
 
 def _swapped(year: Year, day: dt.date, dice: np.random.Generator) -> SessionBars:
@@ -197,11 +210,22 @@ def _flat(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
     return SessionBars(symbols=bars.symbols, figures=figures)
 
 
+def _opens_of_closes(year: Year, day: dt.date, _dice: np.random.Generator) -> SessionBars:
+    bars = year.market.sessions[day]
+    figures = bars.figures.copy()
+    figures[:, OPEN] = figures[:, CLOSE]
+    return SessionBars(symbols=bars.symbols, figures=figures)
+
+
 PRICES = slice(0, VOLUME)
 WRONG: dict[str, Spoil] = {
     "the session before": _other_day(1),
     "two sessions before": _other_day(2),
-    "prices of the session before": _other_prices,
+    "nine sessions before": _other_day(9),
+    "prices of the session before": _others(PRICES, 1),
+    "prices of five sessions before": _others(PRICES, 5),
+    "volumes of the session before": _others(VOLUME, 1),
+    "volumes of ten sessions before": _others(VOLUME, 10),
     "prices x 100": _scaled(100.0, PRICES),
     "prices / 100": _scaled(0.01, PRICES),
     "prices x 1.8": _scaled(1.8, PRICES),
@@ -216,6 +240,10 @@ WRONG: dict[str, Spoil] = {
     "an exchange gone": _exchange_gone,
     "rows shifted by one": _shifted,
     "one price a bar": _flat,
+    "highs x 10": _scaled(10.0, HIGH),
+    "lows / 10": _scaled(0.1, LOW),
+    "a tenth of the highs x 10": _scaled(10.0, HIGH, 0.1),
+    "opens are closes": _opens_of_closes,
     "two symbols swapped": _swapped,
 }
 
@@ -245,12 +273,12 @@ def alarms(year: Year) -> dict[dt.date, list[str]]:
 
 
 def trials(year: Year, *, every: int = 1) -> dict[str, Tally]:
-    """Try each wrong answer on each *every*-th day from the fifth on."""
+    """Try each wrong answer on each *every*-th day from the tenth on."""
     tallies = {}
     for name, spoil in WRONG.items():
         dice = np.random.default_rng(11)
         tally = tallies[name] = Tally()
-        for day in year.days[5::every]:
+        for day in year.days[10::every]:
             wrong = spoil(year, day, dice)
             found = judge(year.around(day, wrong), [day]).get(day, [])
             against = denied(year.market.sessions[day], wrong, final=True)

@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.findings import Kind
-from market.market_table import Market
 from market.plausibility import MINIMUM, denied_volume, judge
-from market.session_bars import CLOSE, OPEN, VOLUME, Floats, SessionBars
-from market.volume_totals import WHOLE_MARKET, Totals
+from market.session_bars import CLOSE, VOLUME, Floats, SessionBars
+from tests.market.drawn_market import DAYS, NEWEST, TICKERS, changed, drawn, kinds, market_of, times
 from tests.market.plausibility_year import Year, alarms, make_year, pairs_by_chance, trials
 
-DAYS = tuple(dt.date(2025, 11, day) for day in (3, 4, 5, 6, 7))
-NEWEST = DAYS[-1]
-TICKERS = 240
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 @pytest.fixture(scope="module")
 def year() -> Year:
     return make_year(700)
-
-
-def drawn(seed: int, tickers: int = TICKERS, nights: dict[int, float] | None = None) -> dict[dt.date, SessionBars]:
-    """Sessions of a market whose symbols wander by two per cent a night; *nights*: what all of them do besides."""
-    dice = np.random.default_rng(seed)
-    level = dice.normal(3.0, 1.2, tickers)
-    usual = np.exp(dice.normal(11.0, 1.5, tickers))
-    found = {}
-    for number, day in enumerate(DAYS):
-        level = level + dice.normal(0.0, 0.02, tickers) + np.log1p((nights or {}).get(number, 0.0))
-        close = np.round(np.exp(level), 2) + 0.01
-        opened = close * np.exp(dice.normal(0.0, 0.01, tickers))
-        figures = np.stack(
-            [opened, np.maximum(opened, close) * 1.01, np.minimum(opened, close) * 0.99, close,
-             np.round(usual * np.exp(dice.normal(0.0, 0.4, tickers)))], axis=1
-        )  # fmt: skip
-        found[day] = SessionBars(symbols=tuple(f"S{number:04}" for number in range(tickers)), figures=figures)
-    return found
-
-
-def market_of(sessions: dict[dt.date, SessionBars], **known: Any) -> Market:
-    totals = {
-        day: Totals(volume={WHOLE_MARKET: float(bars.figures[:, VOLUME].sum())}, rows={WHOLE_MARKET: len(bars)})
-        for day, bars in sessions.items()
-    }
-    order = {day: number for number, day in enumerate(DAYS)}
-    return Market(sessions=sessions, order=order, totals=totals, **known)
-
-
-def changed(bars: SessionBars, by: Any) -> SessionBars:
-    figures = bars.figures.copy()
-    by(figures)
-    return SessionBars(symbols=bars.symbols, figures=figures)
-
-
-def kinds(market: Market, *days: dt.date) -> dict[dt.date, set[Kind]]:
-    return {day: {one.kind for one in found} for day, found in judge(market, days or DAYS).items()}
-
-
-def times(factor: float) -> Any:
-    def by(figures: Floats) -> None:
-        figures[:, :VOLUME] *= factor
-
-    return by
 
 
 def test_a_year_with_a_crash_half_days_expiries_and_a_rebalancing_has_no_false_alarm(year: Year) -> None:
@@ -122,7 +74,9 @@ def test_where_two_sessions_have_the_same_prices_and_neither_is_proven_both_are_
     found = judge(market_of(sessions), DAYS)
     assert found.keys() == {DAYS[3], NEWEST}
     assert found[NEWEST][0].kind is Kind.REPEATED
-    assert found[NEWEST][0].reason.startswith("100% of 240 closes, and 100% of the whole bars, are those of 2025-11-06")
+    assert found[NEWEST][0].reason.startswith(
+        "100% of 240 closes, 100% of the volumes, and 100% of the whole bars, are those of 2025-11-06"
+    )
     assert kinds(market_of(sessions), NEWEST) == {NEWEST: {Kind.REPEATED}}, "the other one was judged before"
 
 
@@ -231,13 +185,3 @@ def test_sessions_months_apart_are_no_neighbours() -> None:
     far = {DAYS[0]: sessions[DAYS[0]], NEWEST: changed(sessions[NEWEST], times(3.0))}
     market = msgspec.structs.replace(market_of(far), order={DAYS[0]: 0, NEWEST: 160})
     assert judge(market, [NEWEST]) == {}
-
-
-def test_bars_of_one_price_are_found() -> None:
-    sessions = drawn(14)
-
-    def by(figures: Floats) -> None:
-        figures[:, OPEN:CLOSE] = figures[:, [CLOSE]]
-
-    sessions[NEWEST] = changed(sessions[NEWEST], by)
-    assert kinds(market_of(sessions), NEWEST) == {NEWEST: {Kind.FLAT}}

@@ -68,7 +68,7 @@ async def unprove(desk: Desk, day: dt.date) -> None:
     await desk.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", day)
 
 
-async def set_aside(desk: Desk, day: dt.date, symbol: str, *, load_id: int = 1) -> None:
+async def set_aside(desk: Desk, day: dt.date, symbol: str | None, *, load_id: int = 1) -> None:
     await desk.pool.execute(
         "INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol) "
         "VALUES ($1, 'daily_bars', $2, 'price', '{}', $3)",
@@ -114,6 +114,23 @@ async def test_a_row_set_aside_is_a_hole_of_its_symbol_alone(desk: Desk) -> None
     await set_aside(desk, DAY, "B")
     await desk.pool.execute("DELETE FROM market_data_daily WHERE symbol = 'B' AND trading_date = $1", DAY)
     assert (await atr_of(desk)).keys() == {"A"}, "what nobody knows of today is no figure of today"
+
+
+async def test_a_row_that_was_set_aside_without_its_name_is_a_hole_of_all_that_traded_before_and_have_none(
+    desk: Desk,
+) -> None:
+    days = CALENDAR.last_trading_days(28, up_to=DAY)
+    there = {"A": {9}, "LATELY": {8, 9}, "SELDOM": {7, 8, 9}, "B": set[int]()}
+    await put_bars(
+        desk, lambda n, _: [row(symbol) for symbol, gone in there.items() if n not in gone], sessions=28
+    )  # fmt: skip
+    assert {symbol: used for symbol, (_, _, used) in (await atr_of(desk)).items()} == {
+        "A": 27, "LATELY": 26, "SELDOM": 25, "B": 28,
+    }  # fmt: skip
+    await set_aside(desk, days[9], None)
+    assert {symbol: used for symbol, (_, _, used) in (await atr_of(desk)).items()} == {
+        "A": 18, "LATELY": 18, "SELDOM": 25, "B": 28,
+    }  # fmt: skip
 
 
 async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_companys(desk: Desk) -> None:

@@ -25,7 +25,7 @@ async def stand_sessions(desk: Desk, count: int, *, times: float, of: range) -> 
     sessions = desk.context().sessions(count)
     for number, day in enumerate(sessions):
         price = 10.0 + 0.1 * number
-        rows = [row(symbol, price * (times if day == DAY and place in of else 1.0))
+        rows = [row(symbol, price * (times if day == DAY and place in of else 1.0), 50_000.0 + day.day)
                 for place, symbol in enumerate(SYMBOLS)]  # fmt: skip
         await stand(desk, rows, day)
     desk.now += dt.timedelta(seconds=1)

@@ -180,3 +180,33 @@ async def test_custom_bars_do_not_put_a_market_that_its_neighbours_deny_in_place
     found = await checked(desk, lambda symbol: row(symbol, 1000.0))
     assert (found.state, found.evidence["recheck"]["agree_with_the_other"]) == (State.OPEN, 1.0)
     assert set((await closes(desk)).values()) == {10.0}
+
+
+async def test_where_the_neighbours_deny_both_custom_bars_may_speak_for_the_other_answer(desk: Desk) -> None:
+    await stand(desk, [row(symbol) for symbol in SYMBOLS])
+    await open_finding(desk, Kind.PRICES)
+    async with desk.pool.acquire() as connection:
+        objected = Finding(kind=Kind.CONTRADICTED, reason="seen", evidence={IMPLAUSIBLE: {"prices_off": {}}})
+        await findings.report(
+            connection, data_sets.DAILY_BARS, DAY, objected, load_id=9, now=NOW,
+            contested=Contested(rows=[row(symbol, 30.0) for symbol in SYMBOLS]), contested_at=NOW,
+        )  # fmt: skip
+    desk.vendor.answers["daily_bar"] = lambda symbol, _day: row(symbol, 30.0)
+    await desk.run(recheck, SESSION)
+    assert [one.state for one in await findings.find(desk.pool, settled=True)] == [State.CLEARED] * 2
+    assert set((await closes(desk)).values()) == {30.0}
+
+
+async def test_another_answer_that_is_kept_aside_is_held_against_evidence_of_its_own(desk: Desk) -> None:
+    await stand(desk, [row(symbol) for symbol in SYMBOLS])
+    await open_finding(desk, Kind.CONTRADICTED, aside=Contested(rows=[row(symbol, 30.0) for symbol in SYMBOLS]))
+    await checked(desk, lambda symbol: row(symbol, 20.0))
+    async with desk.pool.acquire() as connection:
+        await findings.report(
+            connection, data_sets.DAILY_BARS, DAY, Finding(kind=Kind.CONTRADICTED, reason="seen"), load_id=10, now=NOW,
+            contested=Contested(rows=[row(symbol, 20.0) for symbol in SYMBOLS]),
+            contested_at=NOW + dt.timedelta(minutes=20),
+        )  # fmt: skip
+    found = await checked(desk, lambda symbol: row(symbol, 20.0))
+    assert found.state is State.CLEARED
+    assert set((await closes(desk)).values()) == {20.0}

@@ -1,59 +1,28 @@
-"""Holds the weighing of answers to: what stands outranks one answer, and two outrank it. No storage, no clock."""
+"""Holds the weighing of answers to: what stands outranks one, and repetition proves nothing that is denied."""
 
 from __future__ import annotations
-
-import datetime as dt
-from typing import Any
 
 import msgspec
 import pytest
 
-from consumer.massive.rows import DailyRow
-from consumer.postgres.findings import Contested, KeptFinding, State
-from consumer.tasks import data_sets
-from consumer.tasks.weighing import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of, weigh
+from consumer.postgres.findings import Contested, State
+from consumer.tasks.answers import Leave, Refuse, Take, bars_of
+from consumer.tasks.weighing import weigh
 from market.contradiction import BEYOND_BELIEF_PRICE, denied
 from market.findings import Finding, Kind
-
-DAY = dt.date(2025, 11, 11)
-STOOD_AT = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
-SOON, LATER = STOOD_AT + dt.timedelta(minutes=5), STOOD_AT + INDEPENDENT_AFTER
-
-
-def market(**changed: tuple[float, float] | None) -> list[DailyRow]:
-    """Three hundred rows at 10.00 with 50,000 shares; *changed*: (close, volume) of some, None: no row."""
-    rows = {f"S{number:03}": (10.0, 50_000.0) for number in range(300)} | changed
-    return [
-        DailyRow(T=symbol, o=row[0], h=row[0] * 1.01, l=row[0] * 0.99, c=row[0], v=row[1], t=0)
-        for symbol, row in sorted(rows.items())
-        if row is not None
-    ]
-
-
-def finding(kind: Kind, number: int = 1, state: State = State.OPEN, **fields: Any) -> KeptFinding:
-    return KeptFinding(
-        finding_id=number, trading_day=DAY, data_set=data_sets.DAILY_BARS, kind=kind, reason="", symbols=[],
-        evidence={}, contested_at=STOOD_AT, load_id=1, found_at=STOOD_AT, rechecked_at=None, state=state,
-        settled_at=None, settled_by=None, settled_reason=None, **fields,
-    )  # fmt: skip
-
-
-def standing(*found: KeptFinding, final: bool = True, aside: list[DailyRow] | None = None, **known: Any) -> Standing:
-    kept = {} if aside is None else {one.finding_id: Contested(rows=aside, **known) for one in found}
-    return Standing(bars=bars_of(market()), final=final, fetched_at=STOOD_AT, findings=found, aside=kept)
-
-
-def answer(rows: list[DailyRow], *found: Kind, at: dt.datetime = LATER, **known: Any) -> Answer:
-    against = [Finding(kind=kind, reason=str(kind), symbols=known.pop("symbols", ())) for kind in found]
-    return Answer(rows=rows, bars=bars_of(rows), found=against, fetched_at=at, **known)
-
-
-def times(factor: float) -> list[DailyRow]:
-    return [msgspec.structs.replace(row, o=row.o * factor, c=row.c * factor) for row in market()]
-
-
-def settles(fate: Take | Refuse | Leave) -> list[int]:
-    return [] if not isinstance(fate, Take) else [one for cleared in fate.cleared for one in cleared.ids]
+from tests.tasks.weighed_answers import (
+    SOON,
+    STOOD_AT,
+    answer,
+    changed,
+    finding,
+    judged,
+    market,
+    recheck,
+    settles,
+    standing,
+    times,
+)
 
 
 def test_an_ordinary_restatement_is_taken() -> None:
@@ -103,6 +72,30 @@ def test_a_final_session_of_which_one_row_in_twenty_is_restated_at_once_is_anoth
     assert isinstance(weigh(standing(final=False), answer(some)), Take), "while the session goes on it is news"
 
 
+@pytest.mark.parametrize(("column", "factor"), [("o", 1.2), ("h", 10.0), ("l", 0.1), ("c", 1.2), ("vw", 1.2)])
+def test_every_price_is_weighed(column: str, factor: float) -> None:
+    stands = msgspec.structs.replace(standing(), bars=bars_of(changed("c", 1.0)))
+    assert isinstance(weigh(stands, answer(changed(column, factor))), Refuse)
+    one = weigh(stands, answer(changed(column, factor, of=1)))
+    assert isinstance(one, Take)
+    assert one.keep == {"S000"}
+    assert weigh(stands, answer(changed("vw", 1.009))) == Take(), "averages follow late reports of single trades"
+
+
+@pytest.mark.parametrize(("column", "factor"), [("o", 1.2), ("h", 0.8), ("l", 1.2)])
+def test_while_a_session_goes_on_opens_stay_highs_rise_and_lows_fall(column: str, factor: float) -> None:
+    stands = standing(final=False)
+    assert isinstance(weigh(stands, answer(changed(column, factor))), Refuse)
+    for onward in (changed("h", 1.3), changed("l", 0.7)):
+        fate = weigh(stands, answer(onward))
+        assert isinstance(fate, Take)
+        assert fate.keep == frozenset()
+
+
+def test_highs_that_neighbours_deny_do_not_agree_with_those_that_stand() -> None:
+    assert isinstance(weigh(standing(final=False), answer(changed("h", 10.0), Kind.RANGES)), Refuse)
+
+
 def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None:
     fate = weigh(standing(final=False), answer(times(1.05), Kind.REPEATED))
     assert isinstance(fate, Refuse)
@@ -110,8 +103,13 @@ def test_an_answer_with_findings_is_refused_where_what_stands_has_none() -> None
 
 
 def test_what_was_settled_for_these_rows_is_no_objection() -> None:
-    settled = finding(Kind.PRICES, state=State.CLEARED)
-    assert isinstance(weigh(standing(settled, final=False), answer(times(1.05), Kind.PRICES)), Take)
+    settled = finding(Kind.PRICES, state=State.CLEARED, median_ratio=0.6)
+    again, other = (Finding(kind=Kind.PRICES, reason="", evidence={"median_ratio": ratio}) for ratio in (0.63, 100.0))
+    fate = weigh(standing(settled, final=False), judged(times(1.05), again))
+    assert isinstance(fate, Take)
+    assert fate.other_rows, "other rows stand now: what was settled for those of before speaks for them no more"
+    assert isinstance(weigh(standing(settled, final=False), judged(times(1.05), other)), Refuse)
+    assert weigh(standing(settled, final=False), answer(market(), at=SOON)) == Take(), "the same rows"
 
 
 def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -> None:
@@ -120,7 +118,7 @@ def test_the_same_answer_within_the_hour_is_one_answer_and_an_hour_later_two() -
     assert weigh(stands, answer(times(3.0), at=SOON)) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
     fate = weigh(stands, answer(times(3.0)))
     assert isinstance(fate, Take)
-    assert (settles(fate), fate.other_rows, fate.vouched) == ([1], True, True)
+    assert (settles(fate), fate.other_rows) == ([1], True)
     other = weigh(stands, answer(times(7.0)))
     assert isinstance(other, Refuse)
     assert other.finding is not None, "another answer again"
@@ -139,10 +137,51 @@ def test_a_suspect_session_is_replaced_by_an_answer_without_findings() -> None:
     assert (settles(fate), fate.other_rows, fate.keep) == ([1], True, frozenset())
 
 
-def test_a_suspect_session_that_the_next_answer_repeats_is_cleared_an_hour_later() -> None:
+def test_a_suspect_session_stays_suspect_however_often_the_same_answer_comes() -> None:
     stands = standing(finding(Kind.PRICES))
     assert settles(weigh(stands, answer(market(), Kind.PRICES, at=SOON))) == []
-    assert settles(weigh(stands, answer(market(), Kind.PRICES))) == [1]
+    assert settles(weigh(stands, answer(market(), Kind.PRICES))) == []
+    assert settles(weigh(stands, answer(market()))) == [1], "its neighbours say nothing against it any more"
+
+
+def test_an_answer_that_its_neighbours_deny_is_not_taken_by_repetition() -> None:
+    for final in (True, False):
+        stands = standing(finding(Kind.CONTRADICTED), final=final, aside=times(3.0))
+        assert weigh(stands, answer(times(3.0), Kind.PRICES)) == Refuse(
+            reason="an answer gives 300 of 300 rows beyond belief: prices_off"
+        )
+        assert isinstance(weigh(stands, answer(times(3.0), Kind.SWAPPED, symbols=("S001", "S002"))), Refuse)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.CLEARED])
+def test_an_answer_that_another_way_of_asking_denied_is_not_taken_by_repetition(state: State) -> None:
+    denied_before = finding(Kind.CONTRADICTED, state=state, recheck=recheck(compared=30, other=0.9))
+    kept = finding(Kind.CONTRADICTED, 2)
+    stands = standing(denied_before, kept, aside=times(3.0))
+    assert weigh(stands, answer(times(3.0))) == Refuse(reason="an answer gives 300 of 300 rows beyond belief")
+    asked_in_vain = finding(Kind.CONTRADICTED, recheck=recheck(compared=0, other=0.0))
+    assert isinstance(weigh(standing(asked_in_vain, aside=times(3.0)), answer(times(3.0))), Take)
+
+
+def test_an_answer_that_was_just_denied_opens_no_finding_again_within_the_hour_and_does_after_it() -> None:
+    cleared = finding(Kind.CONTRADICTED, state=State.CLEARED, recheck=recheck(compared=30, other=0.0))
+    cleared = msgspec.structs.replace(cleared, rechecked_at=STOOD_AT)
+    soon = weigh(standing(cleared, aside=times(3.0)), answer(times(3.0), at=SOON))
+    later = weigh(standing(cleared, aside=times(3.0)), answer(times(3.0)))
+    assert isinstance(soon, Refuse)
+    assert isinstance(later, Refuse)
+    assert (soon.finding, later.finding is not None) == (None, True)
+
+
+def test_a_right_answer_is_refused_for_an_hour_at_most_where_a_wrong_one_was_taken_by_a_person() -> None:
+    taken = finding(Kind.CONTRADICTED, state=State.ACCEPTED)
+    wrong, right = bars_of(times(3.0)), market()
+    stands = msgspec.structs.replace(standing(taken, aside=times(3.0)), bars=wrong)
+    assert isinstance(weigh(stands, answer(right)), Refuse)
+    again = msgspec.structs.replace(
+        stands, findings=[taken, finding(Kind.CONTRADICTED, 2)], aside=stands.aside | {2: Contested(rows=right)}
+    )
+    assert isinstance(weigh(again, answer(right)), Take)
 
 
 def test_of_two_implausible_answers_the_first_stands() -> None:
@@ -153,42 +192,3 @@ def test_an_answer_that_a_person_refused_changes_nothing_however_often_it_comes(
     accepted = finding(Kind.CONTRADICTED, state=State.ACCEPTED)
     assert weigh(standing(accepted, aside=times(3.0)), answer(times(3.0))) == Leave()
     assert isinstance(weigh(standing(accepted, aside=times(3.0)), answer(times(7.0))), Refuse)
-
-
-def test_a_row_that_two_answers_give_is_taken_and_one_that_agrees_again_stays() -> None:
-    rows = market(S001=(12.0, 50_000.0))
-    stands = standing(finding(Kind.ROWS), aside=[one for one in rows if one.T == "S001"])
-    assert weigh(stands, answer(rows, at=SOON)) == Take(keep=frozenset({"S001"}))
-    taken = weigh(stands, answer(rows))
-    assert isinstance(taken, Take)
-    assert (settles(taken), taken.keep) == ([1], frozenset())
-    stayed = weigh(stands, answer(market()))
-    assert isinstance(stayed, Take)
-    assert (settles(stayed), stayed.keep) == ([1], frozenset())
-
-
-def test_a_row_that_is_gone_twice_is_gone() -> None:
-    stands = standing(finding(Kind.ROWS), aside=[], gone=["S001"])
-    fate = weigh(stands, answer(market(S001=None)))
-    assert isinstance(fate, Take)
-    assert (settles(fate), fate.keep) == ([1], frozenset())
-
-
-def test_a_refused_row_stays_refused() -> None:
-    rows = market(S001=(12.0, 50_000.0))
-    accepted = finding(Kind.ROWS, state=State.ACCEPTED)
-    stands = standing(accepted, aside=[one for one in rows if one.T == "S001"])
-    assert weigh(stands, answer(rows)) == Take(keep=frozenset({"S001"}))
-
-
-def test_a_short_answer_that_a_person_forced_may_lack_rows() -> None:
-    rows = market(**{f"S{number:03}": None for number in range(100)})
-    assert isinstance(weigh(standing(), answer(rows)), Refuse)
-    assert weigh(standing(), answer(rows, may_lack=True)) == Take()
-
-
-def test_two_symbols_swapped_over_provisional_bars_cost_these_two() -> None:
-    rows = market(S001=(30.0, 50_000.0), S002=(3.0, 50_000.0))
-    fate = weigh(standing(final=False), answer(rows, Kind.SWAPPED, symbols=("S001", "S002")))
-    assert isinstance(fate, Take)
-    assert fate.keep == {"S001", "S002"}
