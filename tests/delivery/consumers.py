@@ -176,8 +176,8 @@ async def at_rest(redis: Redis) -> bool:
 
 
 async def read_one(stream: TaskStream) -> Entry:
-    """The next new entry."""
-    entries = await stream.read(1, block=dt.timedelta(milliseconds=10))
+    """The next new entry; where one is there, the server does not wait."""
+    entries = await stream.read(1, block=dt.timedelta(seconds=2))
     assert entries, "nothing to read"
     return entries[0]
 
