@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import pytest
@@ -20,9 +19,12 @@ from redis.asyncio import Redis
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
+from tests.databases import Databases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
+
+T = TypeVar("T")
 
 # No test pulls the plug: what a commit waits for the disk is time lost.
 QUICK_AND_FORGETFUL = {
@@ -35,11 +37,11 @@ QUICK_AND_FORGETFUL = {
 }
 
 
-def finish(work: Coroutine[Any, Any, None]) -> None:
+def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run *work* on a loop of its own; `asyncio.run` would take the tests' loop away."""
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(work)
+        return loop.run_until_complete(work)
     finally:
         loop.close()
 
@@ -84,13 +86,16 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: EmbeddedPostgres) -> Databases:
+    return Databases(postgres_server)
+
+
 @pytest.fixture
-def postgres_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """A database without a table in it, dropped after the test whoever is still connected."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    finish(execute(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE template0"))
-    yield postgres_server.dsn.replace("/postgres?", f"/{name}?", 1)
-    finish(execute(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+def postgres_dsn(databases: Databases) -> Iterator[str]:
+    """A database without a table in it, emptied after the test whoever is still connected."""
+    yield finish(databases.lend())
+    finish(databases.take_back())
 
 
 async def execute(dsn: str, statement: str) -> None:
