@@ -61,9 +61,7 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
             raise Stopped
         return working.result()
     finally:
-        working.cancel()
-        stopped.cancel()
-        await asyncio.gather(working, stopped, return_exceptions=True)
+        await end_all([working, stopped])
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from consumer.embedded.keep_alive import keep_alive
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.embedded.source_dirs import refuse_old_layout, source_dir
+from consumer.runtime import end_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,9 +99,7 @@ async def _watched(servers: list[EmbeddedRedis | EmbeddedPostgres]) -> AsyncIter
     try:
         yield
     finally:
-        for watch in watches:
-            watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
+        await end_all(watches)
 
 
 async def _watch(server: EmbeddedServer) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import datetime as dt
 import shutil
 import signal
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
+from consumer.runtime import end_all
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
 from tests.crash.chaos_report import ChaosReport, different, of_consumers, of_ledger, of_logs
@@ -121,9 +121,9 @@ async def _disturbed(
         try:
             await disturbances.deal(seconds=options.minutes * 60, pause_s=options.pause_s, wanted=workload.wanted)
         finally:
-            more.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await more
+            await end_all([more])
+            if not more.cancelled():
+                more.result()
         quiet_since = time.monotonic()
         asked_again = await workload.quiet(within_s=options.patience_s)
         quiet_s = round(time.monotonic() - quiet_since, 1)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from consumer.embedded.child_process import process_exit
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
+from consumer.runtime import end_all
 from tests.crash.stack import simulated_market
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class Deployment:
             yield
         finally:
             await asyncio.gather(*(one.stop() for one in everything))
-            for task in supervision:
-                task.cancel()
-            await asyncio.gather(*supervision, return_exceptions=True)
+            await end_all(supervision)
 
     def log(self, database: str, name: str) -> Path:
         return self.home / f"{database}-{name}.log"

@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+
+import pytest
 
 from consumer import runtime
 
-if TYPE_CHECKING:
-    import pytest
 
+class Swallows:
+    """Work that goes on after its first cancellations, as one that a driver lost on the way."""
 
-async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "CANCELLED_AGAIN_AFTER_S", 0.01)
-    swallowed = 0
+    def __init__(self, times: int) -> None:
+        self.left = times
 
-    async def swallows_two() -> None:
-        nonlocal swallowed
+    async def run(self) -> None:
         while True:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                if swallowed == 2:
+                if not self.left:
                     raise
-                swallowed += 1
+                self.left -= 1
 
-    task = asyncio.create_task(swallows_two())
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "CANCELLED_AGAIN_AFTER_S", 0.01)
+
+
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    work = Swallows(2)
+    task = asyncio.create_task(work.run())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await runtime.end_all([task])
     assert task.cancelled()
-    assert swallowed == 2
+    assert work.left == 0
+
+
+async def test_a_start_that_swallows_its_cancellation_does_not_keep_a_stopped_process_alive() -> None:
+    stop, work = asyncio.Event(), Swallows(2)
+    starting = asyncio.create_task(runtime.unless_stopped(stop, work.run()))
+    await asyncio.sleep(0)
+    stop.set()
+    _, pending = await asyncio.wait({starting}, timeout=5)
+    assert not pending
+    assert isinstance(starting.exception(), runtime.Stopped)
 
 
 async def test_what_has_ended_already_is_left_as_it_is() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from consumer.runtime import end_all
 from tests.cycle.stack import CALENDAR, DAY, Stack, until
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ async def watched(stack: Stack) -> AsyncIterator[list[tuple[str | None, str | No
     try:
         yield seen
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end_all([watching])
     assert len(seen) > 10
 
 

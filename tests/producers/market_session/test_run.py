@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumer.embedded.redis_server import EmbeddedRedis
+from consumer.runtime import end_all
 from market.session import SessionPhase
 from producers.keys import SESSION_PUBLISHED, SESSIONS
 from producers.market_session.run import LONGEST_BACKOFF, Producer, backoff, run
@@ -205,8 +206,7 @@ async def test_a_redis_that_dies_and_returns_is_waited_for(
             pass
         assert await published_instants(redis) == scheduled(calendar, monday, clock.at)
     finally:
-        producer.cancel()
-        await asyncio.gather(producer, return_exceptions=True)
+        await end_all([producer])
         await redis.aclose()
         await server.stop()
     assert sum("session_stream_unreachable" in line for line in logged) >= 4
@@ -227,8 +227,7 @@ async def test_between_transitions_it_pauses_at_most_thirty_seconds_and_wakes_at
         assert await turns.give() == 30
         assert await published_instants(redis) == [opening]
     finally:
-        producer.cancel()
-        await asyncio.gather(producer, return_exceptions=True)
+        await end_all([producer])
 
 
 def test_the_backoff_grows_to_its_bound() -> None:
