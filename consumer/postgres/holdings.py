@@ -16,7 +16,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     Of bars *expected* are the rows that were loaded, *loaded* those that stand. Of slots they are (session, symbol)
     pairs: expected are the symbols that were listed on that session, loaded those that traded, *empty* those proven
-    not to have.
+    not to have; they are *kept* of a session on which any row of them stands.
     """
 
     expected: int
@@ -35,6 +35,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     fence: int | None = None
     accepted_short: bool = False
     retired: bool = False
+    kept: bool = False
 
 
 class Newest(msgspec.Struct, frozen=True, kw_only=True):

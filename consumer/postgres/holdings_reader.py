@@ -100,14 +100,15 @@ async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
 async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
     rows = await connection.fetch(
         f"""
-        SELECT w.day, count(*) AS expected, count(s.symbol) AS there,
+        SELECT w.day, count(u.symbol) AS expected, count(s.symbol) AS there,
                count(*) FILTER (WHERE s.outcome = 'traded') AS traded,
                count(*) FILTER (WHERE s.outcome = 'no_trades') AS empty,
                count(*) FILTER (WHERE s.outcome = 'unproven') AS unproven,
-               min(s.fetched_at) AS oldest, max(s.fetched_at) AS newest, max(s.load_id) AS load_id
-        FROM unnest($1::date[]) AS w (day) CROSS JOIN ticker_universe AS u
-        LEFT JOIN volume_slots_daily AS s ON s.trading_date = w.day AND s.symbol = u.symbol
-        WHERE {LISTED_ON} GROUP BY w.day
+               min(s.fetched_at) AS oldest, max(s.fetched_at) AS newest, max(s.load_id) AS load_id,
+               -- Also by what stands of a symbol that is not expected: of the others everything is lost then.
+               EXISTS (SELECT FROM volume_slots_daily AS of_day WHERE of_day.trading_date = w.day) AS kept
+        FROM unnest($1::date[]) AS w (day) LEFT JOIN ticker_universe AS u ON {LISTED_ON}
+        LEFT JOIN volume_slots_daily AS s ON s.trading_date = w.day AND s.symbol = u.symbol GROUP BY w.day
         """,
         list(wanted.days),
     )
@@ -137,7 +138,7 @@ def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], rest
         expected=row["expected"], loaded=row["traded"], empty=row["empty"], unproven=row["unproven"],
         missing=row["expected"] - row["there"], restated=restated, oldest=row["oldest"], newest=row["newest"],
         source=load.get("source"), request_id=load.get("request_id"), cycle=load.get("cycle_id"),
-        fence=load.get("fence"),
+        fence=load.get("fence"), kept=row["kept"],
     )  # fmt: skip
 
 

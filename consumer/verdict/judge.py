@@ -62,7 +62,7 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
 def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
     yield _bars(day, holdings, ruler)
     slots = holdings.slots.get(day)
-    stands = slots is not None and (slots.retired or slots.oldest is not None)
+    stands = slots is not None and (slots.retired or slots.kept)
     if every_set or stands or ruler.kept(sets.VOLUME_SLOTS, day):
         yield _slots(day, slots, holdings, ruler)
     for name in rulers.PRESENT_SETS:

@@ -111,6 +111,6 @@ def bars(fetched_at: dt.datetime, **changes: Any) -> Held:
 def slots(fetched_at: dt.datetime, *, missing: int = 0, unproven: int = 0, **changes: Any) -> Held:
     held = Held(
         expected=SYMBOLS, loaded=SYMBOLS - missing - unproven, missing=missing, unproven=unproven, oldest=fetched_at,
-        newest=fetched_at, source="massive:rest",
+        newest=fetched_at, source="massive:rest", kept=True,
     )  # fmt: skip
     return msgspec.structs.replace(held, **changes)
