@@ -136,7 +136,7 @@ def report(tickers: int, latency_ms: int, wall: float, used: dict[int, ProcessUs
     print(f"python {platform.python_version()} · {os.cpu_count()} cores · aiohttp {version('aiohttp')} · "
           f"asyncpg {version('asyncpg')} · redis-py {version('redis')} · numpy {version('numpy')}")  # fmt: skip
     print(f"{tickers:,} tickers, {latency_ms} ms vendor, no rate limit, empty database\n")
-    print(output[output.index("cycle 1:") - 11 : output.index("look:")])
+    print(output[output.index("cycle 1 for ") : output.index("look:")])
     print(f"{'process':<20}{'CPU s':>8}{'peak MB':>10}")
     roles: dict[str, list[ProcessUse]] = {}
     for use in used.values():
