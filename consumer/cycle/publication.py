@@ -54,6 +54,14 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
 
 
+class _OfDay(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process judged *day* last, and what stood in the table then."""
+
+    day: dt.date
+    judged: Judged
+    stored: SessionCondition | None
+
+
 class Publisher:
     """Judges and publishes, for one process."""
 
@@ -63,6 +71,7 @@ class Publisher:
         self._expectations = expectations
         self._now = now
         self.known: Judged | None = None
+        self._of_day: _OfDay | None = None
 
     async def publish(self, *also: dt.date, wait: bool) -> Published:
         """Judge every session of the window anew, those that a backfill has touched and *also*; tell what is new.
@@ -90,19 +99,25 @@ class Publisher:
     async def publish_day(self, day: dt.date, *, anew: bool) -> tuple[Change, ...]:
         """Write one day's status, with what its cycle has done since, and tell what is new; *anew*: judge it again.
 
-        Otherwise it is as it was last judged by anybody: to count a market's rows a few times a second is too much.
+        Otherwise it is as this process judged it last: to count a market's rows a few times a second is too much. Once
+        somebody else has stored another verdict it is judged again, since theirs is newer and must not be taken back;
+        that is stored only where the state is another one, or two processes would make each other judge for ever.
         """
         async with self._turn(wait=False) as connection:
             stored = (await session_conditions.read_conditions(connection, [day])).get(day)
-            judged = self.known
-            if anew or judged is None or day not in judged.verdicts or not _is_same(_row(judged, day, stored), stored):
+            last = self._of_day
+            if anew or last is None or (last.day, last.stored) != (day, stored):
                 judged = await judge_sessions(connection, self._expectations, now=self._now(), days=[day])
+            else:
+                judged = last.judged
             row = _row(judged, day, stored)
             await self._write_day(connection, judged, row)
-            if _is_same(row, stored):
-                return ()
-            await session_conditions.store_conditions(connection, [row])
-            return tuple(_changes([row], {} if stored is None else {day: stored}))
+            changes = _changes([row], {} if stored is None else {day: stored})
+            if stored is None or row.state != stored.state or (anew and not _is_same(row, stored)):
+                await session_conditions.store_conditions(connection, [row])
+                stored = row
+        self._of_day = _OfDay(day=day, judged=judged, stored=stored)
+        return tuple(changes)
 
     async def refresh(self) -> Published | None:
         """Publish again if the ledger, the hour or Redis ask for it; None where all stands as it was said."""

@@ -38,15 +38,16 @@ async def details_due(
     whole market one period later; it is due on the first day of its phase after the last attempt.
     """
     today = min(day, now.date())
+    only, args = ("", []) if symbols is None else ("AND u.symbol = ANY ($4)", [list(symbols)])
     rows = await connection.fetch(
-        """
+        f"""
         WITH known AS (
             SELECT u.symbol, u.changed_at, m.details_attempted_at AS attempted_at,
                    (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
                    (m.details_fetched_at AT TIME ZONE 'America/New_York')::date AS counted_day,
                    (hashtext(u.symbol) & 1073741823) % $2 AS phase
             FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol)
-            WHERE u.is_active AND ($3::text[] IS NULL OR u.symbol = ANY ($3))
+            WHERE u.is_active {only}
         )
         SELECT symbol FROM known
         WHERE attempted_at IS NULL
@@ -56,10 +57,10 @@ async def details_due(
                       WHERE coalesce(s.company, s.symbol) = known.symbol AND s.execution_day <= $1
                       AND s.verdict <> 'contradicted'
                       AND (s.execution_day > attempted_day
-                           OR s.execution_day > counted_day AND attempted_day + $4::integer <= $1))
+                           OR s.execution_day > counted_day AND attempted_day + $3::integer <= $1))
         ORDER BY attempted_at NULLS FIRST, symbol
         """,
-        today, refresh_days, symbols, LAGGING_COUNT_DAYS,
+        today, refresh_days, LAGGING_COUNT_DAYS, *args,
     )  # fmt: skip
     return [row["symbol"] for row in rows]
 

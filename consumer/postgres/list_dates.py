@@ -27,16 +27,17 @@ async def judge_list_dates(
     A change of kind LISTED that took no bars away is no news: the company is as young as that.
     """
     await _take_back(connection)
+    only, args = ("", []) if symbols is None else ("AND m.symbol = ANY ($1)", [list(symbols)])
     rows = await connection.fetch(
-        """
+        f"""
         SELECT m.symbol, m.list_date FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol)
-        WHERE u.is_active AND u.issuer_since IS NULL AND ($1::text[] IS NULL OR m.symbol = ANY ($1))
+        WHERE u.is_active AND u.issuer_since IS NULL {only}
           AND m.list_date <= (SELECT max(trading_day) FROM coverage WHERE data_set = 'daily_bars')
           AND EXISTS (SELECT FROM coverage AS c WHERE c.data_set = 'daily_bars'
                       AND c.trading_day BETWEEN m.list_date - 14 AND m.list_date - 1)
         ORDER BY m.symbol
         """,
-        None if symbols is None else list(symbols),
+        *args,
     )  # fmt: skip
     asked = [(row["symbol"], row["list_date"]) for row in rows]
     trading = await trading_evidence.read_trading(connection, asked)

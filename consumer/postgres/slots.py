@@ -59,19 +59,22 @@ async def missing_slots(
     again once it is older than *retry_unproven_before*. With *symbols*, only those. The symbol that was asked for
     longest ago comes first: where a budget does not reach all of them in a night, the nights rotate through the market.
     """
+    # In the text and not "$4 IS NULL OR …": a plan for either reads the window's rows of the whole market.
+    only, args = ("", []) if symbols is None else ("AND {}.symbol = ANY ($4)", [list(symbols)])
     rows = await connection.fetch(
         f"""
         WITH asked AS (
-            SELECT symbol, max(fetched_at) AS last FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY symbol
+            SELECT s.symbol, max(s.fetched_at) AS last FROM volume_slots_daily AS s
+            WHERE s.trading_date = ANY ($1) {only.format("s")} GROUP BY s.symbol
         )
         SELECT u.symbol, array_agg(w.day ORDER BY w.day) AS days
         FROM ticker_universe AS u
         CROSS JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since)
         LEFT JOIN volume_slots_daily AS s
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
-              AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
+              AND (s.outcome <> 'unproven' OR s.fetched_at >= $3) {only.format("s")}
         LEFT JOIN asked ON asked.symbol = u.symbol
-        WHERE s.symbol IS NULL AND ($4::text[] IS NULL OR u.symbol = ANY ($4))
+        WHERE s.symbol IS NULL {only.format("u")}
           AND ({LISTED_ON} OR u.is_active AND w.day >= coalesce(u.issuer_since, '-infinity'))
           -- What a company that may have been renamed into it traded before, it traded under its old symbol.
           AND NOT EXISTS (SELECT FROM ticker_change AS c WHERE c.kind = 'contested' AND c.closed_on IS NULL
@@ -81,7 +84,7 @@ async def missing_slots(
                             WHERE data_set = 'volume_slots' AND retired_at IS NOT NULL)
         GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol
         """,
-        list(fresh_since), list(fresh_since.values()), retry_unproven_before, symbols,
+        list(fresh_since), list(fresh_since.values()), retry_unproven_before, *args,
     )  # fmt: skip
     return {row["symbol"]: list(row["days"]) for row in rows}
 

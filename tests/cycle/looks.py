@@ -73,4 +73,5 @@ async def run_passes(stack: Stack, count: int) -> list[Any]:
                 return cycle if cycle.run_pass > run_pass and cycle.state != "running" else None
 
             found.append(await until(ended, what="a pass"))
+            await stack.at_rest()  # its end is published after it is committed
     return found

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.cycle import publication
 from consumer.cycle.run_report import TaskTally, human_duration, read_run, state_of
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.settle import Policy
+from consumer.verdict.reading import judge_sessions
 from producers.reports import CycleState, SessionState, TaskState, decode_event, decode_status
 from tests.cycle.stack import DAY, EVENING, until
 from tests.cycle.test_opening import BARS_ONLY, cycle
@@ -160,6 +162,31 @@ async def test_events_tell_the_story_of_a_cycle(stack: Stack) -> None:
     assert names.count("task_finished") == 4
     [failed] = [event for event in events if event.event == "part_failed"]
     assert (failed.trading_day, failed.task, failed.part) == (DAY, "ohlc_daily", "splits")
+
+
+async def test_two_processes_at_work_do_not_make_each_other_judge_at_every_report(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    judgements = 0
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        nonlocal judgements
+        judgements += 1
+        return await judge_sessions(*args, **options)
+
+    monkeypatch.setattr(publication, "judge_sessions", counted)
+    one, other = (publication.Publisher(stack.pool, stack.redis, stack.expectations, now=stack.clock) for _ in range(2))
+    for look in range(20):
+        stack.clock.advance(seconds=0.3)
+        await stack.pool.execute("DELETE FROM market_data_daily WHERE (trading_date, symbol) IN (SELECT trading_date, "
+                                 "symbol FROM market_data_daily WHERE trading_date = $1 LIMIT 1)", DAY)  # fmt: skip
+        await one.publish_day(DAY, anew=look == 10)
+        await other.publish_day(DAY, anew=False)
+    told = await stack.status()
+    # Each begins with one, the state of the first look is news to the other, and so is what is stored half-way.
+    assert judgements <= 5
+    assert told["data_sets"]["daily_bars"]["missing"] >= 10, "what was stored half-way is not taken back"
 
 
 async def test_a_lost_status_is_written_again_by_the_catch_up(stack: Stack) -> None:
