@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from market.split_check import OvernightPrices, Verdict
+from market.split_check import Verdict
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Connection, Pool
-
-# A close or a first trade further away than this says nothing about the morning of the split.
-_NEAR_DAYS = 10
-
-
-class ListedSplits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendor lists for one symbol and day, and the raw prices around that morning, where there are any."""
-
-    company: str  # the present symbol of whose they may be
-    splits: tuple[Split, ...]
-    by_symbol: tuple[bool, ...]  # of each: whether it is theirs by the symbol, as far as no price knows better
-    verdicts: tuple[Verdict, ...]
-    prices: OvernightPrices | None
 
 
 async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load_id: int, now: dt.datetime) -> int:
@@ -98,7 +85,7 @@ async def read_missing(
     """Return those of *since*…*until* that a complete list no longer has, with their verdicts."""
     known = {msgspec.structs.replace(split, kind="") for split in listed}
     rows = await connection.fetch("SELECT * FROM stock_split WHERE execution_day BETWEEN $1 AND $2", since, until)
-    stored = [(_split(dict(row), symbol=row["symbol"]), Verdict(row["verdict"])) for row in rows]
+    stored = [(split_of(dict(row), symbol=row["symbol"]), Verdict(row["verdict"])) for row in rows]
     return [(split, verdict) for split, verdict in stored if msgspec.structs.replace(split, kind="") not in known]
 
 
@@ -131,82 +118,16 @@ async def read_splits(connection: Connection | Pool, *, up_to: dt.date) -> dict[
     )
     found: dict[str, list[Split]] = {}
     for row in rows:
-        found.setdefault(row["symbol"], []).append(_split(dict(row), symbol=row["symbol"]))
+        found.setdefault(row["symbol"], []).append(split_of(dict(row), symbol=row["symbol"]))
     return found
 
 
-def _split(row: dict[str, Any], *, symbol: str) -> Split:
+def split_of(row: dict[str, Any], *, symbol: str) -> Split:
+    """Return the split of a row of `stock_split`, as if it were listed under *symbol*."""
     return Split(
         symbol=symbol, execution_day=row["execution_day"], split_from=row["split_from"], split_to=row["split_to"],
         kind=row["kind"],
     )  # fmt: skip
-
-
-async def read_listed(connection: Connection | Pool, *, up_to: dt.date) -> list[ListedSplits]:
-    """Return every listed split up to *up_to*, by whose it may be and day, with that company's raw prices around it.
-
-    Most are of one company. Listed under a symbol that has changed hands, a split may be the old company's or the
-    present one's: it then stands in two groups.
-    """
-    rows = await connection.fetch(
-        """
-        WITH owned AS (
-            SELECT s.*, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
-            UNION
-            -- The present company of a symbol that changed hands since, where it was there before under another one.
-            SELECT s.*, s.symbol AS owner FROM stock_split AS s
-            JOIN ticker_universe AS u USING (symbol)
-            WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
-              AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
-                          AND s.execution_day BETWEEN p.first_day AND p.last_day)
-            UNION
-            SELECT s.*, p.company AS owner FROM stock_split AS s
-            JOIN company_span AS p ON p.traded_as = s.symbol AND s.execution_day BETWEEN p.first_day AND p.last_day
-            WHERE s.execution_day <= $1 AND p.last_day <> 'infinity'
-        ), span AS (
-            SELECT * FROM company_span
-            UNION ALL
-            -- Bars come of symbols that no listing has.
-            SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
-            WHERE NOT EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = o.owner) GROUP BY owner
-        )
-        SELECT o.*, b.close AS close_before, a.open AS open_after, a.close AS close_after
-        FROM owned AS o
-        LEFT JOIN LATERAL (
-            SELECT d.close FROM span AS p JOIN market_data_daily AS d ON d.symbol = p.traded_as
-            WHERE p.company = o.owner AND d.trading_date BETWEEN p.first_day AND p.last_day
-              AND d.trading_date < o.execution_day AND d.trading_date >= o.execution_day - $2::integer
-            ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
-        LEFT JOIN LATERAL (
-            SELECT d.open, d.close FROM span AS p JOIN market_data_daily AS d ON d.symbol = p.traded_as
-            WHERE p.company = o.owner AND d.trading_date BETWEEN p.first_day AND p.last_day
-              AND d.trading_date >= o.execution_day AND d.trading_date <= o.execution_day + $2::integer
-              AND d.trading_date <= $1
-            ORDER BY d.trading_date LIMIT 1) AS a ON true
-        ORDER BY o.owner, o.execution_day, o.split_from, o.split_to, o.symbol
-        """,
-        up_to, _NEAR_DAYS,
-    )  # fmt: skip
-    grouped: dict[tuple[str, dt.date], list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault((row["owner"], row["execution_day"]), []).append(dict(row))
-    return [_listed(group) for group in grouped.values()]
-
-
-def _listed(rows: Sequence[dict[str, Any]]) -> ListedSplits:
-    first = rows[0]
-    known = first["close_before"] is not None and first["open_after"] is not None
-    return ListedSplits(
-        company=first["owner"],
-        splits=tuple(_split(row, symbol=row["symbol"]) for row in rows),
-        by_symbol=tuple((row["company"] or row["symbol"]) == row["owner"] for row in rows),
-        verdicts=tuple(Verdict(row["verdict"]) for row in rows),
-        prices=OvernightPrices(
-            close_before=first["close_before"], open_after=first["open_after"], close_after=first["close_after"]
-        )
-        if known
-        else None,
-    )
 
 
 async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, Verdict, float | None]]) -> int:
@@ -225,25 +146,3 @@ async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, V
         [str(verdict) for _, verdict, _ in judged], [ratio for _, _, ratio in judged],
     )  # fmt: skip
     return len(rows)
-
-
-async def read_jumps(
-    connection: Connection | Pool, day: dt.date, before: dt.date, *, factor: float
-) -> list[tuple[str, OvernightPrices]]:
-    """Return the symbols whose raw price moved by *factor* or more from *before* to *day* without any listed split."""
-    rows = await connection.fetch(
-        """
-        SELECT d.symbol, p.close AS close_before, d.open AS open_after, d.close AS close_after
-        FROM daily_history AS d
-        JOIN daily_history AS p ON p.symbol = d.symbol AND p.trading_date = $2
-        WHERE d.trading_date = $1 AND greatest(d.open / p.close, p.close / d.open) >= $3
-          AND NOT EXISTS (SELECT FROM stock_split AS s
-                          WHERE coalesce(s.company, s.symbol) = d.symbol AND s.execution_day = $1)
-        ORDER BY d.symbol
-        """,
-        day, before, factor,
-    )  # fmt: skip
-    return [
-        (row["symbol"], OvernightPrices(**{name: row[name] for name in OvernightPrices.__struct_fields__}))
-        for row in rows
-    ]

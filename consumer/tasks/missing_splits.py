@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres import splits, trading_evidence
+from consumer.postgres import split_prices, splits, trading_evidence
 from market.split_check import OvernightPrices, Verdict, is_same_ratio, verdicts_of
 from market.splits import Split
 
@@ -56,7 +56,7 @@ async def weigh_missing(
         return []
     weighed = [
         _Weighed(company=group.company, split=split, verdict=verdict, prices=group.prices)
-        for group in await splits.read_listed(connection, up_to=day)
+        for group in await split_prices.read_listed(connection, up_to=day)
         for split, verdict in zip(group.splits, verdicts_of(group.splits, group.prices), strict=True)
     ]
     newest = await trading_evidence.newest_session(connection)

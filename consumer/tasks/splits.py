@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer
-from consumer.postgres import coverage, evidence, ledger, splits
+from consumer.postgres import coverage, evidence, ledger, split_prices, splits
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import check_identities
 from consumer.tasks.missing_splits import NEAR, weigh_missing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.massive.rows import SplitRow
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
-    from consumer.postgres.splits import ListedSplits
+    from consumer.postgres.split_prices import ListedSplits
     from consumer.tasks.part import PartContext, Write
 
 AHEAD = dt.timedelta(days=7)
@@ -102,11 +102,11 @@ async def check_splits(ctx: PartContext) -> Write:
             next_session=ctx.services.calendar.next_trading_day,
         )  # fmt: skip
         await splits.assign_companies(connection)
-        listed = await splits.read_listed(connection, up_to=ctx.day)
+        listed = await split_prices.read_listed(connection, up_to=ctx.day)
         judged, contradicted = judge(listed)
         await splits.store_verdicts(connection, judged)
         await splits.store_owners(connection, owners(listed))
-        jumps = await splits.read_jumps(connection, ctx.day, before, factor=_JUMP)
+        jumps = await split_prices.read_jumps(connection, ctx.day, before, factor=_JUMP)
         suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
         await coverage.record_coverage(
             connection, data_sets.SPLIT_CHECK, [ctx.day], rows=len(judged), fetched_at=checked_at, load_id=load_id,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
-from consumer.postgres import bars, details, identity, splits, tickers
+from consumer.postgres import bars, details, identity, split_prices, splits, tickers
 from consumer.tasks.splits import judge, owners
 from market.split_check import OvernightPrices, Verdict
 from market.splits import Split, price_factors
@@ -82,7 +82,9 @@ async def test_listed_splits_come_with_the_raw_prices_around_their_morning(conne
     await bars.replace_bars(connection, MONDAY, [bar("A", 70.0), bar("B", 5.0)], load_id=1)
     await bars.replace_bars(connection, WEDNESDAY, [bar("A", 10.5)], load_id=1)
     await splits.upsert_splits(connection, [split("A", TUESDAY), split("B", TUESDAY)], load_id=1, now=NOW)
-    found = {group.splits[0].symbol: group.prices for group in await splits.read_listed(connection, up_to=WEDNESDAY)}
+    found = {
+        group.splits[0].symbol: group.prices for group in await split_prices.read_listed(connection, up_to=WEDNESDAY)
+    }
     assert found == {"A": OvernightPrices(close_before=70.0, open_after=10.5, close_after=10.5), "B": None}
 
 
@@ -97,7 +99,7 @@ async def test_a_renamed_company_is_held_against_the_prices_under_its_old_symbol
     await bars.replace_bars(connection, TUESDAY, [bar("NEW", 10.0)], load_id=1)
     await splits.upsert_splits(connection, [split("NEW", TUESDAY)], load_id=1, now=NOW)
     await identity.settle_contested(connection, now=NOW)
-    (group,) = await splits.read_listed(connection, up_to=TUESDAY)
+    (group,) = await split_prices.read_listed(connection, up_to=TUESDAY)
     assert group.prices == OvernightPrices(close_before=70.0, open_after=10.0, close_after=10.0)
 
 
@@ -131,7 +133,7 @@ async def test_a_jump_without_a_split_is_found(connection: Connection) -> None:
     await bars.replace_bars(connection, MONDAY, [bar("A", 70.0), bar("B", 70.0), bar("C", 10.0)], load_id=1)
     await bars.replace_bars(connection, TUESDAY, [bar("A", 10.0), bar("B", 10.0), bar("C", 11.0)], load_id=1)
     await splits.upsert_splits(connection, [split("B", TUESDAY)], load_id=1, now=NOW)
-    jumps = await splits.read_jumps(connection, TUESDAY, MONDAY, factor=1.9)
+    jumps = await split_prices.read_jumps(connection, TUESDAY, MONDAY, factor=1.9)
     assert [symbol for symbol, _ in jumps] == ["A"]
 
 
@@ -163,7 +165,7 @@ async def prices(connection: Connection, day: dt.date, **closes: float) -> None:
 async def adjusted(connection: Connection, symbol: str) -> list[float]:
     """Closes by the view, after all was judged as check_splits does; they must be those that read_splits gives."""
     await identity.settle_contested(connection, now=NOW)
-    listed = await splits.read_listed(connection, up_to=WEDNESDAY)
+    listed = await split_prices.read_listed(connection, up_to=WEDNESDAY)
     await splits.store_verdicts(connection, judge(listed)[0])
     await splits.store_owners(connection, owners(listed))
     rows = await connection.fetch(
@@ -203,7 +205,7 @@ async def test_a_split_counts_once_under_whichever_symbol_its_company_is_listed(
         connection, day=WEDNESDAY, refresh_days=365, now=NOW + dt.timedelta(days=1), symbols=["META", "ZZ"]
     )  # fmt: skip
     assert due == ["META"], "its split has been executed since"
-    assert await splits.read_jumps(connection, day, MONDAY if day == TUESDAY else TUESDAY, factor=1.9) == []
+    assert await split_prices.read_jumps(connection, day, MONDAY if day == TUESDAY else TUESDAY, factor=1.9) == []
 
 
 async def test_a_split_executed_after_the_rename_belongs_to_the_company_that_has_the_symbol_since(
