@@ -19,6 +19,57 @@ if TYPE_CHECKING:
 # A close or a first trade further away than this says nothing about the morning of the split.
 _NEAR_DAYS = 10
 
+# $1 is the last day that counts, $2 how many days are near.
+_LISTED = """
+WITH owned AS (
+    SELECT s.*, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
+    UNION
+    -- The present company of a symbol that changed hands since, where it was there before under another one.
+    SELECT s.*, s.symbol AS owner FROM stock_split AS s
+    JOIN ticker_universe AS u USING (symbol)
+    WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
+      AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
+                  AND s.execution_day BETWEEN p.first_day AND p.last_day)
+    UNION
+    SELECT s.*, p.company AS owner FROM stock_split AS s
+    JOIN company_span AS p ON p.traded_as = s.symbol AND s.execution_day BETWEEN p.first_day AND p.last_day
+    WHERE s.execution_day <= $1 AND p.last_day <> 'infinity'
+), span AS (
+    SELECT * FROM company_span
+    UNION ALL
+    -- Bars come of symbols that no listing has.
+    SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
+    WHERE NOT EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = o.owner) GROUP BY owner
+), near AS (
+    SELECT o.owner, o.execution_day, p.traded_as, p.first_day, p.last_day
+    FROM (SELECT DISTINCT owner, execution_day FROM owned) AS o JOIN span AS p ON p.company = o.owner
+),
+-- Spans are met by a hash, bars by their index: looked up for each split, all symbols are gone over each time.
+before AS (
+    SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, b.close
+    FROM near AS n CROSS JOIN LATERAL (
+        SELECT d.trading_date, d.close FROM market_data_daily AS d
+        WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
+          AND d.trading_date < n.execution_day AND d.trading_date >= n.execution_day - $2::integer
+        ORDER BY d.trading_date DESC LIMIT 1) AS b
+    ORDER BY n.owner, n.execution_day, b.trading_date DESC
+), after AS (
+    SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, a.open, a.close
+    FROM near AS n CROSS JOIN LATERAL (
+        SELECT d.trading_date, d.open, d.close FROM market_data_daily AS d
+        WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
+          AND d.trading_date >= n.execution_day AND d.trading_date <= n.execution_day + $2::integer
+          AND d.trading_date <= $1
+        ORDER BY d.trading_date LIMIT 1) AS a
+    ORDER BY n.owner, n.execution_day, a.trading_date
+)
+SELECT o.*, b.close AS close_before, a.open AS open_after, a.close AS close_after
+FROM owned AS o
+LEFT JOIN before AS b ON b.owner = o.owner AND b.execution_day = o.execution_day
+LEFT JOIN after AS a ON a.owner = o.owner AND a.execution_day = o.execution_day
+ORDER BY o.owner, o.execution_day, o.split_from, o.split_to, o.symbol
+"""
+
 
 class ListedSplits(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor lists for one symbol and day, and the raw prices around that morning, where there are any."""
@@ -36,58 +87,7 @@ async def read_listed(connection: Connection | Pool, *, up_to: dt.date) -> list[
     Most are of one company. Listed under a symbol that has changed hands, a split may be the old company's or the
     present one's: it then stands in two groups.
     """
-    rows = await connection.fetch(
-        """
-        WITH owned AS (
-            SELECT s.*, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
-            UNION
-            -- The present company of a symbol that changed hands since, where it was there before under another one.
-            SELECT s.*, s.symbol AS owner FROM stock_split AS s
-            JOIN ticker_universe AS u USING (symbol)
-            WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
-              AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
-                          AND s.execution_day BETWEEN p.first_day AND p.last_day)
-            UNION
-            SELECT s.*, p.company AS owner FROM stock_split AS s
-            JOIN company_span AS p ON p.traded_as = s.symbol AND s.execution_day BETWEEN p.first_day AND p.last_day
-            WHERE s.execution_day <= $1 AND p.last_day <> 'infinity'
-        ), span AS (
-            SELECT * FROM company_span
-            UNION ALL
-            -- Bars come of symbols that no listing has.
-            SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
-            WHERE NOT EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = o.owner) GROUP BY owner
-        ), near AS (
-            SELECT o.owner, o.execution_day, p.traded_as, p.first_day, p.last_day
-            FROM (SELECT DISTINCT owner, execution_day FROM owned) AS o JOIN span AS p ON p.company = o.owner
-        ),
-        -- Spans are met by a hash, bars by their index: looked up for each split, all symbols are gone over each time.
-        before AS (
-            SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, b.close
-            FROM near AS n CROSS JOIN LATERAL (
-                SELECT d.trading_date, d.close FROM market_data_daily AS d
-                WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
-                  AND d.trading_date < n.execution_day AND d.trading_date >= n.execution_day - $2::integer
-                ORDER BY d.trading_date DESC LIMIT 1) AS b
-            ORDER BY n.owner, n.execution_day, b.trading_date DESC
-        ), after AS (
-            SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, a.open, a.close
-            FROM near AS n CROSS JOIN LATERAL (
-                SELECT d.trading_date, d.open, d.close FROM market_data_daily AS d
-                WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
-                  AND d.trading_date >= n.execution_day AND d.trading_date <= n.execution_day + $2::integer
-                  AND d.trading_date <= $1
-                ORDER BY d.trading_date LIMIT 1) AS a
-            ORDER BY n.owner, n.execution_day, a.trading_date
-        )
-        SELECT o.*, b.close AS close_before, a.open AS open_after, a.close AS close_after
-        FROM owned AS o
-        LEFT JOIN before AS b ON b.owner = o.owner AND b.execution_day = o.execution_day
-        LEFT JOIN after AS a ON a.owner = o.owner AND a.execution_day = o.execution_day
-        ORDER BY o.owner, o.execution_day, o.split_from, o.split_to, o.symbol
-        """,
-        up_to, _NEAR_DAYS,
-    )  # fmt: skip
+    rows = await connection.fetch(_LISTED, up_to, _NEAR_DAYS)
     grouped: dict[tuple[str, dt.date], list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault((row["owner"], row["execution_day"]), []).append(dict(row))
