@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import signal
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from consumer.delivery.task_stream import Delivery
 
 MANY = 100_000
-SLOW_US = 50_000
+SLOW_US, ROUNDS = 50_000, 3
 
 
 async def calls(redis: Redis, command: str) -> int:
@@ -207,18 +208,21 @@ async def test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries(red
             await pipe.execute()
         while await crowd.read(10_000, block=dt.timedelta(milliseconds=1)):
             pass
-        await one.enqueue([message("mine")])
         await redis.config_set("slowlog-log-slower-than", SLOW_US)
         await redis.slowlog_reset()
-        delivery = await begun(one)
-        await one.claim(10)
-        await one.promote()
-        await one.settle(delivery.entry, Verdict.ACKNOWLEDGE, key="mine")
-        await one.collect_consumers(idle=LONG_LEASE)
-        await one.sweep()
-        await one.leave()
-        await crowd.leave()
-        slow: Any = await redis.slowlog_get(20)
+        for number in range(ROUNDS):
+            await one.enqueue([message(f"mine-{number}")])
+            delivery = await begun(one)
+            await one.claim(10)
+            await one.promote()
+            await one.settle(delivery.entry, Verdict.ACKNOWLEDGE, key=f"mine-{number}")
+            await one.collect_consumers(idle=LONG_LEASE)
+            await one.sweep()
+            await one.leave()
+            await crowd.leave()
+        slow: Any = await redis.slowlog_get(100)
         await redis.flushall()
-    ours = [entry for entry in slow if b"EVAL" in bytes(entry["command"])[:10] or b"XREADGROUP" in entry["command"]]
-    assert not ours, [(bytes(entry["command"])[:60], entry["duration"]) for entry in ours]
+    ours = [bytes(entry["command"])[:60] for entry in slow]
+    often = Counter(command for command in ours if b"EVAL" in command[:10] or b"XREADGROUP" in command)
+    # One that looks at all of them is slow each time; one that the machine stopped amid, once.
+    assert not [command for command, times in often.items() if times >= ROUNDS], often
