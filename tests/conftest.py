@@ -7,6 +7,7 @@ beside each other. They end with the run, also when it is killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ from redis.asyncio import Redis
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from tests.databases import Databases
+from tests.simulator import servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -82,6 +84,48 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = Redis.from_url(redis_url, decode_responses=True)
+    yield client
+    await client.aclose()
+
+
+@contextlib.contextmanager
+def _other_redis(name: str, folder: Path) -> Iterator[str]:
+    try:
+        with servers.redis_server(name, folder, use="delivery") as url:
+            yield url
+    except servers.NoSuchServer as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def redis_7(servers_dir: Path) -> Iterator[str]:
+    """The URL of a Redis 7.0, started for the tests."""
+    with _other_redis("7.0", servers_dir) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_6(servers_dir: Path) -> Iterator[str]:
+    """The URL of a Redis 6.2, the oldest that is supported, started for the tests."""
+    with _other_redis("6.2", servers_dir) as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", "redis_7", "redis_6"])
+def each_url(request: pytest.FixtureRequest) -> str:
+    """The URL of each server in turn, without a key or script in it."""
+    if request.param == "embedded":
+        return str(request.getfixturevalue("redis_url"))
+    url = str(request.getfixturevalue(request.param))
+    with redis_client.Redis.from_url(url) as connection:
+        connection.flushall()
+        connection.script_flush()
+    return url
+
+
+@pytest.fixture
+async def each_redis(each_url: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(each_url, decode_responses=True)
     yield client
     await client.aclose()
 

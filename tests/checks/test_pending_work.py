@@ -11,7 +11,6 @@ from consumer.delivery.task_stream import Outgoing, TaskStream
 from consumer.runtime import connect_redis
 from producers import keys
 from producers.messages import TaskMessage, TaskName, encode
-from tests.delivery.conftest import each_redis, each_url, redis_6, redis_7
 from tests.delivery.consumers import let_lease_run_out, read_one
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.checks.pending_work import PendingWork, Work
-
-__all__ = ["each_redis", "each_url", "redis_6", "redis_7"]
 
 LEASE = dt.timedelta(seconds=10)
 DAY = dt.date(2025, 11, 11)

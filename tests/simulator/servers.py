@@ -45,8 +45,13 @@ def binary_of(name: str) -> Path:
 
 @contextlib.contextmanager
 def redis_server(name: str, folder: Path, *, use: str = "seeds") -> Iterator[str]:
-    """Run the server until the block ends; gives its URL. Nothing is kept on disk."""
+    """Run the server until the block ends; gives its URL. Nothing is kept on disk.
+
+    One for a *folder*, *use* and *name*: a second would take the socket over, and who connects late would be with it.
+    """
     socket = folder / f"simulator-{use}-{name}.sock"
+    if socket.exists():
+        raise FileExistsError(f"a server runs at {socket} already: give the second one another use")
     process = subprocess.Popen(
         [
             binary_of(name), "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "",
@@ -60,6 +65,7 @@ def redis_server(name: str, folder: Path, *, use: str = "seeds") -> Iterator[str
     finally:
         process.kill()
         process.wait()
+        socket.unlink(missing_ok=True)
 
 
 def _wait_for_answer(socket: Path) -> None:
