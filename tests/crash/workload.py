@@ -40,10 +40,10 @@ class Workload:
 
     def __init__(self, deployed: Deployment, day: dt.date, random: Random, *, database: str, redis_db: int) -> None:
         self._deployed = deployed
-        self._day = day
+        self.day = day
         self._random = random
-        self._database = database
-        self._redis_db = redis_db
+        self.database = database
+        self.redis_db = redis_db
         self._asked_at = 0.0
         self.asked: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
@@ -52,7 +52,7 @@ class Workload:
 
     @contextlib.asynccontextmanager
     async def ledger(self) -> AsyncIterator[Any]:
-        connection = await asyncpg.connect(self._deployed.dsn(self._database), timeout=10, command_timeout=60)
+        connection = await asyncpg.connect(self._deployed.dsn(self.database), timeout=10, command_timeout=60)
         try:
             yield connection
         finally:
@@ -60,7 +60,7 @@ class Workload:
 
     @contextlib.asynccontextmanager
     async def redis(self) -> AsyncIterator[Redis]:
-        client = Redis.from_url(self._deployed.redis_url(self._redis_db), decode_responses=True, socket_timeout=30)
+        client = Redis.from_url(self._deployed.redis_url(self.redis_db), decode_responses=True, socket_timeout=30)
         try:
             yield client
         finally:
@@ -104,7 +104,7 @@ class Workload:
 
     async def ask(self, why: str, *, force: bool = False) -> None:
         async with self.redis() as redis:
-            await request_cycle(redis, trading_day=self._day, force=force, requested_by="chaos")
+            await request_cycle(redis, trading_day=self.day, force=force, requested_by="chaos")
         self.asked[why] += 1
 
     async def _make_gap(self) -> bool:
