@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.plan import missing_parts
+from consumer.cycle.plan import files_seen, missing_parts
 from consumer.massive.rows import Endpoint
 from consumer.postgres import coverage
 from consumer.tasks import data_sets as sets
@@ -55,7 +55,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
     """Plan the cycle of *ctx*, without asking anybody, and count what it would ask."""
-    parts = await missing_parts(ctx)
+    parts = await missing_parts(ctx, await files_seen(ctx))
     stages = Counter(part.stage for part in parts)
     requests: Counter[str] = Counter()
     assumes: list[str] = []

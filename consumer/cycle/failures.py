@@ -5,17 +5,26 @@ A dead letter is kept in the transaction that ends its part. What fails here is 
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from redis.exceptions import RedisError
 
+from consumer import this_machine
 from consumer.cycle import opening
 from consumer.cycle.messages import part_message
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.executor import dead_letter
 from consumer.delivery.settle import Policy, Settlement, Verdict
-from consumer.massive.errors import BadRequest, KeyRejected, NotEntitled, NotYetPublished, ProviderUnavailable
+from consumer.massive.errors import (
+    BadRequest,
+    FlatFilesUnusable,
+    KeyRejected,
+    NotEntitled,
+    NotYetPublished,
+    ProviderUnavailable,
+)
 from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.ledger import PartId
 from consumer.postgres.pool import CONNECTION_ERRORS
@@ -26,6 +35,7 @@ from producers.reports import EventName
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from consumer.cycle.plan_learning import PlanLearner
     from consumer.cycle.reporting import Reporter
@@ -44,16 +54,33 @@ class VendorAway(Exception):
 def policy_of(failure: BaseException) -> Policy:
     """Return how *failure* is treated; the table in docs/delivery.md says the same in words."""
     match failure:
-        case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing():
+        case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing() | FlatFilesUnusable():
             return Policy.END
         case BadRequest() | CalendarError():
             return Policy.REJECT
         case ProviderUnavailable():
             return Policy.RETRY_THEN_END  # the cycle waits, and its next pass asks again: nobody has to see to it
+        case _ if isinstance(failure, LocalTrouble) or this_machine.is_of_this_machine(failure):
+            return Policy.RETRY_THEN_END  # once it is cured the next cycle finds what lacks
         case _ if isinstance(failure, (*CONNECTION_ERRORS, *_CONTENTION, RedisError)):
             return Policy.RETRY_FREELY
         case _:
             return Policy.RETRY
+
+
+class LocalTrouble(Exception):
+    """A file, a disk or a limit of this machine; the text names it and the cure. No server is away."""
+
+
+@contextlib.contextmanager
+def local_trouble_named() -> Iterator[None]:
+    """Tell an error of this machine from a server's absence, which is waited for without end."""
+    try:
+        yield
+    except OSError as error:
+        if not this_machine.is_of_this_machine(error):
+            raise
+        raise LocalTrouble(this_machine.in_words(error)) from error
 
 
 class FailureRecorder:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.lacks import describe_missing, summarised
-from consumer.cycle.plan import missing_parts, newer_caches
+from consumer.cycle.plan import files_seen, missing_parts, newer_caches
 from consumer.delivery.errors import LeaseLost
 from consumer.postgres.ledger import PartReport
 from consumer.tasks import data_sets as sets
@@ -117,7 +117,8 @@ async def finish_cycle(ctx: PartContext) -> Write:
     now = ctx.services.now()
     lenient = PartContext(ctx.services, msgspec.structs.replace(ctx.cycle, force=False), ctx.part, {}, ctx.fence)
     ended = await _ended_parts(ctx)
-    parts = await missing_parts(lenient)
+    files = await files_seen(lenient)
+    parts = await missing_parts(lenient, files)
     ruler = await _ruler(ctx)
     lines = await describe_missing(
         lenient, parts, ended, later=_later_days(ctx, ruler), details_later=ruler.is_later(sets.DETAILS, ctx.day)
@@ -129,6 +130,7 @@ async def finish_cycle(ctx: PartContext) -> Write:
     fatal = next((part.reason for part in ended if part.reason and part.reason.startswith("KeyRejected")), None)
     outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
     warnings = [text for part in ended for text in part.warnings]
+    warnings += [text for text in files.warnings if text not in warnings]
     if TaskName.REDIS_SYNC in ctx.cycle.tasks and (newer := await newer_caches(ctx)) is not None:
         warnings.append(f"redis_sync: the caches stand at {newer} and are not taken back to {ctx.day}")
 

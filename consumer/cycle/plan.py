@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.cycle.soundness import is_atr_there, is_universe_there, sound_sessions
-from consumer.massive.flat_files import FlatFileKind
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import data_sets as sets
-from consumer.tasks import metadata_enrich, plausible, slot_rows, volume_slots
+from consumer.tasks import metadata_enrich, plausible, slot_files, slot_rows, volume_slots
+from consumer.tasks.slot_files import FilesSeen
+from consumer.tasks.slot_rows import RANGE_BARS
 from producers import keys
 from producers.messages import TaskName
 
@@ -42,15 +43,23 @@ MADE_BY = {
 
 async def plan_cycle(ctx: PartContext) -> Write:
     """The first part of every pass: spawns the others, and the one that judges the pass."""
-    parts = await missing_parts(ctx)
+    files = await files_seen(ctx)
+    parts = await missing_parts(ctx, files)
+    slot_files.tell(files)
 
     async def write(connection: Connection) -> PartReport:
-        return PartReport(spawned=(*parts, FINISH))
+        return PartReport(spawned=(*parts, FINISH), warnings=files.warnings)
 
     return write
 
 
-async def missing_parts(ctx: PartContext) -> list[PartPlan]:
+async def files_seen(ctx: PartContext) -> FilesSeen:
+    """Look once a plan which flat files are out; whatever becomes of that, the plan goes on."""
+    wanted = {TaskName.VOLUME_SLOTS, TaskName.REDIS_SYNC} & set(ctx.cycle.tasks)
+    return await slot_files.look(ctx) if wanted else FilesSeen()
+
+
+async def missing_parts(ctx: PartContext, files: FilesSeen) -> list[PartPlan]:
     """Return the parts that would bring the cycle's tasks up to date; none when everything is there."""
     parts: list[PartPlan] = []
     if TaskName.OHLC_DAILY in ctx.cycle.tasks:
@@ -58,9 +67,9 @@ async def missing_parts(ctx: PartContext) -> list[PartPlan]:
     if TaskName.METADATA_ENRICH in ctx.cycle.tasks:
         parts += await _metadata_enrich(ctx, {part.stage for part in parts})
     if TaskName.VOLUME_SLOTS in ctx.cycle.tasks:
-        parts += await _volume_slots(ctx, {part.stage for part in parts})
+        parts += await _volume_slots(ctx, {part.stage for part in parts}, files)
     if TaskName.REDIS_SYNC in ctx.cycle.tasks:
-        parts += await _redis_sync(ctx, {part.stage for part in parts})
+        parts += await _redis_sync(ctx, {part.stage for part in parts}, files)
     return parts
 
 
@@ -164,7 +173,7 @@ async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan
     return parts
 
 
-async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
+async def _volume_slots(ctx: PartContext, planned: set[str], files: FilesSeen) -> list[PartPlan]:
     parts: list[PartPlan] = []
     if sets.STAGE_UNIVERSE not in planned and await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
         parts.append(PartPlan(task=TaskName.METADATA_ENRICH, part="universe", stage=sets.STAGE_UNIVERSE))
@@ -172,20 +181,20 @@ async def _volume_slots(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
     if sets.STAGE_UNIVERSE in planned:
         parts.append(_after(TaskName.VOLUME_SLOTS, "plan", sets.STAGE_PLAN_SLOTS, sets.STAGE_UNIVERSE))
     else:
-        parts += await volume_slots.plan(ctx, await slot_rows.missing_slots(ctx))
+        parts += await volume_slots.plan(ctx, await slot_rows.missing_slots(ctx), files)
     if parts or sets.STAGE_BARS in planned or await _is_stale(ctx, sets.SLOT_PROOF, (sets.DAILY_BARS, sets.TAKEN)):
         needs = (sets.STAGE_BARS, *SETTLE_BARS, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS)
         parts.append(_after(TaskName.VOLUME_SLOTS, "prove", sets.STAGE_PROVE, *needs))
     return parts
 
 
-async def _redis_sync(ctx: PartContext, planned: set[str]) -> list[PartPlan]:
+async def _redis_sync(ctx: PartContext, planned: set[str], files: FilesSeen) -> list[PartPlan]:
     if await newer_caches(ctx) is not None:
         return []
     marks = await asyncio.to_thread(_cache_marks, ctx)
     parts = []
     for cache, inputs in sets.CACHE_INPUTS.items():
-        if await _waits_for_another_task(ctx, cache) or await _waits_for_the_plan(ctx, cache):
+        if await _waits_for_another_task(ctx, cache) or await _waits_for_the_plan(ctx, cache, files):
             continue
         if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, marks.get(cache)):
             parts.append(
@@ -208,16 +217,15 @@ async def _waits_for_another_task(ctx: PartContext, cache: str) -> bool:
     return False
 
 
-async def _waits_for_the_plan(ctx: PartContext, cache: str) -> bool:
+async def _waits_for_the_plan(ctx: PartContext, cache: str, files: FilesSeen) -> bool:
     """Whether the cache is made of slots of the day that this plan does not give, or gives as a file the next day."""
     if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(cache, ()):
         return False
-    if not await capabilities.is_lacking(ctx.services.pool, volume_slots.RANGE_BARS):
+    if not await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
         return False
-    by_file = ctx.services.flat_files is not None and await ctx.services.flat_files.version(
-        FlatFileKind.MINUTE, ctx.day
+    return (
+        ctx.day not in files.versions and await coverage.covered_on(ctx.services.pool, sets.SLOT_PROOF, ctx.day) is None
     )
-    return not by_file and await coverage.covered_on(ctx.services.pool, sets.SLOT_PROOF, ctx.day) is None
 
 
 async def newer_caches(ctx: PartContext) -> dt.date | None:

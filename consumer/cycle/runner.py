@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from consumer.cycle import calling_off, opening
-from consumer.cycle.failures import FailureRecorder, VendorAway, policy_of
+from consumer.cycle.failures import FailureRecorder, VendorAway, local_trouble_named, policy_of
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import part_message, work_key
 from consumer.cycle.plan_learning import PlanLearner
@@ -36,6 +36,7 @@ FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
 # Parts that compute from what is stored: the vendor's absence is nothing to them.
 ASK_NOBODY = ("plausible", "split_check", "atr", "derived", "plan", "prove")
+ASKS_THE_BUCKET = "file"  # another server than the vendor's API: the absence of one says nothing about the other
 
 
 class CycleRunner:
@@ -140,7 +141,7 @@ class CycleRunner:
         await self._stop_asking_when_vendor_is_away(cycle, part)
         ctx = PartContext(self._services, cycle, part, row["payload"], delivery.token)
         requests = self._requests.setdefault(delivery.entry.entry_id, Counter())
-        with counted_requests(requests):
+        with counted_requests(requests), local_trouble_named():
             write = await handler_of(part)(ctx)
         async with ledger.fenced_write(self._services.pool, part, fence=delivery.token) as connection:
             report = await write(connection)
@@ -170,12 +171,13 @@ class CycleRunner:
 
         A wrong or short answer to one question is no absence: the others may well be answered.
         """
-        if part.task in (TaskName.CYCLE, TaskName.REDIS_SYNC) or part.part in ASK_NOBODY:
+        kind = part.part.partition(":")[0]
+        if part.task in (TaskName.CYCLE, TaskName.REDIS_SYNC) or kind in (*ASK_NOBODY, ASKS_THE_BUCKET):
             return
         gave_up = await self._services.pool.fetchval(
             "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable "
-            "AND coalesce(reason, '') !~ '(^|: )BadAnswer: '",
-            cycle.cycle_id, cycle.run_pass,
+            "AND coalesce(reason, '') !~ '(^|: )BadAnswer: ' AND split_part(part, ':', 1) <> $3",
+            cycle.cycle_id, cycle.run_pass, ASKS_THE_BUCKET,
         )  # fmt: skip
         if gave_up >= AWAY_AFTER:
             raise VendorAway(f"{gave_up} parts gave up on the vendor in this pass")

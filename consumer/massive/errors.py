@@ -10,7 +10,8 @@
     │   └── OutsidePlanTimeframe   the plan has the endpoint, but not that day (too old, or in the future)
     ├── TickerNotFound             record the negative result, re-ask rarely
     ├── KeyRejected                fatal: every request with this key will fail
-    ├── FlatFilesNotInstalled      fatal until the extra is installed
+    ├── FlatFilesUnusable          the bucket or folder does not let us in, or is none: asked for by REST instead
+    │   └── FlatFilesNotInstalled  until the extra is installed
     └── BadRequest                 fatal: our bug, or a base URL that is not the vendor's
         └── EndpointNotFound       the server knows no such path
 
@@ -73,7 +74,11 @@ class KeyRejected(MassiveError):
     """The vendor does not accept the API key."""
 
 
-class FlatFilesNotInstalled(MassiveError):
+class FlatFilesUnusable(MassiveError):
+    """A person must change something before flat files can be read; the API has what they have."""
+
+
+class FlatFilesNotInstalled(FlatFilesUnusable):
     """The extra that reads flat files is missing."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from consumer.massive.flat_file_store import open_store
+from consumer.massive.flat_file_bucket import open_store
 from consumer.tasks.part import TaskOptions
 from consumer.tasks.passes import PASS_LASTS
 from market.data_source import SourceKind

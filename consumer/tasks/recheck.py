@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.massive.errors import BadAnswer, MassiveError, ProviderUnavailable
+from consumer.massive.errors import BadAnswer, MassiveError, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
@@ -180,15 +180,27 @@ def _by(source: str, outcome: Outcome, what: str) -> Settled:
 
 
 async def _evidence(ctx: PartContext, day: dt.date, due: list[KeptFinding]) -> Evidence:
-    files = ctx.services.flat_files
-    if files is not None and await files.version(FlatFileKind.DAY, day) is not None:
-        found = await files.fetch(FlatFileKind.DAY, day)
-        answer = await asyncio.to_thread(read_day_bars, found.path, day)
-        return Evidence(source="massive:flat_files", bars=bars_of(await _as_listed(ctx, answer.rows)), asked=None)
+    rows = await _rows_of_file(ctx, day)
+    if rows is not None:
+        return Evidence(source="massive:flat_files", bars=bars_of(await _as_listed(ctx, rows)), asked=None)
     named = [symbol for one in due for symbol in one.symbols]
     if any(not one.symbols for one in due) or not named:
         named += await samples.most_traded(ctx.services.pool, day, most=SAMPLE)
     return await _custom_bars(ctx, day, list(dict.fromkeys(named))[: 4 * SAMPLE])
+
+
+async def _rows_of_file(ctx: PartContext, day: dt.date) -> list[DailyRow] | None:
+    """The day's file; None where there is none that can be used: then custom bars are asked."""
+    if ctx.services.flat_files is None:
+        return None
+    try:
+        found = await ctx.services.flat_files.fetch(FlatFileKind.DAY, day)
+        return (await asyncio.to_thread(read_day_bars, found.path, day)).rows
+    except NotYetPublished:
+        return None
+    except (MassiveError, OSError) as error:
+        logger.info("flat_file_is_no_evidence", session=str(day), reason=str(error))
+        return None
 
 
 async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Evidence:

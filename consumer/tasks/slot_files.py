@@ -1,6 +1,7 @@
 """Volume slots from the vendor's flat files: one file covers a session for the whole market.
 
-A session's file is out the next morning: until then, and where a file is missing, the session is asked for by REST.
+A session's file is out the next morning: until then, and where a file is missing, the session is asked for by REST. So
+it is, with a warning, where a file or the bucket cannot be used: flat files save requests, and decide about no night.
 The vendor now and then replaces a file; one whose version differs from the loaded one is loaded again.
 """
 
@@ -10,19 +11,24 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
+from loguru import logger
 
-from consumer.massive.errors import BadAnswer, NotYetPublished
+from consumer import this_machine
+from consumer.massive.errors import BadAnswer, FlatFilesUnusable, MassiveError, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
 from consumer.massive.rows import Flaw
-from consumer.postgres import coverage, evidence, ledger, slots, trading_evidence
+from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
 from consumer.tasks import data_sets
 from consumer.tasks.set_aside import rejected_warnings
-from consumer.tasks.slot_rows import keep_restated, missing_slots, slot_day
+from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
+    from consumer.massive.flat_file_store import FlatFile
+    from consumer.massive.rows import MinuteSlots
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
@@ -30,25 +36,64 @@ if TYPE_CHECKING:
 WAY = "flat_files"
 
 
-async def plan(
-    ctx: PartContext, missing: dict[str, list[dt.date]]
-) -> tuple[list[ledger.PartPlan], dict[str, list[dt.date]]]:
-    """Return the parts that read files, and what of *missing* no file covers."""
+INSTEAD = "instead"  # in the payload of a part that plans by REST what files did not bring: why they did not
+
+
+class FilesSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan knows of the flat files: the versions that are out, or why it has to do without them."""
+
+    versions: dict[dt.date, str] = {}
+    problem: str | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line, in the same words each time, so that a night says it once."""
+        return () if self.problem is None else (f"flat files are not used, REST is asked instead: {self.problem}",)
+
+
+async def look(ctx: PartContext) -> FilesSeen:
+    """Ask which minute files of the window there are; a store that cannot be asked is a problem and no failure."""
     store = ctx.services.flat_files
     if store is None:
+        return FilesSeen()
+    days = {*ctx.sessions(ctx.services.options.slot_sessions), ctx.day}
+    try:
+        return FilesSeen(versions=await store.versions(FlatFileKind.MINUTE, sorted(days)))
+    except (MassiveError, OSError) as error:
+        return FilesSeen(problem=_in_words(error))
+
+
+async def plan(
+    ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen
+) -> tuple[list[ledger.PartPlan], dict[str, list[dt.date]]]:
+    """Return the parts that read files, and what of *missing* no file covers."""
+    if ctx.services.flat_files is None or INSTEAD in ctx.payload:
         return [], missing
-    loaded = await _loaded_versions(ctx)
     wanted = {day for days in missing.values() for day in days}
+    if files.problem is not None and await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
+        return [_part(day, replaced=False) for day in sorted(wanted)], {}  # nothing else brings them: asked again
+    loaded = await _loaded_versions(ctx)
+    refused = await _unusable_in_this_cycle(ctx)
     parts: list[ledger.PartPlan] = []
     by_file: set[dt.date] = set()
-    for day in sorted(wanted | loaded.keys()):
-        version = await store.version(FlatFileKind.MINUTE, day)
+    for day in sorted((wanted | loaded.keys()) - refused):
+        version = files.versions.get(day)
         replaced = day in loaded and version not in (None, loaded[day])
         if version is not None and (day in wanted or replaced):
             parts.append(_part(day, replaced=replaced))
             by_file.add(day)
     left = {symbol: [day for day in days if day not in by_file] for symbol, days in missing.items()}
     return parts, {symbol: days for symbol, days in left.items() if days}
+
+
+async def _unusable_in_this_cycle(ctx: PartContext) -> set[dt.date]:
+    """The sessions whose file was tried and gave no row: a later pass does not fall for the same file again."""
+    rows = await ctx.services.pool.fetch(
+        "SELECT part FROM part WHERE cycle_id = $1 AND task = 'volume_slots' AND part LIKE 'file:%' "
+        "AND state = 'done' AND row_count = 0",
+        ctx.cycle.cycle_id,
+    )
+    return {dt.date.fromisoformat(row["part"].removeprefix("file:")) for row in rows}
 
 
 def _part(day: dt.date, *, replaced: bool) -> ledger.PartPlan:
@@ -72,14 +117,11 @@ async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
 async def load_flat_file(ctx: PartContext) -> Write:
     """Read one session's minute file; every active symbol gets its row, from the file or as not traded."""
     day = dt.date.fromisoformat(ctx.payload["session"])
-    store = ctx.services.flat_files
-    if store is None:
-        raise NotYetPublished("MASSIVE_FLAT_FILES is not set any more: the session is asked for by REST")
     fetched_at = ctx.services.now()
-    file = await store.fetch(FlatFileKind.MINUTE, day)
-    found = await asyncio.to_thread(read_minute_slots, file.path, ctx.services.calendar.session(day))
-    if not found.symbols:
-        raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
+    try:
+        file, found = await _read(ctx, day)
+    except (MassiveError, OSError) as error:
+        return await _without_the_file(ctx, day, error)
     active = await ctx.services.pool.fetchval(
         "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
     )
@@ -121,3 +163,44 @@ async def load_flat_file(ctx: PartContext) -> Write:
         return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
 
     return write
+
+
+async def _read(ctx: PartContext, day: dt.date) -> tuple[FlatFile, MinuteSlots]:
+    store = ctx.services.flat_files
+    if store is None:
+        raise FlatFilesUnusable("MASSIVE_FLAT_FILES is not set any more")
+    file = await store.fetch(FlatFileKind.MINUTE, day)
+    found = await asyncio.to_thread(read_minute_slots, file.path, ctx.services.calendar.session(day))
+    if not found.symbols:
+        raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
+    return file, found
+
+
+async def _without_the_file(ctx: PartContext, day: dt.date, error: MassiveError | OSError) -> Write:
+    """Have REST asked once all files were tried: one request a symbol then brings all the sessions they left.
+
+    Where this plan has no such bars the file is all there is, and its failure is the part's.
+    """
+    if await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
+        raise error
+    of_this_file = isinstance(error, BadAnswer | NotYetPublished)
+    warnings = (f"slots {day}: the flat file is not used: {_in_words(error)}",) if of_this_file else ()
+    asks_rest = ledger.PartPlan(
+        task="volume_slots", part="plan:rest", stage=data_sets.STAGE_PLAN_SLOTS, needs=(data_sets.STAGE_SLOTS,),
+        payload={INSTEAD: None if of_this_file else _in_words(error)},
+    )  # fmt: skip
+
+    async def write(_connection: Connection) -> PartReport:
+        return ledger.PartReport(warnings=warnings, spawned=(asks_rest,))
+
+    return write
+
+
+def _in_words(error: MassiveError | OSError) -> str:
+    return this_machine.in_words(error) if isinstance(error, OSError) else str(error)
+
+
+def tell(files: FilesSeen) -> None:
+    """Say once in the log that a plan does without flat files."""
+    if files.problem is not None:
+        logger.warning("flat_files_not_used", reason=files.problem, runbook="flat-files")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from consumer.tasks.part import PartContext
 
 
+RANGE_BARS = "range_bars"  # as a capability of the plan is called
+
+
 async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> dict[str, list[dt.date]]:
     """Return per symbol the sessions of the window that still have to be fetched."""
     sessions = ctx.sessions(ctx.services.options.slot_sessions)

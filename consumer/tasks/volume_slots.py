@@ -20,6 +20,8 @@ from consumer.tasks import data_sets, plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
+from consumer.tasks.slot_files import INSTEAD, FilesSeen
+from consumer.tasks.slot_rows import RANGE_BARS
 from consumer.tasks.slot_weighing import weigh_slots
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
-
-RANGE_BARS = "range_bars"  # as a capability of the plan is called
 
 
 async def load_batch(ctx: PartContext) -> Write:
@@ -118,28 +118,31 @@ def _slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64], rejected:
 
 
 async def plan_parts(ctx: PartContext) -> Write:
-    """Spawn the parts of this task once the universe is known."""
-    parts = await plan(ctx, await slot_rows.missing_slots(ctx))
+    """Spawn the parts of this task once the universe is known, or those that bring what its files did not."""
+    files = FilesSeen(problem=ctx.payload[INSTEAD]) if INSTEAD in ctx.payload else await slot_files.look(ctx)
+    parts = await plan(ctx, await slot_rows.missing_slots(ctx), files)
+    slot_files.tell(files)
 
     async def write(connection: Connection) -> PartReport:
-        return ledger.PartReport(spawned=tuple(parts))
+        return ledger.PartReport(spawned=tuple(parts), warnings=files.warnings)
 
     return write
 
 
-async def plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> list[ledger.PartPlan]:
+async def plan(ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen) -> list[ledger.PartPlan]:
     """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
     options = ctx.services.options
-    files, missing = await slot_files.plan(ctx, missing)
+    by_file, missing = await slot_files.plan(ctx, missing, files)
     missing = await _within_the_plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
     batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, options.batch)]
     batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, options.batch)]
-    return files + [
+    named = "rest-" if INSTEAD in ctx.payload else ""  # beside the batches of the same pass's first plan
+    return by_file + [
         ledger.PartPlan(
-            task="volume_slots", part=f"batch:{number:04}", stage=data_sets.STAGE_SLOTS, needs=needs,
+            task="volume_slots", part=f"batch:{named}{number:04}", stage=data_sets.STAGE_SLOTS, needs=needs,
             payload={"symbols": batch},
         )
         for number, (batch, needs) in enumerate(batches, start=1)

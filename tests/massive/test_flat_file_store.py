@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import json
 import os
 import signal
@@ -12,24 +13,27 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from consumer.massive.errors import BadRequest, KeyRejected, NotYetPublished, ProviderUnavailable
-from consumer.massive.flat_file_store import Bucket, FlatFileStore, open_store
+from consumer.massive.errors import FlatFilesUnusable, NotYetPublished, ProviderUnavailable
+from consumer.massive.flat_file_bucket import Bucket, open_store
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.requests import counted_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from consumer.massive.flat_file_store import FlatFileStore
 
 DAY = dt.date(2026, 7, 15)
 BUCKET = "flatfiles"
-KEY = flat_file_path(__import__("pathlib").Path(), FlatFileKind.MINUTE, DAY).as_posix()
+KEY = flat_file_path(Path(), FlatFileKind.MINUTE, DAY).as_posix()
 # The server lets this many requests of ours through before it checks keys: bucket, user, policy and key.
 SET_UP_REQUESTS = "4"
 
@@ -147,14 +151,14 @@ async def test_a_prefix_is_part_of_the_place(server: Server, tmp_path: Path) -> 
 
 async def test_keys_that_the_bucket_does_not_know_are_rejected_and_not_shown(server: Server, tmp_path: Path) -> None:
     wrong = opened(server, tmp_path, access_key="AKIAWRONG", secret_key="hunter2")
-    with pytest.raises(KeyRejected, match="MASSIVE_S3_ACCESS_KEY_ID") as refused:
+    with pytest.raises(FlatFilesUnusable, match="MASSIVE_S3_ACCESS_KEY_ID") as refused:
         await wrong.fetch(FlatFileKind.MINUTE, DAY)
     assert "hunter2" not in str(refused.value)
 
 
 async def test_a_bucket_that_does_not_exist_is_named(server: Server, tmp_path: Path) -> None:
     elsewhere = opened(server, tmp_path, "s3://no-such-bucket")
-    with pytest.raises(BadRequest, match="no bucket s3://no-such-bucket"):
+    with pytest.raises(FlatFilesUnusable, match="no bucket s3://no-such-bucket"):
         await elsewhere.version(FlatFileKind.MINUTE, DAY)
 
 
@@ -182,3 +186,54 @@ async def test_a_file_replaced_between_look_and_download_is_what_it_says(
     file = await store.fetch(FlatFileKind.MINUTE, DAY)
     assert file.path.read_bytes() == b"second"
     assert file.version == await look(FlatFileKind.MINUTE, DAY)
+
+
+async def test_the_versions_of_a_year_are_asked_for_by_the_month_and_are_those_of_the_files(
+    server: Server, tmp_path: Path
+) -> None:
+    """A listing that names another version than the file has would have every file loaded again each night."""
+    days = [dt.date(2026, month, day) for month in range(1, 13) for day in (5, 6, 7)]
+    published = {day: flat_file_path(Path(), FlatFileKind.DAY, day).as_posix() for day in days[::2]}
+    for key in published.values():
+        server.publish(key.encode(), key=f"year/{key}")
+    store = opened(server, tmp_path, f"s3://{BUCKET}/year")
+    with counted_requests() as counts:
+        found = await store.versions(FlatFileKind.DAY, days)
+    assert set(found) == set(published)
+    assert counts == {"flat_files": 12}
+    assert found[days[0]] == (await store.fetch(FlatFileKind.DAY, days[0])).version
+
+
+async def test_a_bucket_that_does_not_answer_is_left_alone_after_two_questions(tmp_path: Path) -> None:
+    away = open_store(
+        f"s3://{BUCKET}", kept_in=tmp_path, access_key="a", secret_key="b", endpoint=f"http://127.0.0.1:{free_port()}"
+    )
+    told = set()
+    with counted_requests() as counts:
+        for number in range(1, 6):
+            with pytest.raises(ProviderUnavailable) as caught:
+                await away.fetch(FlatFileKind.MINUTE, dt.date(2026, 7, number))
+            told.add(str(caught.value))
+    assert counts == {"flat_files": 2}
+    assert told == {"s3://flatfiles does not answer: GenericError"}, "one line a night, not one a file"
+
+
+async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_downloaded(
+    server: Server, store: FlatFileStore, tmp_path: Path
+) -> None:
+    server.publish(b"first")
+    (tmp_path / "us_stocks_sip").write_text("in the way")
+    with counted_requests() as counts, pytest.raises(FlatFilesUnusable, match=f"{tmp_path}/us_stocks_sip.*; "):
+        await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert counts == {"flat_files": 1}, "the look at its version"
+
+
+async def test_a_disk_that_fills_up_leaves_no_piece_behind_and_is_named_with_its_cure(
+    server: Server, store: FlatFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.publish(b"first")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Path, "write_bytes", mock.Mock(side_effect=full))
+    with pytest.raises(FlatFilesUnusable, match=r"minute_aggs_v1/.*: No space left on device; free some disk space"):
+        await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from consumer.massive.errors import BadAnswer, BadRequest, FlatFilesNotInstalled, NotYetPublished
+from consumer.massive.errors import BadAnswer, FlatFilesNotInstalled, FlatFilesUnusable, NotYetPublished
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import (
     FlatFileKind,
@@ -150,13 +150,13 @@ def test_a_broken_file_is_a_bad_answer_as_a_whole(tmp_path: Path, content: bytes
 async def test_a_missing_file_is_not_published_yet(tmp_path: Path) -> None:
     (tmp_path / "us_stocks_sip").mkdir()
     folder = LocalFolder(tmp_path)
-    assert await folder.version(FlatFileKind.MINUTE, DAY) is None
+    assert await folder.versions(FlatFileKind.MINUTE, [DAY]) == {}
     with pytest.raises(NotYetPublished, match=r"2026-07-15\.csv\.gz"):
         await folder.fetch(FlatFileKind.DAY, DAY)
 
 
 async def test_a_folder_of_another_layout_is_named_with_its_cure(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="MASSIVE_FLAT_FILES"):
+    with pytest.raises(FlatFilesUnusable, match="MASSIVE_FLAT_FILES"):
         await LocalFolder(tmp_path).fetch(FlatFileKind.MINUTE, DAY)
 
 

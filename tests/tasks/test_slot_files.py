@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consumer.massive.errors import BadAnswer, BadRequest
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.tasks.slot_files import load_flat_file
@@ -91,8 +90,9 @@ async def test_a_file_gives_an_outcome_to_each_symbol_listed_or_traded(desk: Des
 async def test_an_empty_file_is_no_proof_that_nobody_traded(desk: Desk, folder: Path) -> None:
     await list_symbols(desk, "A")
     publish(folder, T_MINUS_1)
-    with pytest.raises(BadAnswer, match="2025-11-10 is empty"):
-        await load(desk, T_MINUS_1)
+    report = await load(desk, T_MINUS_1)
+    assert report.warnings[0].endswith("the minute file of 2025-11-10 is empty, which is a trading day")
+    assert [part.part for part in report.spawned] == ["plan:rest"]
     assert await outcomes(desk, T_MINUS_1) == {}
 
 
@@ -113,8 +113,10 @@ async def test_a_replaced_file_is_planned_again_and_the_difference_is_kept(desk:
     assert await planned(desk) == []
 
 
-async def test_a_folder_of_something_else_is_refused_with_the_cure(desk: Desk, tmp_path: Path) -> None:
+async def test_a_folder_of_something_else_is_told_with_the_cure_and_rest_is_asked(desk: Desk, tmp_path: Path) -> None:
     desk.flat_files = LocalFolder(tmp_path)
     await list_symbols(desk, "A")
-    with pytest.raises(BadRequest, match="Check MASSIVE_FLAT_FILES"):
-        await planned(desk)
+    report = await desk.run(plan_parts)
+    assert [part.part for part in report.spawned] == ["batch:0001"]
+    (warning,) = report.warnings
+    assert warning.endswith("Check MASSIVE_FLAT_FILES")
