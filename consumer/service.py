@@ -93,6 +93,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
             web, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key,
             budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight, source=source,
         )  # fmt: skip
+        stack.callback(massive.tell_rest)
         services = Services(
             pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
             options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings, source), source=source,

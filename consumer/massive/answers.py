@@ -97,16 +97,16 @@ def parse_retry_after(value: str | None, *, now: dt.datetime) -> dt.timedelta | 
     if value is None:
         return None
     try:
-        wait = dt.timedelta(seconds=float(value))
-    except (ValueError, OverflowError):
+        seconds = float(value)
+    except ValueError:
         try:
             at = parsedate_to_datetime(value)
+            seconds = ((at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
-        wait = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - now
-    if wait <= dt.timedelta(0):
+    if not seconds > 0:  # nor is NaN
         return None
-    return min(wait, LONGEST_RETRY_AFTER)
+    return dt.timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds()))
 
 
 def _problem(body: bytes) -> Problem:

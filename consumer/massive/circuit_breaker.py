@@ -6,6 +6,7 @@ time and jittered, one request at a time goes through; its success closes the ci
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -44,10 +45,21 @@ class CircuitBreaker:
         self._openings = 0
         self._trial_at: float | None = None
         self._on_trial = False
+        self._trial_over = asyncio.Event()
 
     @property
     def is_open(self) -> bool:
         return self._trial_at is not None
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether somebody is finding out just now."""
+        return self._on_trial
+
+    async def trial_ended(self) -> None:
+        """Return once whoever is finding out knows, or has given up."""
+        while self._on_trial:
+            await self._trial_over.wait()
 
     def enter(self) -> None:
         """Ask whether a request may go out; whoever is let in must say how it ended. Raises CircuitOpen."""
@@ -58,13 +70,15 @@ class CircuitBreaker:
             when = f"in {left:.0f} s" if left > 0 else "just now"
             raise CircuitOpen(f"{self._endpoint} has not been answering; it is tried again {when}")
         self._on_trial = True
+        self._trial_over.clear()
 
     def succeeded(self) -> None:
         """It answered, whatever it said."""
         if self._trial_at is not None:
             logger.bind(endpoint=self._endpoint).info("The endpoint answers again")
         self._failures = self._openings = 0
-        self._trial_at, self._on_trial = None, False
+        self._trial_at = None
+        self._end_trial()
 
     def failed(self) -> None:
         """It did not answer."""
@@ -75,7 +89,8 @@ class CircuitBreaker:
             return  # sent before the circuit opened: nothing new
         self._openings += 1
         pause_s = min(self._first_s * 2.0 ** min(self._openings - 1, 20), self._longest_s)
-        self._trial_at, self._on_trial = self._clock() + pause_s * (0.5 + self._draw() / 2), False
+        self._trial_at = self._clock() + pause_s * (0.5 + self._draw() / 2)
+        self._end_trial()
         if self._openings == 1:
             logger.bind(endpoint=self._endpoint, failures=self._failures).warning(
                 "The endpoint does not answer and is left alone for a while"
@@ -83,4 +98,8 @@ class CircuitBreaker:
 
     def abandoned(self) -> None:
         """Whoever was let in was cancelled: somebody else may try."""
+        self._end_trial()
+
+    def _end_trial(self) -> None:
         self._on_trial = False
+        self._trial_over.set()

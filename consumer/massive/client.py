@@ -104,6 +104,10 @@ class MassiveClient:
         """HTTP requests sent, by endpoint name, repeated tries included."""
         return self._transport.requests_made
 
+    def tell_rest(self) -> None:
+        """Say in the log what was counted and not said yet; when a pass or the process ends."""
+        self._transport.troubles.tell_rest()
+
     async def grouped_daily(self, day: dt.date) -> GroupedDaily:
         """The whole market's bars of *day* in one request."""
         target = with_query(f"/v2/aggs/grouped/locale/us/market/stocks/{day.isoformat()}", RAW.items())

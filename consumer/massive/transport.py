@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import aiohttp
 import msgspec
-from loguru import logger
 from yarl import URL
 
 from consumer.massive.answers import Answer, parse_retry_after, read_page
@@ -27,6 +26,7 @@ from consumer.massive.envelope import BareReader, Page, PageReader
 from consumer.massive.errors import BadAnswer, BudgetUnavailable, MassiveError, ProviderUnavailable, RateLimited
 from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
+from consumer.massive.trouble_log import TroubleLog
 from market.data_source import DataSource, SourceKind
 from producers.simulated_market.identity import SOURCE_HEADER
 
@@ -41,6 +41,9 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
     tries: int = 3
     rate_limited_tries: int = 6
+    longest_paused: dt.timedelta = dt.timedelta(
+        minutes=10
+    )  # by the vendor's wish; then the part waits, not the request
     first_delay: dt.timedelta = dt.timedelta(seconds=1)
     longest_delay: dt.timedelta = dt.timedelta(seconds=10)
     max_pages: int = 100
@@ -91,6 +94,7 @@ class Transport:
         )
         self._in_flight = asyncio.Semaphore(max_in_flight)
         self._patience = patience
+        self.troubles = TroubleLog(clock=patience.clock)
         self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Endpoint}
 
     def _breaker(self, endpoint: Endpoint) -> CircuitBreaker:
@@ -103,41 +107,50 @@ class Transport:
     async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         """The page at *target* (path and query), after as many tries as `Patience` allows."""
         tries = refusals = 0
+        paused = dt.timedelta(0)
         while True:
             try:
                 return self._read(await self._send(endpoint, target), reader)
             except RateLimited as error:
                 refusals += 1
-                if refusals >= self._patience.rate_limited_tries:
+                if refusals >= self._patience.rate_limited_tries or paused >= self._patience.longest_paused:
                     raise
-                await self._wait_for_the_vendor(error, refusals)
+                paused += await self._wait_for_the_vendor(endpoint, error, refusals)
             except ProviderUnavailable as error:
                 tries += 1
                 if tries >= self._patience.tries:
                     raise
                 await self._back_off(endpoint, error, tries)
+            finally:
+                self.troubles.tell_due()
 
     async def _send(self, endpoint: Endpoint, target: str) -> Answer:
-        path = target.partition("?")[0]
-        # The slot before the grant: a grant that waited for a slot would be sent too late to count as rationed.
-        async with self._in_flight:
-            with self._circuit(endpoint) as breaker:
-                await self._budget.acquire(endpoint.value)
-                self.requests_made[endpoint] += 1
-                note_request(endpoint.value)
-                answer = await self._answered(path, target)
-                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    breaker.succeeded()
-                else:
-                    breaker.failed()
-                return answer
+        breaker = self.breakers[endpoint]
+        while True:
+            # The slot before the grant: a grant that waited for a slot would be sent too late to count as rationed.
+            async with self._in_flight:
+                if not breaker.on_trial:
+                    with self._circuit(breaker):
+                        await self._budget.acquire(endpoint.value)
+                        return await self._ask(endpoint, breaker, target)
+            # The trial may have to wait for the budget. Its outcome tells for all; failing meanwhile tells nothing.
+            await breaker.trial_ended()
+
+    async def _ask(self, endpoint: Endpoint, breaker: CircuitBreaker, target: str) -> Answer:
+        self.requests_made[endpoint] += 1
+        note_request(endpoint.value)
+        answer = await self._answered(target.partition("?")[0], target)
+        if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            breaker.succeeded()
+        else:
+            breaker.failed()
+        return answer
 
     @contextlib.contextmanager
-    def _circuit(self, endpoint: Endpoint) -> Iterator[CircuitBreaker]:
-        breaker = self.breakers[endpoint]
+    def _circuit(self, breaker: CircuitBreaker) -> Iterator[None]:
         breaker.enter()
         try:
-            yield breaker
+            yield
         except BudgetUnavailable:
             breaker.abandoned()
             raise
@@ -152,7 +165,7 @@ class Transport:
         try:
             return await self._exchange(path, target)
         except TimeoutError as error:
-            raise ProviderUnavailable(f"{path} did not answer within {self._timeout.total:.0f} s") from error
+            raise ProviderUnavailable(f"{path} did not answer in full within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
             raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {error}") from error
 
@@ -186,19 +199,22 @@ class Transport:
             found = "no simulated market" if answer.market is None else f"simulated market {answer.market!r}"
             raise BadAnswer(f"{answer.path} was answered by {found}; this run loads from {self._source.words}")
 
-    async def _wait_for_the_vendor(self, error: RateLimited, refusals: int) -> None:
+    async def _wait_for_the_vendor(self, endpoint: Endpoint, error: RateLimited, refusals: int) -> dt.timedelta:
         pause = error.retry_after or self._budget.recovery(refusals)
-        logger.bind(pause_s=pause.total_seconds(), refusals=refusals, reason=str(error)).warning(
-            "The vendor counts too many requests, all requests with this key pause"
-        )
+        self.troubles.note(
+            str(endpoint), "The vendor counts too many requests, all requests with this key pause",
+            pause_s=pause.total_seconds(), refusals=refusals, reason=str(error),
+        )  # fmt: skip
         await self._budget.pause(pause)
+        return pause
 
     async def _back_off(self, endpoint: Endpoint, error: ProviderUnavailable, tries: int) -> None:
         ceiling = min(self._patience.first_delay * 2 ** (tries - 1), self._patience.longest_delay)
         delay_s = self._patience.draw() * ceiling.total_seconds()
-        logger.bind(endpoint=str(endpoint), tries=tries, delay_s=round(delay_s, 2), reason=str(error)).warning(
-            "The vendor did not answer properly, trying again"
-        )
+        self.troubles.note(
+            str(endpoint), "The vendor did not answer properly, trying again", tries=tries, delay_s=round(delay_s, 2),
+            reason=str(error),
+        )  # fmt: skip
         await self._patience.sleep(delay_s)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
+from loguru import logger
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
@@ -12,7 +14,7 @@ from consumer.massive.transport import Patience, open_session
 from tests.massive.scripted_vendor import KEY, Naps, ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     import aiohttp
 
@@ -44,3 +46,11 @@ def client(http: aiohttp.ClientSession, vendor: ScriptedVendor, naps: Naps) -> M
         budget=UnlimitedBudget(sleep=naps),
         patience=Patience(sleep=naps, draw=lambda: 1.0, max_pages=5),
     )
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    sink = io.StringIO()
+    handler = logger.add(sink, serialize=True)
+    yield sink
+    logger.remove(handler)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.sieve import Sieve
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEY = "not-a-real-key-0123456789"
@@ -93,3 +95,27 @@ class Naps:
 
     async def __call__(self, seconds: float) -> None:
         self.taken.append(seconds)
+
+
+DETAILS = {"status": "OK", "results": {"ticker": "A"}}
+GATEWAY = Reply(status=504, body=b"<html><head><title>504 Gateway Time-out</title></head></html>")
+
+
+class RecordingBudget(UnlimitedBudget):
+    """Grants at once, keeps the pauses it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.pauses: list[dt.timedelta] = []
+
+    async def acquire(self, endpoint: str = "") -> None:
+        self.asked += 1
+
+    async def pause(self, duration: dt.timedelta) -> None:
+        self.pauses.append(duration)
+
+
+def warnings(log: io.StringIO) -> list[dict[str, Any]]:
+    records = [json.loads(line)["record"] for line in log.getvalue().splitlines()]
+    return [record for record in records if record["level"]["name"] == "WARNING"]
