@@ -12,6 +12,7 @@ from consumer.runtime import Stopped
 from consumer.service import run_consumer
 from consumer.settings import BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
+from consumer.web.app import HttpRefused
 from producers.logs import configure_logs
 
 
@@ -38,7 +39,7 @@ def main() -> int:
     except SourceRefused as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
         return 2
-    except (StartRefused, SchemaMismatch) as refused:
+    except (StartRefused, SchemaMismatch, HttpRefused) as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
         return 1
     return 0

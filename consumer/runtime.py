@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import signal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from producers.stopping import stopping_signals
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 
 T = TypeVar("T")
 
@@ -48,6 +49,18 @@ async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
         _, left = await asyncio.wait(left, timeout=CANCELLED_AGAIN_AFTER_S)
 
 
+def watched(work: Coroutine[Any, Any, None], on_failure: Callable[[BaseException], None]) -> asyncio.Task[None]:
+    """Run *work* beside the rest; *on_failure* hears of whatever ends it, or nobody would miss it."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            on_failure(failure)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
+
+
 class Stopped(Exception):
     """The process was told to stop before it had come up."""
 
@@ -66,13 +79,14 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
 
 @contextlib.asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set."""
+    """Give an event that SIGTERM and SIGINT set, and SIGHUP, which a terminal sends when it is closed."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = stopping_signals()
+    for number in numbers:
         loop.add_signal_handler(number, stop.set)
     try:
         yield stop
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -68,7 +68,7 @@ def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
 
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:
-    """Run one consumer until SIGTERM or SIGINT. Needs redis_url and database_url."""
+    """Run one consumer until SIGTERM, SIGINT or SIGHUP. Needs redis_url and database_url."""
     if settings.redis_url is None or settings.database_url is None:
         raise ValueError("a consumer needs REDIS_URL and DATABASE_URL; `maintenance run` brings its own servers")
     calendar = build_calendar(settings)

@@ -179,8 +179,8 @@ class EmbeddedPostgres:
             return False
         try:
             connection = await asyncpg.connect(self.dsn)
-        except asyncpg.CannotConnectNowError:
-            return False
+        except (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+            return False  # it starts, or ends again: the process tells which
         except OSError as error:
             raise ServerFailed(f"the embedded PostgreSQL takes no connection at {self.dsn}: {error}") from error
         await connection.close()

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from consumer import this_machine
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 STOP_PATIENCE_S = 8.0
 SHORT_LIFE_S = 5.0
+LONGEST_PAUSE_S = 30.0
 REFUSED = 2  # a process of ours that a person must help: started again, it would refuse again
 READY_PATIENCE_S = 120.0
 
@@ -73,10 +76,11 @@ class Child:
         return answer
 
     async def keep_running(self) -> None:
-        """Start the process again whenever it ended unasked; waits between starts when it lives only briefly.
+        """Start the process again whenever it ended unasked; waits ever longer when it lives only briefly.
 
         Raises ChildFailed where it refuses to run.
         """
+        starts = 0
         while (process := self._process) is not None:
             since = time.monotonic()
             code = await process.wait()
@@ -85,13 +89,21 @@ class Child:
             if code == REFUSED:
                 raise ChildFailed(f"{self.name} refuses to run; its log: {self._log or 'above'}")
             logger.warning("process_ended_starting_it_again", process=self.name, exit_code=code)
-            if time.monotonic() - since < SHORT_LIFE_S:
-                await asyncio.sleep(2.0)
-            await self._restart()
+            starts = starts + 1 if time.monotonic() - since < SHORT_LIFE_S else 0
+            await self._start_again(starts)
 
-    async def _restart(self) -> None:
-        if not self._stopping:
-            await self.start()
+    async def _start_again(self, starts: int) -> None:
+        """Pause as long as it takes: what keeps a process from starting is often a server that is coming back."""
+        while not self._stopping:
+            await asyncio.sleep(min(2.0**starts, LONGEST_PAUSE_S) if starts else 0.0)
+            try:
+                await self.start()
+            except OSError as error:  # too many open files, no room for its log
+                starts += 1
+                logger.warning("process_not_started", process=self.name, reason=this_machine.in_words(error))
+            else:
+                return
+        return
 
     async def must_run(self) -> None:
         """Return never; raises ChildFailed when the process ends unasked."""

@@ -1,23 +1,30 @@
-"""Follows cycles on the terminal: a progress bar while one runs, and what it has left when it is at rest."""
+"""Follows cycles on the terminal: a progress bar while one runs, and what it has left when it is at rest.
+
+A server that goes away ends nothing here: embedded ones come back by themselves, and one's own are waited for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from loguru import logger
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from rich.console import Console
 
 from consumer.cycle.reporting import Reporter
-from consumer.postgres.pool import Pool
-from consumer.runtime import utc_now
+from consumer.postgres.pool import CONNECTION_ERRORS, Pool
+from consumer.runtime import Stopped, utc_now
 from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers
-from consumer.terminal.summary import exit_code, print_summary
+from consumer.terminal.summary import exit_code, print_summary, read_left
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
+from consumer.this_machine import is_of_this_machine
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
 from consumer.web.monitor import next_due
@@ -26,10 +33,14 @@ from producers import keys
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from consumer.verdict.states import SessionVerdict
 
 EXIT_OK, EXIT_FAILED = 0, 1
 SETTLED_WITHIN_S = 10.0
+AGAIN_AFTER_S = 0.5
+T = TypeVar("T")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,17 +70,38 @@ async def follow(running: Running, wanted: Wanted, stop: asyncio.Event) -> int:
         if wanted.once or wanted.trading_day is not None:
             return await _serve_request(running, wanted, watch, stopped)
         return await _serve_for_ever(running, watch, stopped)
+    except Stopped:  # while a server was away
+        return EXIT_FAILED if wanted.once else EXIT_OK
     finally:
         stopped.cancel()
 
 
+async def _answered(ask: Callable[[], Awaitable[T]], stopped: asyncio.Task[bool]) -> T:
+    """What *ask* gives, asked again until the servers answer. Raises Stopped."""
+    told = False
+    while True:
+        try:
+            return await ask()
+        except (RedisError, *CONNECTION_ERRORS) as error:
+            if is_of_this_machine(error):
+                raise
+            if not told:
+                logger.warning("servers_do_not_answer", reason=f"{type(error).__name__}: {error}")
+            told = True
+            await asyncio.wait({stopped}, timeout=AGAIN_AFTER_S)
+            if stopped.done():
+                raise Stopped from error
+
+
 async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, stopped: asyncio.Task[bool]) -> int:
     day = wanted.trading_day or running.schedule.latest_due(utc_now()).trading_day
-    entry_id = await request_cycle(running.redis, trading_day=day, requested_by="maintenance run")
+    # Sent again where its answer is lost: asking twice does no work twice.
+    asking = functools.partial(request_cycle, running.redis, trading_day=day, requested_by="maintenance run")
+    entry_id = await _answered(asking, stopped)
     view: View | None = None
     with display_for(running.console) as display:
         while not stopped.done():
-            view = await watch.serving(entry_id, day)
+            view = await _answered(functools.partial(watch.serving, entry_id, day), stopped)
             if view is not None:
                 display.show(view)
                 if view.at_rest and view.cycle.finished_at is None and wanted.once:
@@ -80,9 +112,10 @@ async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, st
     if view is None or not view.at_rest:
         running.console.print("stopped before the cycle had ended; starting again continues it")
         return EXIT_FAILED
-    verdict = await _published(running, view.cycle.trading_day, stopped)
+    verdict = await _answered(functools.partial(_published, running, view.cycle.trading_day, stopped), stopped)
+    left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
     url = None if wanted.once else running.status_url
-    await print_summary(running.console, view, verdict, running, status_url=url)
+    print_summary(running.console, view, verdict, left, running.servers, status_url=url)
     if wanted.once:
         return exit_code(view, verdict)
     return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
@@ -113,11 +146,11 @@ async def _serve_for_ever(
     told: tuple[int, int] | None = None if summarised is None else (summarised, 1)
     first = summarised is None
     while not stopped.done():
-        view = await watch.newest()
+        view = await _answered(watch.newest, stopped)
         if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == told:
             await asyncio.wait({stopped}, timeout=1.0)
             continue
-        if view.at_rest and first and not await _something_is_due(running):
+        if view.at_rest and first and not await _answered(functools.partial(_something_is_due, running), stopped):
             running.console.print("everything that was due is done; the last cycle:")
         if not view.at_rest:
             view = await _show_until_at_rest(running, watch, stopped)
@@ -125,8 +158,11 @@ async def _serve_for_ever(
         if view is None or not view.at_rest:
             continue
         told = (view.cycle.cycle_id, view.cycle.run_pass)
-        verdict = await judge_day(running.pool, running.expectations, view.cycle.trading_day, now=utc_now())
-        await print_summary(running.console, view, verdict, running, status_url=running.status_url)
+        day = view.cycle.trading_day
+        judging = functools.partial(judge_day, running.pool, running.expectations, day, now=utc_now())
+        verdict = await _answered(judging, stopped)
+        left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
+        print_summary(running.console, view, verdict, left, running.servers, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(
             f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False
@@ -146,7 +182,7 @@ async def _something_is_due(running: Running) -> bool:
 async def _show_until_at_rest(running: Running, watch: CycleWatch, stopped: asyncio.Task[bool]) -> View | None:
     with display_for(running.console) as display:
         while not stopped.done():
-            view = await watch.newest()
+            view = await _answered(watch.newest, stopped)
             if view is not None:
                 display.show(view)
                 if view.at_rest:

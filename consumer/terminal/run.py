@@ -13,20 +13,21 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from loguru import logger
 from rich.console import Console
 from rich.markup import escape
 
+from consumer import this_machine
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import open_pool
-from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
+from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
 from consumer.settings import Settings, build_calendar
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused
@@ -36,14 +37,19 @@ from consumer.terminal.following import Running, Wanted, follow
 from consumer.terminal.servers import Servers, announce, started
 from consumer.terminal.watch import RequestRefused
 from consumer.verdict.options import expectations_set
-from consumer.web.app import serve_http
+from consumer.web.app import HttpRefused, serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 from producers.logs import configure_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from market.data_source import DataSource
 
+_TOLD = (
+    EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch, SourceRefused, HttpRefused,
+)  # fmt: skip
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
 SIMULATED_KEY = "simulated-market"
 
@@ -63,31 +69,64 @@ def log_as_json(settings: Settings) -> bool:
     return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
+class Ending:
+    """What ends a run before it is told to: something that it cannot do without, and cannot bring back."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._failure: BaseException | None = None
+
+    def fail(self, failure: BaseException) -> None:
+        """Stop the run for *failure*; the first of several tells."""
+        logger.error("run_cannot_go_on", reason=str(failure), runbook="run-cannot-go-on")
+        self._failure = self._failure or failure
+        self._stop.set()
+
+    def raise_failure(self) -> None:
+        """Raise what stopped the run, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+
 async def run(settings: Settings, options: RunOptions) -> int:
     """Run everything until the cycle has ended (`once`) or until Ctrl-C; return the exit code."""
     console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200)
     configure_logs(json=log_as_json(settings), level=settings.log_level if log_as_json(settings) else "WARNING")
     async with stop_signals() as stop:
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                running = await _bring_up(settings, options, console, stack, stop)
-                return await follow(running, Wanted(once=options.once, trading_day=options.trading_day), stop)
-        except Stopped:
-            return EXIT_OK
-        except (EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch, SourceRefused) as error:
-            console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False)
+            return await _until_it_ends(settings, options, console, stop)
+        except _TOLD as error:
+            _tell(console, type(error).__name__, str(error))
             return EXIT_USAGE if isinstance(error, SourceRefused) else EXIT_FAILED
         except OSError as error:
-            console.print(f"[bold red]{error}[/]; if the port is taken, set HTTP_PORT", highlight=False)
+            _tell(console, type(error).__name__, this_machine.in_words(error))
             return EXIT_FAILED
 
 
+def _tell(console: Console, what: str, why: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that was closed is told nothing
+        console.print(f"[bold red]{what}[/]: {escape(why)}", highlight=False)
+
+
+async def _until_it_ends(settings: Settings, options: RunOptions, console: Console, stop: asyncio.Event) -> int:
+    ending = Ending(stop)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            running = await _bring_up(settings, options, console, stack, stop, ending)
+            code = await follow(running, Wanted(once=options.once, trading_day=options.trading_day), stop)
+    except Stopped:
+        code = EXIT_OK
+    ending.raise_failure()
+    return code
+
+
 async def _bring_up(
-    settings: Settings, options: RunOptions, console: Console, stack: contextlib.AsyncExitStack, stop: asyncio.Event
-) -> Running:
+    settings: Settings, options: RunOptions, console: Console, stack: contextlib.AsyncExitStack, stop: asyncio.Event,
+    ending: Ending,
+) -> Running:  # fmt: skip
     source = await unless_stopped(stop, run_source.source_of_run(settings, options))
     console.print(f"[bold]data maintenance[/] · {_sources(source, settings, options)}", highlight=False)
-    servers = await stack.enter_async_context(started(settings, source))
+    servers = await stack.enter_async_context(started(settings, source, on_loss=ending.fail))
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
@@ -104,7 +143,7 @@ async def _bring_up(
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
-    await _start_children(settings, options, servers, stack, stop)
+    await _start_children(settings, options, servers, stack, ending)
     return Running(
         servers=servers, pool=pool, redis=redis, schedule=schedule, expectations=expectations,
         status_url=f"{url}/status", console=console,
@@ -118,7 +157,7 @@ def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str
 
 
 async def _start_children(
-    settings: Settings, options: RunOptions, servers: Servers, stack: contextlib.AsyncExitStack, stop: asyncio.Event
+    settings: Settings, options: RunOptions, servers: Servers, stack: contextlib.AsyncExitStack, ending: Ending
 ) -> None:
     logs = settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -141,35 +180,26 @@ async def _start_children(
         environment["MASSIVE_API_KEY"] = SIMULATED_KEY
         if "MASSIVE_REQUESTS_PER_SECOND" not in os.environ:
             environment["MASSIVE_REQUESTS_PER_SECOND"] = "0"
-        _watch(stack, market.must_run(), stop)
+        _watch(stack, market.must_run(), ending)
     if not options.once:
         producer = child("market_session", "producers.market_session")
         stack.push_async_callback(producer.stop)
         await producer.start()
-        _watch(stack, producer.keep_running(), stop)
+        _watch(stack, producer.keep_running(), ending)
     workers = [child(f"worker-{number}", "consumer", "--no-http") for number in range(1, settings.workers + 1)]
     stack.push_async_callback(_stop_together, workers)
     for worker in workers:
         await worker.start()
-        _watch(stack, worker.keep_running(), stop)
+        _watch(stack, worker.keep_running(), ending)
 
 
 async def _stop_together(children: list[Child]) -> None:
     await asyncio.gather(*(child.stop() for child in children))
 
 
-def _watch(stack: contextlib.AsyncExitStack, work: object, stop: asyncio.Event) -> None:
+def _watch(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None], ending: Ending) -> None:
     """Run *work* beside the run; its failure stops the run."""
-
-    async def guarded() -> None:
-        try:
-            await work  # type: ignore[misc]
-        except ChildFailed as error:
-            logger.error("run_cannot_go_on", reason=str(error))
-            stop.set()
-
-    task = asyncio.create_task(guarded())
-    stack.callback(task.cancel)
+    stack.callback(watched(work, ending.fail).cancel)
 
 
 def _market_arguments(settings: Settings, options: RunOptions) -> list[str]:

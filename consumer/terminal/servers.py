@@ -5,7 +5,6 @@ Embedded servers are per source (DATA_DIR/<source>/…); one file, DATA_DIR/serv
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,11 @@ from consumer.embedded.keep_alive import keep_alive
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.embedded.source_dirs import refuse_old_layout, source_dir
-from consumer.runtime import end_all
+from consumer.runtime import end_all, watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from consumer.embedded.keep_alive import EmbeddedServer
     from consumer.settings import Settings
     from market.data_source import DataSource
 
@@ -57,8 +55,13 @@ def locate(settings: Settings) -> Servers:
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings, source: DataSource) -> AsyncIterator[Servers]:
-    """Start the embedded servers of *source* that the settings need, and stop them at the end. Raises EmbeddedError."""
+async def started(
+    settings: Settings, source: DataSource, *, on_loss: Callable[[BaseException], None]
+) -> AsyncIterator[Servers]:
+    """Start the embedded servers of *source* that the settings need, and stop them at the end. Raises EmbeddedError.
+
+    They are started again whenever they end; *on_loss* hears of one that cannot be.
+    """
     home = source_dir(settings.data_dir, source)
     wanted: list[EmbeddedRedis | EmbeddedPostgres] = []
     if settings.redis_url is None:
@@ -72,7 +75,7 @@ async def started(settings: Settings, source: DataSource) -> AsyncIterator[Serve
         for server in wanted:
             await server.start()
             stack.push_async_callback(server.stop)
-        await stack.enter_async_context(_watched(wanted))
+        await stack.enter_async_context(_watched(wanted, on_loss))
         yield _addresses(settings, wanted)
 
 
@@ -94,13 +97,11 @@ def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgr
 
 
 @contextlib.asynccontextmanager
-async def _watched(servers: list[EmbeddedRedis | EmbeddedPostgres]) -> AsyncIterator[None]:
-    watches = [asyncio.create_task(_watch(server)) for server in servers]
+async def _watched(
+    servers: list[EmbeddedRedis | EmbeddedPostgres], on_loss: Callable[[BaseException], None]
+) -> AsyncIterator[None]:
+    watches = [watched(keep_alive(server), on_loss) for server in servers]
     try:
         yield
     finally:
         await end_all(watches)
-
-
-async def _watch(server: EmbeddedServer) -> None:
-    await keep_alive(server)

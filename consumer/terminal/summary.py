@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from rich.table import Table
 
 from consumer.cycle.run_report import human_duration, read_requests, state_of
@@ -42,9 +43,6 @@ class Where(Protocol):
     @property
     def redis(self) -> Redis: ...
 
-    @property
-    def servers(self) -> Servers: ...
-
 
 async def table_rows(pool: Pool) -> dict[str, int]:
     """Count the rows of every data table."""
@@ -69,8 +67,25 @@ async def cache_keys(redis: Redis) -> dict[str, int]:
     return counts
 
 
-async def print_summary(
-    console: Console, view: View, verdict: SessionVerdict, running: Where, *, status_url: str | None
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cycle has left: the requests that it made, and rows and keys as they are now."""
+
+    requests: dict[str, int]
+    rows: dict[str, int]
+    keys: dict[str, int]
+
+
+async def read_left(running: Where, cycle_id: int) -> Left:
+    """Count what is there, before a line of it is printed: a server may go away meanwhile."""
+    return Left(
+        requests=await read_requests(running.pool, cycle_id),
+        rows=await table_rows(running.pool),
+        keys=await cache_keys(running.redis),
+    )
+
+
+def print_summary(
+    console: Console, view: View, verdict: SessionVerdict, left: Left, servers: Servers, *, status_url: str | None
 ) -> None:
     """Print the verdict on the session and the whole summary of a cycle that is at rest.
 
@@ -86,12 +101,11 @@ async def print_summary(
         + (f" ({cycle.reason})" if cycle.reason else ""), highlight=False,
     )  # fmt: skip
     console.print(task_table(view))
-    requests = await read_requests(running.pool, cycle.cycle_id)
-    total = sum(requests.values())
-    details = ", ".join(f"{endpoint} {count:,}" for endpoint, count in requests.items())
+    total = sum(left.requests.values())
+    details = ", ".join(f"{endpoint} {count:,}" for endpoint, count in left.requests.items())
     console.print(f"requests made: {total:,}" + (f" ({details})" if details else ""), highlight=False)
-    console.print(_counts("rows", await table_rows(running.pool)))
-    console.print(_counts("keys", await cache_keys(running.redis)))
+    console.print(_counts("rows", left.rows))
+    console.print(_counts("keys", left.keys))
     for line in dict.fromkeys([*words.missing_lines(verdict), *cycle.missing]):
         console.print(f"[red]missing[/] {line}", highlight=False)
     for line in words.later_lines(verdict):
@@ -100,7 +114,7 @@ async def print_summary(
         console.print(f"[yellow]note[/]    {line}", highlight=False)
     if cycle.next_pass_at is not None:
         console.print(f"tries again at {cycle.next_pass_at:%Y-%m-%d %H:%M} UTC", highlight=False)
-    print_where_to_look(console, running.servers, status_url=status_url)
+    print_where_to_look(console, servers, status_url=status_url)
 
 
 def exit_code(view: View, verdict: SessionVerdict) -> int:

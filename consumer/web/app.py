@@ -140,15 +140,25 @@ class Handlers:
         return None
 
 
+class HttpRefused(Exception):
+    """The HTTP API has no address to listen on; the text names the cure."""
+
+
 @contextlib.asynccontextmanager
 async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -> AsyncIterator[str]:
-    """Serve until the context ends; gives the base URL. Raises OSError when the port is taken."""
+    """Serve until the context ends; gives the base URL. Raises HttpRefused where nothing may listen there."""
     app = build_app(monitor, stream, token=settings.api_token, max_deliveries=settings.max_deliveries)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise HttpRefused(
+                f"HTTP_PORT {settings.http_port} cannot be used on {settings.http_host}: {error.strerror or error}. "
+                "Set HTTP_PORT (or HTTP_HOST) to another"
+            ) from error
         host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("http_api_listening", url=url)

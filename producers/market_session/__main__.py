@@ -1,6 +1,6 @@
 """Starts the market-session producer as a process: `python -m producers.market_session`.
 
-SIGTERM and SIGINT end it at once (nothing is held, nothing to finish). Exit codes: 0 ended by a signal,
+SIGTERM, SIGINT and SIGHUP end it at once (nothing is held, nothing to finish). Exit codes: 0 ended by a signal,
 1 the calendar ends here, 2 the settings are refused.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
 from loguru import logger
@@ -18,6 +17,7 @@ from market.trading_calendar import CalendarError
 from producers.logs import configure_logs
 from producers.market_session.run import run
 from producers.market_session.settings import BadSettings, Settings, read_settings
+from producers.stopping import stopping_signals
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ async def _run_until_signalled(settings: Settings) -> None:
     )
     producer = asyncio.create_task(run(redis, settings.calendar, catch_up=settings.catch_up))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stopping_signals():
         loop.add_signal_handler(number, producer.cancel)
     logger.bind(catch_up_days=settings.catch_up.days).info("market_session_producer_started")
     try:

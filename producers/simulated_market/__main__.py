@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from market.trading_calendar import NEW_YORK
 from producers.simulated_market.app import build_app, real_clock
 from producers.simulated_market.options import Plan, SimulatorOptions
 from producers.simulated_market.replayed.reference_files import BadReferenceFile
+from producers.stopping import stopping_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ async def _serve(options: SimulatorOptions, host: str, port: int, fixed_now: dt.
 
 async def _told_to_stop() -> None:
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
 

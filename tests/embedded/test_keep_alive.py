@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from redis.asyncio import Redis
 
-from consumer.embedded.keep_alive import keep_alive
+from consumer.embedded.errors import ServerFailed
+from consumer.embedded.keep_alive import Supervisor, keep_alive
 from consumer.embedded.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -49,3 +53,51 @@ async def test_the_watch_ends_when_its_server_is_stopped(data_dir: Path) -> None
     await server.stop()
     await asyncio.wait_for(watch, 5)
     assert server.stopped
+
+
+class Doomed:
+    """A server that ends as soon as it was started, or does not start at all."""
+
+    def __init__(self, *, refuses: Exception | None = None, dies: int = 1_000) -> None:
+        self._refuses, self._dies = refuses, dies
+        self.starts = 0
+        self.stopped = False
+
+    async def start(self) -> None:
+        self.starts += 1
+        if self._refuses is not None:
+            raise self._refuses
+
+    async def ended(self) -> int:
+        self.stopped = self.starts >= self._dies
+        return 1
+
+
+class Naps:
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("server", "why"),
+    [
+        (Doomed(), "it ended with exit code 1"),
+        (Doomed(refuses=ServerFailed("its log says: PANIC")), "its log says: PANIC"),
+        (Doomed(refuses=OSError(errno.ENOSPC, "No space left on device")), "No space left on device; free some disk"),
+    ],
+)
+async def test_a_server_that_does_not_stay_up_is_given_up_after_ever_longer_pauses(server: Doomed, why: str) -> None:
+    naps = Naps()
+    with pytest.raises(ServerFailed, match=f"started 10 times in a row.*{why}"):
+        await Supervisor(server, clock=lambda: 0.0, sleep=naps).run()
+    assert naps.taken == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0]
+    assert server.starts == 10
+
+
+async def test_a_server_that_lives_between_its_deaths_is_started_at_once_each_time() -> None:
+    naps, now = Naps(), itertools.count(step=31.0)
+    await Supervisor(Doomed(dies=50), clock=lambda: next(now), sleep=naps).run()
+    assert naps.taken == [0.0] * 50

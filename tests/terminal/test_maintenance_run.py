@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,17 @@ class Run:
                 for text in self._log_path.read_text().splitlines():
                     if f'"{event}"' in text:
                         return dict(json.loads(text))
+                assert self.process.poll() is None, self._log_path.read_text()
+                await asyncio.sleep(0.05)
+
+    async def server(self, name: str, *, but: int | None = None) -> psutil.Process:
+        """The embedded server that runs as program *name*, once it is another than *but*."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for child in psutil.Process(self.process.pid).children():
+                    with contextlib.suppress(psutil.Error):
+                        if child.exe().endswith(name) and child.pid != but:
+                            return child
                 assert self.process.poll() is None, self._log_path.read_text()
                 await asyncio.sleep(0.05)
 
@@ -153,3 +166,43 @@ async def test_a_running_service_answers_http_the_command_line_and_ctrl_c(run: R
     assert await asyncio.to_thread(run.process.wait, 30) == 0
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
+
+
+async def test_killed_servers_come_back_and_the_run_goes_on_until_its_terminal_is_closed(run: Run) -> None:
+    """Each is killed while the cycle runs, and again when the run only waits; SIGHUP ends all of it, children too."""
+    await run.line("http_api_listening")
+    for name in ("valkey-server", "postgres"):
+        (await run.server(name)).kill()
+    await run.line("maintenance_cycle_finished")
+    for name in ("valkey-server", "postgres"):
+        killed = await run.server(name)
+        killed.kill()
+        await run.server(name, but=killed.pid)
+    family = run.family()
+    run.process.send_signal(signal.SIGHUP)
+    assert await asyncio.to_thread(run.process.wait, 30) == 0
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_a_port_that_is_taken_is_called_that(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = maintenance(data_dir, "run", "--once", "--tickers", TICKERS, HTTP_PORT=port)
+    assert done.returncode == 1
+    told = " ".join(done.stdout.split())
+    assert f"HTTP_PORT {port} cannot be used" in told
+    assert "in use" in told
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_takes_nothing_is_called_that_and_not_a_port(data_dir: Path) -> None:
+    (data_dir / "logs").write_text("where the logs' folder should be")
+    done = maintenance(data_dir, "run", "--once", "--tickers", TICKERS)
+    assert done.returncode == 1
+    told = " ".join(done.stdout.split())
+    assert f"{data_dir}/logs" in told
+    assert "HTTP_PORT" not in told
+    assert "Traceback" not in done.stderr

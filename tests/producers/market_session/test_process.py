@@ -83,7 +83,7 @@ async def test_producers_killed_in_the_middle_of_a_year_leave_it_whole(
     assert (await published_instants(redis))[: len(everything)] == everything
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_ends_it_at_once_with_json_logs(
     redis: Redis, start_producer: StartProducer, number: signal.Signals
 ) -> None:

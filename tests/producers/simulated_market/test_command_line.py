@@ -22,7 +22,7 @@ async def start(*flags: str) -> asyncio.subprocess.Process:
     )
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_it_prints_its_address_serves_and_ends_cleanly(ending):
     process = await start("--port", "0", "--tickers", "30", "--plan", "free", "--now", "2025-11-11T20:30:00-05:00")
     try:
