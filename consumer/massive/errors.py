@@ -4,6 +4,7 @@
     ├── ProviderUnavailable        ask again later: 5xx, timeouts, lost connections, HTML, bodies that do not decode
     │   ├── RateLimited            still refused after waiting; retry_after says how long the vendor wants
     │   ├── BudgetUnavailable      Redis, which holds the shared request budget, does not answer: nothing was sent
+    │   ├── OutOfTime              the part asked for as long as it may; what it has is committed, the rest asked again
     │   └── BadAnswer              a tidy answer to another question: broken pagination, foreign ticker, cut rows
     ├── NotYetPublished            the data will exist later; not a failure
     ├── NotEntitled                the plan does not include it; record as capability, do not retry
@@ -48,6 +49,10 @@ class RateLimited(ProviderUnavailable):
 
 class BudgetUnavailable(ProviderUnavailable):
     """The shared request budget cannot be asked, so the request was not sent."""
+
+
+class OutOfTime(ProviderUnavailable):
+    """The part that asks has no time left for this question; it is asked when the part goes on."""
 
 
 class BadAnswer(ProviderUnavailable):

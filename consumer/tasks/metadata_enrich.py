@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
+from consumer.massive.rows import Endpoint
 from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
 from consumer.tasks import data_sets
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
-from consumer.tasks.part import bounded_gather
+from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 
@@ -143,7 +144,7 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
     """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
-    size = ctx.services.options.batch
+    size = ctx.services.options.batch_of(Endpoint.TICKER_DETAILS)
     most = ctx.services.options.requests_a_pass
     symbols = symbols if most is None else symbols[: details_a_pass(most)]
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
@@ -163,8 +164,8 @@ async def load_details(ctx: PartContext) -> Write:
     sieve = ctx.sieve()
     outcomes = await bounded_gather(
         [ctx.services.massive.ticker_details(symbol, sieve=sieve) for symbol in wanted],
-        at_once=ctx.services.options.requests_at_once,
-    )
+        at_once=ctx.services.options.requests_at_once, until=ctx.ask_until(),
+    )  # fmt: skip
     found: list[TickerDetails] = []
     not_found: list[str] = []
     failures: list[MassiveError] = []
@@ -195,7 +196,7 @@ async def load_details(ctx: PartContext) -> Write:
         told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
         return ledger.PartReport(
             rows=len(found), warnings=(*rejected_warnings("details", sieve.rejected), *told),
-            unfinished=failures[0] if failures else None,
+            unfinished=what_is_left(failures, progress=bool(found or not_found)),
         )  # fmt: skip
 
     return write

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from consumer.massive.errors import KeyRejected, MassiveError
+from consumer.delivery.errors import Busy
+from consumer.massive.errors import KeyRejected, MassiveError, OutOfTime
 from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
 from consumer.tasks import data_sets
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from consumer.massive.client import MassiveClient
     from consumer.massive.flat_file_store import FlatFileStore
+    from consumer.massive.rows import Endpoint
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
@@ -38,6 +40,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
     on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
+    *endpoint_batches*: symbols a part, where fewer. *ask_for*: how long a part asks before it commits what it has.
     """
 
     ohlc_sessions: int = 30
@@ -47,10 +50,16 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     atr_period: int = 14
     details_refresh_days: int = 30
     batch: int = 100
+    endpoint_batches: Mapping[str, int] = {}
+    ask_for: dt.timedelta | None = None
     requests_at_once: int = 16
     requests_per_second: float | None = None
     requests_a_pass: int | None = None
     deadline: dt.timedelta = dt.timedelta(hours=1)
+
+    def batch_of(self, endpoint: Endpoint) -> int:
+        """How many symbols a part asks *endpoint* for."""
+        return min(self.batch, self.endpoint_batches.get(endpoint.value, self.batch))
 
 
 class Services:
@@ -94,6 +103,11 @@ class PartContext:
     def day(self) -> dt.date:
         """The trading day that the cycle is for."""
         return self.cycle.trading_day
+
+    def ask_until(self) -> float | None:
+        """When, by the event loop's clock, this part is to stop asking and commit; None: never."""
+        lasts = self.services.options.ask_for
+        return None if lasts is None else asyncio.get_running_loop().time() + lasts.total_seconds()
 
     def sieve(self) -> Sieve:
         """What is lost of the answers to this part's questions; dates are held against the day of asking."""
@@ -140,15 +154,25 @@ class InputMissing(Exception):
 T = TypeVar("T")
 
 
-async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int) -> list[T | MassiveError]:
+async def bounded_gather(
+    work: Sequence[Coroutine[Any, Any, T]], *, at_once: int, until: float | None = None
+) -> list[T | MassiveError]:
     """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. A rejected
-    key ends them all."""
+    key ends them all. What has not come by *until* (the loop's clock) is OutOfTime."""
     gate = asyncio.Semaphore(at_once)
+    clock = asyncio.get_running_loop().time
 
     async def one(coroutine: Coroutine[Any, Any, T]) -> T | MassiveError:
         async with gate:
             try:
-                return await coroutine
+                if until is not None and clock() >= until:
+                    return OutOfTime("not asked in time")
+                async with asyncio.timeout_at(until) as limit:
+                    return await coroutine
+            except TimeoutError:
+                if limit.expired():
+                    return OutOfTime("not answered in time")
+                raise
             except KeyRejected:
                 raise  # every other request would meet the same answer
             except MassiveError as error:
@@ -163,6 +187,16 @@ async def bounded_gather(work: Sequence[Coroutine[Any, Any, T]], *, at_once: int
         for coroutine in work:
             coroutine.close()  # one that was cancelled before its turn has not begun
     return [task.result() for task in tasks]
+
+
+def what_is_left(failures: Sequence[MassiveError], *, progress: bool) -> Exception | None:
+    """Why a part is not at its end. One that ran out of time and made progress goes on at once, uncounted."""
+    away = next((one for one in failures if not isinstance(one, OutOfTime)), None)
+    if away is not None or not failures:
+        return away
+    if not progress:
+        return failures[0]
+    return Busy(f"{len(failures)} more are asked for next: what came in time is committed", delay=dt.timedelta(0))
 
 
 async def require_coverage(ctx: PartContext, *data_sets: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.massive.errors import BadAnswer, MassiveError, NotYetPublished, ProviderUnavailable
+from consumer.massive.errors import BadAnswer, MassiveError, NotYetPublished, OutOfTime, ProviderUnavailable
 from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
@@ -206,16 +206,18 @@ async def _rows_of_file(ctx: PartContext, day: dt.date) -> list[DailyRow] | None
 async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Evidence:
     spellings = await slots.market_data_symbols(ctx.services.pool, symbols)
     asked = [ctx.services.massive.daily_bar(spellings.get(symbol, symbol), day) for symbol in symbols]
-    answers = await bounded_gather(asked, at_once=ctx.services.options.requests_at_once)
+    answers = await bounded_gather(asked, at_once=ctx.services.options.requests_at_once, until=ctx.ask_until())
     rows, told = [], set()
     for symbol, answer in zip(symbols, answers, strict=True):
         if isinstance(answer, MassiveError):
-            if isinstance(answer, ProviderUnavailable) and not isinstance(answer, BadAnswer):
+            if isinstance(answer, ProviderUnavailable) and not isinstance(answer, BadAnswer | OutOfTime):
                 raise answer  # it may answer later
             continue  # no evidence: not part of the plan, an unknown path, an answer to another question
         told.add(symbol)
         if answer is not None:
             rows.append(msgspec.structs.replace(answer, T=symbol))
+    if symbols and all(isinstance(answer, OutOfTime) for answer in answers):
+        raise OutOfTime("not one of the custom bars came in time")
     return Evidence(source="massive:custom_bars", bars=bars_of(rows), asked=frozenset(told))
 
 

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 
 from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
-from consumer.massive.rows import Flaw
+from consumer.massive.rows import Endpoint, Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import data_sets, plausible, slot_files, slot_rows
-from consumer.tasks.part import bounded_gather
+from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_files import INSTEAD, FilesSeen
@@ -44,16 +44,16 @@ async def load_batch(ctx: PartContext) -> Write:
     await _stop_when_known_to_be_unpublished(ctx)
     wanted = list((await slot_rows.missing_slots(ctx, ctx.payload["symbols"])).items())
     spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
-    fetched_at = ctx.services.now()
+    fetched_at, until = ctx.services.now(), ctx.ask_until()
     at_once = ctx.services.options.requests_at_once
     sieve = ctx.sieve()
     # The first alone: where the day is not published, one refusal says so for the whole batch.
     outcomes = await bounded_gather(
-        [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[:1]], at_once=1
+        [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[:1]], at_once=1, until=until
     )
     if not any(isinstance(outcome, NotYetPublished) for outcome in outcomes):
         others = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[1:]]
-        outcomes += await bounded_gather(others, at_once=at_once)
+        outcomes += await bounded_gather(others, at_once=at_once, until=until)
     rows: list[SlotDay] = []
     failures: list[MassiveError] = []
     for outcome in outcomes:
@@ -76,7 +76,7 @@ async def load_batch(ctx: PartContext) -> Write:
         weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
         restated = await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=load_id)
         await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=load_id)
-        unfinished = failures[0] if failures else None
+        unfinished = what_is_left(failures, progress=bool(weighed.rows))
         told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
         return ledger.PartReport(rows=len(rows), warnings=(*warnings, *weighed.warnings, *told), unfinished=unfinished)
 
@@ -131,14 +131,14 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 async def plan(ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen) -> list[ledger.PartPlan]:
     """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
-    options = ctx.services.options
+    size = ctx.services.options.batch_of(Endpoint.RANGE_BARS)
     by_file, missing = await slot_files.plan(ctx, missing, files)
     missing = await _within_the_plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
-    batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, options.batch)]
-    batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, options.batch)]
+    batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, size)]
+    batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, size)]
     named = "rest-" if INSTEAD in ctx.payload else ""  # beside the batches of the same pass's first plan
     return by_file + [
         ledger.PartPlan(

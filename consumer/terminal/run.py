@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import functools
 import os
 import sys
@@ -99,6 +100,8 @@ async def run(settings: Settings, options: RunOptions) -> int:
             _tell(console, type(error).__name__, str(error))
             return EXIT_USAGE if isinstance(error, SourceRefused) else EXIT_FAILED
         except OSError as error:
+            if stop.is_set() and error.errno == errno.EIO:
+                return EXIT_OK  # the terminal was closed, and there is nobody to say goodbye to
             _tell(console, type(error).__name__, this_machine.in_words(error))
             return EXIT_FAILED
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import itertools
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from producers.simulated_market.options import Plan
-from tests.cycle.stack import DAY, EVENING, IN_FLIGHT, Clock, market_of, new_york, stack_on
+from tests.cycle.stack import DAY, EVENING, IN_FLIGHT, OPTIONS, Clock, market_of, new_york, stack_on
 
 if TYPE_CHECKING:
-    from tests.cycle.stack import Stack
+    from consumer.massive.rows import RangeBars
+    from tests.cycle.stack import Market, Stack
 
 NEXT_DAY = dt.date(2025, 11, 12)
 
@@ -237,3 +241,30 @@ async def test_a_plan_without_floats_is_a_note_and_not_a_failure(stack: Stack) -
 
     assert cycle.state == "complete"
     assert any("floats: not part of the plan" in warning for warning in cycle.warnings)
+
+
+async def test_parts_too_large_for_their_deadline_commit_what_came_and_go_on_until_all_is_there(
+    postgres_dsn: str, redis_url: str, market: Market, clock: Clock
+) -> None:
+    """Eight hundred requests at twenty a minute, in small: no part ends in one go, and none fails."""
+    options = replace(OPTIONS, ask_for=dt.timedelta(milliseconds=150), requests_at_once=1)
+    async with stack_on(postgres_dsn, redis_url, market, clock, options=options) as stack:
+        for task in ("metadata_enrich", "ohlc_daily"):
+            await stack.run_cycle(task=task)
+        await market.reset()
+        massive, asked = stack.services.massive, []
+        answer = massive.five_minute_bars
+
+        async def slowly(symbol: str, *days: dt.date) -> RangeBars:
+            asked.append(symbol)
+            await asyncio.sleep(0.02)
+            return await answer(symbol, *days)
+
+        massive.five_minute_bars = slowly  # type: ignore[method-assign]
+        cycle = await stack.run_cycle(task="volume_slots")
+
+        assert (cycle.state, cycle.run_pass, await stack.dead()) == ("complete", 1, [])
+        batches = await stack.value("SELECT count(*) FROM part WHERE part LIKE 'batch:%'")
+        runs = await stack.value("SELECT count(*) FROM data_load WHERE part LIKE 'batch:%'")
+        assert runs > batches, "committed in pieces"
+        assert len(asked) <= await active(stack) + runs, "what was committed is not asked for again"

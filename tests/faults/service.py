@@ -218,7 +218,7 @@ def composed_for_tests(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterato
 
     monkeypatch.setattr(service, "stop_signals", stops)
     monkeypatch.setattr(service, "utc_now", clock)
-    monkeypatch.setattr(options, "part_batch", lambda _settings: BATCH)
+    monkeypatch.setattr(options, "part_batch", lambda _settings, _endpoint: BATCH)
     # Delays are kept by the clock of Redis, which is not ours to set.
     monkeypatch.setattr(service, "Worker", lambda *given, **named: Worker(*given, **{**named, "now": utc_now}))
     yield running

@@ -7,8 +7,9 @@ import inspect
 
 import pytest
 
-from consumer.massive.errors import ProviderUnavailable
-from consumer.tasks.part import bounded_gather
+from consumer.delivery.errors import Busy
+from consumer.massive.errors import OutOfTime, ProviderUnavailable
+from consumer.tasks.part import bounded_gather, what_is_left
 
 
 async def test_outcomes_come_in_order_and_a_vendor_error_is_one_of_them() -> None:
@@ -48,3 +49,35 @@ async def test_another_error_propagates_and_no_coroutine_is_left_unawaited() -> 
     with pytest.raises(ZeroDivisionError):
         await bounded_gather(work, at_once=1)
     assert {inspect.getcoroutinestate(coroutine) for coroutine in work} == {inspect.CORO_CLOSED}
+
+
+async def test_what_has_not_come_in_time_is_out_of_time_and_what_waits_its_turn_is_not_begun() -> None:
+    begun = []
+
+    async def answers(number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            await asyncio.Event().wait()
+        return number
+
+    until = asyncio.get_running_loop().time() + 0.02
+    first, *others = await bounded_gather([answers(n) for n in range(4)], at_once=1, until=until)
+    assert first == 0
+    assert [type(one) for one in others] == [OutOfTime] * 3
+    assert begun == [0, 1], "no request is spent on what could not be waited for"
+
+
+async def test_a_timeout_of_the_work_itself_is_no_lack_of_time() -> None:
+    async def fails() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await bounded_gather([fails()], at_once=1, until=asyncio.get_running_loop().time() + 60)
+
+
+def test_a_part_that_ran_out_of_time_goes_on_uncounted_only_if_it_got_on() -> None:
+    late, away = OutOfTime("late"), ProviderUnavailable("503")
+    assert what_is_left([], progress=False) is None
+    assert isinstance(what_is_left([late], progress=True), Busy)
+    assert what_is_left([late], progress=False) is late
+    assert what_is_left([late, away], progress=True) is away
