@@ -274,7 +274,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="MAINTENANCE_PART_TIMEOUT", field="part_timeout", default="30m", read=_duration(10, 86_400),
-        meaning="how long a part may take before it is ended and tried again; what it has is committed after two thirds",
+        meaning="how long a part may take before it is ended and tried again; after two thirds it commits what it has",
     ),
     Setting(
         name="MAINTENANCE_MAX_ATTEMPTS", field="max_attempts", default="5", read=_whole(1, 100),
