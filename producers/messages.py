@@ -77,6 +77,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     part: str | None = None
     cycle: int | None = None
     attempt: int = 1
+    waits: int = 0
     force: bool = False
     request: str | None = None
     requested_by: str = "operator"

@@ -41,7 +41,10 @@ class NoWork:
     def attempt_of(self, entry: Entry) -> int:
         return decode_task(entry.fields).attempt
 
-    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+    def waits_of(self, entry: Entry) -> int:
+        return 0
+
+    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
         return Outgoing(fields=entry.fields, key=self.key_of(entry) or entry.entry_id)
 
     def classify(self, failure: BaseException) -> Policy:

@@ -52,7 +52,10 @@ class Acting:
     def attempt_of(self, entry: Entry) -> int:
         return 1
 
-    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+    def waits_of(self, entry: Entry) -> int:
+        return 0
+
+    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
         return Outgoing(fields=entry.fields, key=entry.fields["name"])
 
     def classify(self, failure: BaseException) -> Policy:

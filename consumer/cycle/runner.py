@@ -59,10 +59,17 @@ class CycleRunner:
         except UndecodableMessage:
             return 1
 
-    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+    def waits_of(self, entry: Entry) -> int:
+        try:
+            return decode_task(entry.fields).waits
+        except UndecodableMessage:
+            return 0
+
+    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
         """The message that tries the entry's work again; a person's request keeps the entry it came from."""
         fields = dict(entry.fields)
         fields["attempt"] = str(self.attempt_of(entry) + int(counted))
+        fields["waits"] = str(waits)
         key = self.key_of(entry)
         if not key:
             fields["request"] = entry.entry_id

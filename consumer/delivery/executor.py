@@ -19,7 +19,9 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisSilent
 
+from consumer.delivery.brake import Brake
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
+from consumer.delivery.retry_log import RetryLog
 from consumer.delivery.settle import Policy, Settlement, Verdict, describe, outcome_of, settle
 from consumer.delivery.task_stream import flatten
 from producers import keys
@@ -48,7 +50,9 @@ class Handler(Protocol):
 
     def attempt_of(self, entry: Entry) -> int: ...
 
-    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing: ...
+    def waits_of(self, entry: Entry) -> int: ...
+
+    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing: ...
 
     def classify(self, failure: BaseException) -> Policy: ...
 
@@ -71,6 +75,7 @@ class _Running:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
+        self.begun_at = asyncio.get_running_loop().time()
         self.told: DeliveryError | None = None
         self.work: asyncio.Task[list[Outgoing]] | None = None
 
@@ -132,17 +137,25 @@ class Executor:
         self._running: dict[str, _Running] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._brake = Brake(random)
+        self._retries = RetryLog()
         self.slot_freed = asyncio.Event()
 
     @property
     def free_slots(self) -> int:
         return self._options.slots - len(self._running)
 
+    @property
+    def admitted(self) -> int:
+        """How many entries may be begun now: fewer than there are free slots while what they need is away."""
+        return self._brake.admits(self.free_slots, now=asyncio.get_running_loop().time())
+
     def start(self, entry: Entry) -> None:
         """Run *entry*, unless it is running here already or this consumer is stopping (`leave` hands it back)."""
         if self._stopping or entry.entry_id in self._running:
             return
         running = self._running[entry.entry_id] = _Running(entry)
+        self._brake.tried(now=running.begun_at)
         self._keeper.hold(entry.entry_id, running.tell, deadline_s=self._options.deadline.total_seconds())
         delivery = asyncio.create_task(self._deliver(entry, running))
         self._deliveries.add(delivery)
@@ -182,6 +195,7 @@ class Executor:
             delivery = await self._insist(lambda: self._stream.begin(entry, key=key))
             if delivery is not None:
                 settlement, successors = await self._judge(delivery, running)
+                self._note(settlement, running)
                 await self._perform(delivery, settlement, successors, key=key)
         except RedisError as error:
             logger.warning("delivery_left_to_its_lease", entry_id=entry.entry_id, reason=str(error))
@@ -189,6 +203,13 @@ class Executor:
             self._keeper.drop(entry.entry_id)
             self._running.pop(entry.entry_id, None)
             self.slot_freed.set()
+
+    def _note(self, settlement: Settlement, running: _Running) -> None:
+        """Told to stop, or without its lease, the work says nothing of what it needs."""
+        if settlement.waits:
+            self._brake.failed(begun_at=running.begun_at, now=asyncio.get_running_loop().time())
+        elif settlement.verdict not in (Verdict.RELEASE, Verdict.ABANDON):
+            self._brake.got_through(begun_at=running.begun_at)
 
     async def _insist(self, send: Callable[[], Awaitable[T]]) -> T:
         """Repeat a script through a restart of Redis, for a lease at most; repeated, it finds its work done."""
@@ -234,6 +255,7 @@ class Executor:
         return settle(
             failure,
             attempt=1 if failure is None else self._handler.attempt_of(entry),
+            waits=0 if failure is None else self._handler.waits_of(entry),
             max_attempts=self._options.max_attempts,
             classify=self._handler.classify,
             random=self._random,
@@ -263,10 +285,10 @@ class Executor:
         detail: object = None
         match verdict:
             case Verdict.RETRY_LATER:
-                again = self._handler.retry_of(entry, counted=settlement.counted)
+                again = self._handler.retry_of(entry, counted=settlement.counted, waits=settlement.waits)
                 due_at = self._now() + settlement.delay
                 detail = msgspec.structs.replace(again, due_at=due_at).as_script_argument()
-                log.info("delivery_retried_later", delay_s=round(settlement.delay.total_seconds(), 2))
+                self._retries.retried(entry.entry_id, reason=settlement.reason, delay=settlement.delay)
             case Verdict.DEAD_LETTER:
                 letter = dead_letter(delivery, settlement.reason, at=self._now())
                 detail = flatten(encode_dead_letter(letter))

@@ -48,17 +48,21 @@ class Policy(Enum):
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict, its reason in plain words, and for a retry the delay and whether it counts."""
+    """The verdict, its reason in plain words, and for a retry the delay and whether it counts.
+
+    *waits*: how often in a row the work was tried again without counting, because what it needs was away.
+    """
 
     verdict: Verdict
     reason: str = ""
     delay: dt.timedelta = dt.timedelta(0)
     counted: bool = True
+    waits: int = 0
 
 
-def backoff(attempt: int, random: Random) -> dt.timedelta:
-    """Full jitter: uniform in 0 … min(30 s, 1 s x 2^attempt), so that failures of one cause do not return together."""
-    ceiling = min(BACKOFF_MOST.total_seconds(), BACKOFF_FIRST.total_seconds() * 2.0 ** min(attempt, 10))
+def backoff(tries: int, random: Random) -> dt.timedelta:
+    """Full jitter: uniform in 0 … min(30 s, 1 s x 2^tries), so that failures of one cause do not return together."""
+    ceiling = min(BACKOFF_MOST.total_seconds(), BACKOFF_FIRST.total_seconds() * 2.0 ** min(tries, 10))
     return dt.timedelta(seconds=ceiling * random.random())
 
 
@@ -96,9 +100,11 @@ def settle(
     max_attempts: int,
     classify: Callable[[BaseException], Policy],
     random: Random,
+    waits: int = 0,
 ) -> Settlement:
     """Return what to do after *failure* (None: the work is committed) of attempt number *attempt* (from 1).
 
+    *waits* counts the tries of this attempt that ended because our own servers were away: they lengthen the pause.
     A failure whose `retry_after` (a timedelta) says how long its cause wants to be left alone is not tried before.
     """
     match failure:
@@ -112,25 +118,31 @@ def settle(
             return Settlement(verdict=Verdict.RETRY_LATER, reason=in_words(failure), delay=failure.delay, counted=False)
         case DataRejected():
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=in_words(failure))
+        case _ if (policy := classify(failure)) is Policy.RETRY_FREELY:
+            return Settlement(
+                verdict=Verdict.RETRY_LATER, reason=describe(failure), delay=_pause(failure, attempt + waits, random),
+                counted=False, waits=waits + 1,
+            )  # fmt: skip
         case _:
-            return _after_failure(failure, classify(failure), attempt, max_attempts, random)
+            return _after_failure(failure, policy, attempt, max_attempts, random)
+
+
+def _pause(failure: BaseException, tries: int, random: Random) -> dt.timedelta:
+    return max(backoff(tries, random), getattr(failure, "retry_after", None) or dt.timedelta(0))
 
 
 def _after_failure(
     failure: BaseException, policy: Policy, attempt: int, max_attempts: int, random: Random
 ) -> Settlement:
     reason = describe(failure)
-    delay = max(backoff(attempt, random), getattr(failure, "retry_after", None) or dt.timedelta(0))
     match policy:
         case Policy.END:
             return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=reason)
         case Policy.REJECT:
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=reason)
-        case Policy.RETRY_FREELY:
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay, counted=False)
         case Policy.RETRY if attempt >= max_attempts:
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
         case Policy.RETRY_THEN_END if attempt >= max_attempts:
             return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=f"{attempt} attempts, the last: {reason}")
-        case Policy.RETRY | Policy.RETRY_THEN_END:
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=delay)
+        case _:
+            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=_pause(failure, attempt, random))

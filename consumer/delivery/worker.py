@@ -114,8 +114,8 @@ class Worker:
 
     async def _read_once(self) -> None:
         await self._promote()
-        free = self._executor.free_slots
-        if free <= 0 or (self._quarantine and free < self._slots):
+        free = self._executor.admitted
+        if free <= 0 or (self._quarantine and self._executor.free_slots < self._slots):
             await self._wait_for_a_slot()
             return
         # Claimed entries first: they have waited for a lease already.
@@ -137,7 +137,7 @@ class Worker:
         now = asyncio.get_running_loop().time()
         if now < self._claim_at and not self._quarantine:
             return []
-        alone = free == self._slots
+        alone = self._executor.free_slots == self._slots
         taken = await self._stream.claim(free, suspect_after=self._suspect_after, alone=alone)
         # Until a suspect is taken, by whomever, and until it has ended, nothing is begun that might share its fate.
         self._quarantine = self._stream.suspect_waits or any(entry.suspect for entry in taken)

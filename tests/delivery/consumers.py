@@ -45,10 +45,14 @@ class ScriptedHandler:
     def attempt_of(self, entry: Entry) -> int:
         return int(entry.fields.get("attempt", "1"))
 
-    def retry_of(self, entry: Entry, *, counted: bool) -> Outgoing:
+    def waits_of(self, entry: Entry) -> int:
+        return int(entry.fields.get("waits", "0"))
+
+    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
         attempt = self.attempt_of(entry) + int(counted)
         key = self.key_of(entry) or f"request:{entry.entry_id}"
-        return Outgoing(fields={**entry.fields, "key": key, "attempt": str(attempt)}, key=key)
+        again = {"key": key, "attempt": str(attempt), "waits": str(waits)}
+        return Outgoing(fields={**entry.fields, **again}, key=key)
 
     def classify(self, failure: BaseException) -> Policy:
         return self.policy
