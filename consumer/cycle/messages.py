@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.cycle import calling_off
@@ -10,9 +11,12 @@ from consumer.postgres.ledger import PartId
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from consumer.postgres import cycles
+
+# What is parked further ahead than a retry of it can be was parked by hand, or by another's clock: it is due now.
+# Opening waits for its turn or for our own servers; a part also for as long as the vendor wants to be left alone.
+A_RETRY = dt.timedelta(minutes=1)
+A_LONG_RETRY = dt.timedelta(hours=1)
 
 
 def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
@@ -20,7 +24,7 @@ def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
     message = TaskMessage(
         task=TaskName(part.task), trading_day=trading_day, part=part.part, cycle=part.cycle_id, requested_by="cycle"
     )
-    return Outgoing(fields=encode(message), key=part.key)
+    return Outgoing(fields=encode(message), key=part.key, overtakes=A_LONG_RETRY)
 
 
 def pass_message(cycle: cycles.Cycle) -> Outgoing:
@@ -28,13 +32,14 @@ def pass_message(cycle: cycles.Cycle) -> Outgoing:
     message = TaskMessage(
         task=TaskName.CYCLE, trading_day=cycle.trading_day, cycle=cycle.cycle_id, requested_by="catch-up"
     )
-    return Outgoing(fields=encode(message), key=calling_off.pass_key(cycle.cycle_id))
+    return Outgoing(fields=encode(message), key=calling_off.pass_key(cycle.cycle_id), overtakes=A_RETRY)
 
 
 def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
-    """Return the message that opens the cycle of *rule* on *trading_day*."""
+    """Return the message that opens the cycle of *rule* on *trading_day*; due now, whatever is parked under its key."""
     message = TaskMessage(task=TaskName.CYCLE, trading_day=trading_day, rule=rule, requested_by=requested_by)
-    return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at)
+    overtakes = A_RETRY if due_at is None else None
+    return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at, overtakes=overtakes)
 
 
 def work_key(fields: dict[str, str]) -> str:

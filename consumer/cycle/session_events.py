@@ -13,7 +13,6 @@ from consumer.cycle.messages import rule_message
 from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import CONNECTION_ERRORS
 from market.calendar_errors import CalendarError
-from market.session import SessionPhase
 from producers import keys
 from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
 from producers.reports import DeadLetter, encode_dead_letter
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar
 
 BLOCK = dt.timedelta(seconds=2)
+SAME_INSTANT = dt.timedelta(minutes=1)
 
 
 class EventRefused(Exception):
@@ -116,7 +116,7 @@ class SessionEvents:
         await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
 
     def due_messages(self, event: SessionChanged, *, now: dt.datetime) -> list[Outgoing]:
-        """Return the cycles that *event* makes due: at its own instant plus each matching rule's offset.
+        """Return the cycles that *event* tells of, each due when the calendar says so, not when the event does.
 
         Of those due already only the newest of all counts, because its cycle brings the days before it up to date.
         """
@@ -125,30 +125,31 @@ class SessionEvents:
         except CalendarError as error:
             raise EventRefused(f"trading_date: {error}") from error
         messages = []
-        for rule in self._schedule.rules:
-            if rule.phase != event.to_session:
+        newest = self._schedule.latest_due(now)
+        for one in self._schedule.occurrences(event.trading_date):
+            if one.rule.phase != event.to_session:
                 continue
-            due_at = event.timestamp + rule.offset
-            newest = self._schedule.latest_due(now)
-            if due_at <= now and (newest.trading_day, newest.due_at) > (event.trading_date, due_at):
+            if one.due_at <= now and (newest.trading_day, newest.due_at) > (one.trading_day, one.due_at):
                 continue
-            messages.append(rule_message(event.trading_date, rule.text, requested_by="session_changed", due_at=due_at))
+            messages.append(
+                rule_message(one.trading_day, one.rule.text, requested_by="session_changed", due_at=one.due_at)
+            )
         return messages
 
     def _hold_against_calendar(self, event: SessionChanged) -> None:
-        """Raises EventRefused where the event and our calendar cannot both be right; the calendar's due times stay."""
+        """Raises EventRefused where the event is not one of our calendar's transitions, at its own instant."""
         session = self._calendar.session(event.trading_date)
         if event.regular_close != session.closes_at:
             raise EventRefused(
                 f"regular_close {event.regular_close.isoformat()} is not {session.closes_at.isoformat()}, the close of "
                 f"{event.trading_date} here: give producer and consumer the same TRADING_CALENDAR_OVERRIDES"
             )
-        ended = event.to_session in (SessionPhase.POST_MARKET, SessionPhase.CLOSED)
-        if not session.pre_market_opens_at <= event.timestamp <= session.closes_at + dt.timedelta(hours=24):
-            raise EventRefused(f"timestamp {event.timestamp.isoformat()} is not on trading_date {event.trading_date}")
-        if ended and event.timestamp < session.closes_at:
+        begins_at = next(one.at for one in session.transitions() if one.to_phase == event.to_session)
+        if abs(event.timestamp - begins_at) >= SAME_INSTANT:
             raise EventRefused(
-                f"timestamp {event.timestamp.isoformat()}: {event.to_session} cannot begin before the regular close"
+                f"timestamp {event.timestamp.isoformat()} is not {begins_at.isoformat()}, when {event.to_session} "
+                f"begins on {event.trading_date} here: give producer and consumer the same "
+                "TRADING_CALENDAR_OVERRIDES and EARLY_EXTENDED_CLOSE"
             )
 
     async def _refuse(self, entry_id: str, fields: dict[str, str], reason: str) -> None:

@@ -50,11 +50,16 @@ LOOKS_A_CLAIM = 10
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to be sent. The same *key* is never twice under way; due_at None = at once."""
+    """A message to be sent. The same *key* is never twice under way; due_at None = at once.
+
+    *overtakes*: what waits for its time under the same key may do so for that long from now at most, and is due now
+    where it would wait longer. None: the one that waits stays as it is.
+    """
 
     fields: dict[str, str]
     key: str = ""
     due_at: dt.datetime | None = None
+    overtakes: dt.timedelta | None = None
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -64,7 +69,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_script_argument(self) -> dict[str, object]:
         due = 0 if self.due_at is None else int(self.due_at.timestamp() * 1000)
-        return {"key": self.key, "due": due, "fields": flatten(self.fields)}
+        argument: dict[str, object] = {"key": self.key, "due": due, "fields": flatten(self.fields)}
+        if self.overtakes is not None:
+            argument["overtakes"] = int(self.overtakes.total_seconds() * 1000)
+        return argument
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

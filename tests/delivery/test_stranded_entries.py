@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from producers import keys
 from tests.delivery.consumers import LONG_LEASE, at_rest, begun, consumer_of, message, pending, stream_of, until
@@ -61,3 +64,17 @@ async def test_a_foreign_group_that_never_acknowledges_pins_nothing(redis_url: s
             await redis.xreadgroup("foreign", "reader", {keys.TASKS.name: ">"}, count=1)
         await until(lambda: at_rest(redis), what="the end of the work")
     assert (await redis.xinfo_stream(keys.TASKS.name))["radix-tree-keys"] <= 1
+
+
+async def test_work_parked_for_longer_than_it_may_is_brought_forward_with_its_own_fields(
+    each_url: str, each_redis: Redis
+) -> None:
+    an_hour, soon = dt.timedelta(hours=1), dt.datetime.now(dt.UTC) + dt.timedelta(minutes=50)
+    async with stream_of(each_url, lease=LONG_LEASE) as stream:
+        await stream.enqueue([message("far", due_at=soon, attempt="3"), message("near", due_at=soon)])
+        await each_redis.zadd(keys.LATER.pattern, {"far": 9e15})
+        again = [msgspec.structs.replace(message(task), overtakes=an_hour) for task in ("far", "near")]
+        assert await stream.enqueue([*again, message("far")]) == 1
+        assert await stream.promote() == 1
+        assert (await begun(stream)).entry.fields["attempt"] == "3"
+        assert await each_redis.zrange(keys.LATER.pattern, 0, -1) == ["near"]

@@ -1,5 +1,6 @@
 -- Shared by every script. KEYS: 1 stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence
--- A message: {key = "" or the work's identity, due = unix ms (0 = now), fields = {name, value, ...}}
+-- A message: {key = "" or the work's identity, due = unix ms (0 = now), fields = {name, value, ...},
+--   overtakes = ms from now that what is parked under its key may wait at most (absent: as long as it says)}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local GROUP = ARGV[1]
@@ -30,7 +31,16 @@ local function append(key, fields)
   return id
 end
 
+-- What is parked for longer than it can have any reason to was parked by hand, or by a wrong clock.
+local function hastened(message)
+  local due = message.overtakes and message.key ~= '' and redis.call('ZSCORE', KEYS[2], message.key)
+  if not due or tonumber(due) <= now + message.overtakes then return false end
+  redis.call('ZADD', KEYS[2], now, message.key)
+  return true
+end
+
 local function put(message)
+  if hastened(message) then return 1 end
   if alive(message.key) then return 0 end
   if message.due > now then park(message) else append(message.key, message.fields) end
   return 1
