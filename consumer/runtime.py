@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -34,6 +35,11 @@ def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.as
         retry=Retry(NoBackoff(), 0), health_check_interval=0,
         encoding_errors="replace",  # one value that is no UTF-8 must not make a whole read fail
     )  # fmt: skip
+
+
+def connect_blocking_redis(url: str) -> redis.Redis:
+    """A client for threads, for what is packed and compared in bulk."""
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=30, encoding_errors="replace")
 
 
 async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:

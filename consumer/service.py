@@ -15,11 +15,10 @@ import socket
 from random import Random
 from typing import TYPE_CHECKING
 
-import redis
-import redis.asyncio
 from loguru import logger
 
 from consumer.checks import start_up
+from consumer.cycle.caretaker import Caretaker
 from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.reporting import Reporter
 from consumer.cycle.runner import CycleRunner
@@ -31,7 +30,7 @@ from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windo
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_redis, end_all, stop_signals, unless_stopped, utc_now
+from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.source.asking import source_of_address
 from consumer.source.guard import SourceGuard
@@ -43,6 +42,8 @@ from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
+    import redis.asyncio
+
     from consumer.massive.budget import Budget
     from consumer.settings import Settings
 
@@ -88,7 +89,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         preparing = functools.partial(start_up.prepare, commands, pool, guard, now=utc_now)
         await unless_stopped(stop, start_up.through_restarts(preparing))
         blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
-        cache = stack.enter_context(redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=30))
+        cache = stack.enter_context(connect_blocking_redis(settings.redis_url))
         massive = MassiveClient(
             web, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key,
             budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight, source=source,
@@ -112,11 +113,12 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
             random=Random(), now=utc_now, on_lost=catch_up.wake,
         )  # fmt: skip
         events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
+        caretaker = Caretaker(commands, stream, on_mended=catch_up.wake)
         if http:
             monitor = Monitor(pool=pool, redis=commands, expectations=expectations, now=utc_now)
             await stack.enter_async_context(serve_http(settings, monitor, stream))
         logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
-        await _run_all(worker, keeper, catch_up, events, stop)
+        await _run_all(worker, keeper, (catch_up, events, caretaker), stop)
         logger.info("consumer_stopped", consumer=stream.consumer)
 
 
@@ -131,13 +133,13 @@ def worker_options(settings: Settings) -> WorkerOptions:
 
 
 async def _run_all(
-    worker: Worker, keeper: LeaseKeeper, catch_up: CatchUp, events: SessionEvents, stop: asyncio.Event
+    worker: Worker, keeper: LeaseKeeper, others: tuple[CatchUp, SessionEvents, Caretaker], stop: asyncio.Event
 ) -> None:
     keeper.start()
-    background = [asyncio.create_task(catch_up.run()), asyncio.create_task(events.run())]
+    background = [asyncio.create_task(other.run()) for other in others]
     working = asyncio.create_task(worker.run(stop))
     try:
-        # Whichever ends first ends the process: a consumer without one of the three would look alive and not be.
+        # Whichever ends first ends the process: a consumer without one of them would look alive and not be.
         await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
         for task in (working, *background):
             if task.done():

@@ -26,6 +26,7 @@ class RedisType(StrEnum):
     SET = "set"
     LIST = "list"
     ZSET = "zset"
+    STREAM = "stream"
     ANY = "any"
 
 
@@ -69,6 +70,7 @@ SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
+MENDING = Key(pattern="maintenance:mending:{stream}", holds=RedisType.STREAM, short_lived=True)
 BUDGET_PAUSE = Key(pattern="maintenance:budget:{api_key_digest}:pause", holds=RedisType.STRING, short_lived=True)
 BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", holds=RedisType.LIST, short_lived=True)
 
@@ -93,6 +95,7 @@ KEYS = (
     CACHES,
     CACHED,
     BUILDING,
+    MENDING,
     BUDGET_PAUSE,
     BUDGET_WINDOW,
     STATUS,

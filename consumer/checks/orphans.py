@@ -84,16 +84,19 @@ async def _identities(redis: Redis) -> tuple[set[str], set[str], dict[str, str]]
     pipeline.hkeys(keys.LATER_MESSAGES.pattern)
     pipeline.zrange(keys.LATER.pattern, 0, -1)
     pipeline.hgetall(keys.QUEUED.pattern)
-    parked, due, queued = await pipeline.execute()
-    return set(parked), set(due), queued
+    # Another type under one of these names is told by `spoilt_keys`.
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    parked, due, queued = ({} if isinstance(one, ResponseError) else one for one in answers)
+    return set(parked), set(due), dict(queued)
 
 
 async def _without_entry(redis: Redis, queued: dict[str, str]) -> set[tuple[str, str]]:
     pipeline = redis.pipeline(transaction=False)
     for entry_id in queued.values():
         pipeline.xrange(keys.TASKS.name, entry_id, entry_id)
-    entries: list[Any] = await pipeline.execute()
-    return {item for item, found in zip(queued.items(), entries, strict=True) if not found}
+    entries: list[Any] = await pipeline.execute(raise_on_error=False)
+    gone = (isinstance(found, ResponseError) or not found for found in entries)
+    return {item for item, is_gone in zip(queued.items(), gone, strict=True) if is_gone}
 
 
 async def check_parts(pool: Pool, redis: Redis, *, patience: dt.timedelta = SETTLED_WITHIN) -> Finding:
@@ -122,7 +125,8 @@ async def _parts_without_message(pool: Pool, redis: Redis) -> tuple[set[str], in
     pipeline = redis.pipeline(transaction=True)
     pipeline.hmget(keys.QUEUED.pattern, names)
     pipeline.zmscore(keys.LATER.pattern, names)
-    queued, due = await pipeline.execute()
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    queued, due = ([None] * len(names) if isinstance(one, ResponseError) else one for one in answers)
     return {name for name, entry, at in zip(names, queued, due, strict=True) if entry is None and at is None}, len(
         names
     )

@@ -24,6 +24,7 @@ GONE = "its message is gone"
 STREAMS = (keys.TASKS.name, keys.SESSIONS.name)
 # A living service looks for leases that have run out more often than once a second.
 TAKEN_OVER_WITHIN_S = 1.0
+_LATEST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
 class Standing(StrEnum):
@@ -96,7 +97,9 @@ async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int
     pipeline.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
     pipeline.time()
     answers: list[Any] = await pipeline.execute(raise_on_error=False)
-    tasks, sessions, of_tasks, of_sessions, entries, in_all, later, (seconds, _) = answers
+    tasks, sessions, of_tasks, of_sessions, *counts, later, time = answers
+    entries, in_all = (0 if isinstance(one, ResponseError) else one for one in counts)
+    seconds, _ = answer_of(time)
     rows = [(stream, row) for stream, some in zip(STREAMS, (tasks, sessions), strict=True) for row in _listed(some)]
     works = await _works(redis, [(stream, row["message_id"]) for stream, row in rows])
     held = [
@@ -109,15 +112,23 @@ async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int
     return PendingWork(
         now=dt.datetime.fromtimestamp(seconds, dt.UTC), held=held,
         held_in_all=len(held) if sum(counted) <= MOST else sum(counted),
-        queued=max(0, entries - (counted[0] - ghosts)), parked=await _parked(redis, later), parked_in_all=in_all,
+        queued=max(0, entries - (counted[0] - ghosts)), parked=await _parked(redis, _listed(later)),
+        parked_in_all=in_all,
     )  # fmt: skip
 
 
 def _listed(answer: Any) -> list[Any]:
-    """No stream or no group means that nothing is held."""
+    """No stream or no group, or another type under its name (`spoilt_keys` tells it), means that nothing is held."""
     if isinstance(answer, ResponseError):
         return []
     return list(answer)
+
+
+def answer_of(answer: Any) -> Any:
+    """Return *answer*, unless it is an error: that is raised."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _held(stream: str, row: Any, work: Work, lease: dt.timedelta, max_deliveries: int) -> Held:
@@ -185,10 +196,16 @@ async def _parked(redis: Redis, later: list[Any]) -> list[Parked]:
     texts: Any = await redis.hmget(keys.LATER_MESSAGES.pattern, names)
     scores: Any = texts if all(texts) else await redis.zmscore(keys.LATER.pattern, names)
     return [
-        Parked(key=key, work=_parked_work(text), due_at=dt.datetime.fromtimestamp(float(due) / 1000, dt.UTC))
+        Parked(key=key, work=_parked_work(text), due_at=_instant(due))
         for (key, due), text, still in zip(later, texts, scores, strict=True)
         if text is not None or still is not None
     ]
+
+
+def _instant(milliseconds: float) -> dt.datetime:
+    """What somebody parked for a time that no calendar has is shown at its end."""
+    at_s = min(max(float(milliseconds) / 1000, 0.0), _LATEST.timestamp())
+    return dt.datetime.fromtimestamp(at_s, dt.UTC)
 
 
 def _parked_work(text: str | None) -> Work:

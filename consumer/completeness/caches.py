@@ -10,6 +10,7 @@ import msgspec
 
 from consumer.postgres import coverage
 from consumer.redis_cache.comparer import CacheComparer
+from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets, redis_sync
 from producers import keys
 
@@ -33,24 +34,25 @@ async def verify_caches(context_of: Callable[[dt.date], PartContext]) -> list[Ca
     """Compare every cache that the ledger says was written; *context_of* gives a context for its day."""
     some = context_of(dt.date.min)
     marks: Any = await asyncio.to_thread(some.services.cache.hgetall, keys.CACHES.pattern)
+    tokens = tokens_in(marks)
     found = []
     for cache in data_sets.CACHES:
         day: dt.date | None = await some.services.pool.fetchval(
             "SELECT max(trading_day) FROM coverage WHERE data_set = $1", cache
         )
         if day is not None:
-            found.append(await _verify(context_of(day), cache, day, marks.get(cache)))
+            found.append(await _verify(context_of(day), cache, day, tokens.get(cache)))
     return found
 
 
-async def _verify(ctx: PartContext, cache: str, day: dt.date, mark: str | None) -> CacheFinding:
+async def _verify(ctx: PartContext, cache: str, day: dt.date, token: int | None) -> CacheFinding:
     comparer = CacheComparer(ctx.services.cache, cache=cache)
     prepared = await redis_sync.prepare(ctx, cache)
     await asyncio.to_thread(prepared.replace, comparer)
     examples = list(comparer.examples)
     differences = comparer.differences
     written = await coverage.covered_on(ctx.services.pool, cache, day)
-    if mark is None or written is None or msgspec.json.decode(mark).get("fence") != written.detail.get("fence"):
+    if token is None or written is None or token != written.detail.get("fence"):
         differences += 1
         examples.insert(0, f"{keys.CACHES.pattern} {cache}: not the write that the ledger knows")
     return CacheFinding(

@@ -6,9 +6,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from consumer.delivery.task_stream import Outgoing
+from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets
 from producers import keys
 from producers.messages import TaskMessage, TaskName, encode
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = dt.timedelta(seconds=30)
 LONGEST_WAIT = dt.timedelta(hours=1)
-
-
-class _Mark(msgspec.Struct, frozen=True):
-    """What Redis says of a cache: the token of the write that it holds."""
-
-    fence: int
 
 
 async def holds_all_caches(pool: Pool, redis: Redis) -> bool:
@@ -44,7 +37,8 @@ async def _written(pool: Pool) -> list[asyncpg.Record]:
 
 async def _lost(written: list[asyncpg.Record], redis: Redis) -> bool:
     marks: Any = await redis.hgetall(keys.CACHES.pattern)
-    return not all(_holds(marks.get(row["data_set"]), row["fence"]) for row in written)
+    tokens = tokens_in(marks)
+    return not all(tokens.get(row["data_set"]) == row["fence"] for row in written)
 
 
 async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime) -> list[Outgoing]:
@@ -66,10 +60,3 @@ async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime)
         task=TaskName.REDIS_SYNC, trading_day=written[0]["trading_day"], request=request, requested_by="catch-up"
     )
     return [Outgoing(fields=encode(message), key=f"request:{request}")]
-
-
-def _holds(mark: str | None, fence: int) -> bool:
-    try:
-        return mark is not None and msgspec.json.decode(mark, type=_Mark).fence == fence
-    except msgspec.DecodeError:
-        return False

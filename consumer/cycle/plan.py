@@ -11,11 +11,10 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from consumer.cycle.soundness import is_atr_there, is_universe_there, sound_sessions
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
+from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, plausible, slot_files, slot_rows, volume_slots
 from consumer.tasks.slot_files import FilesSeen
@@ -191,12 +190,12 @@ async def _volume_slots(ctx: PartContext, planned: set[str], files: FilesSeen) -
 async def _redis_sync(ctx: PartContext, planned: set[str], files: FilesSeen) -> list[PartPlan]:
     if await newer_caches(ctx) is not None:
         return []
-    marks = await asyncio.to_thread(_cache_marks, ctx)
+    tokens = await asyncio.to_thread(_cache_tokens, ctx)
     parts = []
     for cache, inputs in sets.CACHE_INPUTS.items():
         if await _waits_for_another_task(ctx, cache) or await _waits_for_the_plan(ctx, cache, files):
             continue
-        if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, marks.get(cache)):
+        if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, tokens.get(cache)):
             parts.append(
                 PartPlan(
                     task=TaskName.REDIS_SYNC, part=cache.removeprefix("cache:"), stage=sets.STAGE_CACHE,
@@ -236,14 +235,14 @@ async def newer_caches(ctx: PartContext) -> dt.date | None:
     return day if day is not None and day > ctx.day else None
 
 
-async def _cache_is_stale(ctx: PartContext, cache: str, inputs: tuple[str, ...], mark: dict[str, Any] | None) -> bool:
+async def _cache_is_stale(ctx: PartContext, cache: str, inputs: tuple[str, ...], token: int | None) -> bool:
     """A cache is stale when its inputs are newer, or when Redis does not hold what the ledger says was written."""
     written = await coverage.covered_on(ctx.services.pool, cache, ctx.day)
-    if written is None or mark is None or mark.get("fence") != written.detail.get("fence"):
+    if written is None or token is None or token != written.detail.get("fence"):
         return True
     return await _is_stale(ctx, cache, inputs)
 
 
-def _cache_marks(ctx: PartContext) -> dict[str, dict[str, Any]]:
+def _cache_tokens(ctx: PartContext) -> dict[str, int]:
     found: Any = ctx.services.cache.hgetall(keys.CACHES.pattern)
-    return {name: msgspec.json.decode(text) for name, text in found.items() if not name.endswith(":fence")}
+    return tokens_in(found)

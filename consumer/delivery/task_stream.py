@@ -254,6 +254,10 @@ class TaskStream:
             cursor = "0"
             while (cursor := await self._run("sweep", what, cursor)) != "0":
                 pass
+        await self.send_stranded()
+
+    async def send_stranded(self) -> None:
+        """Send entries again that stand in the stream and would never be given to anybody."""
         cursor, sent = "-", 0
         while cursor:
             cursor, some = await self._run("send_again", cursor)

@@ -11,13 +11,22 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local longest = tonumber(ARGV[1])
 local at, reason = now, 0
+-- No pause of ours is longer: what says so, or is of another type or no number, was written by hand and counts for nothing.
+local LONGEST_PAUSE = 3600 * 1000000
 
-local pause = tonumber(redis.call('GET', KEYS[1]) or 0)
-if pause > at then at, reason = pause, 1 end
+local function number(text) return type(text) == 'string' and tonumber(text) or 0 end
+
+for index, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= (index == 1 and 'string' or 'list') then redis.call('DEL', key) end
+end
+
+local pause = number(redis.call('GET', KEYS[1]))
+if pause > now + LONGEST_PAUSE then redis.call('DEL', KEYS[1]) elseif pause > at then at, reason = pause, 1 end
 
 for index = 2, #KEYS do
   local limit, length = tonumber(ARGV[2 * index - 2]), tonumber(ARGV[2 * index - 1])
-  local newest = tonumber(redis.call('LINDEX', KEYS[index], 0) or 0)
+  local newest = number(redis.call('LINDEX', KEYS[index], 0))
   if newest > now + longest then
     -- The clock went back: how long ago these grants were is unknown, so the window counts as just used up.
     redis.call('DEL', KEYS[index])
@@ -26,12 +35,12 @@ for index = 2, #KEYS do
     newest = now
   end
   -- Trimmed by age, not by limit: processes with different limits may share the list.
-  local oldest = tonumber(redis.call('LINDEX', KEYS[index], -1) or now)
-  while oldest + length <= now do
+  local oldest = redis.call('LINDEX', KEYS[index], -1)
+  while oldest and number(oldest) + length <= now do
     redis.call('RPOP', KEYS[index])
-    oldest = tonumber(redis.call('LINDEX', KEYS[index], -1) or now)
+    oldest = redis.call('LINDEX', KEYS[index], -1)
   end
-  local grant = tonumber(redis.call('LINDEX', KEYS[index], limit - 1) or 0)
+  local grant = number(redis.call('LINDEX', KEYS[index], limit - 1))
   local free = math.max(newest, grant > 0 and grant + length or 0)
   if free > at then at, reason = free, index end
 end

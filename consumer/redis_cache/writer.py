@@ -55,7 +55,7 @@ class CacheWriter:
 
     def begin(self) -> None:
         """Become the writer of this cache, and say in `maintenance:caches` that it is not whole."""
-        names = [keys.CACHES.pattern, keys.SOURCE.pattern]
+        names = [keys.CACHES.pattern, keys.SOURCE.pattern, keys.FENCE.pattern]
         self._require_held(self._begin(keys=names, args=[self._cache, self.fence, self._source.mark]))
 
     def finish(self, mark: str) -> None:

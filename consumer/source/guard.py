@@ -15,6 +15,7 @@ from consumer.postgres import source_stamp as in_postgres
 from consumer.redis_cache import source_stamp as in_redis
 from consumer.source import simulated_session
 from consumer.source.judgement import Held, Unstamped, refuse_another_simulated, refuse_postgres, refuse_redis, told_by
+from market.data_source import source_of_mark
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,6 +68,15 @@ class SourceGuard:
         stamps = await in_postgres.read_stamp(self._pool), await in_redis.read_stamp(self._redis)
         if stamps[0] is not None and self.source.is_same(stamps[0]) and stamps[1] == self.source.mark:
             return
+        if stamps[0] is not None and self.source.is_same(stamps[0]) and _names_none(stamps[1]):
+            # It was ours a moment ago, and whoever wrote over it is no source: nobody's data has moved in.
+            logger.warning("data_source_stamped_again", source=self.source.mark, runbook="spoilt-by-hand")
+            await in_redis.write_stamp(self._redis, self.source.mark, replace=True)
+            return
         await self.refuse_foreign()
         logger.warning("data_source_stamped_again", source=self.source.mark, runbook="redis-lost")
         await self.stamp()
+
+
+def _names_none(stamp: str | None) -> bool:
+    return stamp is not None and source_of_mark(stamp) is None

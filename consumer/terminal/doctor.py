@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.checks import clocks, orphans, surroundings
+from consumer.checks import clocks, orphans, spoilt_keys, surroundings
 from consumer.checks.data_source import check_data_source
 from consumer.checks.finding import Finding, Level, ok, refused
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
@@ -88,6 +88,7 @@ async def _redis_findings(redis: Redis, settings: Settings) -> list[Finding]:
     try:
         return [
             *await check_redis(redis, allow_eviction=settings.allow_eviction),
+            await spoilt_keys.check_spoilt(redis),
             *await orphans.check_groups(redis),
             await orphans.check_pending(redis, lease=settings.lease),
             await orphans.check_identities(redis),

@@ -13,7 +13,7 @@ from consumer.completeness.forecast import Pace
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.postgres.source_stamp import read_stamp
-from consumer.runtime import utc_now
+from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
@@ -87,7 +87,7 @@ async def planner(settings: Settings) -> AsyncIterator[Planner]:
     schedule = Schedule(build_calendar(settings), settings.rules)
     async with reached(settings) as found:
         url = locate(settings).redis_url
-        with blocking_redis.Redis.from_url(url, decode_responses=True, socket_timeout=30) as cache:
+        with connect_blocking_redis(url) as cache:
             held = await read_stamp(found.pool) or VENDOR
             yield Planner(
                 reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held

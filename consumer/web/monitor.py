@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
+from consumer.checks.finding import Level
+from consumer.checks.spoilt_keys import check_spoilt
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
@@ -35,7 +37,13 @@ if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar
 
 PATIENCE_S = 3.0
-AWAY = (RedisError, *CONNECTION_ERRORS, TimeoutError)
+
+
+class Spoilt(Exception):
+    """A stream or key takes nothing that is written to it."""
+
+
+AWAY = (RedisError, *CONNECTION_ERRORS, TimeoutError, Spoilt)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +97,19 @@ class Monitor:
         self.now = now
 
     async def health(self) -> dict[str, Check]:
-        """Ask both servers; an answer within three seconds counts as connected."""
+        """Ask both servers; an answer within three seconds counts as connected, and streams that take work."""
 
         async def ask_redis() -> object:
             return await self.redis.execute_command("PING")  # type: ignore[no-untyped-call]
 
         postgres, cache = await asyncio.gather(_check(lambda: self.pool.fetchval("SELECT 1")), _check(ask_redis))
-        return {"postgresql": postgres, "redis": cache}
+        checks = {"postgresql": postgres, "redis": cache}
+        return {**checks, "streams": await _check(self._refuse_spoilt)} if cache.connected else checks
+
+    async def _refuse_spoilt(self) -> None:
+        finding = await check_spoilt(self.redis)
+        if finding.level is Level.REFUSED:
+            raise Spoilt(finding.seen)
 
     async def status(self) -> Status:
         """Judge the sessions as they stand now, and say what is under way."""

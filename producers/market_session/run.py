@@ -7,16 +7,19 @@ these may run side by side, because publishing decides what is new (publish.lua)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Never
 
 from loguru import logger
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from producers.keys import SESSIONS
 from producers.market_session.due import Due, due_transitions, pause_until_next, session_changed
 from producers.market_session.session_stream import Outcome, Published, SessionStream
+from producers.mending import mend_streams
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -85,10 +88,18 @@ async def run(
         except (RedisError, OSError, TimeoutError) as error:
             failures += 1
             pause = backoff(failures, random.random())
+            await _mend(redis, error)
             logger.bind(reason=repr(error), failures=failures, retry_in_s=round(pause.total_seconds(), 2)).warning(
                 "session_stream_unreachable"
             )
         await sleep(pause.total_seconds())
+
+
+async def _mend(redis: Redis, error: Exception) -> None:
+    """A stream that takes no more entries is mended here too: there may be no consumer."""
+    if isinstance(error, ResponseError):
+        with contextlib.suppress(RedisError, OSError):
+            await mend_streams(redis, [SESSIONS])
 
 
 def backoff(failures: int, luck: float) -> dt.timedelta:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from producers.keys import SESSION_PUBLISHED, SESSIONS
 from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed, encode
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = dt.timedelta(seconds=2)
 # Entries that people added by hand may stand on top of ours.
 ENTRIES_LOOKED_AT = 100
-# A hand-written entry further ahead than this would silence the producer until then.
+# A hand-written entry or state further ahead than this would silence the producer until then.
 FARTHEST_AHEAD = dt.timedelta(days=1)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
-_LATEST_READABLE_MS = (dt.datetime(9999, 12, 30, tzinfo=dt.UTC) - _EPOCH) // _MILLISECOND
+_MOST_DIGITS = 18
 
 
 class Outcome(Enum):
@@ -57,10 +58,10 @@ class SessionStream:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.get(SESSION_PUBLISHED.pattern)
             pipe.time()
-            state, (seconds, microseconds) = await pipe.execute()
+            state, time = await pipe.execute(raise_on_error=False)
+        seconds, microseconds = _answer(time)
         redis_now = _EPOCH + dt.timedelta(seconds=seconds, microseconds=microseconds)
-        if state is not None and state.isascii() and state.isdigit():
-            latest_at = _EPOCH + min(int(state), _LATEST_READABLE_MS) * _MILLISECOND
+        if (latest_at := _published_at(state, redis_now)) is not None:
             return Published(latest_at=latest_at, newest_entry_id="", redis_now=redis_now)
         return await self._look_at_entries(redis_now)
 
@@ -68,9 +69,10 @@ class SessionStream:
         fields = [text for pair in encode(message).items() for text in pair]
         bounds = (CLOCK_TOLERANCE // _MILLISECOND, str(SESSIONS.kept))
         lost_state = (seen.newest_entry_id, 0 if seen.latest_at is None else _milliseconds(seen.latest_at))
+        farthest_ahead = FARTHEST_AHEAD // _MILLISECOND
         answer = await self._publish(
             keys=[SESSIONS.name, SESSION_PUBLISHED.pattern],
-            args=[_milliseconds(message.timestamp), *bounds, *lost_state, *fields],
+            args=[_milliseconds(message.timestamp), *bounds, *lost_state, farthest_ahead, *fields],
         )
         return Outcome[answer] if answer in Outcome.__members__ else Outcome.PUBLISHED
 
@@ -83,6 +85,23 @@ class SessionStream:
             newest_entry_id=entries[0][0] if entries else "",
             redis_now=redis_now,
         )
+
+
+def _answer(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _published_at(state: Any, redis_now: dt.datetime) -> dt.datetime | None:
+    """The instant that the state names; None where it is lost, or nothing that we have written."""
+    if isinstance(state, ResponseError) and "WRONGTYPE" in str(state):
+        return None
+    text = _answer(state)
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    at_ms = int(text)
+    return None if at_ms > _milliseconds(redis_now + FARTHEST_AHEAD) else _EPOCH + at_ms * _MILLISECOND
 
 
 def _milliseconds(instant: dt.datetime) -> int:

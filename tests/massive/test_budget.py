@@ -271,3 +271,24 @@ async def test_a_pause_stops_the_endpoints_with_a_limit_of_their_own_too(redis: 
     await RequestBudget(redis, api_key=KEY, windows=FIVE_A_MINUTE).pause(dt.timedelta(seconds=30))
     decision = await budget.ask("range_bars")
     assert (decision.granted, decision.reason) == (False, "the vendor asked for a pause")
+
+
+@pytest.mark.parametrize("spoilt", ["in 9999", "text", "bytes", "a list"])
+async def test_a_budget_key_that_somebody_wrote_into_holds_no_request_back(redis: Redis, spoilt: str) -> None:
+    budget = RequestBudget(redis, api_key="k", windows=budget_windows(per_second=5, per_minute=None))
+    pause, window = budget_keys("k", budget_windows(per_second=5, per_minute=None))
+    match spoilt:
+        case "in 9999":
+            await redis.set(pause, 253402300799000000)
+        case "a list":
+            await redis.lpush(pause, "a")
+            await redis.set(window, "a")
+        case _:
+            text = b"\xff\xfe" if spoilt == "bytes" else "soon"
+            await redis.set(pause, text)
+            await redis.lpush(window, text)
+    decision = await budget.ask()
+    assert (decision.granted, decision.wait) == (True, dt.timedelta(0))
+    await redis.set(pause, "soon")
+    await budget.pause(dt.timedelta(minutes=2))
+    assert not (await budget.ask()).granted

@@ -16,7 +16,7 @@ local function begin(item)
     remove(id)
     return 'DUPLICATE'
   end
-  local token = redis.call('INCR', KEYS[6])
+  local token = next_token()
   if key ~= '' and standing ~= id then redis.call('HSET', KEYS[4], key, id) end
   renew(id, consumer)
   return {token, pending[4]}

@@ -7,11 +7,30 @@ local GROUP = ARGV[1]
 -- unpack() fails from about 8,000 values on; nothing of ours comes near this.
 local MOST_TEXTS = 2000
 
+-- Whether *id* is an entry of the stream; what somebody wrote that is no id is none.
+local function stands(id)
+  local entries = id and redis.pcall('XRANGE', KEYS[1], id, id)
+  return entries and not entries.err and #entries == 1
+end
+
 -- The entry in the stream that stands for the work; an id whose entry is gone stands for nothing.
 local function entry_of(key)
   local id = key ~= '' and redis.call('HGET', KEYS[4], key)
-  if id and #redis.call('XRANGE', KEYS[1], id, id) == 1 then return id end
-  return nil
+  return stands(id) and id or nil
+end
+
+-- The counter of tokens: 0 where it is none, or one that Lua cannot count on from (INCR would fail, or give the same token
+-- twice). What the ledger has seen lifts it again.
+local function last_token()
+  local text = redis.pcall('GET', KEYS[6])
+  local token = type(text) == 'string' and text:match('^%d+$') and tonumber(text) or 0
+  return token < 2 ^ 53 and token or 0
+end
+
+local function next_token()
+  local token = string.format('%.0f', last_token() + 1)
+  redis.call('SET', KEYS[6], token)
+  return tonumber(token)
 end
 
 -- The same work is never twice in the stream or among what is due later.

@@ -1,4 +1,3 @@
 -- After Redis lost its counter: lifts it over what the ledger has seen. ARGV: group, floor
-local current = tonumber(redis.call('GET', KEYS[6]) or '0')
-if current < tonumber(ARGV[2]) then redis.call('SET', KEYS[6], ARGV[2]) end
+if last_token() < tonumber(ARGV[2]) then redis.call('SET', KEYS[6], ARGV[2]) end
 return redis.call('GET', KEYS[6])

@@ -6,7 +6,7 @@ for i = 1, #answer[2], 2 do
   local key, id = answer[2][i], answer[2][i + 1]
   local gone
   if hash == KEYS[4] then
-    gone = #redis.call('XRANGE', KEYS[1], id, id) == 0
+    gone = not stands(id)
   else
     gone = not redis.call('ZSCORE', KEYS[2], key)
   end

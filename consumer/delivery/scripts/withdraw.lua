@@ -6,7 +6,9 @@ for i = 2, #ARGV do
   local id = redis.call('HGET', KEYS[4], key)
   local known = redis.call('ZREM', KEYS[2], key)
   redis.call('HDEL', KEYS[3], key)
-  if id then
+  if id and not stands(id) then
+    redis.call('HDEL', KEYS[4], key)
+  elseif id then
     redis.call('XACK', KEYS[1], GROUP, id)
     known = known + redis.call('XDEL', KEYS[1], id)
     redis.call('HDEL', KEYS[4], key)

@@ -17,6 +17,7 @@ from market.session import SessionPhase
 from producers.keys import SESSION_PUBLISHED, SESSIONS
 from producers.market_session.run import LONGEST_BACKOFF, Producer, backoff, run
 from producers.market_session.session_stream import SessionStream
+from producers.messages import decode_session_changed
 
 from .conftest import Clock, published, published_instants, scheduled
 
@@ -226,6 +227,28 @@ async def test_between_transitions_it_pauses_at_most_thirty_seconds_and_wakes_at
         clock.at = opening
         assert await turns.give() == 30
         assert await published_instants(redis) == [opening]
+    finally:
+        await end_all([producer])
+
+
+@pytest.mark.parametrize("spoilt", ["last id", "a string"])
+async def test_a_stream_that_somebody_spoilt_is_mended_without_any_consumer_and_nothing_is_left_out(
+    redis: Redis, calendar: TradingCalendar, monday: dt.datetime, spoilt: str
+) -> None:
+    turns, clock = Turns(), Clock(monday + DAY)
+    await remember(redis, monday)
+    if spoilt == "last id":
+        await redis.xadd(SESSIONS.name, {"a": "b"}, id="18446744073709551615-18446744073709551615")
+    else:
+        await redis.set(SESSIONS.name, "somebody's")
+    producer = asyncio.create_task(run(redis, calendar, now=clock, sleep=turns.sleep))
+    try:
+        assert await asyncio.wait_for(turns.pauses.get(), timeout=20) < 30
+        while await turns.give() < 30:
+            pass
+        entries = [fields for _, fields in await redis.xrange(SESSIONS.name) if "timestamp" in fields]
+        instants = [decode_session_changed(fields).timestamp for fields in entries]
+        assert instants == scheduled(calendar, monday, clock.at)
     finally:
         await end_all([producer])
 

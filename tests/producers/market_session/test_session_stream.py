@@ -97,10 +97,22 @@ async def test_a_stream_that_grew_since_the_look_is_looked_at_again(redis: Redis
     assert await redis.xlen(SESSIONS.name) == 1
 
 
-async def test_a_state_beyond_all_calendars_is_readable(redis: Redis, now: dt.datetime) -> None:
-    await redis.set(SESSION_PUBLISHED.pattern, "9" * 30)
-    assert (await SessionStream(redis).look()).latest_at is not None
-    assert await publish(redis, now) is Outcome.KNOWN
+@pytest.mark.parametrize("state", ["9" * 30, "253402300799000", "in two days", b"\xff\xfe", "", "1.5", None])
+async def test_a_state_that_somebody_wrote_counts_as_lost_and_silences_nobody(
+    redis: Redis, now: dt.datetime, state: str | bytes | None
+) -> None:
+    assert await publish(redis, now - 10 * SECOND) is Outcome.PUBLISHED
+    if state is None:
+        await redis.delete(SESSION_PUBLISHED.pattern)
+        await redis.lpush(SESSION_PUBLISHED.pattern, "a")
+    elif state == "in two days":
+        await redis.set(SESSION_PUBLISHED.pattern, int((now.timestamp() + 2 * 86_400) * 1000))
+    else:
+        await redis.set(SESSION_PUBLISHED.pattern, state)
+    assert (await SessionStream(redis).look()).latest_at == now - 10 * SECOND
+    assert await publish(redis, now - 10 * SECOND) is Outcome.KNOWN
+    assert await publish(redis, now) is Outcome.PUBLISHED
+    assert await redis.get(SESSION_PUBLISHED.pattern) == str(int(now.timestamp() * 1000))
 
 
 async def test_a_full_redis_takes_neither_the_entry_nor_the_state(redis: Redis, now: dt.datetime) -> None:

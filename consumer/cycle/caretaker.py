@@ -1,0 +1,59 @@
+"""Keeps Redis fit to carry work: mends streams and keys that somebody's hand has spoilt, sends stranded entries again.
+
+Every consumer runs it, without a leader and apart from the catch-up, whose own messages a spoilt stream would refuse.
+What was lost with a mended key is sent again by the catch-up, from the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from redis.exceptions import RedisError
+
+from consumer.tasks import data_sets
+from producers import keys, mending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.task_stream import TaskStream
+
+EVERY = dt.timedelta(seconds=10)
+
+#: What `mending` knows by name, and the registers of our caches.
+TYPES = {
+    **mending.TYPES,
+    **{keys.CACHED.pattern.format(cache=cache): keys.CACHED.holds for cache in data_sets.CACHES},
+}
+
+
+class Caretaker:
+    """The caretaker of one consumer; *on_mended* has the ledger's work sent again."""
+
+    def __init__(
+        self, redis: Redis, stream: TaskStream, *, on_mended: Callable[[], None], every: dt.timedelta = EVERY
+    ) -> None:
+        self._redis = redis
+        self._stream = stream
+        self._on_mended = on_mended
+        self._every = every
+
+    async def run(self) -> None:
+        """Look at start, then every *every*, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (RedisError, OSError) as error:
+                logger.debug("caretaking_postponed", reason=str(error))
+            await asyncio.sleep(self._every.total_seconds())
+
+    async def look(self) -> None:
+        """Mend what is spoilt. Raises RedisError."""
+        if await mending.mend(self._redis, TYPES):
+            self._on_mended()
+        await self._stream.send_stranded()

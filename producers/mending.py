@@ -1,0 +1,90 @@
+"""Sees that our streams take entries and hand them out, and our keys hold what they should; mends what does not.
+
+An id from the far future, or a value of another type under a key's name, would refuse every write for ever. Both are
+a person's hand. How a stream is mended, and what it keeps, is in mend.lua; another type is removed, because all that
+Redis holds is made again from the ledger. Whoever meets the fault may mend it, in one step and as often as it likes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from loguru import logger
+
+from producers.keys import GROUP, KEYS, MENDING, QUEUED, SOURCE, STREAMS, TASKS, RedisType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from redis.asyncio import Redis
+
+    from producers.keys import Stream
+
+# Clocks are wrong by hours at most; an id further ahead than this was written by hand.
+FARTHEST_AHEAD = dt.timedelta(days=1)
+
+#: Keys with a fixed name and their type. Not the stamp: whose data a Redis holds is judged by `consumer.source`.
+TYPES = {
+    key.pattern: key.holds
+    for key in KEYS
+    if "{" not in key.pattern and key.holds is not RedisType.ANY and key is not SOURCE
+}
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of ours that refuses what is written to it, or hands nothing out, and why."""
+
+    key: str
+    what: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.key}: {self.what}"
+
+
+async def look_for_trouble(redis: Redis, types: Mapping[str, RedisType] = TYPES) -> list[Trouble]:
+    """Return what is wrong with streams and keys, and write nothing. Raises RedisError."""
+    return [*await _ask_streams(redis, STREAMS, "look"), *await _ask_types(redis, types, "look")]
+
+
+async def mend(redis: Redis, types: Mapping[str, RedisType] = TYPES) -> list[Trouble]:
+    """Mend and tell what is wrong with streams and keys; what was mended is returned. Raises RedisError."""
+    mended = await _ask_types(redis, types, "mend")
+    for one in mended:
+        logger.warning("key_mended", key=one.key, what=one.what, runbook="spoilt-by-hand")
+    return [*await mend_streams(redis), *mended]
+
+
+async def mend_streams(redis: Redis, streams: Iterable[Stream] = STREAMS) -> list[Trouble]:
+    """The same for streams only."""
+    mended = await _ask_streams(redis, streams, "mend")
+    for one in mended:
+        logger.warning("stream_mended", stream=one.key, what=one.what, runbook="spoilt-by-hand")
+    return mended
+
+
+async def _ask_streams(redis: Redis, streams: Iterable[Stream], how: str) -> list[Trouble]:
+    script = redis.register_script(_script("mend.lua"))
+    found = []
+    for stream in streams:
+        # Identities belong to the task stream alone: the ids of two streams may be the same.
+        names = [stream.name, MENDING.pattern.format(stream=stream.name), QUEUED.pattern if stream is TASKS else ""]
+        answer: Any = await script(keys=names, args=[FARTHEST_AHEAD // dt.timedelta(milliseconds=1), how, GROUP])
+        found += [Trouble(key=stream.name, what=what) for what in answer]
+    return found
+
+
+async def _ask_types(redis: Redis, types: Mapping[str, RedisType], how: str) -> list[Trouble]:
+    script = redis.register_script(_script("retype.lua"))
+    answer: Any = await script(keys=list(types), args=[how, *(kind.value for kind in types.values())])
+    pairs = zip(answer[::2], answer[1::2], strict=True)
+    return [Trouble(key=key, what=f"a {kind} stands under its name, not a {types[key]}") for key, kind in pairs]
+
+
+@cache
+def _script(name: str) -> str:
+    return (files("producers") / name).read_text("utf-8")
