@@ -39,6 +39,7 @@ from consumer.tasks.part import Services
 from consumer.verdict.options import expectations_set
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
+from consumer.web.silence import tell_silence
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
         await unless_stopped(stop, start_up.through_restarts(fit_redis))
         web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
         source = await unless_stopped(stop, source_of_address(web, settings.base_url or VENDOR_URL))
-        size = settings.parts_at_once + 4
-        opening = functools.partial(open_pool, settings.database_url, lease=settings.lease, size=size)
+        name = consumer_name()
+        opening = functools.partial(
+            open_pool, settings.database_url, lease=settings.lease, size=settings.parts_at_once + 4,
+            on_silence=tell_silence(commands, name),
+        )  # fmt: skip
         pool = await unless_stopped(stop, start_up.through_restarts(opening))
         stack.push_async_callback(pool.close)
         guard = SourceGuard(pool, commands, source, now=utc_now)
@@ -99,7 +103,7 @@ async def run_consumer(settings: Settings, *, http: bool) -> None:
             pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
             options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings, source), source=source,
         )  # fmt: skip
-        stream = TaskStream(commands, blocking, consumer=consumer_name(), lease=settings.lease)
+        stream = TaskStream(commands, blocking, consumer=name, lease=settings.lease)
         expectations = expectations_set(settings, schedule)
         reporter = Reporter(pool, commands, expectations, now=utc_now)
         keeper = LeaseKeeper(

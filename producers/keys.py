@@ -68,6 +68,7 @@ QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
+SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
 MENDING = Key(pattern="maintenance:mending:{stream}", holds=RedisType.STREAM, short_lived=True)
@@ -93,6 +94,7 @@ KEYS = (
     FENCE,
     SOURCE,
     CACHES,
+    SILENT,
     CACHED,
     BUILDING,
     MENDING,

@@ -21,6 +21,8 @@ async def check_postgres(pool: Pool) -> list[Finding]:
         """
         SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS words,
                pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS read_only,
+               current_setting('server_encoding') AS encoding,
+               current_setting('session_replication_role') AS replication_role,
                current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
                current_setting('max_connections')::int AS connections,
                (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connected,
@@ -31,7 +33,7 @@ async def check_postgres(pool: Pool) -> list[Finding]:
         """
     )
     assert row is not None, "a SELECT without FROM has a row"
-    return [_version(row), _writable(row), _rights(row), _durable(row), _room(row)]
+    return [_version(row), _writable(row), _encoding(row), _rights(row), _durable(row), _room(row)]
 
 
 def _version(row: Any) -> Finding:
@@ -47,6 +49,18 @@ def _writable(row: Any) -> Finding:
     if row["read_only"]:
         return refused("postgresql role", "read-only", "a standby takes no writes: set DATABASE_URL to the primary")
     return ok("postgresql role", "takes writes")
+
+
+def _encoding(row: Any) -> Finding:
+    """Names of companies hold any character; and with triggers off nothing keeps a part to its cycle."""
+    check = "postgresql encoding"
+    if row["encoding"] != "UTF8":
+        cure = "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and set DATABASE_URL to it"
+        return refused(check, f"{row['encoding']}: it cannot hold all names", cure)
+    if row["replication_role"] != "origin":
+        seen = f"session_replication_role is {row['replication_role']}: foreign keys are not kept"
+        return refused("postgresql integrity", seen, f"ALTER ROLE {row['by']} RESET session_replication_role")
+    return ok(check, "UTF8")
 
 
 def _rights(row: Any) -> Finding:

@@ -11,6 +11,13 @@ POSTGRES_REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+)
+SESSIONS = "postgresql sessions"
+NO_POOLER = (
+    "set DATABASE_URL to PostgreSQL itself, or give its pooler pool_mode = session and room for all of our sessions "
+    "(MAINTENANCE_PARTS_AT_ONCE + 4 a worker)"
 )
 
 
@@ -35,5 +42,9 @@ def refusal_in(error: BaseException) -> Finding | None:
             return refused(postgresql, str(error), "make the user of DATABASE_URL the owner of its database")
         case asyncpg.InvalidAuthorizationSpecificationError():
             return refused(postgresql, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
+        case asyncpg.DuplicatePreparedStatementError() | asyncpg.InvalidSQLStatementNameError():
+            return refused(SESSIONS, f"a pooler mixes up our statements with others': {error}", NO_POOLER)
+        case asyncpg.ProtocolViolationError() if "startup parameter" in str(error) or "pooling mode" in str(error):
+            return refused(SESSIONS, f"a pooler says: {error}", NO_POOLER)
         case _:
             return None

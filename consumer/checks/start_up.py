@@ -11,10 +11,12 @@ from redis.exceptions import RedisError
 from consumer.checks.clocks import check_postgres_clock, check_redis_clock
 from consumer.checks.finding import Finding, Level
 from consumer.checks.postgres_server import check_postgres
+from consumer.checks.postgres_sessions import check_sessions
 from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.postgres.migrate import migrate
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.postgres.pool import BUSY_ERRORS
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -44,17 +46,15 @@ async def through_restarts(step: Callable[[], Awaitable[T]]) -> T:
 
     Raises what no waiting cures: StartRefused for refused credentials, and everything that is not the server's absence.
     """
-    delay = FIRST_WAIT_S
+    trouble = Trouble("server_not_reachable", first_pause_s=FIRST_WAIT_S, longest_pause_s=LONGEST_WAIT_S)
     while True:
         try:
             return await step()
-        except (RedisError, *CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:
+        except (RedisError, *BUSY_ERRORS, *POSTGRES_REFUSALS) as error:
             if (finding := refusal_in(error)) is not None:
                 raise StartRefused([finding]) from error
             sort = "redis_not_reachable" if isinstance(error, RedisError) else "postgres_not_reachable"
-            logger.warning(sort, reason=str(error), retry_in_s=round(delay, 1))
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, LONGEST_WAIT_S)
+            await asyncio.sleep(trouble.met(error, event=sort))
 
 
 async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
@@ -69,7 +69,7 @@ async def prepare(redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable
     A run of another source than the one whose data is there is refused before the first of these writes.
     Raises StartRefused, SourceRefused, SchemaMismatch.
     """
-    _judge(await check_postgres(pool))
+    _judge([await check_sessions(pool), *await check_postgres(pool)])
     await guard.refuse_foreign()
     await migrate(pool)
     await guard.stamp()

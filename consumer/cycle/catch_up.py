@@ -21,7 +21,8 @@ from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.cycle.stale_figures import request_for_stale_figures
 from consumer.postgres import cycles, ledger
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 EVERY = dt.timedelta(seconds=30)
 AT_MOST_EVERY_S = 1.0  # however often it is woken
-AGAIN_AFTER_S = 2.0  # where a server was away
 
 
 class CatchUp:
@@ -72,21 +72,22 @@ class CatchUp:
 
     async def run(self) -> None:
         """Look at start, then every *every*, until cancelled."""
-        postponed = False
+        trouble = Trouble("catch_up_postponed")
         while True:
             self._woken.clear()
+            pause = self._every.total_seconds()
             try:
                 sent = await self.look()
                 if sent:
                     logger.info("caught_up", messages=sent)
-                postponed = False
-            except (RedisError, *CONNECTION_ERRORS) as error:
-                if not postponed:
-                    logger.warning("catch_up_postponed", reason=str(error))
-                postponed = True
+                trouble.over()
+            except (RedisError, *BUSY_ERRORS) as error:
+                pause = trouble.met(error)
+            except POSTGRES_ERRORS as error:  # a statement of ours that it does not take: the others' work goes on
+                pause = trouble.met(error, event="catch_up_refused", runbook="statement-refused")
             await asyncio.sleep(AT_MOST_EVERY_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(AGAIN_AFTER_S if postponed else self._every.total_seconds()):
+                async with asyncio.timeout(pause):
                     await self._woken.wait()
 
     async def look(self) -> int:

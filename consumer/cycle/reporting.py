@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from consumer.cycle.publication import Change, Published, Publisher
 from consumer.cycle.run_report import human_duration, read_run
 from consumer.postgres import cycles
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.postgres.pool import POSTGRES_ERRORS
 from consumer.verdict import words
 from producers import keys
 from producers.messages import TaskName, encode
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 PUBLISH_EVERY = dt.timedelta(milliseconds=250)
 JUDGE_EVERY = dt.timedelta(seconds=10)  # while a cycle runs; at its end always
-_REPORT_ERRORS = (RedisError, *CONNECTION_ERRORS, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+_REPORT_ERRORS = (RedisError, *POSTGRES_ERRORS)
 
 
 class Reporter:

@@ -11,11 +11,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from consumer.cycle.messages import rule_message
 from consumer.postgres import cycles, dead_letters
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
 from market.calendar_errors import CalendarError
 from producers import keys
 from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
 from producers.reports import DeadLetter, encode_dead_letter
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,16 +65,19 @@ class SessionEvents:
 
     async def _read_for_ever(self) -> None:
         ready = False
+        trouble = Trouble("session_events_postponed")
         while True:
             try:
                 if not ready:
                     await self._ensure_group()
                     ready = True
                 await self._read_once()
-            except (RedisError, *CONNECTION_ERRORS) as error:
-                logger.debug("session_events_postponed", reason=str(error))
+                trouble.over()
+            except (RedisError, *BUSY_ERRORS) as error:
                 ready = False
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(trouble.met(error))
+            except POSTGRES_ERRORS as error:  # the event stays pending, and those after it are read
+                await asyncio.sleep(trouble.met(error, event="session_event_not_handled", runbook="statement-refused"))
 
     async def _leave(self) -> None:
         """Take this consumer's name, which is never used again, off the group; unless it still holds events."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.postgres.session import allow_long_statements
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -45,7 +47,7 @@ async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
     """Apply what is missing, all or nothing, and return the names applied. Raises SchemaMismatch."""
     applied: list[str] = []
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = 0")
+        await allow_long_statements(connection)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migration "

@@ -1,28 +1,52 @@
-"""Opens the connection pool whose sessions cannot block their successors.
+"""Opens the connection pool whose sessions cannot block their successors, and of which nothing waits for ever.
 
 A worker that is frozen inside a transaction would hold its row locks for ever: the server ends such a transaction
-(`idle_in_transaction_session_timeout`) and never lets a statement wait long for a lock (`lock_timeout`).
+(`idle_in_transaction_session_timeout`) and never lets a statement wait long for a lock (`lock_timeout`). A session that
+does not answer is closed (`silence.py`); a connection is waited for, given back and closed within bounds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import TYPE_CHECKING, TypeAlias
+import functools
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
-from loguru import logger
+
+from consumer.postgres.session import (
+    CONNECTED_WITHIN_S,
+    DatabaseUnreachable,
+    Session,
+    connect,
+    prepare_connection,
+)
+from consumer.postgres.silence import SilenceWatch
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Awaitable, Callable
 
+    from consumer.postgres.silence import Silence
+
+    _Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    _Pool = asyncpg.Pool
+
+__all__ = [
+    "BUSY_ERRORS", "CONNECTION_ERRORS", "CONTENTION_ERRORS", "POSTGRES_ERRORS", "Connection", "DatabaseUnreachable",
+    "Pool", "open_pool", "prepare_connection",
+]  # fmt: skip
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+FREE_WITHIN_S = 60.0  # longer than all connections of a pool are ever in use at once; a dead one is closed before
+CLOSED_WITHIN_S = 3.0
+
 # What a dropped, restarting, overloaded or demoted server raises: worth another try, and never the data's fault.
+# No OSError: one that concerns the server becomes DatabaseUnreachable, and any other is this machine's own.
 CONNECTION_ERRORS = (
-    OSError,
+    DatabaseUnreachable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the driver lost step with a connection that broke between two messages
@@ -31,33 +55,74 @@ CONNECTION_ERRORS = (
     asyncpg.CannotConnectNowError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+# Somebody else was quicker, or holds what we want: the same statement goes through a moment later.
+CONTENTION_ERRORS = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+BUSY_ERRORS = (*CONNECTION_ERRORS, *CONTENTION_ERRORS)
+# Whatever a server can say: none of it may end a loop that is meant to go on.
+POSTGRES_ERRORS = (*BUSY_ERRORS, asyncpg.PostgresError)
 
 
-async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Let jsonb columns take and give Python values."""
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+class _BoundedPool(_Pool):
+    """A pool that is closed in time whether or not the server answers, and that watches over its sessions."""
 
+    watching: asyncio.Task[None] | None = None
 
-async def open_pool(dsn: str, *, lease: dt.timedelta, size: int = 8, name: str = "maintenance") -> Pool:
-    """Return a pool on *dsn* as soon as the server answers; waits (and says so) while it starts or recovers."""
-    milliseconds = str(int(max(lease.total_seconds(), 2.0) * 1000))
-    delay = 0.1
-    while True:
+    async def _acquire(self, timeout: float | None) -> Any:
         try:
-            return await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=size,
-                init=prepare_connection,
-                timeout=10,
-                server_settings={
-                    "application_name": name,
-                    "lock_timeout": milliseconds,
-                    "idle_in_transaction_session_timeout": milliseconds,
-                    "jit": "off",
-                },
-            )
-        except CONNECTION_ERRORS as error:
-            logger.warning("postgres_not_reachable", reason=str(error), retry_in_s=round(delay, 1))
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 5.0)
+            async with asyncio.timeout(FREE_WITHIN_S if timeout is None else timeout):
+                return await super()._acquire(None)  # type: ignore[misc]
+        except TimeoutError as error:
+            raise DatabaseUnreachable("no connection of the pool came free in time") from error
+
+    async def close(self) -> None:
+        """Close what answers, and drop the rest."""
+        self._stop_watching()
+        try:
+            async with asyncio.timeout(CLOSED_WITHIN_S):
+                await super().close()
+        except TimeoutError:
+            self.terminate()
+
+    def terminate(self) -> None:
+        self._stop_watching()
+        super().terminate()
+
+    def _stop_watching(self) -> None:
+        if self.watching is not None:
+            self.watching.cancel()
+
+
+async def open_pool(
+    dsn: str,
+    *,
+    lease: dt.timedelta,
+    size: int = 8,
+    name: str = "maintenance",
+    within_s: float = CONNECTED_WITHIN_S,
+    on_silence: Callable[[Silence], Awaitable[None]] | None = None,
+) -> Pool:
+    """Return a pool with one session open. Raises one of CONNECTION_ERRORS, or what refuses us.
+
+    *on_silence* is told of sessions that had to be closed because they did not answer.
+    """
+    opening = functools.partial(connect, dsn, lease=lease, name=name, within_s=within_s)
+    watch = SilenceWatch(opening, on_silence)
+
+    async def connect_watched(*_: object, **__: object) -> Session:
+        session = await opening()
+        watch.add(session)
+        return session
+
+    pool = _BoundedPool(
+        dsn, min_size=0, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300.0, loop=None,
+        connect=connect_watched, connection_class=Session, record_class=asyncpg.Record,
+    )  # fmt: skip
+    await pool
+    try:
+        async with pool.acquire():
+            pass
+    except BaseException:
+        pool.terminate()
+        raise
+    pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
+    return pool

@@ -16,6 +16,7 @@ from consumer.checks import clocks, orphans, spoilt_keys, surroundings
 from consumer.checks.data_source import check_data_source
 from consumer.checks.finding import Finding, Level, ok, refused
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
+from consumer.checks.postgres_sessions import check_sessions
 from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.checks.vendor_plan import check_plan
@@ -64,7 +65,7 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
     else:
         async with contextlib.AsyncExitStack() as stack:
             redis = await stack.enter_async_context(connect_redis(servers.redis_url))
-            pool = await _pool(stack, servers.database_url, findings)
+            pool = await _pool(stack, settings, servers.database_url, findings)
             findings += await _redis_findings(redis, settings)
             if pool is not None:
                 findings += await _ledger_findings(pool, redis)
@@ -76,9 +77,9 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
     return [*findings, await _vendor_finding(settings, offline=offline)]
 
 
-async def _pool(stack: contextlib.AsyncExitStack, dsn: str, findings: list[Finding]) -> Pool | None:
+async def _pool(stack: contextlib.AsyncExitStack, settings: Settings, dsn: str, findings: list[Finding]) -> Pool | None:
     try:
-        return await stack.enter_async_context(await reach_postgres(dsn))
+        return await stack.enter_async_context(await reach_postgres(settings, dsn))
     except (*CONNECTION_ERRORS, *POSTGRES_REFUSALS) as error:
         findings.append(refusal_in(error) or _away("postgresql", error, "start it, or correct DATABASE_URL"))
         return None
@@ -101,7 +102,11 @@ async def _redis_findings(redis: Redis, settings: Settings) -> list[Finding]:
 async def _ledger_findings(pool: Pool, redis: Redis) -> list[Finding]:
     findings: list[Finding] = []
     try:
-        findings += [*await check_postgres(pool), await clocks.check_postgres_clock(pool, now=utc_now)]
+        findings += [
+            await check_sessions(pool),
+            *await check_postgres(pool),
+            await clocks.check_postgres_clock(pool, now=utc_now),
+        ]
         findings.append(await check_consumers(pool))
         schema = await check_schema(pool)
         findings.append(schema)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import asyncpg
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumer.delivery.task_stream import TaskStream
-from consumer.postgres.pool import CONNECTION_ERRORS, Pool, prepare_connection
+from consumer.postgres.pool import CONNECTION_ERRORS, Pool, open_pool
 from consumer.runtime import connect_redis
 from consumer.terminal.servers import NotRunning, locate
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumer.settings import Settings
+
+
+ANSWERS_WITHIN_S = 3.0
 
 
 class Unreachable(Exception):
@@ -33,9 +35,9 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     stream: TaskStream
 
 
-async def reach_postgres(dsn: str) -> asyncpg.Pool[asyncpg.Record]:
-    """Return a small pool. Raises one of CONNECTION_ERRORS at once when nothing answers."""
-    return await asyncpg.create_pool(dsn, min_size=1, max_size=2, init=prepare_connection, timeout=3)
+async def reach_postgres(settings: Settings, dsn: str) -> Pool:
+    """Return a small pool of sessions like the service's own. Raises one of CONNECTION_ERRORS when nothing answers."""
+    return await open_pool(dsn, lease=settings.lease, size=2, name="maintenance command", within_s=ANSWERS_WITHIN_S)
 
 
 @contextlib.asynccontextmanager
@@ -43,7 +45,10 @@ async def reached(settings: Settings) -> AsyncIterator[Reached]:
     """Connect to both servers until the block ends. Raises Unreachable, also when one goes away meanwhile."""
     try:
         servers = locate(settings)
-        async with await reach_postgres(servers.database_url) as pool, connect_redis(servers.redis_url) as redis:
+        async with (
+            await reach_postgres(settings, servers.database_url) as pool,
+            connect_redis(servers.redis_url) as redis,
+        ):
             stream = TaskStream(redis, redis, consumer="maintenance command", lease=settings.lease)
             yield Reached(pool=pool, redis=redis, stream=stream)
     except NotRunning as error:

@@ -42,7 +42,7 @@ async def show(settings: Settings, *, as_json: bool) -> int:
         return EXIT_UNREACHABLE
     expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
     try:
-        pool = await reach_postgres(servers.database_url)
+        pool = await reach_postgres(settings, servers.database_url)
     except CONNECTION_ERRORS as error:
         sys.stderr.write(f"PostgreSQL does not answer ({error}): is `maintenance run` up, or DATABASE_URL right?\n")
         return EXIT_UNREACHABLE

@@ -68,16 +68,18 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
             if not request.wait:
                 return 0
             expectations = expectations_set(settings, Schedule(calendar, settings.rules))
-            return await _follow(servers, redis, entry_id, day, expectations)
+            return await _follow(settings, servers, redis, entry_id, day, expectations)
     except (RedisError, *CONNECTION_ERRORS) as error:
         sys.stderr.write(f"the service does not answer ({error}): is `maintenance run` up, are REDIS_URL and "
                          "DATABASE_URL right?\n")  # fmt: skip
         return EXIT_UNREACHABLE
 
 
-async def _follow(servers: Servers, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations) -> int:
+async def _follow(
+    settings: Settings, servers: Servers, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations
+) -> int:
     console = Console(stderr=True)
-    async with await reach_postgres(servers.database_url) as pool:
+    async with await reach_postgres(settings, servers.database_url) as pool:
         watch = CycleWatch(pool, redis)
         view: View | None = None
         with display_for(console) as display:

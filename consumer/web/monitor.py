@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
-from consumer.checks.finding import Level
-from consumer.checks.spoilt_keys import check_spoilt
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, dead_letters, session_conditions, source_stamp
-from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.verdict import words
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_window, window
 from consumer.verdict.service import Serving
+from consumer.web.health import Check, Health
 from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
 from producers import keys
 from producers.reports import DayStatus, RunReport
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from redis.asyncio import Redis
 
@@ -35,23 +31,6 @@ if TYPE_CHECKING:
     from consumer.verdict.ruler import Expectations
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
-
-PATIENCE_S = 3.0
-
-
-class Spoilt(Exception):
-    """A stream or key takes nothing that is written to it."""
-
-
-AWAY = (RedisError, *CONNECTION_ERRORS, TimeoutError, Spoilt)
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a server answers, and how quickly."""
-
-    connected: bool
-    latency_ms: float | None = None
-    error: str | None = None
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,21 +74,11 @@ class Monitor:
         self.schedule = expectations.schedule
         self.calendar = expectations.schedule.calendar
         self.now = now
+        self._health = Health(pool, redis)
 
     async def health(self) -> dict[str, Check]:
-        """Ask both servers; an answer within three seconds counts as connected, and streams that take work."""
-
-        async def ask_redis() -> object:
-            return await self.redis.execute_command("PING")  # type: ignore[no-untyped-call]
-
-        postgres, cache = await asyncio.gather(_check(lambda: self.pool.fetchval("SELECT 1")), _check(ask_redis))
-        checks = {"postgresql": postgres, "redis": cache}
-        return {**checks, "streams": await _check(self._refuse_spoilt)} if cache.connected else checks
-
-    async def _refuse_spoilt(self) -> None:
-        finding = await check_spoilt(self.redis)
-        if finding.level is Level.REFUSED:
-            raise Spoilt(finding.seen)
+        """Whether both servers answer, and the streams take work."""
+        return await self._health.look()
 
     async def status(self) -> Status:
         """Judge the sessions as they stand now, and say what is under way."""
@@ -183,13 +152,3 @@ def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) ->
         "rule": due.rule.text,
         "reason": f"{due.trading_day:%a %d %b} · {close} · {due.rule.text}",
     }
-
-
-async def _check(ask: Callable[[], Awaitable[object]]) -> Check:
-    began = time.perf_counter()
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await ask()
-    except AWAY as error:
-        return Check(connected=False, error=f"{type(error).__name__}: {error}")
-    return Check(connected=True, latency_ms=round(1000 * (time.perf_counter() - began), 2))

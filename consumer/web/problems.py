@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from consumer.web.monitor import AWAY
+from consumer.web.health import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

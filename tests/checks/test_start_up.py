@@ -8,6 +8,7 @@ import redis.exceptions
 
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused, through_restarts
+from consumer.postgres.pool import DatabaseUnreachable
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ class Step:
 @pytest.mark.parametrize(
     "away",
     [
-        BrokenPipeError("gone while it was asked"),
+        DatabaseUnreachable("BrokenPipeError: gone while it was asked"),
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         asyncpg.CannotConnectNowError("the database system is in recovery mode"),
         redis.exceptions.ConnectionError("connection refused"),

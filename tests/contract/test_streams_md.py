@@ -154,7 +154,9 @@ def test_the_key_table_is_the_code() -> None:
 def shown_ttl(key: keys.Key) -> str:
     if key.short_lived:
         return "short"
-    return "none" if key.ttl is None else f"{key.ttl.days} d"
+    if key.ttl is None:
+        return "none"
+    return f"{key.ttl.days} d" if key.ttl.days else f"{key.ttl.seconds} s"
 
 
 def test_every_stream_and_key_that_the_code_names_is_listed() -> None:

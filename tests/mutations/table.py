@@ -116,9 +116,9 @@ MUTATIONS = (
     Mutation(
         invariant="I3",
         what="a frozen transaction is never ended",
-        file="consumer/postgres/pool.py",
+        file="consumer/postgres/session.py",
         old='"idle_in_transaction_session_timeout": milliseconds',
-        new='"application_name": name',
+        new='"idle_in_transaction_session_timeout": "0"',
         test=f"{FENCE}::test_a_transaction_frozen_with_the_parts_row_in_hand_is_ended_and_its_successor_goes_on",
     ),
     Mutation(

@@ -1,0 +1,168 @@
+"""Opens sessions on PostgreSQL that depend on no default of a server, role, database or pooler.
+
+What matters is set by SQL after connecting: a pooler refuses start-up parameters, and SQL outranks what
+`ALTER ROLE … SET` and `ALTER DATABASE … SET` say. Nobody sets anything else for longer than a transaction, so a session
+is not reset when it goes back to its pool: that would take these settings along, and cost a round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Awaitable, Callable, Mapping
+
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
+
+CONNECTED_WITHIN_S = 10.0  # with its settings: beyond that a start looks like an outage to whoever waits
+CLOSED_WITHIN_S = 2.0  # a good-bye that is not answered; then the socket is simply closed
+# Ten times the longest statement of a night of 11,000 tickers, a sixth of a part's deadline.
+LONGEST_STATEMENT_MS = 300_000
+# Seconds of silence, between probes, and probes: a peer that is gone is noticed after eleven, also by idle sessions.
+KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 11_000}
+WHATEVER_THE_SERVER_SAYS = {
+    "jit": "off",  # compiling costs more than any of our statements gains
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "row_security": "off",  # rows hidden by a policy would look like rows that are missing: an error instead
+}
+_SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
+
+
+class DatabaseUnreachable(Exception):
+    """No session with PostgreSQL could be opened, or none of the pool's came free in time."""
+
+
+class Session(_Connection):
+    """A connection that knows since when it waits for an answer, and never waits for its own end."""
+
+    asked_at: float | None = None  # seconds of the loop's clock
+    patient = False  # whether its statements may take as long as they do
+    backend: int = 0  # the process on the server; the driver knows only what a pooler made up
+
+    def get_reset_query(self) -> str:
+        """Nothing: see the module."""
+        return ""
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Say good-bye; where nobody answers, the socket is closed all the same."""
+        with contextlib.suppress(TimeoutError):
+            await super().close(timeout=CLOSED_WITHIN_S if timeout is None else min(timeout, CLOSED_WITHIN_S))
+
+    async def _cancel(self, *waiters: Any) -> None:
+        """Ask the server to end a statement that nobody waits for any more; one that does not is left alone.
+
+        The driver waits for ever, and whoever gives the connection back to its pool waits with it.
+        """
+        async with asyncio.timeout(None) as limit:
+            limit.reschedule(asyncio.get_running_loop().time() + CLOSED_WITHIN_S)
+            await super()._cancel(*waiters)  # type: ignore[misc]  # swallows its own cancellation
+        if limit.expired() and not self.is_closed():
+            self.terminate()
+
+
+def _asking(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def asked(self: Session, *args: Any, **kwargs: Any) -> Any:
+        if self.asked_at is not None:  # part of a question that is being asked
+            return await method(self, *args, **kwargs)
+        self.asked_at = asyncio.get_running_loop().time()
+        try:
+            return await method(self, *args, **kwargs)
+        except OSError as error:
+            raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.asked_at = None
+
+    return asked
+
+
+for _name in (
+    "execute", "executemany", "fetch", "fetchval", "fetchrow", "fetchmany", "prepare",
+    "copy_from_table", "copy_from_query", "copy_to_table", "copy_records_to_table",
+):  # fmt: skip
+    setattr(Session, _name, _asking(getattr(asyncpg.Connection, _name)))
+
+
+async def allow_long_statements(connection: _Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
+    """Let a migration take its time, and wait for locks: this session's transaction has no bound but the server."""
+    await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+    if isinstance(session := getattr(connection, "_con", connection), Session):
+        session.patient = True
+
+
+async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Let jsonb columns take and give Python values."""
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def connect(
+    dsn: str, *, lease: dt.timedelta, name: str, within_s: float = CONNECTED_WITHIN_S, **_: object
+) -> Session:
+    """Return a session as this service needs it. Raises DatabaseUnreachable, or what refuses us."""
+    session: Session | None = None
+    try:
+        async with asyncio.timeout(within_s):
+            session = await asyncpg.connect(
+                dsn, timeout=within_s, connection_class=Session, server_settings={"application_name": name}
+            )
+            _keep_alive(session)
+            await session.execute(_set(settings_of(lease, session.get_server_version())))
+            session.backend = await session.fetchval("SELECT pg_backend_pid()")
+            await prepare_connection(session)
+        return session
+    except BaseException as error:
+        if session is not None:
+            session.terminate()
+        match error:
+            case TimeoutError():
+                reason = f"no answer within {within_s:g} s (of a server, or of a pooler that has no session free)"
+                raise DatabaseUnreachable(reason) from error
+            case OSError():
+                raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
+        raise
+
+
+def settings_of(lease: dt.timedelta, version: Any) -> dict[str, str]:
+    """What is set in each session: no lock is waited for, and no transaction left open, for longer than a lease."""
+    milliseconds = str(int(max(lease.total_seconds(), 2.0) * 1000))
+    number = version.major * 10_000
+    return {
+        "statement_timeout": str(LONGEST_STATEMENT_MS),  # first: a role's may be a millisecond
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        **WHATEVER_THE_SERVER_SAYS,
+        **{setting: "0" for setting, since in _SINCE.items() if number >= since},
+    }
+
+
+def _set(settings: Mapping[str, str]) -> str:
+    return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
+
+
+def _keep_alive(session: Session) -> None:
+    """Have the kernel notice a peer that is gone; no other part of the driver gives the socket away."""
+    transport: asyncio.BaseTransport = session._transport  # type: ignore[attr-defined]
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        if hasattr(socket, option):  # macOS has its own for the first, and none for the last
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

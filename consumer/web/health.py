@@ -1,0 +1,100 @@
+"""Says within three seconds whether both servers answer, whether a worker has just found PostgreSQL silent, and whether
+our streams take work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.exceptions import RedisError
+
+from consumer.checks.finding import Level
+from consumer.checks.spoilt_keys import check_spoilt
+from consumer.postgres.pool import BUSY_ERRORS
+from consumer.web.silence import silence_told
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.postgres.pool import Pool
+
+PATIENCE_S = 3.0
+
+
+class Spoilt(Exception):
+    """A stream or key takes nothing that is written to it."""
+
+
+AWAY = (RedisError, *BUSY_ERRORS, TimeoutError, Spoilt)
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a server answers, and how quickly."""
+
+    connected: bool
+    latency_ms: float | None = None
+    error: str | None = None
+
+
+class Health:
+    """Asks both servers side by side, and Redis about our streams and keys."""
+
+    def __init__(self, pool: Pool, redis: Redis) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._told: str | None = None
+        self._of_postgres = _Question(self._ask_postgres)
+        self._of_redis = _Question(self._ask_redis)
+        self._of_streams = _Question(self._ask_streams)
+
+    async def look(self) -> dict[str, Check]:
+        """This process's own sessions may answer while a worker's do not: what a worker told of that counts as well."""
+        postgres, cache, streams = await asyncio.gather(
+            self._of_postgres.answer(), self._of_redis.answer(), self._of_streams.answer()
+        )
+        if postgres.connected and cache.connected and self._told is not None:
+            postgres = Check(connected=False, error=self._told)
+        checks = {"postgresql": postgres, "redis": cache}
+        return {**checks, "streams": streams} if cache.connected else checks
+
+    async def _ask_postgres(self) -> None:
+        await self._pool.fetchval("SELECT 1")
+
+    async def _ask_redis(self) -> None:
+        await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
+        self._told = await silence_told(self._redis)
+
+    async def _ask_streams(self) -> None:
+        finding = await check_spoilt(self._redis)
+        if finding.level is Level.REFUSED:
+            raise Spoilt(finding.seen)
+
+
+class _Question:
+    """Asked by one task at a time, which nobody waits for longer than his patience lasts.
+
+    Cancelled, it would wait for the connection to be given back, and a new one each time would use up the pool.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        self._ask = ask
+        self._asking: asyncio.Task[Check] | None = None
+
+    async def answer(self) -> Check:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._timed())
+        asking = self._asking
+        await asyncio.wait({asking}, timeout=PATIENCE_S)
+        return asking.result() if asking.done() else Check(connected=False, error=f"no answer within {PATIENCE_S:g} s")
+
+    async def _timed(self) -> Check:
+        began = time.perf_counter()
+        try:
+            await self._ask()
+        except AWAY as error:
+            return Check(connected=False, error=f"{type(error).__name__}: {error}")
+        return Check(connected=True, latency_ms=round(1000 * (time.perf_counter() - began), 2))

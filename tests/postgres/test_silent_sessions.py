@@ -1,0 +1,270 @@
+"""Sessions that stop answering while new ones work are noticed, closed and replaced; nothing waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from consumer.postgres import pool as pools
+from consumer.postgres import silence
+from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
+from consumer.postgres.session import CLOSED_WITHIN_S, Session
+from consumer.postgres.silence import Silence, SilenceWatch, Standing, standing_of
+from tests.faults.proxy import Proxy, proxy_before
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.embedded.postgres_server import EmbeddedPostgres
+    from consumer.postgres.pool import Pool
+
+LEASE = dt.timedelta(seconds=10)
+FASTER = 50
+AT_ONCE = 5.0  # seconds within which what has no reason to wait has happened, on a busy machine too
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds become hundredths; that the real ones add up to fifteen is a test of its own."""
+    for name in ("LOOK_EVERY_S", "ASK_AFTER_S", "AWAY_AFTER_S"):
+        monkeypatch.setattr(silence, name, getattr(silence, name) / FASTER)
+    monkeypatch.setattr("consumer.postgres.session.CLOSED_WITHIN_S", CLOSED_WITHIN_S / 20)
+    monkeypatch.setattr(pools, "CLOSED_WITHIN_S", 0.3)
+
+
+class Told:
+    """What a pool said of silence."""
+
+    def __init__(self) -> None:
+        self.silences: list[Silence] = []
+        self.once = asyncio.Event()
+
+    async def __call__(self, silence: Silence) -> None:
+        self.silences.append(silence)
+        self.once.set()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def proxied(postgres_dsn: str, told: Told) -> AsyncIterator[tuple[Proxy, Pool]]:
+    async with proxy_before(postgres_dsn) as (proxy, dsn):
+        async with await open_pool(dsn, lease=LEASE, size=3, within_s=1.0, on_silence=told) as pool:
+            yield proxy, pool
+
+
+async def open_sessions(pool: Pool, count: int) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(count):
+            await stack.enter_async_context(pool.acquire())
+
+
+def test_silence_is_noticed_within_fifteen_seconds() -> None:
+    first_look = (silence.ASK_AFTER_S + silence.LOOK_EVERY_S) * FASTER + silence.TOLD_WITHIN_S
+    second_look = first_look + silence.LOOK_EVERY_S * FASTER + silence.TOLD_WITHIN_S
+    assert second_look <= 15
+    assert second_look - silence.LOOK_EVERY_S * FASTER >= silence.AWAY_AFTER_S * FASTER
+
+
+async def test_sessions_whose_bytes_are_swallowed_are_closed_and_the_work_is_done_on_new_ones(
+    proxied: tuple[Proxy, Pool], told: Told
+) -> None:
+    proxy, pool = proxied
+    await open_sessions(pool, 3)
+    proxy.swallow()
+    async with asyncio.timeout(AT_ONCE):
+        with pytest.raises(CONNECTION_ERRORS):
+            await pool.fetchval("SELECT 1")
+        await told.once.wait()
+        assert await asyncio.gather(*(pool.fetchval("SELECT 2") for _ in range(3))) == [2, 2, 2]
+    assert (told.silences[0].sessions, told.silences[0].reason) == (1, Standing.WAITS_FOR_US.value)
+
+
+async def test_a_backend_that_was_stopped_is_given_up(postgres_dsn: str, told: Told) -> None:
+    async with await open_pool(postgres_dsn, lease=LEASE, size=3, on_silence=told) as pool:
+        backend = await pool.fetchval("SELECT pg_backend_pid()")
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(AT_ONCE):
+                with pytest.raises(CONNECTION_ERRORS):
+                    await pool.fetchval("SELECT 1")
+                assert await pool.fetchval("SELECT 2") == 2
+        finally:
+            os.kill(backend, signal.SIGCONT)
+    assert told.silences[0].reason == Standing.WAITS_FOR_US.value
+
+
+@pytest.mark.parametrize("what", ["commit", "copy out", "copy in", "executemany"])
+async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Proxy, Pool], what: str) -> None:
+    proxy, pool = proxied
+    await pool.execute("CREATE TABLE t (n int)")
+
+    async def work() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("INSERT INTO t VALUES (1)")
+            proxy.swallow()
+            match what:
+                case "copy out":
+                    await connection.copy_from_query("SELECT * FROM t", output=sink)
+                case "copy in":
+                    await connection.copy_records_to_table("t", records=[(n,) for n in range(9)], columns=("n",))
+                case "executemany":
+                    await connection.executemany("INSERT INTO t VALUES ($1)", [(n,) for n in range(9)])
+
+    async def sink(_: bytes) -> None: ...
+
+    async with asyncio.timeout(AT_ONCE):
+        with pytest.raises(CONNECTION_ERRORS):
+            await work()
+        assert await pool.fetchval("SELECT count(*) FROM t") == 0
+
+
+async def test_a_server_that_does_not_answer_at_all_any_more_is_noticed_too(
+    proxied: tuple[Proxy, Pool], told: Told
+) -> None:
+    proxy, pool = proxied
+    proxy.swallow()
+    proxy.swallows_new = True
+    async with asyncio.timeout(AT_ONCE):
+        with pytest.raises(CONNECTION_ERRORS):
+            await pool.fetchval("SELECT 1")
+        with pytest.raises(DatabaseUnreachable):
+            await pool.fetchval("SELECT 1")
+    assert told.silences[0].reason == Standing.NOT_SAID.value
+
+
+async def test_a_statement_that_takes_long_and_one_that_waits_for_a_lock_are_left_alone(
+    pool: Pool, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "SLOW_AFTER_S", 0.0)
+    seen: list[dict[Session, Standing]] = []
+    looked_at_both = asyncio.Event()
+    ask = SilenceWatch._ask
+
+    async def noting(watch: SilenceWatch, waiting: list[Session]) -> dict[Session, Standing]:
+        seen.append(await ask(watch, waiting))
+        if sum(len(one) == 2 for one in seen) == 4:
+            looked_at_both.set()
+        return seen[-1]
+
+    monkeypatch.setattr(SilenceWatch, "_ask", noting)
+    async with pool.acquire() as holder, holder.transaction():
+        await holder.execute("SELECT pg_advisory_xact_lock(1)")
+        sleeping = asyncio.create_task(pool.fetchval("SELECT pg_sleep(60)"))
+        waiting = asyncio.create_task(pool.fetchval("SELECT pg_advisory_xact_lock(1)"))
+        async with asyncio.timeout(AT_ONCE):
+            await looked_at_both.wait()
+        assert not sleeping.done()
+        assert not waiting.done()
+        sleeping.cancel()
+    assert {standing for one in seen for standing in one.values()} == {Standing.AT_WORK}
+    await waiting
+    assert not told.silences
+
+
+async def test_work_cancelled_on_a_silent_session_does_not_wait_for_it(proxied: tuple[Proxy, Pool]) -> None:
+    proxy, pool = proxied
+    await open_sessions(pool, 1)
+    proxy.swallow()
+    proxy.swallows_new = True  # the cancel request is swallowed as well
+    work = asyncio.create_task(pool.fetchval("SELECT 1"))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    async with asyncio.timeout(AT_ONCE):
+        with pytest.raises((asyncio.CancelledError, *CONNECTION_ERRORS)):
+            await work
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+async def test_a_pool_whose_server_is_silent_is_closed_all_the_same(
+    proxied: tuple[Proxy, Pool], monkeypatch: pytest.MonkeyPatch, in_use: bool
+) -> None:
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 60)
+    proxy, pool = proxied
+    await open_sessions(pool, 3)
+    proxy.swallow()
+    proxy.swallows_new = True
+    work = asyncio.create_task(pool.fetchval("SELECT 1")) if in_use else None
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(AT_ONCE):
+        await pool.close()
+        if work is not None:
+            with pytest.raises(CONNECTION_ERRORS):
+                await work
+
+
+async def test_a_connection_that_does_not_come_about_is_not_waited_for(postgres_dsn: str) -> None:
+    async with proxy_before(postgres_dsn) as (proxy, dsn):
+        proxy.swallows_new = True
+        async with asyncio.timeout(AT_ONCE):
+            with pytest.raises(DatabaseUnreachable, match=r"no answer within 0\.2 s"):
+                await open_pool(dsn, lease=LEASE, within_s=0.2)
+
+
+async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "FREE_WITHIN_S", 0.05)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(pool.acquire())
+        with pytest.raises(DatabaseUnreachable, match="came free in time"):
+            await pool.fetchval("SELECT 1")
+
+
+async def test_the_kernel_is_told_to_notice_a_peer_that_is_gone(proxied: tuple[Proxy, Pool]) -> None:
+    _, pool = proxied
+    async with pool.acquire() as connection:
+        sock: Any = connection._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 11_000
+            idle, each, count = (
+                sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+                for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            )
+            assert idle + each * count <= 15
+
+
+@pytest.mark.parametrize(
+    ("row", "standing"),
+    [
+        (None, Standing.UNKNOWN),
+        ({"state": "idle", "wait_event_type": "Client"}, Standing.WAITS_FOR_US),
+        ({"state": "idle in transaction", "wait_event_type": None}, Standing.WAITS_FOR_US),
+        ({"state": "idle in transaction (aborted)", "wait_event_type": None}, Standing.WAITS_FOR_US),
+        ({"state": "active", "wait_event_type": "Client"}, Standing.WAITS_FOR_US),  # amid a COPY
+        ({"state": "active", "wait_event_type": None}, Standing.AT_WORK),
+        ({"state": "active", "wait_event_type": "Lock"}, Standing.AT_WORK),
+        ({"state": "active", "wait_event_type": "IO"}, Standing.AT_WORK),
+    ],
+)
+def test_what_the_server_says_of_a_session_is_judged(row: dict[str, Any] | None, standing: Standing) -> None:
+    assert standing_of(row) is standing
+
+
+async def test_no_statement_is_needed_to_give_a_connection_back(
+    postgres_server: EmbeddedPostgres, postgres_dsn: str
+) -> None:
+    """The reset that the driver makes would take our settings along, and cost a round trip for each use."""
+    async with await open_pool(postgres_dsn, lease=LEASE, size=1) as pool:
+        for _ in range(3):
+            await pool.fetchval("SELECT 1")
+        observer = await asyncpg.connect(postgres_server.dsn)
+        name = postgres_dsn.split("?")[0].rsplit("/", 1)[1]
+        last = await observer.fetchval(
+            "SELECT query FROM pg_stat_activity WHERE datname = $1 AND application_name = 'maintenance'", name
+        )
+        await observer.close()
+    assert last == "SELECT 1"
