@@ -22,13 +22,13 @@ class Trouble:
         self,
         event: str,
         *,
-        first_pause_s: float = FIRST_PAUSE_S,
-        longest_pause_s: float = LONGEST_PAUSE_S,
+        first_pause_s: float | None = None,
+        longest_pause_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._event = event
-        self._first_pause_s = first_pause_s
-        self._longest_pause_s = longest_pause_s
+        self._first_pause_s = FIRST_PAUSE_S if first_pause_s is None else first_pause_s
+        self._longest_pause_s = LONGEST_PAUSE_S if longest_pause_s is None else longest_pause_s
         self._clock = clock
         self._times = 0
         self._told: tuple[float, str] | None = None

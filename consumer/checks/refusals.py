@@ -15,6 +15,7 @@ POSTGRES_REFUSALS = (
     asyncpg.InvalidSQLStatementNameError,
 )
 SESSIONS = "postgresql sessions"
+_OF_POOLERS = ("startup parameter", "pooling mode")  # pgbouncer knows no error code but "protocol violation"
 NO_POOLER = (
     "set DATABASE_URL to PostgreSQL itself, or give its pooler pool_mode = session and room for all of our sessions "
     "(MAINTENANCE_PARTS_AT_ONCE + 4 a worker)"
@@ -43,8 +44,13 @@ def refusal_in(error: BaseException) -> Finding | None:
         case asyncpg.InvalidAuthorizationSpecificationError():
             return refused(postgresql, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
         case asyncpg.DuplicatePreparedStatementError() | asyncpg.InvalidSQLStatementNameError():
-            return refused(SESSIONS, f"a pooler mixes up our statements with others': {error}", NO_POOLER)
-        case asyncpg.ProtocolViolationError() if "startup parameter" in str(error) or "pooling mode" in str(error):
-            return refused(SESSIONS, f"a pooler says: {error}", NO_POOLER)
+            return refused(SESSIONS, f"a pooler mixes up statements: {_first_line(error)}", NO_POOLER)
+        case asyncpg.PostgresConnectionError() if any(words in str(error) for words in _OF_POOLERS):
+            return refused(SESSIONS, f"a pooler says: {_first_line(error)}", NO_POOLER)
         case _:
             return None
+
+
+def _first_line(error: BaseException) -> str:
+    """Without the driver's advice, which is for its own users."""
+    return str(error).partition("\n")[0]

@@ -123,7 +123,7 @@ async def connect(
                 dsn, timeout=within_s, connection_class=Session, server_settings={"application_name": name}
             )
             _keep_alive(session)
-            await session.execute(_set(settings_of(lease, session.get_server_version())))
+            await _make_independent(session, _set(settings_of(lease, session.get_server_version())))
             session.backend = await session.fetchval("SELECT pg_backend_pid()")
             await prepare_connection(session)
         return session
@@ -150,6 +150,18 @@ def settings_of(lease: dt.timedelta, version: Any) -> dict[str, str]:
         **WHATEVER_THE_SERVER_SAYS,
         **{setting: "0" for setting, since in _SINCE.items() if number >= since},
     }
+
+
+async def _make_independent(session: Session, statements: str) -> None:
+    """Some milliseconds that a role allows a statement are enough for ours; on a busy machine not always at once."""
+    for last in (False, False, False, True):
+        try:
+            await session.execute(statements)
+        except asyncpg.QueryCanceledError:
+            if last:
+                raise
+        else:
+            return
 
 
 def _set(settings: Mapping[str, str]) -> str:
