@@ -1,14 +1,17 @@
 """Ends cycles before their time: superseded by a newer cycle, or cancelled by a person.
 
 The ledger first: from its commit on, no part of theirs can begin or commit. Then their messages are withdrawn, so that
-whoever is at work on one finds it lost at the next beat and stops.
+whoever is at work on one finds it lost at the next beat and stops. A process may die, or be refused a lock, anywhere
+in between: the catch-up closes what is open of a cycle that has ended, however long ago.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
+from loguru import logger
 
 from consumer.postgres import cycles
 from consumer.postgres.cycles import Cycle
@@ -46,17 +49,30 @@ async def end_early(
     )  # fmt: skip
 
 
-async def close_parts(pool: Pool, cycles: Sequence[Cycle], *, state: str, now: dt.datetime) -> CalledOff:
-    """Mark what was open of *cycles*, which have been ended.
+async def close_parts(pool: Pool, ended: Sequence[Cycle], *, state: str, now: dt.datetime) -> CalledOff:
+    """Mark what was open of *ended*, cycles that were ended or suspended in the pass that they say.
 
-    In a transaction of its own: a part about to commit holds its own row and waits for the cycle's.
+    In a transaction of its own: a part about to commit holds its own row and waits for the cycle's. By the pass:
+    whoever freezes before this may wake when a suspended cycle is at its next one, whose parts go on.
     """
-    rows = await pool.fetch(
-        "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
-        "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
-        [cycle.cycle_id for cycle in cycles], now, state,
-    )  # fmt: skip
-    return CalledOff(cycles=tuple(cycles), parts=tuple(PartId(**dict(row)) for row in rows))
+    which = [cycle.cycle_id for cycle in ended], [cycle.run_pass for cycle in ended]
+    try:
+        rows = await pool.fetch(
+            "UPDATE part SET state = $4, ended_at = $3 FROM unnest($1::bigint[], $2::int[]) AS ended (cycle_id, pass) "
+            "WHERE part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "
+            "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING part.cycle_id, task, part",
+            *which, now, state,
+        )  # fmt: skip
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as held:
+        # By a transaction that stands still, and will not commit. The work is called off all the same.
+        logger.info("parts_are_closed_later", cycles=which[0], reason=str(held))
+        rows = await pool.fetch(
+            "SELECT part.cycle_id, task, part FROM part JOIN unnest($1::bigint[], $2::int[]) AS ended (cycle_id, pass) "
+            "ON part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "
+            "WHERE state IN ('blocked', 'ready', 'running', 'retrying')",
+            *which,
+        )  # fmt: skip
+    return CalledOff(cycles=tuple(ended), parts=tuple(PartId(**dict(row)) for row in rows))
 
 
 async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str | None, now: dt.datetime) -> CalledOff:
@@ -89,15 +105,21 @@ async def withdraw(stream: TaskStream, called_off: CalledOff) -> int:
 
 
 async def finish_calling_off(pool: Pool, stream: TaskStream, *, now: dt.datetime) -> None:
-    """Do again what a process may not have come to that ended a cycle of late and was killed over it."""
+    """Do again what a process may not have come to that ended a cycle: no open part outlives its cycle.
+
+    Messages are withdrawn only of late: who reads one later finds that its part is closed.
+    """
     rows = await pool.fetch(
-        "SELECT * FROM cycle WHERE state IN ('superseded', 'cancelled') "
-        "AND finished_at > $1::timestamptz - interval '10 minutes'",
-        now,
-    )
+        "SELECT * FROM cycle WHERE state NOT IN ('running', 'waiting') AND ("
+        "(state = ANY ($2) AND finished_at > $1::timestamptz - interval '10 minutes') "
+        "OR EXISTS (SELECT FROM part WHERE part.cycle_id = cycle.cycle_id "
+        "AND part.state IN ('blocked', 'ready', 'running', 'retrying')))",
+        now, list(cycles.CALLED_OFF),
+    )  # fmt: skip
     for cycle in map(cycles.cycle_from, rows):
-        await close_parts(pool, [cycle], state=cycle.state, now=now)
+        state = cycle.state if cycle.state in cycles.CALLED_OFF else "superseded"
+        await close_parts(pool, [cycle], state=state, now=now)
         parts = await pool.fetch(
-            "SELECT cycle_id, task, part FROM part WHERE cycle_id = $1 AND state = $2", cycle.cycle_id, cycle.state
+            "SELECT cycle_id, task, part FROM part WHERE cycle_id = $1 AND state = $2", cycle.cycle_id, state
         )
         await withdraw(stream, CalledOff(cycles=(cycle,), parts=tuple(PartId(**dict(row)) for row in parts)))

@@ -106,7 +106,7 @@ class FailureRecorder:
         if message.part is None or message.cycle is None:
             if settlement.verdict is Verdict.DEAD_LETTER:
                 await self._give_up(delivery, settlement, trading_day=message.trading_day, task=message.task)
-            return []
+            return await self._of_the_running_cycle()
         part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
         if settlement.verdict is Verdict.RETRY_LATER:
             await ledger.note_retry(
@@ -115,6 +115,16 @@ class FailureRecorder:
             await self._reporter.part_retried(part.cycle_id)
             return []
         return await self._record_end(delivery, part, settlement, failure, requests)
+
+    async def _of_the_running_cycle(self) -> list[Outgoing]:
+        """What the running cycle has ready: a request that waits for it, or is given up, may be all that still leads
+        to it. Whoever opened it may have died, again and again, before it sent the first part."""
+        running = [one for one in await cycles.unended_cycles(self._services.pool) if one.state == "running"]
+        return [
+            part_message(part, cycle.trading_day)
+            for cycle in running
+            for part in await ledger.dispatchable(self._services.pool, cycle.cycle_id)
+        ]
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
         letter = dead_letter(delivery, settlement.reason, at=self._services.now())

@@ -168,7 +168,9 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
             if replaces(request, other):
                 replaced.append(other)
             elif other.state == "running" and joins(request, other) and not await _gave_up(connection, other):
-                return Opened(cycle=other, verdict="joined", suspended=suspended)
+                # Whoever opened it may have died before it sent the first part, and its request may be gone.
+                parts = await ledger.dispatchable(connection, other.cycle_id)
+                return Opened(cycle=other, verdict="joined", suspended=suspended, parts=tuple(parts))
             elif other.state == "running":
                 raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
         await end_early(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
@@ -242,36 +244,3 @@ async def _insert(connection: Connection, request: Request, now: dt.datetime) ->
     await ledger.insert_parts(connection, cycle.cycle_id, 1, [PLAN])
     await ledger.unblock(connection, cycle.cycle_id)
     return cycle
-
-
-async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> list[PartId]:
-    """Start the next pass of a waiting cycle, or end it where its time is over; return the parts to send.
-
-    Raises Busy while another cycle runs.
-    """
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", cycles.OPENING_LOCK)
-        cycle = await cycles.find_cycle(connection, cycle_id)
-        if cycle is None or cycle.state != "waiting":
-            return await ledger.dispatchable(connection, cycle_id)
-        if now >= cycle.give_up_at:
-            await connection.execute(
-                "UPDATE cycle SET state = 'partial', finished_at = $2, next_pass_at = NULL WHERE cycle_id = $1",
-                cycle_id, now,
-            )  # fmt: skip
-            return []
-        unended = await cycles.unended_cycles(connection)
-        if cycle.first_day is None:
-            await suspend_backfills(connection, unended, now=now)
-            unended = [other for other in unended if other.first_day is None]
-        if any(other.state == "running" for other in unended):
-            raise Busy("another cycle is running", delay=BUSY_DELAY)
-        await ledger.close_earlier_passes(connection, cycle_id, now=now)
-        await connection.execute(
-            "UPDATE cycle SET state = 'running', pass = pass + 1, pass_started_at = $2, next_pass_at = NULL "
-            "WHERE cycle_id = $1",
-            cycle_id, now,
-        )  # fmt: skip
-        await ledger.insert_parts(connection, cycle_id, cycle.run_pass + 1, [PLAN])
-        await ledger.unblock(connection, cycle_id)
-        return await ledger.dispatchable(connection, cycle_id)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from consumer.cycle import calling_off, opening
+from consumer.cycle import calling_off, next_pass, opening
+from consumer.cycle.calling_off import CalledOff
 from consumer.cycle.failures import FailureRecorder, VendorAway, local_trouble_named, policy_of
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import part_message, work_key
@@ -26,9 +27,12 @@ from consumer.tasks.part import PartContext
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.settle import Policy, Settlement
     from consumer.delivery.task_stream import TaskStream
+    from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
 
@@ -101,25 +105,44 @@ class CycleRunner:
             calendar=self._services.calendar, schedule=self._services.schedule, now=now,
         )  # fmt: skip
         opened = await opening.open_cycle(self._services.pool, request, now=now)
-        if opened.superseded:
-            ended = await calling_off.close_parts(self._services.pool, opened.superseded, state="superseded", now=now)
-            await calling_off.withdraw(self._stream, ended)
-        if opened.suspended:
-            now = self._services.now()
-            ended = await calling_off.close_parts(self._services.pool, opened.suspended, state="superseded", now=now)
-            await calling_off.withdraw(self._stream, ended)
+        await self._call_off(opened.superseded)
+        await self._set_aside(opened.suspended)
         await self._reporter.cycle_opened(opened)
         return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
 
+    async def _call_off(self, ended: Sequence[Cycle]) -> None:
+        """Stop who is at work for *ended*, which a newer cycle has replaced."""
+        if ended:
+            called_off = await calling_off.close_parts(
+                self._services.pool, ended, state="superseded", now=self._services.now()
+            )
+            await calling_off.withdraw(self._stream, called_off)
+
+    async def _set_aside(self, suspended: Sequence[Cycle]) -> None:
+        """Stop who is at work for *suspended*, backfills that wait until the day's own cycle has ended.
+
+        Messages are named after the part, not the pass: who freezes here takes those of a newer pass back as well. They
+        are sent again, and at once: the settlement of whoever was frozen is refused, and what would follow from it.
+        """
+        if not suspended:
+            return
+        pool = self._services.pool
+        closed = await calling_off.close_parts(pool, suspended, state="superseded", now=self._services.now())
+        await calling_off.withdraw(self._stream, CalledOff(parts=closed.parts))
+        for cycle in suspended:
+            again = await ledger.dispatchable(pool, cycle.cycle_id, all_open=True)
+            await self._stream.enqueue(part_message(part, cycle.trading_day) for part in again)
+
     async def _next_pass(self, cycle_id: int) -> list[Outgoing]:
-        parts = await opening.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
+        begun = await next_pass.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
+        await self._set_aside(begun.suspended)
         await self._reporter.publish(cycle_id)
         cycle = await cycles.find_cycle(self._services.pool, cycle_id)
         if cycle is None:
             return []
         if cycle.finished_at is not None:
             await self._reporter.pass_ended(cycle)
-        return [part_message(part, cycle.trading_day) for part in parts]
+        return [part_message(part, cycle.trading_day) for part in begun.parts]
 
     async def _run_part(self, delivery: Delivery, message: TaskMessage, cycle_id: int, name: str) -> list[Outgoing]:
         part = PartId(cycle_id=cycle_id, task=message.task, part=name)

@@ -45,4 +45,4 @@ class Agenda:
         return first
 
 
-Act = Callable[[], Awaitable[None]]
+Act = Callable[[], Awaitable[object]]

@@ -76,9 +76,9 @@ def target(stage: Stage, fault: Fault) -> Step | None:
     return random.choice(aimed) if aimed else None
 
 
-async def inject(stage: Stage, fault: Fault, step: Step | None) -> None:
-    _, act = KINDS[fault.kind]
-    await act(stage, Random(fault.seed), step)
+async def inject(stage: Stage, kind: str, random: Random, step: Step | None) -> None:
+    _, act = KINDS[kind]
+    await act(stage, random, step)
 
 
 # Only the reconciler brings back what these take away.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.simulator.virtual_time import SimulatedLoop
 
 POLLS = ("promote", "claim", "XREADGROUP")
+_IN_PLACE_OF_THE_PRODUCT = ("/simulator/workload.py", "/simulator/mutants.py", "/schedules/cures.py")
 NOTHING_FOUND: tuple[Any, ...] = (None, [], {}, [0])
 
 
@@ -131,7 +132,7 @@ def calling_function() -> str:
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if "/consumer/" in name or name.endswith(("/simulator/workload.py", "/simulator/mutants.py")):
+        if "/consumer/" in name or name.endswith(_IN_PLACE_OF_THE_PRODUCT):
             return frame.f_code.co_name
         frame = frame.f_back  # type: ignore[assignment]
     return "?"

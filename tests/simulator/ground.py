@@ -18,20 +18,24 @@ from redis.asyncio import Redis
 from consumer.delivery import task_stream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import prepare_connection
+from tests.simulator.directed import Director
 from tests.simulator.faults import EVERYTHING
 from tests.simulator.gated_postgres import Sessions
 from tests.simulator.gates import task_of_actor
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.redis_state import Violation
+from tests.simulator.script import draw_script
 from tests.simulator.simulation import Simulation
 from tests.simulator.virtual_time import SimulatedLoop
 from tests.simulator.virtual_worker import World
 from tests.simulator.workload import EMPTY, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from tests.simulator.directed import Schedule
     from tests.simulator.faults import Choice
+    from tests.simulator.script import Script
 
 SESSIONS = 60
 
@@ -87,7 +91,18 @@ class Ground:
     def play(self, seed: int, *, mutant: str | None = None, choice: Choice = EVERYTHING) -> Outcome:
         """Play *seed*, with a product broken as *mutant* says."""
         with MUTANTS[mutant].applied() if mutant else contextlib.nullcontext():
-            return self._runner.run(self._play(seed, choice))
+            return self._runner.run(self._play(draw_script(seed, choice), Simulation.play))
+
+    def direct(self, schedule: Schedule) -> Outcome:
+        """Play *schedule*, step by step as it is written down."""
+
+        async def follow(simulation: Simulation) -> None:
+            try:
+                await schedule.directions(Director(simulation))
+            finally:
+                await simulation.stage.dismantle()
+
+        return self._runner.run(self._play(schedule.script(), follow))
 
     async def _load_scripts(self) -> None:
         await self._redis.script_flush()
@@ -96,7 +111,7 @@ class Ground:
             pipeline.script_load(task_stream.script_text(name))
         await pipeline.execute()
 
-    async def _play(self, seed: int, choice: Choice) -> Outcome:
+    async def _play(self, script: Script, play: Callable[[Simulation], Awaitable[None]]) -> Outcome:
         await self._redis.flushall()
         await self._load_scripts()
         await self._monitor.execute(EMPTY)
@@ -106,14 +121,14 @@ class Ground:
             redis=self._redis,
             side_redis=self._side_redis,
             sessions=Sessions(self._sessions),
-            seed=seed,
+            seed=script.seed,
         )
-        simulation = Simulation(world, self._monitor, seed, choice)
+        simulation = Simulation(world, self._monitor, script)
         faults = [fault.number for fault in simulation.faults]
         violation: str | None = None
         with patch("consumer.cycle.runner.handler_of", simulation.handlers.of):
             try:
-                await simulation.play()
+                await play(simulation)
             except Violation as found:
                 violation = simulation.stage.log.rename(str(found))
             except Exception:  # noqa: BLE001  (a defect of the simulator is a failed seed as well, with its schedule)
@@ -121,7 +136,7 @@ class Ground:
         stage = simulation.stage
         stage.figures["seeds"] = 1
         return Outcome(
-            seed=seed, figures=stage.figures, schedule=stage.log.lines, faults=faults, violation=violation
+            seed=script.seed, figures=stage.figures, schedule=stage.log.lines, faults=faults, violation=violation
         )  # fmt: skip
 
 

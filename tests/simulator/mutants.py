@@ -65,7 +65,7 @@ def _script(name: str, inserted: str) -> Callable[[], list[Any]]:
     return breaks
 
 
-def _function(owner: Any, name: str, replacement: Any) -> Callable[[], list[Any]]:
+def function(owner: Any, name: str, replacement: Any) -> Callable[[], list[Any]]:
     return lambda: [patch.object(owner, name, replacement)]
 
 
@@ -138,26 +138,26 @@ async def _raise_nothing(self: TaskStream, floor: int) -> None:
 MUTANTS = {
     "no-fence-in-write": Mutant(
         broken="a write transaction does not check its fence",
-        breaks=_function(ledger, "fenced_write", _write_without_fence),
+        breaks=function(ledger, "fenced_write", _write_without_fence),
         faults=("freeze",),
     ),
     "no-fence-in-take": Mutant(
         broken="a part may be taken under an older fence",
-        breaks=_function(ledger, "take_part", _take_without_fence),
+        breaks=function(ledger, "take_part", _take_without_fence),
         faults=("freeze",),
     ),
     "ack-before-commit": Mutant(
         broken="the entry is acknowledged before its work is done",
-        breaks=_function(CycleRunner, "run", _acknowledge_first),
+        breaks=function(CycleRunner, "run", _acknowledge_first),
     ),
     "successors-outside": Mutant(
         broken="what follows is sent after the settlement, not with it",
-        breaks=_function(TaskStream, "settle", _settle_then_send),
+        breaks=function(TaskStream, "settle", _settle_then_send),
         faults=("crash", "freeze", "slow_down"),
     ),
     "counter": Mutant(
         broken="the last part is released by a counter of deliveries, not by the set of open parts",
-        breaks=_function(CycleRunner, "run", _count_down),
+        breaks=function(CycleRunner, "run", _count_down),
         faults=("duplicate", "crash"),
     ),
     "unconditional-beat": Mutant(
@@ -179,12 +179,12 @@ MUTANTS = {
     ),
     "no-cycle-lock": Mutant(
         broken="two parts that end together do not see each other",
-        breaks=_function(cycles, "lock_cycle", _find_without_lock),
+        breaks=function(cycles, "lock_cycle", _find_without_lock),
         faults=("slow_down",),
     ),
     "fence-not-raised": Mutant(
         broken="a fence counter that Redis lost is not lifted again",
-        breaks=_function(TaskStream, "raise_fence", _raise_nothing),
+        breaks=function(TaskStream, "raise_fence", _raise_nothing),
         faults=("flush", "roll_back", "pass_deadline"),
     ),
 }

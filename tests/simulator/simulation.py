@@ -1,6 +1,6 @@
-"""Plays one seed: decides which process makes its next round trip, has exactly that one performed, and checks.
+"""Plays one run: decides which process makes its next round trip, has exactly that one performed, and checks.
 
-Everything that is decided here comes from the seed; the servers are real, and asked one thing at a time.
+Everything that is decided here comes from the script; the servers are real, and asked one thing at a time.
 """
 
 from __future__ import annotations
@@ -17,35 +17,32 @@ from tests.simulator.redis_state import Violation
 from tests.simulator.stage import Stage
 from tests.simulator.virtual_time import NeverQuiet
 from tests.simulator.virtual_worker import FAR_FUTURE, LEASE, VirtualWorker
-from tests.simulator.workload import Handlers, draw_workload
+from tests.simulator.workload import Handlers
 
 if TYPE_CHECKING:
     from tests.simulator.agenda import FollowUp
-    from tests.simulator.faults import Choice, Fault
+    from tests.simulator.faults import Fault
     from tests.simulator.gated_postgres import Session
+    from tests.simulator.script import Script
     from tests.simulator.virtual_worker import World
 
-MOST_STEPS = 6_000
 ROUNDS_OF_CATCH_UP = 12
 BEAT = 0.1
 POLL, POLL_IN_VAIN = 3.0, 0.04
 
 
 class Simulation:
-    """One seed; *choice* says which of its faults are left out, or which kinds there are."""
+    """One run of *script*."""
 
-    def __init__(self, world: World, monitor: Session, seed: int, choice: Choice) -> None:
-        self.random = Random(seed)
-        # Half of the seeds have to do without the reconciler, and then nothing may be lost in Redis.
-        catches_up = self.random.random() < 0.5 or bool(fault_kinds.NEEDS_CATCH_UP & set(choice.only))
-        self.workload = draw_workload(Random(f"{seed}/workload"), may_wait=catches_up)
-        parts = len(self.workload.parts) + 2
-        drawn = fault_kinds.draw_faults(seed, parts=parts, may_lose=catches_up, only=choice.only)
-        self.kinds = {fault.kind for fault in drawn}
-        self.faults = [fault for fault in drawn if fault.number not in choice.without]
-        self.stage = Stage(world, monitor, self.random, catches_up=catches_up)
+    def __init__(self, world: World, monitor: Session, script: Script) -> None:
+        self.random = script.random
+        self.workload = script.workload
+        self.kinds = set(script.drawn)
+        self.faults = script.faults
+        self.stage = Stage(world, monitor, self.random, catches_up=script.catches_up)
         self.handlers = Handlers(self.workload, on_run=self.stage.watch.note_run)
         self.lost_something = False
+        self._most_steps = script.most_steps
         self._steps = 0
         self._rounds = 0
 
@@ -53,13 +50,17 @@ class Simulation:
         """Run to the end. Raises Violation."""
         try:
             await self._begin()
-            while await self._once():
-                pass
-            await check_end(self)
+            await self.go_on_to_the_end()
         except NeverQuiet as hot:
             raise Violation(str(hot)) from hot
         finally:
             await self.stage.dismantle()
+
+    async def go_on_to_the_end(self) -> None:
+        """Let everything happen that is still to come, and look at the end. Raises Violation."""
+        while await self._once():
+            pass
+        await check_end(self)
 
     async def _begin(self) -> None:
         for _ in range(self.random.choice((2, 2, 3, 3, 4))):
@@ -72,8 +73,8 @@ class Simulation:
     async def _once(self) -> bool:
         """Decide and do one thing; False when everything has come to its end."""
         self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise Violation(f"no end after {MOST_STEPS} steps: {self._situation()}")
+        if self._steps > self._most_steps:
+            raise Violation(f"no end after {self._most_steps} steps: {self._situation()}")
         await self._do_what_is_due()
         choices = self._choices()
         busy = any(step is not None and not step.is_poll for _, _, step in choices)
@@ -119,7 +120,7 @@ class Simulation:
             self.stage.number += not step.is_poll
             await self.stage.perform(step)
             if step.phase is Phase.ANSWERED:
-                step.deliver()
+                self.stage.deliver(step)
         await self.stage.come_to_rest()
 
     async def _die_of_poison(self, actor: Actor) -> None:
@@ -149,13 +150,18 @@ class Simulation:
             return
         self.faults.remove(fault)
         self.stage.log.note(self.stage.number, "*", f"fault {fault.number}: {fault.kind}")
+        await self.let_happen(fault.kind, Random(fault.seed), step)
+
+    async def let_happen(self, kind: str, random: Random, step: Step | None) -> None:
+        """A fault of this *kind* comes over the process that is about to do *step*."""
         self.stage.figures["faults"] += 1
-        if fault.kind in fault_kinds.BY_HAND:
+        self.stage.figures[f"fault: {kind}"] += 1
+        self.kinds.add(kind)
+        if kind in fault_kinds.BY_HAND:
             self.stage.watch.nothing_lost = False
-        if fault.kind in fault_kinds.NEEDS_CATCH_UP:
+        if kind in fault_kinds.NEEDS_CATCH_UP:
             self.lost_something = True
-            self.stage.figures[fault.kind.replace("_", " ")] += 1
-        await fault_kinds.inject(self.stage, fault, step)
+        await fault_kinds.inject(self.stage, kind, random, step)
         await self.stage.come_to_rest()
         self.stage.watch.look()
 
@@ -204,17 +210,20 @@ class Simulation:
     async def _reconcile(self) -> bool:
         """Redis is at rest. If the ledger is not, only the reconciler can go on."""
         known = await self.stage.monitor.fetch("SELECT state FROM cycle")
-        if known and not any(row["state"] in ("running", "waiting") for row in known):
+        ended = known and not any(row["state"] in ("running", "waiting") for row in known)
+        left_open = await self._open_parts()
+        if ended and not left_open:
             return False
-        if self.stage.watch.gave_up_a_request and not self.stage.catches_up:
+        if (ended or self.stage.watch.gave_up_a_request) and not self.stage.catches_up:
+            # Of work that was called off only the reconciler closes what a transaction that stood still kept open.
             self.stage.catches_up = True
             await self.stage.add_worker()
             return True
         if not self.stage.catches_up:
-            raise Violation(f"nothing is under way any more, and the ledger has open work: {await self._open_parts()}")
+            raise Violation(f"nothing is under way any more, and the ledger has open work: {left_open or 'a cycle'}")
         self._rounds += 1
         if self._rounds > ROUNDS_OF_CATCH_UP:
-            raise Violation(f"the reconciler does not bring it to an end: {await self._open_parts()}")
+            raise Violation(f"the reconciler does not bring it to an end: {left_open or 'a cycle'}")
         await self.stage.advance(31.0)
         return True
 
@@ -222,7 +231,7 @@ class Simulation:
         rows = await self.stage.monitor.fetch(
             "SELECT cycle_id, task, part, state FROM part WHERE state IN ('blocked', 'ready', 'running', 'retrying')"
         )
-        return ", ".join(f"{row['cycle_id']}/{row['task']}/{row['part']} {row['state']}" for row in rows) or "a cycle"
+        return ", ".join(f"{row['cycle_id']}/{row['task']}/{row['part']} {row['state']}" for row in rows)
 
     def _situation(self) -> str:
         state = self.stage.watch.state

@@ -89,6 +89,11 @@ class Stage:
         elif not step.is_poll:
             self.log.note(self.number, step.actor.name, what, shortened(step.result))
 
+    def deliver(self, step: Step) -> None:
+        """Let the process have the reply: from now on it knows."""
+        self.watch.hear(step)
+        step.deliver()
+
     async def lose(self, step: Step, *, performed: bool) -> None:
         """The connection of *step* ends, before the server has read the request or after it has done it."""
         if performed:
@@ -96,6 +101,7 @@ class Stage:
         if step.phase is Phase.UNDER_WAY:
             return  # it waits for a lock: there is no reply yet
         self.log.note(self.number, step.actor.name, step.name, "reply lost" if performed else "request lost")
+        self.watch.forgive_lift(step.actor.name)
         if step.connection is not None:
             await self.locks.clean(step.connection)
             step.connection.cut = True
@@ -125,6 +131,9 @@ class Stage:
         for worker in self.workers:
             if worker.alive and worker.has_ended:
                 self._note_end(worker)
+            elif worker.alive and worker.lost_its_reconciler:
+                assert worker.reconciler is not None
+                self.watch.violation = Violation(f"the catch-up of {worker.name} ended: {worker.reconciler}")
         for connection in list(self.world.sessions.left):
             # A server may not notice for long that a client is gone, whose statement waits for a lock.
             if await self.locks.clean(connection, patient=not connection.actor.alive):
@@ -145,16 +154,17 @@ class Stage:
     def moving(self) -> list[VirtualWorker]:
         return [worker for worker in self.workers if worker.moves]
 
-    async def add_worker(self) -> None:
+    async def add_worker(self, *, slots: int | None = None) -> VirtualWorker:
         if len(self.workers) >= MOST_WORKERS:
             raise Violation(f"{MOST_WORKERS} workers were used up")
         worker = VirtualWorker(
-            f"w{len(self.workers) + 1}", self.world, slots=self.random.choice((1, 1, 2, 3)),
+            f"w{len(self.workers) + 1}", self.world, slots=slots or self.random.choice((1, 1, 2, 3)),
             weight=self.random.choice((1.0, 1.0, 3.0, 0.3)), catches_up=self.catches_up,
         )  # fmt: skip
         self.workers.append(worker)
         worker.start()
         await self.come_to_rest()
+        return worker
 
     async def crash(self, worker: VirtualWorker) -> None:
         self.figures["crashes"] += 1

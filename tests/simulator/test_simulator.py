@@ -14,6 +14,8 @@ from tests.conftest import execute, finish
 from tests.simulator.faults import EVERYTHING, Choice
 from tests.simulator.ground import ground
 from tests.simulator.mutants import MUTANTS
+from tests.simulator.schedules.cures import CURES
+from tests.simulator.schedules.table import SCHEDULES
 from tests.simulator.servers import NAMES, NoSuchServer, binary_of, redis_server
 from tests.simulator.shrinking import shrink
 
@@ -62,6 +64,27 @@ def test_every_schedule_of_faults_ends_with_everything_done_once(each_ground: Gr
             + "\n".join(outcome.schedule)
             + f"\nagain: python -m tests.simulator --seed {seed}"
         )
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_that_failed_comes_to_a_good_end(valkey_ground: Ground, name: str) -> None:
+    schedule, _ = SCHEDULES[name]
+
+    outcome = valkey_ground.direct(schedule)
+
+    assert outcome.violation is None, f"{outcome.violation}\n" + "\n".join(outcome.schedule)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, cure) in SCHEDULES.items() if cure is not None])
+def test_a_schedule_fails_with_its_cure_taken_out(valkey_ground: Ground, name: str) -> None:
+    schedule, cure = SCHEDULES[name]
+    assert cure is not None
+
+    with CURES[cure].applied():
+        outcome = valkey_ground.direct(schedule)
+
+    assert outcome.violation is not None, "\n".join(outcome.schedule)
+    assert "NeverReached" not in outcome.violation, outcome.violation
 
 
 def test_a_seed_plays_the_same_schedule_again(valkey_ground: Ground) -> None:

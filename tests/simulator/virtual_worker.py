@@ -68,7 +68,7 @@ async def _say_nothing(*_: Any, **__: Any) -> None:
 def silent_reporter() -> Reporter:
     """A reporter none of whose methods does anything."""
     names = [name for name, method in vars(Reporter).items() if inspect.iscoroutinefunction(method)]
-    made: Reporter = type("SilentReporter", (), dict.fromkeys(names, staticmethod(_say_nothing)))()
+    made: Reporter = type("SilentReporter", (), {**dict.fromkeys(names, staticmethod(_say_nothing)), "judged": None})()
     return made
 
 
@@ -81,10 +81,12 @@ class SimulatedKeeper:
         self._beat = redis.register_script(task_stream.script_text("beat"))
         self._tell: dict[str, Callable[[DeliveryError], None]] = {}
         self.held: list[str] = []
+        self.stopped: set[str] = set()  # the entries whose work was told to stop
 
     def hold(self, entry_id: str, tell: Callable[[DeliveryError], None], *, deadline_s: float) -> None:
         self._tell[entry_id] = tell
         self.held.append(entry_id)
+        self.stopped.discard(entry_id)
 
     def settling(self, entry_id: str) -> None:
         self._tell.pop(entry_id, None)
@@ -113,6 +115,7 @@ class SimulatedKeeper:
     def _stop(self, entry_id: str, why: DeliveryError) -> bool:
         tell = self._tell.pop(entry_id, None)
         if tell is not None:
+            self.stopped.add(entry_id)
             tell(why)
         return tell is not None
 
@@ -144,6 +147,7 @@ class VirtualWorker(Actor):
             now=lambda: self._now() + FAR_FUTURE, on_lost=self._catch_up.wake if self._catch_up else lambda: None,
         )  # fmt: skip
         self.main: asyncio.Task[None] | None = None
+        self.reconciler: asyncio.Task[None] | None = None
 
     def _now(self) -> dt.datetime:
         return self._world.now() + self.skew
@@ -151,7 +155,7 @@ class VirtualWorker(Actor):
     def start(self) -> None:
         self.main = self.spawn(self._worker.run(self._stop))
         if self._catch_up is not None:
-            self.spawn(self._catch_up.run())
+            self.reconciler = self.spawn(self._catch_up.run())
 
     def stop(self) -> None:
         """What SIGTERM does."""
@@ -164,6 +168,11 @@ class VirtualWorker(Actor):
     @property
     def has_ended(self) -> bool:
         return self.main is not None and self.main.done()
+
+    @property
+    def lost_its_reconciler(self) -> bool:
+        """Whether its catch-up has ended while it goes on: then nothing that is lost comes back."""
+        return self.reconciler is not None and self.reconciler.done()
 
     def steps_with_work(self) -> list[Step]:
         """The steps that a delivery under way waits at."""

@@ -37,7 +37,8 @@ class Watch:
         self.nothing_lost = True  # nobody has taken a message out of Redis, or its holder's name
         # A request that killed its consumers after its cycle was committed: only the reconciler sends the first part.
         self.gave_up_a_request = False
-        self._to_be_lifted: dict[str, int] = {}  # the fence that the ledger has seen, by the work that met it
+        # The fence that the ledger has seen, by the worker that was told so and the entry that it holds.
+        self._to_be_lifted: dict[tuple[str, str], tuple[int, VirtualWorker]] = {}
         self._running: dict[str, list[tuple[VirtualWorker, str]]] = {}
 
     def look(self) -> None:
@@ -55,7 +56,7 @@ class Watch:
         before = self.state
         self.look()
         check_ownership(before, self.state, actor=actor, step=step)
-        self._check_fence(before.key_of(i) for i in before.entries if i not in self.state.entries)
+        self._check_fence(actor, (i for i in before.entries if i not in self.state.entries))
         await check_removed(
             self._ledger, before, self.state, step=f"{step} of {actor}", nothing_lost=self.nothing_lost
         )  # fmt: skip
@@ -74,6 +75,20 @@ class Watch:
         """Redis has lost something: the counter may be behind once more."""
         self._to_be_lifted.clear()
 
+    def forgive_lift(self, worker: str) -> None:
+        """What *worker* does was cut short, or it does not hear of it: the next delivery meets the ledger again."""
+        self._to_be_lifted = {told: fence for told, fence in self._to_be_lifted.items() if told[0] != worker}
+
+    def hear(self, step: Step) -> None:
+        """A process has the reply of *step*. One that is told of a newer token than its own has to lift the counter."""
+        row = step.result if step.name == "take_part SELECT part.state," and step.failure is None else None
+        if row is None or row["cycle_state"] != "running" or row["state"] not in OPEN:
+            return
+        assert isinstance(step.actor, VirtualWorker)
+        for entry_id in step.actor.keeper.held:
+            if self.state.key_of(entry_id) == step.detail.replace(", ", "/"):
+                self._to_be_lifted[step.actor.name, entry_id] = row["fence"], step.actor
+
     def count(self, step: Step) -> None:
         """Figures of what is interesting, by the replies."""
         reply = str(step.result)
@@ -89,14 +104,13 @@ class Watch:
                 self.gave_up_a_request = True
             case "raise_fence":
                 self.figures["fence raised"] += 1
-            case "take_part SELECT part.state," if step.result is not None and step.result["state"] in OPEN:
-                self._to_be_lifted[step.detail.replace(", ", "/")] = step.result["fence"]
 
-    def _check_fence(self, removed: Iterable[str]) -> None:
-        """A token that is no newer than the ledger's: a lost counter has to be lifted, not to be waited for."""
-        for key in removed:
-            if self.state.fence < self._to_be_lifted.pop(key, 0):
-                raise Violation(f"the fence counter is still at {self.state.fence}, behind the ledger's for {key}")
+    def _check_fence(self, actor: str, removed: Iterable[str]) -> None:
+        """Whoever was told that a token is no newer than the ledger's lifts the counter before it ends the entry."""
+        for entry_id in removed:
+            seen, worker = self._to_be_lifted.pop((actor, entry_id), (0, None))
+            if worker is not None and self.state.fence < seen and entry_id not in worker.keeper.stopped:
+                raise Violation(f"{actor} ended an entry with the counter at {self.state.fence}, behind fence {seen}")
 
     def note_run(self, actor: Actor, ctx: PartContext) -> None:
         """A part begins. It must not be under way by another entry: one work is done once at a time."""

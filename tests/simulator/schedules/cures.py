@@ -1,0 +1,78 @@
+"""Takes the cures out again, one at a time: each is what the product did when its schedule failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.cycle import calling_off, opening
+from consumer.cycle.failures import FailureRecorder
+from consumer.cycle.runner import CycleRunner
+from consumer.postgres.ledger import PartId
+from tests.simulator.mutants import MUTANTS, Mutant, function
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+_open_cycle = opening.open_cycle
+
+
+async def _join_and_send_nothing(pool: Any, request: Any, *, now: dt.datetime) -> Any:
+    opened = await _open_cycle(pool, request, now=now)
+    return msgspec.structs.replace(opened, parts=()) if opened.verdict == "joined" else opened
+
+
+async def _send_nothing(self: FailureRecorder) -> list[Any]:
+    return []
+
+
+async def _forget_after_ten_minutes(pool: Any, stream: Any, *, now: dt.datetime) -> None:
+    rows = await pool.fetch(
+        "SELECT * FROM cycle WHERE state IN ('superseded', 'cancelled') "
+        "AND finished_at > $1::timestamptz - interval '10 minutes'",
+        now,
+    )
+    for cycle in map(calling_off.cycles.cycle_from, rows):
+        await calling_off.close_parts(pool, [cycle], state=cycle.state, now=now)
+
+
+async def close_parts(pool: Any, ended: Any, *, state: str, now: dt.datetime) -> Any:
+    """Of the same name: schedules name the step after it."""
+    rows = await pool.fetch(
+        "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
+        "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
+        [cycle.cycle_id for cycle in ended], now, state,
+    )  # fmt: skip
+    return calling_off.CalledOff(cycles=tuple(ended), parts=tuple(PartId(**dict(row)) for row in rows))
+
+
+async def _withdraw_and_send_nothing(self: CycleRunner, suspended: Any) -> None:
+    for cycle in suspended:
+        closed = await calling_off.close_parts(
+            self._services.pool, [cycle], state="superseded", now=self._services.now()
+        )
+        await calling_off.withdraw(self._stream, calling_off.CalledOff(parts=closed.parts))
+
+
+CURES = {
+    "a joiner sends what is ready": Mutant(
+        broken="who joins a cycle sends nothing of it", breaks=function(opening, "open_cycle", _join_and_send_nothing)
+    ),
+    "a waiting request sends what is ready": Mutant(
+        broken="a request that waits, or is given up, sends nothing of the cycle that runs",
+        breaks=function(FailureRecorder, "_of_the_running_cycle", _send_nothing),
+    ),
+    "no open part outlives its cycle": Mutant(
+        broken="after ten minutes nobody closes the parts of a cycle that was called off",
+        breaks=function(calling_off, "finish_calling_off", _forget_after_ten_minutes),
+    ),
+    "only the pass that was set aside is closed": Mutant(
+        broken="parts are closed whatever their pass", breaks=function(calling_off, "close_parts", close_parts)
+    ),
+    "what was withdrawn of a newer pass is sent again": Mutant(
+        broken="what was withdrawn of a newer pass is not sent again",
+        breaks=function(CycleRunner, "_set_aside", _withdraw_and_send_nothing),
+    ),
+    "a lost counter is lifted": MUTANTS["fence-not-raised"],
+}
