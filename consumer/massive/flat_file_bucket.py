@@ -44,6 +44,8 @@ _REFUSALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "Acc
 LISTINGS_AT_ONCE = 8
 FAILURES_TO_LEAVE_ALONE = 2
 LEFT_ALONE = dt.timedelta(minutes=1)
+# A look is a few kilobytes; a download of twenty megabytes may take the two minutes that its request allows.
+LOOK_WITHIN_S = 30.0
 
 
 class Bucket:
@@ -80,14 +82,14 @@ class Bucket:
         return {day: found[key] for key, day in wanted.items() if key in found}
 
     async def _list(self, folder: str) -> dict[str, str]:
-        async with self._asking(folder):
+        async with self._asking(folder), asyncio.timeout(LOOK_WITHIN_S):
             rows = await self._obstore.list(self._store, prefix=folder).collect_async()
             return {str(row["path"]): _etag(row) for row in rows}
 
     async def version(self, kind: FlatFileKind, day: dt.date) -> str | None:
         """The version of the day's file; None while it is not published."""
         try:
-            async with self._asking(_key(kind, day)):
+            async with self._asking(_key(kind, day)), asyncio.timeout(LOOK_WITHIN_S):
                 found = await self._obstore.head_async(self._store, _key(kind, day))
         except NotYetPublished:
             return None

@@ -21,6 +21,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from consumer.massive import flat_file_bucket
 from consumer.massive.errors import FlatFilesUnusable, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_file_bucket import Bucket, open_store
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
@@ -216,6 +217,17 @@ async def test_a_bucket_that_does_not_answer_is_left_alone_after_two_questions(t
             told.add(str(caught.value))
     assert counts == {"flat_files": 2}
     assert told == {"s3://flatfiles does not answer: GenericError"}, "one line a night, not one a file"
+
+
+async def test_a_bucket_that_takes_questions_and_says_nothing_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flat_file_bucket, "LOOK_WITHIN_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        away = open_store(f"s3://{BUCKET}", kept_in=tmp_path, access_key="a", secret_key="b", endpoint=endpoint)
+        with pytest.raises(ProviderUnavailable, match="s3://flatfiles does not answer: TimeoutError"):
+            await away.versions(FlatFileKind.MINUTE, [DAY])
 
 
 async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_downloaded(
