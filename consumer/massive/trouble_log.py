@@ -7,6 +7,7 @@ follows within a minute is counted, and each is a DEBUG line.
 from __future__ import annotations
 
 import datetime as dt
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -59,5 +60,6 @@ class TroubleLog:
         if not spell.untold:
             del self._spells[key]  # a quiet minute: the next failure is news again
             return
-        logger.bind(endpoint=endpoint, times=spell.untold, **spell.facts).warning(what)
+        line = logger.bind(endpoint=endpoint, times=spell.untold, **spell.facts)
+        Context().run(line.warning, what)  # not as of the part that happens to ask now: it is about all of them
         spell.told_at, spell.untold = now, 0

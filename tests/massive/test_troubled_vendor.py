@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from loguru import logger
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
@@ -64,8 +65,10 @@ async def test_what_was_counted_is_said_with_the_next_answer_also_when_all_is_we
     vendor.will_answer(GATEWAY, GATEWAY, DETAILS, DETAILS)
     await client.ticker_details("A", sieve=any_sieve())
     now[0] = 61.0
-    await client.ticker_details("A", sieve=any_sieve())
+    with logger.contextualize(part="another"):
+        await client.ticker_details("A", sieve=any_sieve())
     assert [record["extra"]["times"] for record in warnings(log)] == [1, 1]
+    assert not any("part" in record["extra"] for record in warnings(log)), "not said of whoever asks when it is said"
 
 
 async def test_a_vendor_that_asks_for_hours_is_waited_for_by_the_part_and_not_by_the_request(
