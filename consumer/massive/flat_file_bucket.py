@@ -126,6 +126,8 @@ class Bucket:
     @contextlib.asynccontextmanager
     async def _asking(self, key: str) -> AsyncIterator[None]:
         """One question; once some in a row were not answered, the next ones are not sent for a while."""
+        # Months are asked for together: one of them finds out for all.
+        await self._breaker.trial_ended()
         try:
             self._breaker.enter()
         except CircuitOpen as left_alone:

@@ -230,6 +230,22 @@ async def test_a_bucket_that_takes_questions_and_says_nothing_is_given_up_in_tim
             await away.versions(FlatFileKind.MINUTE, [DAY])
 
 
+async def test_a_bucket_that_is_back_is_found_out_by_one_question_for_all_that_are_asked_at_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [dt.date(2026, month, 6) for month in range(1, 7)]
+    for day in days:
+        server.publish(b"any", key=f"back/{flat_file_path(Path(), FlatFileKind.DAY, day).as_posix()}")
+    monkeypatch.setattr(flat_file_bucket, "LEFT_ALONE", dt.timedelta(0))
+    store = opened(server, tmp_path, f"s3://{BUCKET}/back")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(flat_file_bucket, "LOOK_WITHIN_S", 0)
+        for _ in range(2):
+            with pytest.raises(ProviderUnavailable):
+                await store.versions(FlatFileKind.DAY, days[:1])
+    assert set(await store.versions(FlatFileKind.DAY, days)) == set(days)
+
+
 async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_downloaded(
     server: Server, store: FlatFileStore, tmp_path: Path
 ) -> None:
