@@ -1,6 +1,8 @@
 """Plays seeds from the command line and tells what came of them.
 
 python -m tests.simulator --seeds 1000 --server all
+python -m tests.simulator --first 300000 --seeds 20000 --resume valkey.json   # again after an interruption: goes on
+python -m tests.simulator --sum valkey.json redis-7.0.json
 python -m tests.simulator --seed 17 --verbose
 python -m tests.simulator --seeds 100 --mutant no-fence-in-write
 """
@@ -13,7 +15,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from tests.conftest import QUICK_AND_FORGETFUL, finish
 from tests.simulator.faults import KINDS, Choice
 from tests.simulator.ground import ground
 from tests.simulator.mutants import MUTANTS
+from tests.simulator.progress import LONG, OtherRange, Progress, keep, resume, sum_of
 from tests.simulator.servers import NAMES, NoSuchServer, redis_server
 from tests.simulator.shrinking import shrink
 
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
 
 MOST_PRINTED = 3
 HANGS_AFTER_S = 60.0
+KEPT_EVERY = 20  # seeds
 
 
 def main() -> int:
     options = read_options()
+    if options.sum:
+        print(sum_of(options.sum))
+        return 0
     folder = Path(tempfile.mkdtemp(prefix="dm-sim-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
     logger.remove()
@@ -54,12 +60,17 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=100, help="how many (100)")
     parser.add_argument("--first", type=int, default=1, help="the first one (1)")
     parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--resume", type=Path, help="keep the progress in this file, and go on where it stands")
+    parser.add_argument("--sum", type=Path, nargs="+", help="only tell what these files hold together")
     parser.add_argument("--without", default="", help="numbers of faults to leave out, as in 2,5")
     parser.add_argument("--faults", default="", help=f"only these kinds, of {', '.join(KINDS)}")
     parser.add_argument("--server", default="valkey", choices=(*NAMES, "all"))
     parser.add_argument("--mutant", choices=(*MUTANTS, "each"), help="break the product on purpose")
     parser.add_argument("--verbose", action="store_true", help="print the schedule also of what went well")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.resume and (options.server == "all" or options.seed is not None or options.mutant):
+        parser.error("--resume keeps one range on one server: name the server, and no seed or mutant")
+    return options
 
 
 def run_on(name: str, folder: Path, dsn: str, options: argparse.Namespace) -> int:
@@ -67,58 +78,73 @@ def run_on(name: str, folder: Path, dsn: str, options: argparse.Namespace) -> in
     try:
         with redis_server(name, folder) as url, ground(url, dsn) as made:
             if options.mutant == "each":
-                return max([play_all(made, options, mutant) for mutant in MUTANTS])
-            return play_all(made, options, options.mutant)
+                return max([play_all(made, name, options, mutant) for mutant in MUTANTS])
+            return play_all(made, name, options, options.mutant)
     except NoSuchServer as missing:
         print(f"{name}: skipped, {missing}")
         return 0
+    except OtherRange as other:
+        print(f"{name}: not played, {other}")
+        return 2
 
 
-def play_all(made: Ground, options: argparse.Namespace, mutant: str | None) -> int:
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+def play_all(made: Ground, server: str, options: argparse.Namespace, mutant: str | None) -> int:
+    first, seeds = (options.first, options.seeds) if options.seed is None else (options.seed, 1)
     choice = Choice(without=frozenset(int(n) for n in words(options.without)), only=tuple(words(options.faults)))
-    figures: Counter[str] = Counter()
-    failed: list[Outcome] = []
-    began = time.monotonic()
-    for seed in seeds:
-        faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
-        outcome = made.play(seed, mutant=mutant, choice=choice)
-        figures += outcome.figures
-        if outcome.violation is not None:
-            failed.append(outcome)
-        elif options.verbose:
-            print(*outcome.schedule, sep="\n")
-    took = time.monotonic() - began
+    progress = resume(options.resume, server=server, first=first, seeds=seeds)
+    progress.version = made.version
+    failed = play_range(made, progress, options, mutant, choice)
     faulthandler.dump_traceback_later(10 * HANGS_AFTER_S, exit=True)  # shrinking, and the end
     if mutant is not None and options.seed is None:
-        print(f"{made.version}, {mutant}: {len(failed)} of {len(seeds)} seeds fail ({took:.1f} s)")
+        print(f"{made.version}, {mutant}: {len(failed)} of {seeds} seeds fail ({progress.took_s:.1f} s)")
         return 0 if failed else 1
-    report(made.version, figures, failed, took)
+    print(progress.text())
     for outcome in failed[:MOST_PRINTED]:
-        show_failure(made, outcome, choice, mutant)
-    return 1 if failed else 0
+        show_failure(made, outcome, choice, server, mutant)
+    lacks = progress.never() if progress.played >= LONG and not choice.only else []
+    return 1 if progress.failed or lacks else 0
+
+
+def play_range(
+    made: Ground, progress: Progress, options: argparse.Namespace, mutant: str | None, choice: Choice
+) -> list[Outcome]:
+    """Play what is left of the range; return what failed of it."""
+    failed: list[Outcome] = []
+    try:
+        for seed in progress.left:
+            faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
+            began = time.monotonic()
+            outcome = made.play(seed, mutant=mutant, choice=choice)
+            progress.add(outcome, took_s=time.monotonic() - began)
+            if outcome.violation is not None:
+                failed.append(outcome)
+            elif options.verbose:
+                print(*outcome.schedule, sep="\n")
+            if outcome.violation is not None or progress.played % KEPT_EVERY == 0:
+                keep(options.resume, progress)
+    finally:
+        keep(options.resume, progress)
+    return failed
 
 
 def words(text: str) -> list[str]:
     return [word for word in text.split(",") if word]
 
 
-def report(version: str, figures: Counter[str], failed: list[Outcome], took: float) -> None:
-    print(f"{version}: {figures['seeds']} seeds, {len(failed)} failed, {took:.1f} s")
-    print("  " + ", ".join(f"{count} {what}" for what, count in sorted(figures.items()) if what != "seeds"))
-    if failed:
-        print(f"  failed: {', '.join(str(outcome.seed) for outcome in failed[:50])}")
-
-
-def show_failure(made: Ground, outcome: Outcome, choice: Choice, mutant: str | None) -> None:
+def show_failure(made: Ground, outcome: Outcome, choice: Choice, server: str, mutant: str | None) -> None:
     shortest, again = shrink(made, outcome, choice, mutant=mutant)
     print(f"\nseed {outcome.seed}: {outcome.violation}")
     print(f"with the fewest faults: {shortest.violation}")
     print(*shortest.schedule, sep="\n")
-    command = f"python -m tests.simulator --seed {outcome.seed} --verbose"
+    command = f"{command_for(outcome.seed, server)} --verbose"
     command += f" --without {','.join(map(str, sorted(again.without)))}" if again.without else ""
     command += f" --faults {','.join(again.only)}" if again.only else ""
     print("again: " + command + (f" --mutant {mutant}" if mutant else ""))
+
+
+def command_for(seed: int, server: str) -> str:
+    """What plays this seed again."""
+    return f"python -m tests.simulator --seed {seed} --server {server}"
 
 
 if __name__ == "__main__":

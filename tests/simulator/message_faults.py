@@ -33,7 +33,11 @@ async def duplicate(stage: Stage, random: Random, step: Step | None) -> None:
 
 
 async def ask(stage: Stage, random: Random, step: Step | None) -> None:
-    """A person asks for work."""
+    """A person asks for work; now and then for a past that waits whenever the day's own work comes."""
+    if random.random() < 0.2 and stage.catches_up:  # which is who lets it go on
+        task = random.choice(("cycle", "ohlc_daily", "volume_slots"))
+        await stage.redis.xadd(keys.TASKS.name, {"task": task, "first_day": "2025-11-03", "trading_day": "2025-11-10"})
+        return
     fields = {"task": random.choice(("cycle", "ohlc_daily", "volume_slots"))}
     if random.random() < 0.7:
         fields["trading_day"] = random.choice((str(DAY), str(DAY), "2025-11-10"))

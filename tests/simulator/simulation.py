@@ -60,6 +60,7 @@ class Simulation:
         """Let everything happen that is still to come, and look at the end. Raises Violation."""
         while await self._once():
             pass
+        self.stage.figures["deadlocks"] += self.stage.locks.deadlocks
         await check_end(self)
 
     async def _begin(self) -> None:
