@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.cycle.messages import pass_message
 from consumer.postgres import cycles
 from tests.simulator.directed import NeverReached
+from tests.simulator.redis_state import Violation
 from tests.simulator.virtual_worker import DAY
 
 if TYPE_CHECKING:
@@ -75,6 +76,30 @@ async def _begin_the_next_pass(direct: Director, worker: VirtualWorker) -> None:
         raise NeverReached(f"the backfill does not wait: {backfill}")
     await direct.send(pass_message(backfill))
     await direct.through(worker, "fenced_write SELECT", of="1, ohlc_daily, rows:1")
+
+
+async def the_next_pass_sets_a_backfill_aside(direct: Director) -> None:
+    """Whoever works for the backfill has to find its entry gone at the next beat, not at the commit hours later."""
+    await direct.send_rule()
+    worker = await direct.worker()
+    await direct.through(worker, "settle", of='"1/cycle/finish","ack"')
+    await direct.ask(task="ohlc_daily", first_day="2025-11-03", trading_day="2025-11-10")
+    await direct.let(worker, "vendor", of="rows:1")
+    waiting = await cycles.find_cycle(direct.stage.monitor, 1)
+    assert waiting is not None
+    await direct.send(pass_message(waiting))
+    other = await direct.worker()
+    await direct.through(other, "settle", of='"1/pass","ack"')
+    held = [entry_id for entry_id in worker.keeper.held if entry_id in direct.stage.watch.state.entries]
+    if held:
+        raise Violation(f"{worker.name} still holds {direct.stage.watch.state.key_of(held[0])}, which was set aside")
+    await direct.stage.beat(worker)
+    backfill = await cycles.find_cycle(direct.stage.monitor, 2)
+    if backfill is None or backfill.state != "waiting":
+        raise NeverReached(f"the backfill does not wait: {backfill}")
+    await direct.through(other, "settle", of='"1/cycle/finish","ack"')
+    await direct.send(pass_message(backfill))
+    await direct.to_the_end()
 
 
 async def a_pass_is_acknowledged_when_the_next_has_begun(direct: Director) -> None:

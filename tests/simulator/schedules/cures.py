@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.cycle import calling_off, opening
+from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.runner import CycleRunner
 from consumer.postgres.ledger import PartId
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     import datetime as dt
 
 _open_cycle = opening.open_cycle
+_begin_next_pass = next_pass.begin_next_pass
 
 
 async def _join_and_send_nothing(pool: Any, request: Any, *, now: dt.datetime) -> Any:
     opened = await _open_cycle(pool, request, now=now)
     return msgspec.structs.replace(opened, parts=()) if opened.verdict == "joined" else opened
+
+
+async def _begin_and_forget_whom_it_suspends(pool: Any, cycle_id: int, *, now: dt.datetime) -> Any:
+    return msgspec.structs.replace(await _begin_next_pass(pool, cycle_id, now=now), suspended=())
 
 
 async def _send_nothing(self: FailureRecorder) -> list[Any]:
@@ -69,6 +74,10 @@ CURES = {
     ),
     "only the pass that was set aside is closed": Mutant(
         broken="parts are closed whatever their pass", breaks=function(calling_off, "close_parts", close_parts)
+    ),
+    "a next pass stops what it sets aside": Mutant(
+        broken="a next pass leaves at work whom it has set aside",
+        breaks=function(next_pass, "begin_next_pass", _begin_and_forget_whom_it_suspends),
     ),
     "what was withdrawn of a newer pass is sent again": Mutant(
         broken="what was withdrawn of a newer pass is not sent again",

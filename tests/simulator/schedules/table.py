@@ -35,6 +35,10 @@ SCHEDULES: dict[str, tuple[Schedule, str | None]] = {
         Schedule(directions=called_off.whoever_set_a_backfill_aside_freezes_before_withdrawing),
         "what was withdrawn of a newer pass is sent again",
     ),
+    "the next pass of the day's cycle sets a backfill aside": (
+        Schedule(directions=called_off.the_next_pass_sets_a_backfill_aside, workload=ONE_IS_LATE),
+        "a next pass stops what it sets aside",
+    ),
     "a pass is acknowledged when the next has begun": (
         Schedule(directions=called_off.a_pass_is_acknowledged_when_the_next_has_begun, workload=ONE_IS_LATE), None
     ),
