@@ -12,6 +12,9 @@ LEDGER = "consumer/postgres/ledger.py"
 CYCLES = "consumer/postgres/cycles.py"
 RUNNER = "consumer/cycle/runner.py"
 FAILURES = "consumer/cycle/failures.py"
+OPENING = "consumer/cycle/opening.py"
+CALLING_OFF = "consumer/cycle/calling_off.py"
+SCHEDULES = "tests/simulator/test_simulator.py::test_a_schedule_that_failed_comes_to_a_good_end"
 SCRIPTS = "consumer/delivery/scripts"
 OWNERSHIP = "tests/delivery/test_ownership_and_recovery.py"
 BOUNDS = "tests/delivery/test_bounds.py"
@@ -313,5 +316,45 @@ MUTATIONS = (
         old="LOOKED_AT = 1000",
         new="LOOKED_AT = 1000000",
         test=f"{BOUNDS}::test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries",
+    ),
+    Mutation(
+        invariant="I5",
+        what="who joins a cycle sends nothing of it",
+        file=OPENING,
+        old='verdict="joined", suspended=suspended, parts=tuple(parts))',
+        new='verdict="joined", suspended=suspended)',
+        test=SCHEDULES,
+    ),
+    Mutation(
+        invariant="I5",
+        what="a request that waits sends nothing of what it waits for",
+        file=FAILURES,
+        old="return await self._of_the_running_cycle()",
+        new="return []",
+        test=SCHEDULES,
+    ),
+    Mutation(
+        invariant="I4",
+        what="parts of a cycle that was called off long ago stay open",
+        file=CALLING_OFF,
+        old='"OR EXISTS (SELECT FROM part',
+        new='"OR EXISTS (SELECT FROM part WHERE false) AND EXISTS (SELECT FROM part',
+        test=SCHEDULES,
+    ),
+    Mutation(
+        invariant="I3",
+        what="what was set aside is closed in whatever pass",
+        file=CALLING_OFF,
+        old='"WHERE part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "',
+        new='"WHERE part.cycle_id = ended.cycle_id "',
+        test=SCHEDULES,
+    ),
+    Mutation(
+        invariant="I3",
+        what="a next pass leaves at work whom it sets aside",
+        file=RUNNER,
+        old="await self._set_aside(begun.suspended)",
+        new="pass",
+        test=SCHEDULES,
     ),
 )
