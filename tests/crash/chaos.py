@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -27,11 +27,9 @@ from market.trading_calendar import TradingCalendar
 from tests.crash.chaos_report import ChaosReport, different, of_consumers, of_ledger, of_logs
 from tests.crash.deployment import Deployment, deployment
 from tests.crash.disturbances import Disturbances
+from tests.crash.repeats import count_deliveries, cut_short, largest_parts, repeated_at_most
 from tests.crash.stack import until
 from tests.crash.workload import Fingerprint, Workload
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 WORKERS, PRODUCERS = 3, 2
 CALM, DISTURBED = ("calm", 1), ("disturbed", 2)  # database, Redis database
@@ -73,8 +71,8 @@ async def chaos(options: Options) -> ChaosReport:
         tickers=options.tickers, latency_ms=options.latency_ms, settings=settings, postgres=options.postgres
     ) as deployed:
         await _make_databases(deployed)
-        calm, requests, calm_s = await _undisturbed(deployed, options, day)
-        return await _disturbed(deployed, options, day, calm, requests, calm_s)
+        undisturbed = await _undisturbed(deployed, options, day)
+        return await _disturbed(deployed, options, day, undisturbed)
 
 
 async def _make_databases(deployed: Deployment) -> None:
@@ -82,6 +80,7 @@ async def _make_databases(deployed: Deployment) -> None:
     try:
         for database, _ in (CALM, DISTURBED):
             await connection.execute(f"CREATE DATABASE {database} TEMPLATE template0")
+            await count_deliveries(deployed.dsn(database))
     finally:
         await connection.close()
 
@@ -90,9 +89,16 @@ def _workload(deployed: Deployment, options: Options, day: dt.date, place: tuple
     return Workload(deployed, day, Random(options.seed), database=place[0], redis_db=place[1])
 
 
-async def _undisturbed(
-    deployed: Deployment, options: Options, day: dt.date
-) -> tuple[Fingerprint, Mapping[str, int], float]:
+class Undisturbed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the disturbed run is held against."""
+
+    data: Fingerprint
+    requests: dict[str, int]
+    largest_parts: dict[str, int]
+    seconds: float
+
+
+async def _undisturbed(deployed: Deployment, options: Options, day: dt.date) -> Undisturbed:
     """The cycle that the schedule makes due, with nothing in its way. FLUSHALL comes later: hence the fingerprint."""
     workload = _workload(deployed, options, day, CALM)
     began = time.monotonic()
@@ -101,16 +107,19 @@ async def _undisturbed(
         await workload.quiet(within_s=options.patience_s)
         seconds = time.monotonic() - began
         await workload.take_stock()
-        return await workload.fingerprint(), workload.requests, round(seconds, 1)
+        async with workload.ledger() as db:
+            most = await largest_parts(db)
+        return Undisturbed(
+            data=await workload.fingerprint(), requests=dict(workload.requests), largest_parts=most,
+            seconds=round(seconds, 1),
+        )  # fmt: skip
 
 
 async def _disturbed(
     deployed: Deployment,
     options: Options,
     day: dt.date,
-    calm: Fingerprint,
-    calm_requests: Mapping[str, int],
-    calm_s: float,
+    undisturbed: Undisturbed,
 ) -> ChaosReport:
     random = Random(options.seed)
     workload = _workload(deployed, options, day, DISTURBED)
@@ -129,7 +138,9 @@ async def _disturbed(
         quiet_s = round(time.monotonic() - quiet_since, 1)
         await workload.take_stock()
         left = await workload.left_over()
-        differences = different(calm, await workload.fingerprint())
+        differences = different(undisturbed.data, await workload.fingerprint())
+        async with workload.ledger() as db:
+            interrupted = await cut_short(db)
         found = {**await of_ledger(workload), "consumers": await of_consumers(workload)}
     logs = sorted(deployed.home.glob(f"{DISTURBED[0]}-*.log"))
     if options.logs is not None:
@@ -143,8 +154,11 @@ async def _disturbed(
         exits={one.name: dict(one.exits) for one in (*deployed.workers, *deployed.producers)},
         cycles_asked_for=dict(workload.asked), asked_again_after_the_chaos=asked_again,
         log_lines=dict(log_lines), reasons={event: dict(some.most_common(12)) for event, some in reasons.items()},
-        asked_twice=dict(workload.asked_twice), answers=dict(workload.statuses), requests=dict(workload.requests),
-        requests_undisturbed=dict(calm_requests), undisturbed_s=calm_s, quiet_s=quiet_s,
+        asked_by_force=dict(workload.asked_by_force), asked_twice=dict(workload.asked_twice),
+        asked_twice_at_most=repeated_at_most(interrupted, undisturbed.largest_parts, dict(workload.statuses)),
+        deliveries_cut_short=interrupted,
+        answers=dict(workload.statuses), requests=dict(workload.requests),
+        requests_undisturbed=undisturbed.requests, undisturbed_s=undisturbed.seconds, quiet_s=quiet_s,
         left_over=left, differences=differences, defects=defects, **found,
     )  # fmt: skip
 

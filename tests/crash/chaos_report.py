@@ -40,7 +40,10 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
     log_lines: dict[str, int]
     reasons: dict[str, dict[str, int]]
     parts_with_failed_attempts: dict[str, int]
+    asked_by_force: dict[str, int]
     asked_twice: dict[str, int]
+    asked_twice_at_most: int
+    deliveries_cut_short: dict[str, int]
     answers: dict[str, int]
     requests: dict[str, int]
     requests_undisturbed: dict[str, int]

@@ -31,4 +31,5 @@ async def test_whatever_is_killed_frozen_flushed_or_restarted_the_data_are_those
     assert report.consumers["market:session, holding entries"] == 0
     assert report.consumers["maintenance:tasks"] <= 3 + sum(exits.get("SIGKILL", 0) for exits in report.exits.values())
     assert report.cycles["complete"] >= 1
+    assert sum(report.asked_twice.values()) <= report.asked_twice_at_most, "more than deliveries were cut short for"
     assert len(report.faults) + len(report.faults_that_met_another) >= KINDS - 3, "the deck is dealt through"

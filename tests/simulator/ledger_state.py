@@ -22,10 +22,14 @@ class LedgerPart(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     needs: list[str]
     cycle_id: int
+    run_pass: int
 
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    def is_unsent(self, messages: set[str]) -> bool:
+        return self.state == "ready" and self.run_pass == 1 and self.key not in messages
 
     def waits_for(self, other: LedgerPart) -> bool:
         """Whether this part may not run before *other* has ended."""
@@ -42,8 +46,8 @@ async def check_removed(
     if not removed:
         return
     rows = await ledger.fetch(
-        "SELECT cycle_id || '/' || task || '/' || part AS key, part.state, stage, needs, cycle_id "
-        "FROM part JOIN cycle USING (cycle_id) WHERE cycle.state = 'running'"
+        "SELECT cycle_id || '/' || task || '/' || part AS key, part.state, stage, needs, cycle_id, "
+        "part.pass AS run_pass FROM part JOIN cycle USING (cycle_id) WHERE cycle.state = 'running'"
     )
     parts = {row["key"]: LedgerPart(**dict(row)) for row in rows}
     messages = {after.key_of(entry_id) for entry_id in after.entries} | after.later.keys()
@@ -51,8 +55,9 @@ async def check_removed(
     # nothing moves any more, something has to lead to it.
     for entry_id in removed if not step.startswith("withdraw") else ():
         key = before.key_of(entry_id)
-        # A blocked part has no message yet: what went was its last pass's, acknowledged late.
-        if key in parts and parts[key].is_open and parts[key].state != "blocked" and key not in messages:
+        # A message names the part, not the pass: what goes may be the last pass's, acknowledged late. A next pass is
+        # begun by the reconciler, which also sends what it lacks; the end shows whether it did.
+        if key in parts and parts[key].is_open and parts[key].run_pass == 1 and key not in messages:
             raise Violation(f"{step} removed the message of {key}, which the ledger has as {parts[key].state}")
     _check_released(parts, step)
     if nothing_lost:
@@ -69,6 +74,6 @@ def _check_released(parts: dict[str, LedgerPart], step: str) -> None:
 def _check_sent(parts: dict[str, LedgerPart], messages: set[str], step: str) -> None:
     """What may run has a message, or one that is still to come: with the settlement of work that has ended."""
     to_be_settled = any(key not in parts or not parts[key].is_open for key in messages)
-    unsent = [part.key for part in parts.values() if part.state == "ready" and part.key not in messages]
+    unsent = [part.key for part in parts.values() if part.is_unsent(messages)]
     if unsent and not to_be_settled:
         raise Violation(f"after {step}: nothing in Redis leads to {', '.join(unsent)} any more")

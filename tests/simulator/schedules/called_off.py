@@ -78,6 +78,25 @@ async def _begin_the_next_pass(direct: Director, worker: VirtualWorker) -> None:
     await direct.through(worker, "fenced_write SELECT", of="1, ohlc_daily, rows:1")
 
 
+async def a_message_of_the_last_pass_stands_when_the_next_begins(direct: Director) -> None:
+    """Seed 300265. The next pass's own message is not sent, as one of that name is there, and that one goes."""
+    await direct.send_rule()
+    slow = await direct.worker()
+    await direct.through(slow, "settle", of='"1/cycle/finish","ack"')
+    await direct.write_again("1/cycle/plan")
+    late = await direct.let(slow, "settle", of='"1/cycle/plan","ack"')
+    direct.hold(late)
+    waiting = await cycles.find_cycle(direct.stage.monitor, 1)
+    assert waiting is not None
+    await direct.send(pass_message(waiting))
+    other = await direct.worker()
+    await direct.through(other, "settle", of='"1/pass","ack"')
+    await direct.do(late)
+    if any(direct.stage.watch.state.key_of(one) == "1/cycle/plan" for one in direct.stage.watch.state.entries):
+        raise NeverReached("a message of the next pass was sent all the same")
+    await direct.to_the_end()
+
+
 async def the_next_pass_sets_a_backfill_aside(direct: Director) -> None:
     """Whoever works for the backfill has to find its entry gone at the next beat, not at the commit hours later."""
     await direct.send_rule()

@@ -42,6 +42,14 @@ SCHEDULES: dict[str, tuple[Schedule, str | None]] = {
     "a pass is acknowledged when the next has begun": (
         Schedule(directions=called_off.a_pass_is_acknowledged_when_the_next_has_begun, workload=ONE_IS_LATE), None
     ),
+    "a message of the last pass stands when the next begins": (
+        Schedule(
+            directions=called_off.a_message_of_the_last_pass_stands_when_the_next_begins,
+            workload=ONE_IS_LATE,
+            catches_up=True,
+        ),
+        None,
+    ),
     "a duplicate is dropped before the lift": (
         Schedule(directions=lost_fence.a_duplicate_is_dropped_before_the_lift, catches_up=True), None
     ),
