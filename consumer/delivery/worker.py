@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from consumer.delivery.executor import Executor, Handler, WorkerOptions
 from consumer.delivery.task_stream import MOST_PROMOTED
 from producers import keys
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,7 @@ class Worker:
 
     async def _read_until_stopped(self) -> None:
         failures = 0
+        trouble = Trouble("redis_not_reachable")
         joined = False
         while not self._stopping:
             try:
@@ -99,11 +101,11 @@ class Worker:
                 await self._read_once()
                 await self._tidy()
                 failures = 0
+                trouble.over()
             except RedisError as error:
                 failures += 1
                 joined = False
-                if failures == 1:
-                    logger.warning("redis_not_reachable", reason=str(error))
+                trouble.met(error)
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 5), 2.0))
 
     async def _join_group(self, *, first: bool) -> None:

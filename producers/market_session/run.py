@@ -20,6 +20,7 @@ from producers.keys import SESSIONS
 from producers.market_session.due import Due, due_transitions, pause_until_next, session_changed
 from producers.market_session.session_stream import Outcome, Published, SessionStream
 from producers.mending import mend_streams
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -79,19 +80,18 @@ async def run(
 ) -> Never:
     """Publish every transition at its time until cancelled. OutsideHorizon when the calendar ends."""
     producer = Producer(redis, calendar, catch_up=catch_up, now=now)
-    failures = 0
+    failures, trouble = 0, Trouble("session_stream_unreachable")
     while True:
         try:
             async with asyncio.timeout(PASS_TIMEOUT.total_seconds()):
                 pause = await producer.publish_due()
             failures = 0
+            trouble.over()
         except (RedisError, OSError, TimeoutError) as error:
             failures += 1
             pause = backoff(failures, random.random())
             await _mend(redis, error)
-            logger.bind(reason=repr(error), failures=failures, retry_in_s=round(pause.total_seconds(), 2)).warning(
-                "session_stream_unreachable"
-            )
+            trouble.met(error)
         await sleep(pause.total_seconds())
 
 

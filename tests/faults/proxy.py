@@ -32,7 +32,10 @@ class Proxy:
         self._links.add(link)
         if self.swallows_new:
             link.set()
-        there_reader, there_writer = await asyncio.open_unix_connection(self._socket_path)
+        try:
+            there_reader, there_writer = await asyncio.open_unix_connection(self._socket_path)
+        except OSError:
+            return writer.close()
         pumps = [
             asyncio.create_task(self._pump(reader, there_writer, link)),
             asyncio.create_task(self._pump(there_reader, writer, link)),
@@ -40,6 +43,7 @@ class Proxy:
         self._tasks.update(pumps)
         await asyncio.wait(pumps)
         self._links.discard(link)
+        return None
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: asyncio.Event) -> None:
         with contextlib.suppress(OSError):

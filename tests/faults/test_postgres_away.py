@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
+from consumer.postgres import silence
 from tests.conftest import QUICK_AND_FORGETFUL, execute
 from tests.cycle.stack import until
 from tests.faults.outages import killed
+from tests.faults.proxy import proxy_before
 from tests.faults.service import consumer_on, place_of
 
 if TYPE_CHECKING:
@@ -184,3 +186,42 @@ async def test_health_and_status_say_that_postgres_is_away_and_recover(
                     return answer.status == 200
 
             await until(well, what="the status")
+
+
+@pytest.fixture
+def impatient_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_EVERY_S", "ASK_AFTER_S", "AWAY_AFTER_S"):
+        monkeypatch.setattr(silence, name, getattr(silence, name) / 10)
+
+
+@pytest.mark.usefixtures("impatient_watch")
+async def test_sessions_that_fall_silent_amid_a_cycle_are_replaced_and_the_work_goes_on(
+    undisturbed: Fingerprint, postgres_dsn: str, own_redis: EmbeddedRedis, market: Market,
+    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    async with proxy_before(postgres_dsn) as (proxy, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
+        async with aiohttp.ClientSession() as http:
+            async with consumer_on(place, running, http=True, DATABASE_URL=dsn):
+                in_flight = await place.in_the_middle_of(SLOTS)
+                proxy.swallow()
+                await place.complete()
+                await place.at_rest()
+                url = next(str(line["url"]) for line in logged if line["event"] == "http_api_listening")
+                async with http.get(f"{url}/health") as answer:
+                    assert (answer.status, (await answer.json())["redis"]["connected"]) == (503, True)
+        assert await place.fingerprint() == undisturbed
+        assert await place.asked_twice() <= in_flight
+        assert await place.dead() == []
+    assert any(line["event"] == "postgres_sessions_silent" for line in logged)
+    assert len(logged) < 300, "no hot loop"
+
+
+async def test_a_consumer_whose_postgres_has_become_unreachable_ends_when_it_is_told(
+    postgres_dsn: str, own_redis: EmbeddedRedis, market: Market, running: dict[asyncio.Task[Any], Running]
+) -> None:
+    async with proxy_before(postgres_dsn) as (proxy, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
+        async with consumer_on(place, running, DATABASE_URL=dsn):
+            await place.in_the_middle_of(SLOTS)
+            proxy.swallow()
+            proxy.swallows_new = True
+        # Left, the block has told it to stop and waited for its end, for fifteen seconds at most.

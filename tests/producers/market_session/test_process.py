@@ -103,8 +103,8 @@ async def test_a_signal_ends_it_at_once_with_json_logs(
 async def test_without_a_redis_it_waits_and_still_ends_at_once(start_producer: StartProducer) -> None:
     process = await start_producer(REDIS_URL="unix:///nowhere/redis.sock")
     assert process.stderr is not None
-    lines = [json.loads(await asyncio.wait_for(process.stderr.readline(), 10)) for _ in range(3)]
-    assert [line["event"] for line in lines[1:]] == ["session_stream_unreachable"] * 2
+    lines = [json.loads(await asyncio.wait_for(process.stderr.readline(), 10)) for _ in range(2)]
+    assert lines[1]["event"] == "session_stream_unreachable"
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 5) == 0
 
