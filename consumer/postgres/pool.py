@@ -12,6 +12,7 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+from loguru import logger
 
 from consumer.postgres.session import (
     CONNECTED_WITHIN_S,
@@ -92,6 +93,11 @@ class _BoundedPool(_Pool):
             self.watching.cancel()
 
 
+def _tell_of_defect(watching: asyncio.Task[None]) -> None:
+    if not watching.cancelled() and (defect := watching.exception()) is not None:
+        logger.opt(exception=defect).error("postgres_sessions_not_watched", runbook="postgres-silent")
+
+
 async def open_pool(
     dsn: str,
     *,
@@ -125,4 +131,5 @@ async def open_pool(
         pool.terminate()
         raise
     pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
+    pool.watching.add_done_callback(_tell_of_defect)
     return pool

@@ -49,12 +49,52 @@ class DatabaseUnreachable(Exception):
     """No session with PostgreSQL could be opened, or none of the pool's came free in time."""
 
 
+class Line(asyncio.Protocol):
+    """Stands between socket and driver, and notes when last a byte came in or a full buffer was drained.
+
+    A COPY may last for minutes in which the server waits for us most of the time: what moves is not silent.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.moved_at = 0.0
+        self._time = asyncio.get_running_loop().time
+        self._driver = driver
+
+    def data_received(self, data: bytes) -> None:
+        self.moved_at = self._time()
+        self._driver.data_received(data)
+
+    def resume_writing(self) -> None:
+        self.moved_at = self._time()
+        self._driver.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._driver.pause_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._driver.connection_lost(exc)
+
+
 class Session(_Connection):
     """A connection that knows since when it waits for an answer, and never waits for its own end."""
 
     asked_at: float | None = None  # seconds of the loop's clock
+    line: Line | None = None
+    given_up: str | None = None  # why it was closed in the middle of a question
     patient = False  # whether its statements may take as long as they do
     backend: int = 0  # the process on the server; the driver knows only what a pooler made up
+
+    @property
+    def silent_since(self) -> float | None:
+        """When the question was put, or something moved last; None while nothing is asked."""
+        if self.asked_at is None or self.line is None:
+            return self.asked_at
+        return max(self.asked_at, self.line.moved_at)
+
+    def give_up(self, reason: str) -> None:
+        """Close it at once: whoever waits for its answer is told *reason*."""
+        self.given_up = reason
+        self.terminate()
 
     def get_reset_query(self) -> str:
         """Nothing: see the module."""
@@ -85,8 +125,11 @@ def _asking(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         self.asked_at = asyncio.get_running_loop().time()
         try:
             return await method(self, *args, **kwargs)
-        except OSError as error:
-            raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
+        except Exception as error:
+            # The driver raises all sorts of things when its connection is closed under it.
+            if self.given_up is not None or isinstance(error, OSError):
+                raise DatabaseUnreachable(self.given_up or f"{type(error).__name__}: {error}") from error
+            raise
         finally:
             self.asked_at = None
 
@@ -123,7 +166,7 @@ async def connect(
             session = await asyncpg.connect(
                 dsn, timeout=within_s, connection_class=Session, server_settings={"application_name": name}
             )
-            _keep_alive(session)
+            _listen(session)
             await _make_independent(session, _set(settings_of(lease, session.get_server_version())))
             session.backend = await session.fetchval("SELECT pg_backend_pid()")
             await prepare_connection(session)
@@ -169,9 +212,11 @@ def _set(settings: Mapping[str, str]) -> str:
     return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
 
 
-def _keep_alive(session: Session) -> None:
-    """Have the kernel notice a peer that is gone; no other part of the driver gives the socket away."""
+def _listen(session: Session) -> None:
+    """Note what moves, and have the kernel notice a peer that is gone. The driver gives its transport away nowhere."""
     transport: asyncio.BaseTransport = session._transport  # type: ignore[attr-defined]
+    session.line = Line(transport.get_protocol())
+    transport.set_protocol(session.line)
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return

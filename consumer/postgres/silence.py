@@ -93,7 +93,9 @@ class SilenceWatch:
     async def look(self) -> Silence | None:
         """Close the sessions that are silent; say what was closed."""
         now = asyncio.get_running_loop().time()
-        waiting = {one: one.asked_at for one in self._sessions if one.asked_at is not None and not one.is_closed()}
+        waiting = {
+            one: since for one in self._sessions if (since := one.silent_since) is not None and not one.is_closed()
+        }
         waiting = {one: since for one, since in waiting.items() if now - since >= ASK_AFTER_S}
         if not waiting:
             self._hang_up()
@@ -102,11 +104,11 @@ class SilenceWatch:
         now = asyncio.get_running_loop().time()
         closed: list[tuple[float, Standing]] = []
         for session, since in waiting.items():
-            if session.asked_at != since:
-                continue  # it has got its answer meanwhile
+            if session.silent_since != since:
+                continue  # it has got its answer meanwhile, or a part of it
             if self._is_silent(session, since, standings[session], waited_s=now - since):
                 closed.append((now - since, standings[session]))
-                session.terminate()
+                session.give_up(standings[session].value)
         if not closed:
             return None
         longest_s, standing = max(closed, key=lambda one: one[0])

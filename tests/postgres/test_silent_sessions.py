@@ -118,11 +118,15 @@ async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Prox
                 case "copy out":
                     await connection.copy_from_query("SELECT * FROM t", output=sink)
                 case "copy in":
-                    await connection.copy_records_to_table("t", records=[(n,) for n in range(9)], columns=("n",))
+                    await connection.copy_records_to_table("t", records=numbers(), columns=("n",))
                 case "executemany":
                     await connection.executemany("INSERT INTO t VALUES ($1)", [(n,) for n in range(9)])
 
     async def sink(_: bytes) -> None: ...
+
+    async def numbers() -> AsyncIterator[tuple[int]]:
+        for number in range(1_000_000):  # more than any buffer takes
+            yield (number,)
 
     async with asyncio.timeout(AT_ONCE):
         with pytest.raises(CONNECTION_ERRORS):
@@ -215,10 +219,10 @@ async def test_a_connection_that_does_not_come_about_is_not_waited_for(postgres_
 async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "FREE_WITHIN_S", 0.05)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(4):
             await stack.enter_async_context(pool.acquire())
+        monkeypatch.setattr(pools, "FREE_WITHIN_S", 0.05)
         with pytest.raises(DatabaseUnreachable, match="came free in time"):
             await pool.fetchval("SELECT 1")
 
@@ -268,3 +272,30 @@ async def test_no_statement_is_needed_to_give_a_connection_back(
         )
         await observer.close()
     assert last == "SELECT 1"
+
+
+async def test_a_copy_in_which_the_server_waits_for_us_most_of_the_time_is_left_alone(
+    pool: Pool, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow on our side: each look would find the server waiting for the client, and yet something has moved since."""
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 0.3)
+    await pool.execute("CREATE TABLE copied (t text)")
+    time = asyncio.get_running_loop().time
+    ends_at = time() + 0.6
+
+    async def slowly() -> AsyncIterator[tuple[str]]:
+        while time() < ends_at:
+            yield ("x" * 100_000,)
+            await asyncio.sleep(0.005)
+
+    async with asyncio.timeout(AT_ONCE), pool.acquire() as connection:
+        await connection.copy_records_to_table("copied", records=slowly(), columns=("t",))
+        ends_at = time() + 0.6
+
+        async def sink(_: bytes) -> None:
+            if time() < ends_at:
+                await asyncio.sleep(0.005)
+
+        await connection.copy_from_query("SELECT t FROM copied, generate_series(1, 2)", output=sink)
+    assert time() >= ends_at, "both lasted for twice as long as silence may"
+    assert not told.silences
