@@ -146,7 +146,7 @@ for _name in (
 async def allow_long_statements(connection: _Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
     """Let a migration take its time, and wait for locks: this session's transaction has no bound but the server."""
     await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
-    session = getattr(connection, "_con", connection)
+    session: Any = getattr(connection, "_con", connection)
     if issubclass(type(session), Session):  # for the driver's `isinstance` any connection is one
         session.patient = True
 
