@@ -20,7 +20,8 @@ class OutsideHorizon(CalendarError):
     """A guess about an unknown year would be silently wrong one day, so there is none."""
 
     def __init__(self, day: dt.date, first_day: dt.date, last_day: dt.date) -> None:
-        cure = "install a newer release, whose calendar reaches further" if day > last_day else "ask for a later day"
+        ask = "install a newer release, whose calendar reaches further" if day > last_day else "ask for a later day"
+        cure = f"{ask}; if the present is meant, set this machine's clock"
         super().__init__(f"{day} is outside the trading calendar ({first_day} to {last_day}): {cure}")
         self.day = day
 

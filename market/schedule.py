@@ -103,7 +103,7 @@ class Schedule:
             day = self.calendar.previous_trading_day(day)
 
     def next_due(self, now: dt.datetime) -> Occurrence:
-        """Return the first occurrence after *now*."""
+        """Return the first occurrence after *now*. Raises OutsideHorizon when the calendar knows none."""
         day = self.calendar.last_completed(now)
         while True:
             ahead = [occurrence for occurrence in self.occurrences(day) if occurrence.due_at > now]
@@ -129,15 +129,16 @@ class Schedule:
         since = self.fresh_since(day, now)
         later = day
         for _ in range(restate):
-            later = self.calendar.next_trading_day(later)
-            if (final := final_at(self.calendar.session(later))) > now:
+            session = self.calendar.session_after(later)
+            later = session.day
+            if (final := final_at(session)) > now:
                 break
             since = max(since, final)
         return since
 
     def give_up_at(self, day: dt.date, now: dt.datetime) -> dt.datetime:
         """Return when a cycle for *day* opened at *now* stops waiting: when the next session opens."""
-        candidate = self.calendar.next_trading_day(day)
-        while (opens_at := self.calendar.session(candidate).opens_at) <= now:
-            candidate = self.calendar.next_trading_day(max(candidate, now.date() - dt.timedelta(days=2)))
-        return opens_at
+        candidate = self.calendar.session_after(day)
+        while candidate.opens_at <= now:
+            candidate = self.calendar.session_after(max(candidate.day, now.date() - dt.timedelta(days=2)))
+        return candidate.opens_at

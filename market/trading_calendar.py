@@ -115,8 +115,10 @@ class TradingCalendar:
             return known
         if (closure := self.closure_name(day)) is not None:
             raise NotATradingDay(day, closure)
-        early = self._early_closes.get(day)
-        session = TradingSession(
+        return self._sessions.setdefault(day, self._session_on(day, early=self._early_closes.get(day)))
+
+    def _session_on(self, day: dt.date, *, early: dt.time | None) -> TradingSession:
+        return TradingSession(
             day=day,
             pre_market_opens_at=_utc(day, _PRE_MARKET_OPEN),
             opens_at=_utc(day, REGULAR_OPEN),
@@ -124,7 +126,16 @@ class TradingCalendar:
             extended_closes_at=_utc(day, self._early_extended_close if early else _EXTENDED_CLOSE),
             early_close=early is not None,
         )
-        return self._sessions.setdefault(day, session)
+
+    def session_after(self, day: dt.date) -> TradingSession:
+        """The session after that of `day`. After LAST_DAY one that is supposed, with regular hours on the next weekday:
+        for deadlines, so that the last day's own evening has an end; never for data."""
+        if self.FIRST_DAY <= day < self._trading_days[-1]:
+            return self.session(self.next_trading_day(day))
+        supposed = day + dt.timedelta(days=1)
+        while supposed.weekday() >= _SATURDAY:
+            supposed += dt.timedelta(days=1)
+        return self._session_on(supposed, early=None)
 
     def last_completed(self, now: dt.datetime) -> dt.date:
         """Latest trading day whose regular session has closed by `now`."""

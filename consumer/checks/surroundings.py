@@ -27,6 +27,9 @@ def check_calendar(today: dt.date) -> Finding:
     """How far the trading calendar reaches beyond *today*, a New York date."""
     last_day = TradingCalendar.LAST_DAY
     left = last_day - today
+    if not TradingCalendar.FIRST_DAY <= today <= last_day:
+        seen = f"today is {today}, and it reaches from {TradingCalendar.FIRST_DAY} to {last_day}: nothing is due"
+        return refused("trading calendar", seen, "set this machine's clock; if it is right, install a newer release")
     if left < HORIZON:
         return warning("trading calendar", f"ends on {last_day}", "upgrade this service: its calendar has to know more")
     return ok("trading calendar", f"reaches to {last_day}, {left.days:,} days from now")

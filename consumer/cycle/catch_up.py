@@ -22,10 +22,11 @@ from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.cycle.stale_figures import request_for_stale_figures
 from consumer.postgres import cycles, ledger
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
+from market.calendar_errors import CalendarError
 from producers.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from redis.asyncio import Redis
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 EVERY = dt.timedelta(seconds=30)
 AT_MOST_EVERY_S = 1.0  # however often it is woken
+TELL_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
 class CatchUp:
@@ -65,6 +67,7 @@ class CatchUp:
         self._opens_due_cycles = opens_due_cycles
         self._every = every
         self._woken = asyncio.Event()
+        self._told_at: dt.datetime | None = None
 
     def wake(self) -> None:
         """Look now: something was lost."""
@@ -104,15 +107,27 @@ class CatchUp:
             elif cycle.next_pass_at is None or cycle.next_pass_at <= now:
                 messages.append(pass_message(cycle))
         if self._opens_due_cycles:
-            messages += await self._due(now)
+            with self._within_the_calendar():
+                messages += await self._due(now)
             if not messages and not unended:
                 messages += await request_for_lost_caches(self._pool, self._redis, now=now)
                 messages += await request_for_stale_figures(self._pool)
                 messages += await request_for_late_data(self._pool, self._reporter.judged, now=now)
         sent = await self._stream.enqueue(messages)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
-        await self._reporter.refresh()
+        with self._within_the_calendar():
+            await self._reporter.refresh()
         return sent
+
+    @contextlib.contextmanager
+    def _within_the_calendar(self) -> Iterator[None]:
+        """A clock outside the calendar makes nothing due, and ends nobody: it may be set right any moment."""
+        try:
+            yield
+        except CalendarError as error:
+            if self._told_at is None or abs(self._now() - self._told_at) >= TELL_AGAIN_AFTER:
+                self._told_at = self._now()
+                logger.error("trading_calendar_ends", problem=str(error), runbook="calendar-ends")
 
     async def _due(self, now: dt.datetime) -> list[Outgoing]:
         """The newest due occurrence only: its cycle brings the days before it up to date as well."""

@@ -17,6 +17,7 @@ from consumer.cycle.run_report import human_duration, read_run
 from consumer.postgres import cycles
 from consumer.postgres.pool import POSTGRES_ERRORS
 from consumer.verdict import words
+from market.calendar_errors import CalendarError
 from producers import keys
 from producers.messages import TaskName, encode
 from producers.reports import (
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 PUBLISH_EVERY = dt.timedelta(milliseconds=250)
 JUDGE_EVERY = dt.timedelta(seconds=10)  # while a cycle runs; at its end always
-_REPORT_ERRORS = (RedisError, *POSTGRES_ERRORS)
+_REPORT_ERRORS = (RedisError, *POSTGRES_ERRORS, CalendarError)
 
 
 class Reporter:

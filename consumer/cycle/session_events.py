@@ -128,8 +128,11 @@ class SessionEvents:
             self._hold_against_calendar(event)
         except CalendarError as error:
             raise EventRefused(f"trading_date: {error}") from error
+        try:
+            newest = self._schedule.latest_due(now)
+        except CalendarError:
+            return []  # our clock is outside the calendar: the catch-up says so, and sends what is due once it is not
         messages = []
-        newest = self._schedule.latest_due(now)
         for one in self._schedule.occurrences(event.trading_date):
             if one.rule.phase != event.to_session:
                 continue

@@ -42,7 +42,6 @@ async def load_universe(ctx: PartContext) -> Write:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
     delisted = await _delisted(ctx, [row.ticker for row in rows], sieve)
-    next_session = ctx.services.calendar.next_trading_day
 
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
@@ -52,7 +51,7 @@ async def load_universe(ctx: PartContext) -> Write:
         )  # fmt: skip
         await evidence.keep_set_aside(connection, data_sets.UNIVERSE, day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
-            connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=next_session
+            connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=ctx.next_session
         )
         await tickers.note_others(connection, sorted_out.tests, state="test", day=day, now=fetched_at)
         await tickers.note_others(connection, sorted_out.over_the_counter, state="otc", day=day, now=fetched_at)

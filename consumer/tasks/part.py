@@ -135,6 +135,10 @@ class PartContext:
         since = self.services.schedule.settled_since(day, self.cycle.pass_started_at, restate=restate)
         return max(since, self.cycle.opened_at) if self.cycle.force else since
 
+    def next_session(self, day: dt.date) -> dt.date:
+        """The day of the session after that of *day*."""
+        return self.services.calendar.session_after(day).day
+
     async def present_day(self, at: dt.datetime) -> dt.date:
         """The session whose evening it is at the instant *at*, when a list of the present was fetched.
 

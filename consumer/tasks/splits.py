@@ -99,7 +99,7 @@ async def check_splits(ctx: PartContext) -> Write:
         )
         decided = await check_identities(
             connection, day=present, at=checked_at, load_id=load_id,
-            next_session=ctx.services.calendar.next_trading_day,
+            next_session=ctx.next_session,
         )  # fmt: skip
         await splits.assign_companies(connection)
         listed = await split_prices.read_listed(connection, up_to=ctx.day)

@@ -28,6 +28,7 @@ from consumer.terminal import run_source
 from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
 from consumer.terminal import verify as verify_verb
+from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
 from producers.messages import TaskName
 
@@ -276,5 +277,9 @@ def accept_finding(
 
 
 def main() -> None:
-    """Entry point of the command."""
-    sys.exit(app())
+    """Entry point of the command. A clock outside the trading calendar has one answer for every verb."""
+    try:
+        code = app()
+    except CalendarError as error:
+        sys.exit(f"{error}")
+    sys.exit(code)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from consumer.checks import clocks, orphans, spoilt_keys, surroundings
 from consumer.checks.data_source import check_data_source
-from consumer.checks.finding import Finding, Level, ok, refused
+from consumer.checks.finding import Finding, Level, ok, refused, unknown
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.postgres_sessions import check_sessions
 from consumer.checks.redis_server import check_redis
@@ -143,7 +143,10 @@ async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
             http, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key, budget=UnlimitedBudget(),
             max_in_flight=1, patience=Patience(tries=1, rate_limited_tries=1),
         )  # fmt: skip
-        day = build_calendar(settings).last_completed(utc_now())
+        try:
+            day = build_calendar(settings).last_completed(utc_now())
+        except CalendarError as error:
+            return unknown("vendor key", f"not asked: {error}")
         return await surroundings.check_vendor(massive, last_completed=day)
 
 

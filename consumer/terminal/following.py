@@ -27,7 +27,8 @@ from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
 from consumer.this_machine import is_of_this_machine
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
-from consumer.web.monitor import next_due
+from consumer.web.monitor import next_due, next_words
+from market.calendar_errors import CalendarError
 from market.schedule import Schedule
 from producers import keys
 from producers.trigger import request_cycle
@@ -164,15 +165,17 @@ async def _serve_for_ever(
         left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
         print_summary(running.console, view, verdict, left, running.servers, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
-        running.console.print(
-            f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC · Ctrl-C stops", highlight=False
-        )
+        running.console.print(f"{next_words(due)} · Ctrl-C stops", highlight=False)
     running.console.print("stopping")
     return EXIT_OK
 
 
 async def _something_is_due(running: Running) -> bool:
-    due = running.schedule.latest_due(utc_now())
+    try:
+        due = running.schedule.latest_due(utc_now())
+    except CalendarError as error:
+        running.console.print(f"nothing is due: {error}", highlight=False)
+        return False
     known = await running.pool.fetchval(
         "SELECT 1 FROM cycle WHERE trading_day = $1 AND occasion = $2", due.trading_day, due.rule.text
     )

@@ -17,7 +17,7 @@ from consumer.terminal.servers import NotRunning, locate
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.service import Service
-from consumer.web.monitor import Monitor, Status
+from consumer.web.monitor import Monitor, Status, next_words
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def _print(console: Console, status: Status) -> None:
         f"last whole session: {status.last_run or 'none yet'} · last final: {status.last_final or 'none yet'}",
         highlight=False,
     )
-    due = status.next_due
-    console.print(f"next: {due['reason']} at {due['at']:%Y-%m-%d %H:%M} UTC", highlight=False)
+    console.print(next_words(status.next_due), highlight=False)
     if status.source is not None:
         console.print(f"source: {status.source.words}", highlight=False, markup=False)
     _print_servers(console, status)

@@ -95,8 +95,8 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         last = calendar.last_completed(self.began_at)
         nights = self._nights(last, self.symbols) if self.plan.has(Capability.RANGE_BARS) else 0
         for _ in range(nights if nights > 1 else 0):
-            last = calendar.next_trading_day(last)
-        return calendar.last_trading_days(self.expectations.slot_sessions, up_to=last)[0]
+            last = calendar.session_after(last).day
+        return calendar.last_trading_days(self.expectations.slot_sessions, up_to=min(last, calendar.LAST_DAY))[0]
 
     def due_at(self, data_set: str, day: dt.date) -> dt.datetime:
         """When this plan should have brought *data_set* of *day*."""
@@ -143,16 +143,16 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
     def _nights(self, day: dt.date, requests: int) -> int:
         calendar = self.schedule.calendar
         day = max(day, calendar.last_completed(self.began_at))
-        opens_at = calendar.session(calendar.next_trading_day(day)).opens_at
+        opens_at = calendar.session_after(day).opens_at
         return self.plan.nights_for(requests, max(opens_at - self._begins(day), SHORTEST_NIGHT))
 
     def _after_nights(self, day: dt.date, nights: int) -> dt.datetime:
         """When so many nights are over, that of *day* or of the first start being the first."""
         calendar = self.schedule.calendar
-        last = max(day, calendar.last_completed(self.began_at))
+        last = calendar.session(max(day, calendar.last_completed(self.began_at)))
         for _ in range(nights):
-            last = calendar.next_trading_day(last)
-        return max(calendar.session(last).opens_at, self.began_at + nights * dt.timedelta(days=1))
+            last = calendar.session_after(last.day)
+        return max(last.opens_at, self.began_at + nights * dt.timedelta(days=1))
 
     def _begins(self, day: dt.date) -> dt.datetime:
         """When work on *day* can begin: once its data can be had, and there is somebody to fetch them."""

@@ -17,6 +17,7 @@ from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_window, window
 from consumer.verdict.service import Serving
 from consumer.web.health import Check, Health
+from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
 from producers import keys
@@ -140,8 +141,11 @@ def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:
 
 
 def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) -> dict[str, object]:
-    """Say when the next cycle is due and why, in words."""
-    due = schedule.next_due(now)
+    """Say when the next cycle is due and why, in words; after the calendar's last due time, that there is none."""
+    try:
+        due = schedule.next_due(now)
+    except CalendarError as error:
+        return {"at": None, "in_seconds": None, "trading_day": None, "rule": None, "reason": str(error)}
     session = calendar.session(due.trading_day)
     closes = session.closes_at.astimezone(NEW_YORK)
     close = f"early close {closes:%H:%M} ET" if session.early_close else f"close {closes:%H:%M} ET"
@@ -152,3 +156,8 @@ def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) ->
         "rule": due.rule.text,
         "reason": f"{due.trading_day:%a %d %b} · {close} · {due.rule.text}",
     }
+
+
+def next_words(due: dict[str, Any]) -> str:
+    """The same in a line for people."""
+    return f"next: {due['reason']}" + (f" at {due['at']:%Y-%m-%d %H:%M} UTC" if due["at"] else "")

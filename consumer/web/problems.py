@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from consumer.web.health import AWAY
+from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,5 +35,7 @@ async def answer_problems(
         return await handler(request)
     except web.HTTPException as error:
         return problem(error.status, error.reason)
+    except CalendarError as error:
+        return problem(503, str(error))
     except AWAY as error:
         return problem(503, f"Redis or PostgreSQL does not answer: {type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
 """Starts the market-session producer as a process: `python -m producers.market_session`.
 
 SIGTERM, SIGINT and SIGHUP end it at once (nothing is held, nothing to finish). Exit codes: 0 ended by a signal,
-1 the calendar ends here, 2 the settings are refused.
+2 the settings are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 from loguru import logger
 from redis.asyncio import Redis
 
-from market.trading_calendar import CalendarError
 from producers.logs import configure_logs
 from producers.market_session.run import run
 from producers.market_session.settings import BadSettings, Settings, read_settings
@@ -29,9 +28,6 @@ def main() -> int:
         for problem in error.problems:
             logger.bind(problem=problem).error("setting_refused")
         return 2
-    except CalendarError as error:
-        logger.bind(problem=str(error)).error("trading_calendar_unusable")
-        return 1
     return 0
 
 

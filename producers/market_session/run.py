@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Never
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
+from market.calendar_errors import CalendarError
 from producers.keys import SESSIONS
 from producers.market_session.due import Due, due_transitions, pause_until_next, session_changed
 from producers.market_session.session_stream import Outcome, Published, SessionStream
@@ -33,6 +34,7 @@ CATCH_UP = dt.timedelta(days=10)
 PASS_TIMEOUT = dt.timedelta(seconds=30)
 LOOK_AGAIN = dt.timedelta(seconds=1)
 LONGEST_BACKOFF = dt.timedelta(seconds=10)
+CALENDAR_PAUSE = dt.timedelta(minutes=10)
 
 Clock = Callable[[], dt.datetime]
 Sleep = Callable[[float], Awaitable[object]]
@@ -78,7 +80,7 @@ async def run(
     now: Clock | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> Never:
-    """Publish every transition at its time until cancelled. OutsideHorizon when the calendar ends."""
+    """Publish every transition at its time until cancelled; where the calendar ends, say so and wait."""
     producer = Producer(redis, calendar, catch_up=catch_up, now=now)
     failures, trouble = 0, Trouble("session_stream_unreachable")
     while True:
@@ -87,6 +89,10 @@ async def run(
                 pause = await producer.publish_due()
             failures = 0
             trouble.over()
+        except CalendarError as error:
+            # Ending would be started again at once, for ever: a clock may be set right, and a release takes a restart.
+            logger.bind(problem=str(error), runbook="calendar-ends").error("trading_calendar_ends")
+            pause = CALENDAR_PAUSE
         except (RedisError, OSError, TimeoutError) as error:
             failures += 1
             pause = backoff(failures, random.random())

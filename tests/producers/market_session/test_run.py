@@ -16,7 +16,7 @@ from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.runtime import end_all
 from market.session import SessionPhase
 from producers.keys import SESSION_PUBLISHED, SESSIONS
-from producers.market_session.run import LONGEST_BACKOFF, Producer, backoff, run
+from producers.market_session.run import CALENDAR_PAUSE, LONGEST_BACKOFF, Producer, backoff, run
 from producers.market_session.session_stream import SessionStream
 from producers.messages import decode_session_changed
 
@@ -250,6 +250,23 @@ async def test_a_stream_that_somebody_spoilt_is_mended_without_any_consumer_and_
         entries = [fields for _, fields in await redis.xrange(SESSIONS.name) if "timestamp" in fields]
         instants = [decode_session_changed(fields).timestamp for fields in entries]
         assert instants == scheduled(calendar, monday, clock.at)
+    finally:
+        await end_all([producer])
+
+
+async def test_a_producer_whose_clock_is_outside_the_calendar_says_so_waits_and_goes_on_once_it_is_right(
+    redis: Redis, calendar: TradingCalendar, monday: dt.datetime, logged: list[str]
+) -> None:
+    turns, clock = Turns(), Clock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+    producer = asyncio.create_task(run(redis, calendar, now=clock, sleep=turns.sleep))
+    try:
+        assert await asyncio.wait_for(turns.pauses.get(), timeout=20) == CALENDAR_PAUSE.total_seconds()
+        assert await turns.give() == CALENDAR_PAUSE.total_seconds()
+        assert sum("set this machine's clock" in line for line in logged) == 2
+        await remember(redis, monday)
+        clock.at = monday + DAY
+        await turns.give()
+        assert await published_instants(redis) == scheduled(calendar, monday, clock.at)
     finally:
         await end_all([producer])
 
