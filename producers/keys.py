@@ -66,6 +66,7 @@ LATER = Key(pattern="maintenance:later", holds=RedisType.ZSET)
 LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
 QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
+HEARD = Key(pattern="maintenance:heard", holds=RedisType.STRING)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
@@ -92,6 +93,7 @@ KEYS = (
     LATER_MESSAGES,
     QUEUED,
     FENCE,
+    HEARD,
     SOURCE,
     CACHES,
     SILENT,

@@ -127,7 +127,7 @@ class FailureRecorder:
         ]
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
-        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
         await dead_letters.keep(self._services.pool, letter, **work)
         await self._reporter.refused(settlement.reason)
 
@@ -179,6 +179,6 @@ class FailureRecorder:
     async def _keep_letter(
         self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None
     ) -> None:
-        letter = dead_letter(delivery, settlement.reason, at=self._services.now())
+        letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
         day = None if cycle is None else cycle.trading_day
         await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)

@@ -2,6 +2,7 @@
 
 DeliveryError
 ├── LeaseLost           another consumer holds the entry: stop, touch nothing
+│   └── LeaseUncertain  Redis did not answer for most of a lease: stop; if it is still ours, this does not count
 ├── ShutdownRequested   release the entry, this delivery does not count
 ├── Busy                the work must wait its turn: park it, not an attempt
 ├── DataRejected        trying again cannot help: dead letter at once
@@ -24,6 +25,10 @@ class DeliveryError(Exception):
 
 class LeaseLost(DeliveryError):
     """The entry, or the fence of its work, belongs to somebody else now."""
+
+
+class LeaseUncertain(LeaseLost):
+    """Nobody can say whether the lease was kept: Redis does not answer."""
 
 
 class ShutdownRequested(DeliveryError):

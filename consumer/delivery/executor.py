@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import itertools
-import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -77,6 +76,7 @@ class _Running:
         self.entry = entry
         self.begun_at = asyncio.get_running_loop().time()
         self.told: DeliveryError | None = None
+        self.handed_back = False
         self.work: asyncio.Task[list[Outgoing]] | None = None
 
     def tell(self, why: DeliveryError) -> None:
@@ -167,9 +167,9 @@ class Executor:
         for running in self._running.values():
             running.tell(ShutdownRequested("this consumer is shutting down"))
         await self._settled(HANDLER_STOPS_WITHIN_S)
-        stubborn = [running.entry for running in self._running.values() if running.at_work]
-        for entry in stubborn:
-            await self._hand_back(entry)
+        stubborn = [running for running in self._running.values() if running.at_work]
+        for running in stubborn:
+            await self._hand_back(running)
         if len(self._running) > len(stubborn):
             await self._settled(SETTLED_WITHIN_S)
 
@@ -177,8 +177,9 @@ class Executor:
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=within_s)
 
-    async def _hand_back(self, entry: Entry) -> None:
+    async def _hand_back(self, running: _Running) -> None:
         """The handler goes on, and the fence keeps it from committing once somebody else has begun."""
+        entry, running.handed_back = running.entry, True
         logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
         self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
         with contextlib.suppress(RedisError):
@@ -196,7 +197,9 @@ class Executor:
             if delivery is not None:
                 settlement, successors = await self._judge(delivery, running)
                 self._note(settlement, running)
-                await self._perform(delivery, settlement, successors, key=key)
+                # What was handed back while its handler went on is not handed back again: it would be uncounted twice.
+                if not (running.handed_back and settlement.verdict is Verdict.RELEASE):
+                    await self._perform(delivery, settlement, successors, key=key)
         except RedisError as error:
             logger.warning("delivery_left_to_its_lease", entry_id=entry.entry_id, reason=str(error))
         finally:
@@ -212,13 +215,13 @@ class Executor:
             self._brake.got_through(begun_at=running.begun_at)
 
     async def _insist(self, send: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a script through a restart of Redis, for a lease at most; repeated, it finds its work done."""
-        give_up_at = time.monotonic() + self._stream.lease.total_seconds()
+        """Repeat a script until Redis is back: meanwhile nobody can take the entry, and to give up would count as a
+        delivery without an end. Repeated, a script finds its work done, or the entry with somebody else."""
         while True:
             try:
                 return await send()
             except (RedisUnreachable, RedisSilent, ReadOnlyError):
-                if self._stopping or time.monotonic() > give_up_at:
+                if self._stopping:
                     raise
             await asyncio.sleep(REPEAT_EVERY_S)
 
@@ -231,7 +234,7 @@ class Executor:
         if failure is None:
             successors, failure = await self._work(delivery, running)
         self._keeper.settling(entry.entry_id)
-        settlement = self._settlement(failure, entry)
+        settlement = msgspec.structs.replace(self._settlement(failure, entry), at=self._now())
         if failure is None or settlement.verdict in (Verdict.RELEASE, Verdict.ABANDON):
             return settlement, successors
         return await self._record(delivery, settlement, failure)
@@ -290,7 +293,7 @@ class Executor:
                 detail = msgspec.structs.replace(again, due_at=due_at).as_script_argument()
                 self._retries.retried(entry.entry_id, reason=settlement.reason, delay=settlement.delay)
             case Verdict.DEAD_LETTER:
-                letter = dead_letter(delivery, settlement.reason, at=self._now())
+                letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._now())
                 detail = flatten(encode_dead_letter(letter))
                 log.error("delivery_dead_lettered", runbook="dead-letters", fields=letter.fields)
             case Verdict.ABANDON:

@@ -22,7 +22,7 @@ from loguru import logger
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost
+from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.delivery.task_stream import SCRIPT_KEYS, script_text
 from producers import keys
 
@@ -56,6 +56,7 @@ class LeaseKeeper:
 
     def __init__(self, url: str, *, consumer: str, lease: dt.timedelta, loop: asyncio.AbstractEventLoop) -> None:
         self._lease = lease.total_seconds()
+        self._patience = GIVE_UP_AT * self._lease
         self._consumer = consumer
         self._loop = loop
         self._held: dict[str, _Held] = {}
@@ -110,7 +111,7 @@ class LeaseKeeper:
         finally:
             if not self._stopped.is_set():
                 logger.critical("lease_keeper_died", runbook="wedged-worker")
-                self._tell_unbeaten(older_than=-math.inf)
+                self._tell_unbeaten(LeaseLost("the thread that keeps leases has died"), older_than=-math.inf)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
@@ -134,7 +135,7 @@ class LeaseKeeper:
             lost: Any = self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids])
         except redis.RedisError as error:
             logger.debug("beat_failed", reason=str(error))
-            self._tell_unbeaten(older_than=GIVE_UP_AT * self._lease)
+            self._tell_unbeaten(LeaseUncertain("no answer from Redis for most of a lease"), older_than=self._patience)
             return False
         self._note(ids, set(lost), sent_at)
         return True
@@ -148,13 +149,13 @@ class LeaseKeeper:
                 elif held is not None and held.beaten_at < sent_at:  # not one that was taken up after the beat was sent
                     self._tell(held, LeaseLost("another consumer holds the entry"))
 
-    def _tell_unbeaten(self, *, older_than: float) -> None:
+    def _tell_unbeaten(self, why: DeliveryError, *, older_than: float) -> None:
         """Read the clock here, after the beat that failed: it may have hung for a good part of the lease."""
         now = time.monotonic()
         with self._lock:
             for held in self._held.values():
                 if now - held.beaten_at > older_than:
-                    self._tell(held, LeaseLost("no answer from Redis for most of a lease"))
+                    self._tell(held, why)
 
     def _tell(self, held: _Held, why: DeliveryError) -> None:
         if not held.told:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from consumer.delivery.errors import Busy, DataRejected, LeaseLost, ShutdownRequested, StrayCancellation
+from consumer.delivery.errors import (
+    Busy,
+    DataRejected,
+    LeaseLost,
+    LeaseUncertain,
+    ShutdownRequested,
+    StrayCancellation,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,7 +57,8 @@ class Policy(Enum):
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict, its reason in plain words, and for a retry the delay and whether it counts.
 
-    *waits*: how often in a row the work was tried again without counting, because what it needs was away.
+    *waits*: how often in a row the work was tried again without counting, because what it needs was away. *at*: when
+    the work stopped, where it failed: a dead letter has the same time wherever it is kept.
     """
 
     verdict: Verdict
@@ -58,6 +66,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     delay: dt.timedelta = dt.timedelta(0)
     counted: bool = True
     waits: int = 0
+    at: dt.datetime | None = None
 
 
 def backoff(tries: int, random: Random) -> dt.timedelta:
@@ -110,6 +119,8 @@ def settle(
     match failure:
         case None:
             return Settlement(verdict=Verdict.ACKNOWLEDGE)
+        case LeaseUncertain():
+            return Settlement(verdict=Verdict.RELEASE, reason=describe(failure))
         case LeaseLost():
             return Settlement(verdict=Verdict.ABANDON, reason=describe(failure))
         case ShutdownRequested():

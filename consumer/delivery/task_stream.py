@@ -40,6 +40,7 @@ SCRIPT_KEYS = [
     keys.QUEUED.pattern,
     keys.DEAD.name,
     keys.FENCE.pattern,
+    keys.HEARD.pattern,
 ]
 # No command may hold up the others for long, however much is sent, pending or ends at once (bench/delivery/pending.py).
 AT_ONCE = 50
@@ -83,6 +84,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str]
     taken_from: str | None = None
     suspect: bool = False
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken over, and whether a suspect was left that has to run alone."""
+
+    entries: list[Entry]
+    suspect_waits: bool
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +140,6 @@ class TaskStream:
         self._begins = GroupCommit(self._begin_all, most=AT_ONCE)
         self._settlements = GroupCommit(self._settle_all, most=AT_ONCE)
         self._claimed_up_to: dict[str, str] = {}
-        self.suspect_waits = False
 
     async def ensure_group(self) -> bool:
         """Create stream and group where they are missing, from 0: nothing written before is passed over.
@@ -157,16 +164,19 @@ class TaskStream:
         streams = answer.items() if isinstance(answer, dict) else answer or []
         return [Entry(entry_id=i, fields=fields or {}) for _, entries in streams for i, fields in entries]
 
-    async def claim(
-        self, count: int, *, stream: str = keys.TASKS.name, suspect_after: int = 0, alone: bool = False
-    ) -> list[Entry]:
-        """Take over up to *count* entries whose lease has run out.
+    async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
+        """Take over up to *count* entries whose lease has run out."""
+        return (await self.claim_apart(count, stream=stream, suspect_after=0, alone=False)).entries
 
-        One that was handed out *suspect_after* times is a suspect (0: none ever is): left alone, and `suspect_waits`
-        says so, unless *alone*; then it may be taken, and is the only one.
+    async def claim_apart(
+        self, count: int, *, suspect_after: int, alone: bool, stream: str = keys.TASKS.name
+    ) -> Claimed:
+        """The same, without the suspects: entries that were handed out *suspect_after* times (0: none ever is one).
+
+        Such a one may be taken *alone*, and is the only one then.
         """
         taken: list[Any] = []
-        self.suspect_waits = False
+        waits = False
         suspect = 0
         for _ in range(LOOKS_A_CLAIM):
             cursor = self._claimed_up_to.pop(stream, "-")
@@ -175,19 +185,20 @@ class TaskStream:
                 int(alone and not taken), stream=stream,
             )  # fmt: skip
             taken += rows
-            self.suspect_waits = self.suspect_waits or suspect == 1
+            waits = waits or suspect == 1
             if not cursor:
                 break
             self._claimed_up_to[stream] = cursor
             if len(taken) >= count:
                 break
-        return [
+        entries = [
             Entry(
                 entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder,
                 suspect=suspect == 2,
             )
             for entry_id, flat, holder in taken
         ]  # fmt: skip
+        return Claimed(entries=entries, suspect_waits=waits)
 
     async def begin(self, entry: Entry, *, key: str = "") -> Delivery | None:
         """Issue the fence token, and renew the lease, if the entry is still ours; None when there is nothing to run.

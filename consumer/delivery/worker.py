@@ -64,6 +64,10 @@ class Worker:
         # At the first chance: consumers that are killed young would otherwise never be tidied away by anybody.
         self._tidy_at = time.monotonic()
 
+    @property
+    def free_slots(self) -> int:
+        return self._executor.free_slots
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; then release what is running, at once and uncounted."""
         reader = asyncio.create_task(self._read_until_stopped())
@@ -140,9 +144,10 @@ class Worker:
         if now < self._claim_at and not self._quarantine:
             return []
         alone = self._executor.free_slots == self._slots
-        taken = await self._stream.claim(free, suspect_after=self._suspect_after, alone=alone)
+        claimed = await self._stream.claim_apart(free, suspect_after=self._suspect_after, alone=alone)
+        taken = claimed.entries
         # Until a suspect is taken, by whomever, and until it has ended, nothing is begun that might share its fate.
-        self._quarantine = self._stream.suspect_waits or any(entry.suspect for entry in taken)
+        self._quarantine = claimed.suspect_waits or any(entry.suspect for entry in taken)
         if len(taken) < free and not self._quarantine:
             self._claim_at = now + LOOK_EVERY_S
         return taken

@@ -70,12 +70,19 @@ async def keep(
     task: str | None = None,
     part: str | None = None,
 ) -> None:
-    """Write *letter*; the same entry given up again, after a crash before its acknowledgement, is the same letter."""
+    """Write *letter*; the same entry given up again, after a crash before its acknowledgement, is the same letter.
+
+    Then it says what its copy on the stream will say, which is only written with the acknowledgement.
+    """
     await connection.execute(
         """
         INSERT INTO dead_letter (stream, entry_id, reason, fingerprint, deliveries, dead_at, fields, trading_day,
                                  task, part)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (stream, entry_id) DO NOTHING
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (stream, entry_id) DO UPDATE
+            SET reason = excluded.reason, fingerprint = excluded.fingerprint, deliveries = excluded.deliveries,
+                dead_at = excluded.dead_at
+            WHERE dead_letter.state = 'open'
         """,
         letter.stream, letter.entry_id, letter.reason, fingerprint(letter.reason), letter.deliveries, letter.at,
         json.dumps(letter.fields), trading_day, task, part,

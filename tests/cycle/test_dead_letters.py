@@ -14,7 +14,8 @@ from consumer.postgres.dead_letters import Selection
 from market.trading_calendar import NEW_YORK
 from producers import keys
 from producers.messages import SessionChanged, encode
-from tests.cycle.stack import AT_FIVE, DAY, until
+from producers.reports import DeadLetter, decode_dead_letter
+from tests.cycle.stack import AT_FIVE, DAY, Clock, until
 
 if TYPE_CHECKING:
     from consumer.postgres.dead_letters import KeptLetter
@@ -173,3 +174,26 @@ async def test_a_delivery_that_fails_after_its_part_was_committed_settles_instea
     async with stack.working():
         await until(stack.idle, what="an empty stream")
     assert (await stack.parts(cycle.cycle_id))["ohlc_daily/splits"] == "done"
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_the_row_of_a_letter_and_its_copy_on_the_stream_say_the_same_also_after_a_crash_between_the_two(
+    stack: Stack, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tick(clock: Clock) -> dt.datetime:
+        clock.at += dt.timedelta(milliseconds=7)
+        return clock.at
+
+    monkeypatch.setattr(Clock, "__call__", tick)
+    entry_id = "1762894800000-0"
+    if known:
+        letter = DeadLetter(
+            stream=keys.TASKS.name, entry_id=entry_id, reason="as it was told before the crash", deliveries=1,
+            at=stack.clock(), fields={"task": "ohlc"},
+        )  # fmt: skip
+        await dead_letters.keep(stack.pool, letter)
+    kept = await given_up(stack, {"task": "ohlc"}, entry_id=entry_id)
+    [(_, fields)] = await stack.redis.xrange(keys.DEAD.name)
+    copy = decode_dead_letter(fields)
+    assert (copy.at, copy.reason, copy.deliveries) == (kept.dead_at, kept.reason, kept.deliveries)
+    assert len(await letters(stack)) == 1

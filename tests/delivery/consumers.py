@@ -83,7 +83,7 @@ class Consumer:
     """One consumer: its view of the stream, its handler, and its worker while it runs."""
 
     def __init__(self, stream: TaskStream, handler: ScriptedHandler, url: str, options: WorkerOptions) -> None:
-        self.stream, self.handler = stream, handler
+        self.stream, self.handler, self._options = stream, handler, options
         self.lost = 0
         self._stop = asyncio.Event()
         self.keeper = LeaseKeeper(url, consumer=stream.consumer, lease=stream.lease, loop=asyncio.get_running_loop())
@@ -94,6 +94,9 @@ class Consumer:
 
     def _note_loss(self) -> None:
         self.lost += 1
+
+    async def nothing_under_way(self) -> bool:
+        return self._worker.free_slots == self._options.slots
 
     def start(self) -> None:
         self.keeper.start()

@@ -10,10 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from consumer.delivery.settle import Verdict
-from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.runtime import connect_redis
 from producers import keys
 from tests.delivery.consumers import (
@@ -32,12 +29,10 @@ from tests.delivery.consumers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from redis.asyncio import Redis
 
     from consumer.delivery.task_stream import Delivery
+    from consumer.embedded.redis_server import EmbeddedRedis
 
 MANY = 100_000
 SLOW_US, ROUNDS = 50_000, 3
@@ -129,17 +124,6 @@ async def test_a_destroyed_group_is_made_again_without_a_hot_loop_and_the_work_g
         await until(noticed_again, what="the notice and the work")
         assert consumer.handler.tasks == ["before", "after"]
         assert await calls(redis, "xreadgroup") - reads < 50
-
-
-@pytest.fixture
-async def own_redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedRedis]:
-    """A Redis that the test may freeze."""
-    place: Path = tmp_path_factory.mktemp("r")
-    place.chmod(0o711)
-    server = EmbeddedRedis(place)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def test_a_frozen_redis_is_waited_for_and_the_work_ends_once_it_wakes(own_redis: EmbeddedRedis) -> None:

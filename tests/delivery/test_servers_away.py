@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import json
+import os
+import signal
 from random import Random
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from consumer.delivery.brake import Brake
 from consumer.delivery.errors import Busy
 from consumer.delivery.retry_log import TOLD_EVERY_S, RetryLog
-from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, settle
+from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, Verdict, settle
+from consumer.runtime import connect_redis
 from producers import keys
-from tests.delivery.consumers import ScriptedHandler, at_rest, consumer_of, message, until
+from tests.delivery.consumers import (
+    LONG_LEASE,
+    ScriptedHandler,
+    at_rest,
+    begun,
+    consumer_of,
+    let_lease_run_out,
+    message,
+    pending,
+    stream_of,
+    until,
+    wait_for,
+)
 from tests.delivery.test_bounds import calls
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.delivery.task_stream import Delivery
+    from consumer.embedded.redis_server import EmbeddedRedis
 
 MANY = 40
 A_SECOND = dt.timedelta(seconds=1)
@@ -128,3 +148,97 @@ def test_a_cause_is_told_once_in_some_seconds_with_how_many_there_were(logged: l
 
 def _pairs(flat: list[str]) -> list[tuple[str, str]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+async def test_a_redis_that_stood_still_for_several_leases_counts_as_no_delivery(own_redis: EmbeddedRedis) -> None:
+    begun_once, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(delivery: Delivery) -> None:
+        begun_once.set()
+        if delivery.entry.fields["task"] == "a" and not ended.is_set():
+            await asyncio.Event().wait()
+
+    handlers = [ScriptedHandler(work) for _ in range(3)]
+    async with contextlib.AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect_redis(own_redis.url))
+        consumers = [await stack.enter_async_context(consumer_of(own_redis.url, one)) for one in handlers]
+        await consumers[0].stream.enqueue([message("a")])
+        await wait_for(begun_once)
+        assert own_redis.pid is not None
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        await asyncio.sleep(2.2)  # the standstill itself
+        begun_once.clear()
+        os.kill(own_redis.pid, signal.SIGCONT)
+        await wait_for(begun_once)
+        ended.set()
+        # The one at work is let go by its shutdown; whoever takes it up then ends it.
+        [holder] = [one for one in consumers if one.stream.consumer == (await pending(redis))[0]["consumer"]]
+        await holder.stop()
+        await until(lambda: at_rest(redis), what="the end of the work")
+    counts = [delivery.deliveries for one in handlers for delivery in one.deliveries]
+    assert (len(counts), set(counts)) == (3, {1})
+
+
+async def test_stubborn_work_is_handed_back_uncounted_once(redis_url: str, redis: Redis) -> None:
+    begun_once, let_go = asyncio.Event(), asyncio.Event()
+
+    async def ignore(_: Delivery) -> None:
+        begun_once.set()
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await let_go.wait()
+        raise asyncio.CancelledError
+
+    async with consumer_of(redis_url, ScriptedHandler(ignore), lease=LONG_LEASE) as consumer:
+        await consumer.stream.enqueue([message("a")])
+        await wait_for(begun_once)
+        [row] = await pending(redis)
+        await redis.xclaim(
+            keys.TASKS.name, keys.GROUP, row["consumer"], 0, [row["message_id"]], retrycount=4, justid=True
+        )
+        stopping = asyncio.create_task(consumer.stop())
+
+        async def handed_back() -> bool:
+            return bool((await pending(redis))[0]["time_since_delivered"] > LONG_LEASE.total_seconds() * 1000)
+
+        await until(handed_back, what="the hand-back")
+        let_go.set()
+        await stopping
+        await until(consumer.nothing_under_way, what="the end of the work")
+        assert [one["times_delivered"] for one in await pending(redis)] == [3]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_after_nobody_was_heard_of_for_long_holders_come_before_those_who_take_over(
+    each_url: str, each_redis: Redis, silent: bool
+) -> None:
+    async with stream_of(each_url, lease=LONG_LEASE) as holder, stream_of(each_url, lease=LONG_LEASE) as other:
+        await holder.enqueue([message("a")])
+        held = await begun(holder)
+        assert await other.claim(1) == []
+        last, _ = str(await each_redis.get(keys.HEARD.pattern)).split()
+        ago_ms = int(LONG_LEASE.total_seconds() * 1000 * (0.6 if silent else 0.4))
+        await each_redis.set(keys.HEARD.pattern, f"{int(last) - ago_ms} 0")
+        await let_lease_run_out(each_redis, held.entry.entry_id)
+        taken = await other.claim(1)
+        assert [one.entry_id for one in taken] == ([] if silent else [held.entry.entry_id])
+        assert await holder.settle(held.entry, Verdict.RELEASE, key="a") is silent
+        await each_redis.delete(keys.HEARD.pattern)
+        [row] = await pending(each_redis)
+        assert row["times_delivered"] == (0 if silent else 2)
+        assert len(await other.claim(1)) == int(silent)
+
+
+@pytest.mark.parametrize("text", ["garbage", "9999999999999 99999999999999999", b"\xff", None])
+async def test_a_spoilt_memory_of_who_was_heard_delays_a_takeover_by_a_second_at_most(
+    each_url: str, each_redis: Redis, text: str | bytes | None
+) -> None:
+    async with stream_of(each_url, lease=LONG_LEASE) as holder, stream_of(each_url, lease=LONG_LEASE) as other:
+        await holder.enqueue([message("a")])
+        held = await begun(holder)
+        await let_lease_run_out(each_redis, held.entry.entry_id)
+        if text is None:
+            await each_redis.lpush(keys.HEARD.pattern, "a")
+        else:
+            await each_redis.set(keys.HEARD.pattern, text)
+        await until(lambda: other.claim(1), within_s=5, what="the takeover")

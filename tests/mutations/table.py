@@ -144,8 +144,8 @@ MUTATIONS = (
         invariant="I4",
         what="entries of dead consumers are not looked for",
         file=WORKER,
-        old="        taken = await self._stream.claim(",
-        new="        return []\n        taken = await self._stream.claim(",
+        old="        claimed = await self._stream.claim_apart(",
+        new="        return []\n        claimed = await self._stream.claim_apart(",
         test=f"{PROCESSES}::test_a_process_killed_amid_its_work_blocks_nobody",
     ),
     Mutation(

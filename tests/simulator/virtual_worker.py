@@ -20,7 +20,7 @@ from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.reporting import Reporter
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery import task_stream
-from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost
+from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.tasks.part import Services, TaskOptions
@@ -110,7 +110,7 @@ class SimulatedKeeper:
     def mute(self) -> None:
         """Redis has not answered for most of a lease: all work is told to stop."""
         for entry_id in list(self._tell):
-            self._stop(entry_id, LeaseLost("no answer from Redis for most of a lease"))
+            self._stop(entry_id, LeaseUncertain("no answer from Redis for most of a lease"))
 
     def _stop(self, entry_id: str, why: DeliveryError) -> bool:
         tell = self._tell.pop(entry_id, None)

@@ -9,6 +9,21 @@
 -- through all that is pending while nothing is idle.
 local lease_ms, limit, looked_at = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local suspect_after, alone = tonumber(ARGV[7]), ARGV[8] == '1'
+local HOLDERS_FIRST_MS, LEAST_SILENCE_MS = 1000, 2000
+
+-- Consumers look several times a second. Where nobody was heard of for long, Redis was away or stood still, no lease could
+-- be kept, and what has run out says nothing of its holders: they come first, with their beats and settlements.
+local function holders_come_first()
+  local text = redis.pcall('GET', KEYS[7])
+  local last, free_at = (type(text) == 'string' and text or ''):match('^(%d+) (%d+)$')
+  last, free_at = tonumber(last or now), math.min(tonumber(free_at or 0), now + HOLDERS_FIRST_MS)
+  if now - last > math.max(lease_ms / 2, LEAST_SILENCE_MS) then free_at = now + HOLDERS_FIRST_MS end
+  redis.call('SET', KEYS[7], string.format('%.0f %.0f', now, free_at))
+  return now < free_at
+end
+
+if holders_come_first() then return {{}, '', 0} end
+
 local rows = redis.call('XPENDING', KEYS[1], GROUP, ARGV[5], '+', looked_at)
 local taken, suspects = {}, 0
 

@@ -1,4 +1,5 @@
--- Shared by every script. KEYS: 1 stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence
+-- Shared by every script. KEYS: 1 stream, 2 later (zset), 3 later:messages (hash), 4 queued (hash), 5 dead stream, 6 fence,
+--   7 when somebody was last heard of
 -- A message: {key = "" or the work's identity, due = unix ms (0 = now), fields = {name, value, ...},
 --   overtakes = ms from now that what is parked under its key may wait at most (absent: as long as it says)}
 local time = redis.call('TIME')
