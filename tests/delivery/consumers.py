@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LEASE = dt.timedelta(seconds=0.5)
 LONG_LEASE = dt.timedelta(seconds=60)
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 _names = itertools.count(1)
 
 

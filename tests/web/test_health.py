@@ -45,8 +45,11 @@ async def test_a_redis_that_does_not_answer_keeps_nobody_waiting(
     monkeypatch.setattr(health, "PATIENCE_S", 0.5)
 
     class Mute:
-        async def execute_command(self, *_: Any) -> None:
+        async def execute_command(self, *_: Any, **__: Any) -> None:
             await asyncio.Event().wait()
+
+        def register_script(self, _: str) -> Any:
+            return self.execute_command
 
     async with await open_pool(postgres_dsn, lease=LEASE, size=2) as pool:
         async with asyncio.timeout(AT_ONCE):
