@@ -28,6 +28,11 @@ class RequestLog:
         self.by_ticker: Counter[str] = Counter()
         self.by_day: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
+        self.disturbed = 0
+
+    def struck(self) -> None:
+        """Counts a request that a fault was laid for."""
+        self.disturbed += 1
 
     def asked(self, call: Call) -> None:
         """Counts a request on arrival."""
@@ -52,6 +57,7 @@ class RequestLog:
             "by_ticker": self.by_ticker,
             "by_day": self.by_day,
             "by_status": {str(status): count for status, count in self.by_status.items()},
+            "disturbed": self.disturbed,
         }
 
     @staticmethod

@@ -46,6 +46,8 @@ class Server:
             call = _call(endpoint, request)
             self.log.asked(call)
             struck = self.faults.strike(call, time.monotonic())
+            if struck:
+                self.log.struck()
             if delay := self._options.latency_ms + sum(fault.latency_ms for fault in struck):
                 await asyncio.sleep(delay / 1000)
             reply = self._reply(request, call, compute, struck)

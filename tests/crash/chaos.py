@@ -155,7 +155,9 @@ async def _disturbed(
         cycles_asked_for=dict(workload.asked), asked_again_after_the_chaos=asked_again,
         log_lines=dict(log_lines), reasons={event: dict(some.most_common(12)) for event, some in reasons.items()},
         asked_by_force=dict(workload.asked_by_force), asked_twice=dict(workload.asked_twice),
-        asked_twice_at_most=repeated_at_most(interrupted, undisturbed.largest_parts, dict(workload.statuses)),
+        asked_twice_at_most=repeated_at_most(
+            interrupted, undisturbed.largest_parts, faulty=workload.answered_with_a_fault
+        ),
         deliveries_cut_short=interrupted,
         answers=dict(workload.statuses), requests=dict(workload.requests),
         requests_undisturbed=undisturbed.requests, undisturbed_s=undisturbed.seconds, quiet_s=quiet_s,

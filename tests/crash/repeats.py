@@ -22,7 +22,7 @@ CREATE TABLE delivery_count (task text NOT NULL, taken integer NOT NULL, ended i
 CREATE FUNCTION count_delivery() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     -- A row each time: one that is counted up would be a lock that all parts wait for.
     INSERT INTO delivery_count VALUES (NEW.task, (NEW.fence <> OLD.fence)::int,
-        (NEW.state IN ('done', 'failed', 'not_yet') AND OLD.state = 'running')::int);
+        (NEW.state IN ('done', 'not_yet') AND OLD.state = 'running')::int);
     RETURN NULL;
 END $$;
 CREATE TRIGGER count_delivery AFTER UPDATE ON part FOR EACH ROW
@@ -55,10 +55,9 @@ async def largest_parts(db: Connection) -> dict[str, int]:
     return {row["task"]: row["most"] for row in rows}
 
 
-def repeated_at_most(cut: dict[str, int], largest: dict[str, int], answers: dict[str, int]) -> int:
-    """What the deliveries that were cut short may have asked in vain, and what was answered with a fault."""
-    faults = sum(count for status, count in answers.items() if status != "200")
-    return faults + sum(times * largest.get(task, 0) for task, times in cut.items())
+def repeated_at_most(cut: dict[str, int], largest: dict[str, int], *, faulty: int) -> int:
+    """What the deliveries that were cut short may have asked in vain, and what the market spoilt the answer of."""
+    return faulty + sum(times * largest.get(task, 0) for task, times in cut.items())
 
 
 class Askers(msgspec.Struct):

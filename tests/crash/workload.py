@@ -50,6 +50,7 @@ class Workload:
         self.requests: Counter[str] = Counter()
         self.asked_twice: Counter[str] = Counter()
         self.asked_by_force: Counter[str] = Counter()  # once more, by a cycle that wants all anew
+        self.answered_with_a_fault = 0
         self._askers = Askers()
         self.statuses: Counter[str] = Counter()
 
@@ -133,6 +134,7 @@ class Workload:
         await self._deployed.market.reset()
         self.requests.update(asked["by_endpoint"])
         self.statuses.update(asked["by_status"])
+        self.answered_with_a_fault += asked["disturbed"]
         for path, count in asked["by_path"].items():
             for subject in ("/range/", "/grouped/", "/v3/reference/tickers/"):
                 if subject in path and count > 1:
