@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ KEPT_EVERY = 20  # seeds
 
 def main() -> int:
     options = read_options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was played is kept, and the servers end
     if options.sum:
         print(sum_of(options.sum))
         return 0
@@ -50,6 +52,9 @@ def main() -> int:
     try:
         names = NAMES if options.server == "all" else (options.server,)
         return max([run_on(name, folder, postgres.dsn, options) for name in names])
+    except KeyboardInterrupt:
+        print("interrupted" + (f"; the same command goes on with {options.resume}" if options.resume else ""))
+        return 130
     finally:
         finish(postgres.stop())
         shutil.rmtree(folder, ignore_errors=True)
