@@ -8,10 +8,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from producers import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from redis import Redis
 
@@ -43,7 +45,7 @@ class CacheComparer:
             with self._redis.pipeline(transaction=False) as pipe:
                 for symbol, _ in batch:
                     pipe.hgetall(pattern.format(symbol=symbol))
-                found = pipe.execute()
+                found = [_fields(one) for one in pipe.execute(raise_on_error=False)]
             for (symbol, flat), there in zip(batch, found, strict=True):
                 self._compare(pattern.format(symbol=symbol), dict(zip(flat[::2], flat[1::2], strict=True)), there)
         self._left_over(pattern, values)
@@ -51,21 +53,21 @@ class CacheComparer:
 
     def replace_hash(self, key: str, flat: list[str]) -> int:
         wanted = dict(zip(flat[::2], flat[1::2], strict=True))
-        there: Any = self._redis.hgetall(key)
+        there = _held(lambda: self._redis.hgetall(key), {})
         for field in sorted(wanted.keys() | there.keys()):
             self._compare(f"{key} {field}", wanted.get(field), there.get(field))
         return len(wanted)
 
     def replace_set(self, key: str, members: Iterable[str]) -> int:
         wanted = set(members)
-        there: Any = self._redis.smembers(key)
+        there = _held(lambda: self._redis.smembers(key), set())
         for member in sorted(wanted | there):
             self._compare(f"{key} {member}", member in wanted or None, member in there or None)
         return len(wanted)
 
     def _left_over(self, pattern: str, wanted: Mapping[str, object]) -> None:
         """Keys of symbols that this cache has held and should hold no more."""
-        registered: Any = self._redis.smembers(keys.CACHED.pattern.format(cache=self._cache))
+        registered = _held(lambda: self._redis.smembers(keys.CACHED.pattern.format(cache=self._cache)), set())
         for batch in _batches((symbol, None) for symbol in sorted(set(registered) - wanted.keys())):
             with self._redis.pipeline(transaction=False) as pipe:
                 for symbol, _ in batch:
@@ -82,6 +84,23 @@ class CacheComparer:
         if len(self.examples) < SHOWN:
             kind = "left over" if wanted is None else "missing" if not there else "different"
             self.examples.append(f"{name}: {kind}")
+
+
+def _held(ask: Callable[[], Any], nothing: Any) -> Any:
+    """What stands under a key; *nothing* where it is of another type."""
+    try:
+        return ask()
+    except ResponseError:
+        return nothing
+
+
+def _fields(answer: Any) -> dict[str, str]:
+    """The fields of a hash; another type under its name has none."""
+    if isinstance(answer, ResponseError):
+        return {}
+    if isinstance(answer, Exception):
+        raise answer
+    return dict(answer)
 
 
 def _batches(items: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
