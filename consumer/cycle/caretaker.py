@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from consumer.delivery.task_stream import TaskStream
 
 EVERY = dt.timedelta(seconds=10)
+STRANDED_EVERY = 6  # looks
 
 #: What `mending` knows by name, and the registers of our caches.
 TYPES = {
@@ -42,6 +43,7 @@ class Caretaker:
         self._stream = stream
         self._on_mended = on_mended
         self._every = every
+        self._looks = 0
 
     async def run(self) -> None:
         """Look at start, then every *every*, until cancelled."""
@@ -54,6 +56,10 @@ class Caretaker:
 
     async def look(self) -> None:
         """Mend what is spoilt. Raises RedisError."""
-        if await mending.mend(self._redis, TYPES):
+        mended = await mending.mend(self._redis, TYPES)
+        if mended:
             self._on_mended()
-        await self._stream.send_stranded()
+        # Of a stream of many it looks at every entry that was handed out: seldom, unless there is a reason.
+        if mended or self._looks % STRANDED_EVERY == 0:
+            await self._stream.send_stranded()
+        self._looks += 1
