@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from loguru import logger
@@ -21,15 +20,17 @@ from redis.exceptions import TimeoutError as RedisSilent
 from consumer.delivery.brake import Brake
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
 from consumer.delivery.retry_log import RetryLog
-from consumer.delivery.settle import Policy, Settlement, Verdict, describe, outcome_of, settle
+from consumer.delivery.settle import Settlement, Verdict, describe, outcome_of, settle
 from consumer.delivery.task_stream import flatten
 from producers import keys
 from producers.reports import DeadLetter, encode_dead_letter
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from consumer.delivery.handler import Handler, WorkerOptions
     from consumer.delivery.lease import LeaseKeeper
     from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
 
@@ -40,33 +41,6 @@ RECORD_WITHIN_S = 30.0
 HANDLER_STOPS_WITHIN_S = 0.5  # what does not heed its cancellation by then is handed back while it still runs
 SETTLED_WITHIN_S = 5.0
 REPEAT_EVERY_S = 0.1
-
-
-class Handler(Protocol):
-    """What the worker runs: decodes, does and records the work of an entry."""
-
-    def key_of(self, entry: Entry) -> str: ...
-
-    def attempt_of(self, entry: Entry) -> int: ...
-
-    def waits_of(self, entry: Entry) -> int: ...
-
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing: ...
-
-    def classify(self, failure: BaseException) -> Policy: ...
-
-    async def run(self, delivery: Delivery) -> list[Outgoing]: ...
-
-    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]: ...
-
-
-class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """*slots*: entries at a time; *max_deliveries*: times an entry may kill or lose its consumer."""
-
-    slots: int = 4
-    max_attempts: int = 5
-    max_deliveries: int = 5
-    deadline: dt.timedelta = dt.timedelta(minutes=30)
 
 
 class _Running:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from loguru import logger
 from redis.exceptions import RedisError
 
-from consumer.delivery.executor import Executor, Handler, WorkerOptions
+from consumer.delivery.executor import Executor
+from consumer.delivery.handler import Handler, WorkerOptions
 from consumer.delivery.task_stream import MOST_PROMOTED
 from producers import keys
 from producers.trouble import Trouble

@@ -27,6 +27,7 @@ async def ended_streams(_: float) -> dict[str, Any]:
     """Each stream in turn: seconds until it takes entries again, and until a cycle asked for then is complete."""
     figures = {}
     async with ground(tickers=300) as on, on.workload.redis() as redis:
+        await on.amid(done=1)
         await on.complete()
         for stream in keys.STREAMS:
             began = time.monotonic()
