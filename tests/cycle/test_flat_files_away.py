@@ -10,7 +10,7 @@ import pytest
 from consumer.massive.errors import FlatFilesUnusable, MassiveError, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_file_store import FlatFile, LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
-from tests.cycle.stack import CALENDAR, DAY, Clock, Market, Stack, stack_on
+from tests.cycle.stack import CALENDAR, DAY, Clock, Market, Stack, stack_on, until
 from tests.tasks.test_slot_files import publish
 
 if TYPE_CHECKING:
@@ -147,20 +147,27 @@ async def test_a_replaced_file_that_is_broken_keeps_no_cycle_from_its_end(
 
 async def test_failed_files_are_no_absence_of_the_vendor(stack: Stack, bucket: Troubled, tmp_path: Path) -> None:
     """On a plan without such bars files are all there is: they fail and wait, and the vendor is asked all the same."""
-    await publish_all(stack, tmp_path)
+    for day in BEFORE:
+        publish(tmp_path, day, SPY=100.0)
     await stack.pool.execute(
         "INSERT INTO vendor_capability (capability, available, learned_at, evidence) "
-        "VALUES ('range_bars', false, now(), 'test') ON CONFLICT (capability) DO UPDATE SET available = false"
+        "VALUES ('range_bars', false, now(), 'test')"
     )
     await stack.market.fail({"kind": "not_entitled", "endpoint": "range_bars"})
     bucket.fails["fetch"] = AWAY
+    splits = stack.services.massive.list_splits
 
-    stack.clock.advance(minutes=1)
-    cycle = await stack.run_cycle(force=True)
+    async def once_the_files_have_failed(*asked: Any, **more: Any) -> Any:
+        failed = "SELECT count(*) = $1 FROM part WHERE part LIKE 'file:%' AND state = 'failed'"
+        await until(lambda: stack.value(failed, len(BEFORE)), what="the end of all files")
+        return await splits(*asked, **more)
+
+    stack.services.massive.list_splits = once_the_files_have_failed  # type: ignore[method-assign]
+    cycle = await stack.run_cycle()
 
     parts = await stack.parts(cycle.cycle_id)
-    assert {state for name, state in parts.items() if "/file:" in name} == {"failed"}
-    assert {state for name, state in parts.items() if "/bars:" in name or name.endswith("/floats")} == {"done"}
+    details = {state for name, state in parts.items() if "/details:" in name}
+    assert details == {"done"}, "asked after the files had failed"
     assert cycle.state == "waiting"
     bucket.fails.clear()
     await stack.next_pass()
