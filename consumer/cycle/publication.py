@@ -162,12 +162,17 @@ class Publisher:
         await self._redis.set(keys.status_key(row.trading_day), encode_status(status), ex=keys.STATUS_TTL)
 
     async def _write_last(self, judged: Judged) -> None:
-        """Both name what they say and nothing else, also where what they named before is not so any more."""
+        """Both name what they say and nothing else, also where what they named before is not so any more.
+
+        In one step: nobody reads the one as it is and the other as it was.
+        """
+        both = self._redis.pipeline(transaction=True)
         for key, day in ((keys.LAST_RUN, judged.last_run), (keys.LAST_FINAL, judged.last_final)):
             if day is None:
-                await self._redis.delete(key.pattern)
+                both.delete(key.pattern)
             else:
-                await self._redis.set(key.pattern, day.isoformat())
+                both.set(key.pattern, day.isoformat())
+        await both.execute()
 
 
 async def read_day_status(
