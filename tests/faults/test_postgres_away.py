@@ -16,8 +16,8 @@ from consumer.postgres import silence
 from tests.conftest import QUICK_AND_FORGETFUL, execute
 from tests.cycle.stack import until
 from tests.faults.outages import killed
-from tests.faults.proxy import proxy_before
 from tests.faults.service import consumer_on, place_of
+from tests.outages.wire import State, wire_before
 
 if TYPE_CHECKING:
     import asyncio
@@ -199,11 +199,11 @@ async def test_sessions_that_fall_silent_amid_a_cycle_are_replaced_and_the_work_
     undisturbed: Fingerprint, postgres_dsn: str, own_redis: EmbeddedRedis, market: Market,
     running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
-    async with proxy_before(postgres_dsn) as (proxy, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
+    async with wire_before(postgres_dsn) as (wire, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
         async with aiohttp.ClientSession() as http:
             async with consumer_on(place, running, http=True, DATABASE_URL=dsn):
                 in_flight = await place.in_the_middle_of(SLOTS)
-                proxy.swallow()
+                await wire.be(State.BLACK_HOLE)
                 await place.complete()
                 await place.at_rest()
                 url = next(str(line["url"]) for line in logged if line["event"] == "http_api_listening")
@@ -219,9 +219,8 @@ async def test_sessions_that_fall_silent_amid_a_cycle_are_replaced_and_the_work_
 async def test_a_consumer_whose_postgres_has_become_unreachable_ends_when_it_is_told(
     postgres_dsn: str, own_redis: EmbeddedRedis, market: Market, running: dict[asyncio.Task[Any], Running]
 ) -> None:
-    async with proxy_before(postgres_dsn) as (proxy, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
+    async with wire_before(postgres_dsn) as (wire, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
         async with consumer_on(place, running, DATABASE_URL=dsn):
             await place.in_the_middle_of(SLOTS)
-            proxy.swallow()
-            proxy.swallows_new = True
+            await wire.be(State.SILENT)
         # Left, the block has told it to stop and waited for its end, for fifteen seconds at most.

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from enum import Enum
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -144,3 +145,12 @@ async def wire_to(connect: Callable[[], Awaitable[Streams]]) -> AsyncIterator[Wi
         yield wire
     finally:
         await wire.end()
+
+
+@contextlib.asynccontextmanager
+async def wire_before(dsn: str) -> AsyncIterator[tuple[Wire, str]]:
+    """Give a wire to the PostgreSQL of *dsn* (on a unix socket), and the address that leads over it."""
+    parts = urlsplit(dsn)
+    path = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+    async with wire_to(lambda: asyncio.open_unix_connection(path)) as wire:
+        yield wire, f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{wire.port}{parts.path}?sslmode=disable"

@@ -18,7 +18,7 @@ from consumer.postgres import silence
 from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
 from consumer.postgres.session import CLOSED_WITHIN_S, Session
 from consumer.postgres.silence import Silence, SilenceWatch, Standing, standing_of
-from tests.faults.proxy import Proxy, proxy_before
+from tests.outages.wire import State, Wire, wire_before
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,10 +58,10 @@ def told() -> Told:
 
 
 @pytest.fixture
-async def proxied(postgres_dsn: str, told: Told) -> AsyncIterator[tuple[Proxy, Pool]]:
-    async with proxy_before(postgres_dsn) as (proxy, dsn):
+async def proxied(postgres_dsn: str, told: Told) -> AsyncIterator[tuple[Wire, Pool]]:
+    async with wire_before(postgres_dsn) as (wire, dsn):
         async with await open_pool(dsn, lease=LEASE, size=3, within_s=1.0, on_silence=told) as pool:
-            yield proxy, pool
+            yield wire, pool
 
 
 async def open_sessions(pool: Pool, count: int) -> None:
@@ -78,11 +78,11 @@ def test_silence_is_noticed_within_fifteen_seconds() -> None:
 
 
 async def test_sessions_whose_bytes_are_swallowed_are_closed_and_the_work_is_done_on_new_ones(
-    proxied: tuple[Proxy, Pool], told: Told
+    proxied: tuple[Wire, Pool], told: Told
 ) -> None:
-    proxy, pool = proxied
+    wire, pool = proxied
     await open_sessions(pool, 3)
-    proxy.swallow()
+    await wire.be(State.BLACK_HOLE)
     async with asyncio.timeout(AT_ONCE):
         with pytest.raises(CONNECTION_ERRORS):
             await pool.fetchval("SELECT 1")
@@ -106,14 +106,14 @@ async def test_a_backend_that_was_stopped_is_given_up(postgres_dsn: str, told: T
 
 
 @pytest.mark.parametrize("what", ["commit", "copy out", "copy in", "executemany"])
-async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Proxy, Pool], what: str) -> None:
-    proxy, pool = proxied
+async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Wire, Pool], what: str) -> None:
+    wire, pool = proxied
     await pool.execute("CREATE TABLE t (n int)")
 
     async def work() -> None:
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("INSERT INTO t VALUES (1)")
-            proxy.swallow()
+            await wire.be(State.BLACK_HOLE)
             match what:
                 case "copy out":
                     await connection.copy_from_query("SELECT * FROM t", output=sink)
@@ -135,11 +135,10 @@ async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Prox
 
 
 async def test_a_server_that_does_not_answer_at_all_any_more_is_noticed_too(
-    proxied: tuple[Proxy, Pool], told: Told
+    proxied: tuple[Wire, Pool], told: Told
 ) -> None:
-    proxy, pool = proxied
-    proxy.swallow()
-    proxy.swallows_new = True
+    wire, pool = proxied
+    await wire.be(State.SILENT)
     async with asyncio.timeout(AT_ONCE):
         with pytest.raises(CONNECTION_ERRORS):
             await pool.fetchval("SELECT 1")
@@ -177,11 +176,10 @@ async def test_a_statement_that_takes_long_and_one_that_waits_for_a_lock_are_lef
     assert not told.silences
 
 
-async def test_work_cancelled_on_a_silent_session_does_not_wait_for_it(proxied: tuple[Proxy, Pool]) -> None:
-    proxy, pool = proxied
+async def test_work_cancelled_on_a_silent_session_does_not_wait_for_it(proxied: tuple[Wire, Pool]) -> None:
+    wire, pool = proxied
     await open_sessions(pool, 1)
-    proxy.swallow()
-    proxy.swallows_new = True  # the cancel request is swallowed as well
+    await wire.be(State.SILENT)  # the cancel request is swallowed as well
     work = asyncio.create_task(pool.fetchval("SELECT 1"))
     await asyncio.sleep(0.01)
     work.cancel()
@@ -192,13 +190,12 @@ async def test_work_cancelled_on_a_silent_session_does_not_wait_for_it(proxied: 
 
 @pytest.mark.parametrize("in_use", [False, True])
 async def test_a_pool_whose_server_is_silent_is_closed_all_the_same(
-    proxied: tuple[Proxy, Pool], monkeypatch: pytest.MonkeyPatch, in_use: bool
+    proxied: tuple[Wire, Pool], monkeypatch: pytest.MonkeyPatch, in_use: bool
 ) -> None:
     monkeypatch.setattr(silence, "ASK_AFTER_S", 60)
-    proxy, pool = proxied
+    wire, pool = proxied
     await open_sessions(pool, 3)
-    proxy.swallow()
-    proxy.swallows_new = True
+    await wire.be(State.SILENT)
     work = asyncio.create_task(pool.fetchval("SELECT 1")) if in_use else None
     await asyncio.sleep(0.01)
     async with asyncio.timeout(AT_ONCE):
@@ -209,8 +206,8 @@ async def test_a_pool_whose_server_is_silent_is_closed_all_the_same(
 
 
 async def test_a_connection_that_does_not_come_about_is_not_waited_for(postgres_dsn: str) -> None:
-    async with proxy_before(postgres_dsn) as (proxy, dsn):
-        proxy.swallows_new = True
+    async with wire_before(postgres_dsn) as (wire, dsn):
+        await wire.be(State.SILENT)
         async with asyncio.timeout(AT_ONCE):
             with pytest.raises(DatabaseUnreachable, match=r"no answer within 0\.2 s"):
                 await open_pool(dsn, lease=LEASE, within_s=0.2)
@@ -227,7 +224,7 @@ async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
             await pool.fetchval("SELECT 1")
 
 
-async def test_the_kernel_is_told_to_notice_a_peer_that_is_gone(proxied: tuple[Proxy, Pool]) -> None:
+async def test_the_kernel_is_told_to_notice_a_peer_that_is_gone(proxied: tuple[Wire, Pool]) -> None:
     _, pool = proxied
     async with pool.acquire() as connection:
         sock: Any = connection._transport.get_extra_info("socket")

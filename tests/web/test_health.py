@@ -11,7 +11,7 @@ from consumer.web import health
 from consumer.web.health import Health
 from consumer.web.silence import tell_silence
 from producers import keys
-from tests.faults.proxy import proxy_before
+from tests.outages.wire import State, wire_before
 from tests.postgres.test_silent_sessions import AT_ONCE, LEASE
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ async def test_an_unreachable_postgres_is_told_within_the_patience_and_redis_bes
     postgres_dsn: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "PATIENCE_S", 0.1)
-    async with proxy_before(postgres_dsn) as (proxy, dsn):
+    async with wire_before(postgres_dsn) as (wire, dsn):
         async with await open_pool(dsn, lease=LEASE, size=2) as pool:
             both = Health(pool, redis)
             assert all(check.connected for check in (await both.look()).values())
-            proxy.swallow()
-            proxy.swallows_new = True
+            await wire.be(State.SILENT)
             async with asyncio.timeout(AT_ONCE):
                 first, *others = await asyncio.gather(*(both.look() for _ in range(9)))
             assert (first["postgresql"].connected, first["redis"].connected) == (False, True)
@@ -69,11 +68,11 @@ async def test_health_is_not_ok_while_a_worker_of_another_process_has_found_its_
         await tell(silence)
         noted.set()
 
-    async with proxy_before(postgres_dsn) as (proxy, dsn), await open_pool(postgres_dsn, lease=LEASE) as own:
+    async with wire_before(postgres_dsn) as (wire, dsn), await open_pool(postgres_dsn, lease=LEASE) as own:
         async with await open_pool(dsn, lease=LEASE, on_silence=told) as workers:
             served = Health(own, redis)
             assert (await served.look())["postgresql"].connected
-            proxy.swallow()
+            await wire.be(State.BLACK_HOLE)
             work = asyncio.create_task(workers.fetchval("SELECT 1"))
             async with asyncio.timeout(AT_ONCE):
                 await noted.wait()
