@@ -43,6 +43,8 @@ def refusal_in(error: BaseException) -> Finding | None:
             return refused(postgresql, str(error), "make the user of DATABASE_URL the owner of its database")
         case asyncpg.InvalidAuthorizationSpecificationError():
             return refused(postgresql, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
+        case asyncpg.ClientConfigurationError():
+            return refused(postgresql, _first_line(error), "correct DATABASE_URL")
         case asyncpg.DuplicatePreparedStatementError() | asyncpg.InvalidSQLStatementNameError():
             return refused(SESSIONS, f"a pooler mixes up statements: {_first_line(error)}", NO_POOLER)
         case asyncpg.PostgresConnectionError() if any(words in str(error) for words in _OF_POOLERS):

@@ -12,7 +12,9 @@ import contextlib
 import functools
 import json
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -42,6 +44,7 @@ WHATEVER_THE_SERVER_SAYS = {
     "default_transaction_deferrable": "off",
     "row_security": "off",  # rows hidden by a policy would look like rows that are missing: an error instead
 }
+FILES_OF_A_DSN = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
 
 
@@ -161,6 +164,7 @@ async def connect(
 ) -> Session:
     """Return a session as this service needs it. Raises DatabaseUnreachable, or what refuses us."""
     session: Session | None = None
+    _require_files(dsn)
     try:
         async with asyncio.timeout(within_s):
             session = await asyncpg.connect(
@@ -181,6 +185,13 @@ async def connect(
             case OSError():
                 raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
         raise
+
+
+def _require_files(dsn: str) -> None:
+    """Raises ClientConfigurationError for a file that *dsn* names and that is not there: no server's absence."""
+    for name, values in parse_qs(urlsplit(dsn).query).items():
+        if name in FILES_OF_A_DSN and values[0] != "system" and not Path(values[0]).is_file():
+            raise asyncpg.ClientConfigurationError(f"{name}={values[0]}: there is no such file")
 
 
 def settings_of(lease: dt.timedelta, version: Any) -> dict[str, str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import functools
+
 import asyncpg
 import pytest
 import redis.exceptions
 
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused, through_restarts
-from consumer.postgres.pool import DatabaseUnreachable
+from consumer.postgres.pool import DatabaseUnreachable, open_pool
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +94,13 @@ async def test_a_redis_that_is_loading_is_not_judged_before_it_is_ready() -> Non
     loading = Loading()
     await through_restarts(lambda: start_up.refuse_unfit_redis(loading, allow_eviction=False))  # type: ignore[arg-type]
     assert loading.ping.taken == 3
+
+
+@pytest.mark.parametrize("asked", ["sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "sslmode=sometimes"])
+async def test_an_address_that_no_server_can_cure_is_refused_and_not_waited_for(asked: str) -> None:
+    opening = functools.partial(
+        open_pool, f"postgresql://anybody@127.0.0.1:1/data?{asked}", lease=dt.timedelta(seconds=10), size=1
+    )
+    with pytest.raises(StartRefused, match="correct DATABASE_URL") as refused:
+        await asyncio.wait_for(through_restarts(opening), 30)
+    assert asked.split("=")[-1] in str(refused.value) or "sslmode" in str(refused.value)
