@@ -85,9 +85,10 @@ class Watch:
         if row is None or row["cycle_state"] != "running" or row["state"] not in OPEN:
             return
         assert isinstance(step.actor, VirtualWorker)
-        for entry_id in step.actor.keeper.held:
-            if self.state.key_of(entry_id) == step.detail.replace(", ", "/"):
-                self._to_be_lifted[step.actor.name, entry_id] = row["fence"], step.actor
+        # The one entry that stands for the work: it may hold a second one, which it is about to drop as a duplicate.
+        entry_id = self.state.queued.get(step.detail.replace(", ", "/"), "")
+        if entry_id in step.actor.keeper.held:
+            self._to_be_lifted[step.actor.name, entry_id] = row["fence"], step.actor
 
     def count(self, step: Step) -> None:
         """Figures of what is interesting, by the replies."""
