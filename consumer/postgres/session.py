@@ -28,7 +28,7 @@ else:
 
 CONNECTED_WITHIN_S = 10.0  # with its settings: beyond that a start looks like an outage to whoever waits
 CLOSED_WITHIN_S = 2.0  # a good-bye that is not answered; then the socket is simply closed
-# Ten times the longest statement of a night of 11,000 tickers, a sixth of a part's deadline.
+# A sixth of a part's deadline: no statement of a night comes near it, and one given up is tried again within that part.
 LONGEST_STATEMENT_MS = 300_000
 # Seconds of silence, between probes, and probes: a peer that is gone is noticed after eleven, also by idle sessions.
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 11_000}
