@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -141,3 +142,37 @@ async def test_a_pooler_that_deals_sessions_out_or_has_too_few_is_refused(
     async with pooler_before(postgres_dsn, deals=deals, sessions=sessions) as dsn:
         with pytest.raises(start_up.StartRefused, match="pool_mode = session"):
             await start_up.through_restarts(start)
+
+
+@pytest.mark.parametrize(
+    ("seen", "level"),
+    [
+        ([7, 7, 7, 7, 7, 7], Level.OK),
+        ([7, 8, 7, 7, 7, 7], Level.REFUSED),  # once there were two of us
+        ([7, 7, 7, 7, 8, 7], Level.REFUSED),  # once somebody else's transaction held one
+    ],
+)
+async def test_a_pooler_that_keeps_prepared_statements_and_nothing_else_is_seen_by_its_backends(
+    seen: list[int], level: Level
+) -> None:
+    """pgbouncer since 1.21 prepares statements anew wherever they are used: they tell nothing any more."""
+    left = iter(seen)
+
+    class Pooled:
+        def get_server_pid(self) -> int:
+            return 1  # made up
+
+        async def fetchval(self, _: str) -> int:
+            return next(left)
+
+        async def execute(self, _: str) -> None: ...
+
+        def transaction(self) -> contextlib.AbstractAsyncContextManager[None]:
+            return contextlib.nullcontext()
+
+    class Sessions:
+        def acquire(self) -> contextlib.AbstractAsyncContextManager[Pooled]:
+            return contextlib.nullcontext(Pooled())
+
+    pool: Any = Sessions()
+    assert (await check_sessions(pool)).level is level

@@ -183,9 +183,8 @@ async def test_work_cancelled_on_a_silent_session_does_not_wait_for_it(proxied: 
     work = asyncio.create_task(pool.fetchval("SELECT 1"))
     await asyncio.sleep(0.01)
     work.cancel()
-    async with asyncio.timeout(AT_ONCE):
-        with pytest.raises((asyncio.CancelledError, *CONNECTION_ERRORS)):
-            await work
+    await asyncio.wait({work}, timeout=AT_ONCE)  # no timeout around it: that would cancel it again
+    assert work.done()
 
 
 @pytest.mark.parametrize("in_use", [False, True])
