@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Opening waits for its turn or for our own servers; a part also for as long as the vendor wants to be left alone.
 A_RETRY = dt.timedelta(minutes=1)
 A_LONG_RETRY = dt.timedelta(hours=1)
+LONGEST_COUNT = 6  # digits
+REFUSED_ENTRY = "refused_entry"  # no field of a message: what the entry was that nobody can read
 
 
 def part_message(part: PartId, trading_day: dt.date) -> Outgoing:
@@ -42,12 +44,31 @@ def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: 
     return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at, overtakes=overtakes)
 
 
+def retry_message(entry_id: str, fields: dict[str, str], *, attempt: int, waits: int) -> Outgoing:
+    """Return the message that tries the work of an entry again; a person's request keeps the entry it came from."""
+    again = {**fields, "attempt": str(attempt), "waits": str(waits)}
+    if not _is_readable(fields):
+        # It is refused as soon as somebody can record that.  Nothing of it may be mended here, or it would be run.
+        again = fields if _is_readable(again) else again
+        again = {**again, REFUSED_ENTRY: fields.get(REFUSED_ENTRY) or entry_id}
+    elif not work_key(again):
+        again["request"] = entry_id
+    return Outgoing(fields=again, key=work_key(again))
+
+
+def count_in(fields: dict[str, str], name: str, *, least: int) -> int:
+    """The count that a field holds, also of a message that nobody can read; *least* where it holds none."""
+    text = fields.get(name, "")
+    return max(least, int(text)) if text.isascii() and text.isdigit() and len(text) <= LONGEST_COUNT else least
+
+
 def work_key(fields: dict[str, str]) -> str:
     """The identity of a message's work, so that it is never twice under way; a person's request has none."""
     try:
         message = decode_task(fields)
     except UndecodableMessage:
-        return ""
+        entry_id = fields.get(REFUSED_ENTRY)
+        return f"refused:{entry_id}" if entry_id else ""
     if message.cycle is not None and message.part is not None:
         return PartId(cycle_id=message.cycle, task=message.task, part=message.part).key
     if message.cycle is not None:
@@ -55,3 +76,11 @@ def work_key(fields: dict[str, str]) -> str:
     if message.rule is not None and message.trading_day is not None:
         return f"{message.trading_day}/{message.rule}"
     return f"request:{message.request}" if message.request else ""
+
+
+def _is_readable(fields: dict[str, str]) -> bool:
+    try:
+        decode_task(fields)
+    except UndecodableMessage:
+        return False
+    return True

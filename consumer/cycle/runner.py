@@ -16,10 +16,9 @@ from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.calling_off import CalledOff
 from consumer.cycle.failures import FailureRecorder, VendorAway, local_trouble_named, policy_of
 from consumer.cycle.handlers import handler_of
-from consumer.cycle.messages import part_message, work_key
+from consumer.cycle.messages import count_in, part_message, retry_message, work_key
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.delivery.task_stream import Delivery, Entry, Outgoing
 from consumer.massive.requests import counted_requests
 from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.settle import Policy, Settlement
-    from consumer.delivery.task_stream import TaskStream
+    from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
@@ -58,27 +57,13 @@ class CycleRunner:
         return work_key(entry.fields)
 
     def attempt_of(self, entry: Entry) -> int:
-        try:
-            return decode_task(entry.fields).attempt
-        except UndecodableMessage:
-            return 1
+        return count_in(entry.fields, "attempt", least=1)
 
     def waits_of(self, entry: Entry) -> int:
-        try:
-            return decode_task(entry.fields).waits
-        except UndecodableMessage:
-            return 0
+        return count_in(entry.fields, "waits", least=0)
 
     def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
-        """The message that tries the entry's work again; a person's request keeps the entry it came from."""
-        fields = dict(entry.fields)
-        fields["attempt"] = str(self.attempt_of(entry) + int(counted))
-        fields["waits"] = str(waits)
-        key = self.key_of(entry)
-        if not key:
-            fields["request"] = entry.entry_id
-            key = f"request:{entry.entry_id}"
-        return Outgoing(fields=fields, key=key)
+        return retry_message(entry.entry_id, entry.fields, attempt=self.attempt_of(entry) + int(counted), waits=waits)
 
     def classify(self, failure: BaseException) -> Policy:
         return policy_of(failure)

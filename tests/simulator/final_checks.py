@@ -141,4 +141,6 @@ async def _nonsense_is_dead(simulation: Simulation) -> None:
 
 def _own_fields(fields: dict[str, str]) -> dict[str, str]:
     """Without those that a retry adds."""
-    return {name: value for name, value in fields.items() if name not in ("attempt", "request")}
+    return {
+        name: value for name, value in fields.items() if name not in ("attempt", "waits", "request", "refused_entry")
+    }
