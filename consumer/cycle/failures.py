@@ -27,7 +27,7 @@ from consumer.massive.errors import (
 )
 from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.ledger import PartId
-from consumer.postgres.pool import CONNECTION_ERRORS
+from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
 from consumer.tasks.part import InputMissing
 from market.calendar_errors import CalendarError
 from producers.messages import TaskName, UndecodableMessage, decode_task
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
-
-_CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 class VendorAway(Exception):
@@ -62,8 +60,8 @@ def policy_of(failure: BaseException) -> Policy:
             return Policy.RETRY_THEN_END  # the cycle waits, and its next pass asks again: nobody has to see to it
         case _ if isinstance(failure, LocalTrouble) or this_machine.is_of_this_machine(failure):
             return Policy.RETRY_THEN_END  # once it is cured the next cycle finds what lacks
-        case _ if isinstance(failure, (*CONNECTION_ERRORS, *_CONTENTION, RedisError)):
-            return Policy.RETRY_FREELY
+        case _ if isinstance(failure, (*CONNECTION_ERRORS, *CONTENTION_ERRORS, RedisError, OSError)):
+            return Policy.RETRY_FREELY  # an OSError that is none of this machine's own: a server that is away
         case _:
             return Policy.RETRY
 

@@ -22,6 +22,7 @@ from producers import keys
 
 if TYPE_CHECKING:
     from consumer.cycle.opening import Opened
+    from consumer.delivery.task_stream import Claimed
 
 Reached = Callable[[tuple[Any, ...], dict[str, Any], Any], bool]
 
@@ -33,6 +34,10 @@ def always(_arguments: tuple[Any, ...], _named: dict[str, Any], _result: Any) ->
 def of_tasks(_arguments: tuple[Any, ...], named: dict[str, Any], result: Any) -> bool:
     """Of the task stream, not of the session events; and with entries."""
     return bool(result) and named.get("stream", keys.TASKS.name) == keys.TASKS.name
+
+
+def with_entries(_arguments: tuple[Any, ...], _named: dict[str, Any], result: Claimed) -> bool:
+    return bool(result.entries)
 
 
 def some(_arguments: tuple[Any, ...], _named: dict[str, Any], result: Any) -> bool:
@@ -73,7 +78,7 @@ WRITER = "consumer.redis_cache.writer:CacheWriter"
 
 POINTS: dict[str, Point] = {
     "XREADGROUP has answered": Point(target=f"{STREAM}.read", reached=of_tasks, nth=3),
-    "an entry is claimed": Point(target=f"{STREAM}.claim", reached=of_tasks, first="a part is taken"),
+    "an entry is claimed": Point(target=f"{STREAM}.claim_apart", reached=with_entries, first="a part is taken"),
     "a delivery has begun": Point(target=f"{STREAM}.begin", reached=some, nth=4),
     "a part is taken": Point(target="consumer.postgres.ledger:take_part", nth=4),
     "the vendor has answered": Point(target="consumer.massive.client:MassiveClient.five_minute_bars", nth=5),

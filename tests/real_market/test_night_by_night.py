@@ -7,6 +7,7 @@ missing and said to be. The recalculation reads the files in plain Python (expec
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -53,14 +54,17 @@ class Recalculation:
         """Observed: sessions with minutes of the ticker, and those whose day file proves that it did not trade."""
         observed = [day for day in sessions if day in self.sessions and self.outcome(ticker, day) != "unproven"]
         averages: dict[str, str] = {}
+        so_far = [self._so_far(ticker, day) for day in observed]
         for slot in range(192):
-            total = 0.0
-            for day in observed:
-                so_far = sum(volume for at, volume in self.files.slots(day).get(ticker, {}).items() if at <= slot)
-                total += so_far * self.files.shares_for_one(ticker, day, self.day)
+            total = sum(one[slot] for one in so_far)
             if observed and int(total / len(observed) + 1e-6):
                 averages[str(slot)] = str(int(total / len(observed) + 1e-6))
         return averages
+
+    def _so_far(self, ticker: str, day: dt.date) -> list[float]:
+        """The volume of *day* up to the end of each slot, in shares as they are counted now."""
+        slots, shares = self.files.slots(day).get(ticker, {}), self.files.shares_for_one(ticker, day, self.day)
+        return [total * shares for total in itertools.accumulate(slots.get(slot, 0) for slot in range(192))]
 
     def outcome(self, ticker: str, day: dt.date) -> str:
         if ticker in self.files.slots(day):
