@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.crash
 
-TICKERS = int(os.environ.get("CRASH_TICKERS", "1200"))
+TICKERS = int(os.environ.get("CRASH_TICKERS", "800"))
 LATENCY_MS = 30
 DAY = dt.date(2025, 11, 11)  # long final: the market of today still changes while it is asked
 LEASE = "2s"

@@ -81,7 +81,7 @@ async def test_what_its_neighbours_deny_is_not_taken_however_long_it_is_served(
     stack.clock.at = EVENING
     await stack.market.fail(wrong, *others)
     ended = await stack.run_cycle(task="ohlc_daily")
-    for _ in range(6):
+    for _ in range(3):
         assert (ended.state, await bars(stack)) == ("waiting", stood)
         stack.clock.advance(minutes=30)
         ended = await stack.next_pass()

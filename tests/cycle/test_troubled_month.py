@@ -31,7 +31,7 @@ def november(day: int) -> dt.date:
     return dt.date(2025, 11, day)
 
 
-FIRST, LAST = dt.date(2025, 10, 31), dt.date(2025, 12, 3)
+FIRST, LAST = november(4), dt.date(2025, 12, 2)
 HOLE, TRUNCATED, RESTATED, RECYCLED = november(5), november(7), november(11), november(12)
 LATE_SPLIT, LISTED_LATE, OUTAGE, RENAMED, EARLY_CLOSE = (
     november(17), november(19), november(20), november(24), november(28),

@@ -164,9 +164,9 @@ async def test_files_that_come_in_time_take_no_name_back(postgres_dsn: str, redi
 async def test_a_plan_whose_nights_rotate_goes_on_beside_what_is_overdue(postgres_dsn: str, redis_url: str) -> None:
     """Three nights on a plan that takes two for the market: `last_run` is always the newest session that it gives."""
     clock = Clock(EVENING)
-    options = replace(OPTIONS, requests_per_second=0.01, requests_a_pass=72)
+    options = replace(OPTIONS, requests_per_second=0.005, requests_a_pass=36)
     async with (
-        market_of(300, clock, plan=Plan.FREE) as market,
+        market_of(150, clock, plan=Plan.FREE) as market,
         stack_on(postgres_dsn, redis_url, market, clock, options=options) as stack,
     ):
         day = DAY
