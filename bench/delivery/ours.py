@@ -14,9 +14,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bench.delivery.contestant import SLOTS, Meter, Sender, fields_of
+from consumer.delivery.entries import Delivery, Entry, Outgoing
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.settle import Policy, Settlement
-from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.runtime import connect_redis, utc_now
 from producers import keys

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
+from consumer.delivery.entries import Entry, Outgoing
 from consumer.delivery.settle import Verdict
 from consumer.delivery.task_stream import (
     AT_ONCE,
@@ -29,8 +30,6 @@ from consumer.delivery.task_stream import (
     SCRIPT_KEYS,
     SCRIPTS,
     SENT_AT_ONCE,
-    Entry,
-    Outgoing,
     TaskStream,
     script_text,
 )

@@ -27,7 +27,8 @@ import msgspec
 from loguru import logger
 
 from bench.recovery.worker import BEGUN, Begun
-from consumer.delivery.task_stream import Outgoing, TaskStream
+from consumer.delivery.entries import Outgoing
+from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.runtime import connect_redis
 

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from loguru import logger
 
+from consumer.delivery.entries import Delivery, Entry, Outgoing
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.settle import Policy, Settlement
-from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.runtime import connect_redis, stop_signals, utc_now
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.cycle.reporting import Reporter
-    from consumer.delivery.task_stream import Outgoing, TaskStream
+    from consumer.delivery.entries import Outgoing
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.pool import Pool
     from consumer.source.guard import SourceGuard
     from market.schedule import Schedule

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from consumer.cycle.plan_learning import PlanLearner
     from consumer.cycle.reporting import Reporter
-    from consumer.delivery.task_stream import Delivery, Outgoing
+    from consumer.delivery.entries import Delivery, Outgoing
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services

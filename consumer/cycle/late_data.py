@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.delivery.task_stream import Outgoing
+from consumer.delivery.entries import Outgoing
 from consumer.tasks import data_sets as sets
 from consumer.verdict.states import LACKING
 from producers.messages import TaskMessage, TaskName, encode

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from consumer.delivery.task_stream import Outgoing
+from consumer.delivery.entries import Outgoing
 from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets
 from producers import keys

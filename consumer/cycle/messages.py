@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.cycle import calling_off
-from consumer.delivery.task_stream import Outgoing
+from consumer.delivery.entries import Outgoing
 from consumer.postgres.ledger import PartId
 from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.cycle.messages import work_key
-from consumer.delivery.task_stream import Outgoing
+from consumer.delivery.entries import Outgoing
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import KeptLetter
 from producers import keys

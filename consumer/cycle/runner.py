@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.cycle.reporting import Reporter
+    from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.settle import Policy, Settlement
-    from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Outgoing, TaskStream
+    from consumer.delivery.entries import Outgoing
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.pool import Pool
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar

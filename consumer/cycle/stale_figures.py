@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.delivery.task_stream import Outgoing
+from consumer.delivery.entries import Outgoing
 from consumer.postgres import cycles
 from consumer.tasks import data_sets
 from producers.messages import TaskMessage, TaskName, encode

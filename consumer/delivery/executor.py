@@ -18,10 +18,10 @@ from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisSilent
 
 from consumer.delivery.brake import Brake
+from consumer.delivery.entries import flatten
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
 from consumer.delivery.retry_log import RetryLog
 from consumer.delivery.settle import Settlement, Verdict, describe, outcome_of, settle
-from consumer.delivery.task_stream import flatten
 from producers import keys
 from producers.reports import DeadLetter, encode_dead_letter
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.handler import Handler, WorkerOptions
     from consumer.delivery.lease import LeaseKeeper
-    from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+    from consumer.delivery.task_stream import TaskStream
 
 T = TypeVar("T")
 

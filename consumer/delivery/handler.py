@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.settle import Policy, Settlement
-    from consumer.delivery.task_stream import Delivery, Entry, Outgoing
 
 
 class Handler(Protocol):

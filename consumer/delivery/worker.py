@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from consumer.delivery.entries import Entry
     from consumer.delivery.lease import LeaseKeeper
-    from consumer.delivery.task_stream import Entry, TaskStream
+    from consumer.delivery.task_stream import TaskStream
 
 __all__ = ["Handler", "Worker", "WorkerOptions"]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from consumer.checks import pending_work
 from consumer.checks.pending_work import GONE, Standing, describe, read_pending
-from consumer.delivery.task_stream import Outgoing, TaskStream
+from consumer.delivery.entries import Outgoing
+from consumer.delivery.task_stream import TaskStream
 from consumer.runtime import connect_redis
 from producers import keys
 from producers.messages import TaskMessage, TaskName, encode

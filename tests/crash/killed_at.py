@@ -22,7 +22,7 @@ from producers import keys
 
 if TYPE_CHECKING:
     from consumer.cycle.opening import Opened
-    from consumer.delivery.task_stream import Claimed
+    from consumer.delivery.entries import Claimed
 
 Reached = Callable[[tuple[Any, ...], dict[str, Any], Any], bool]
 

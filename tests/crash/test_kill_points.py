@@ -20,7 +20,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from consumer.delivery.task_stream import Outgoing, TaskStream
+from consumer.delivery.entries import Outgoing
+from consumer.delivery.task_stream import TaskStream
 from market.trading_calendar import TradingCalendar
 from producers.market_session.due import session_changed
 from producers.messages import encode

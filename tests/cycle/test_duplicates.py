@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumer.cycle.messages import part_message
-from consumer.delivery.task_stream import flatten
+from consumer.delivery.entries import flatten
 from consumer.postgres import ledger
 from producers import keys
 from tests.cycle.stack import DAY, until

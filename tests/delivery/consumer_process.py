@@ -13,13 +13,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.delivery.lease import LeaseKeeper
-from consumer.delivery.task_stream import Delivery, TaskStream
+from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.runtime import connect_redis, stop_signals, utc_now
 from tests.delivery.consumers import ScriptedHandler
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from consumer.delivery.entries import Delivery
 
 BEGUN = "begun"  # a list: task and process of each handler that began
 

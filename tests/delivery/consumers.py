@@ -9,9 +9,10 @@ import itertools
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from consumer.delivery.entries import Delivery, Entry, Outgoing
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.settle import Policy
-from consumer.delivery.task_stream import Delivery, Entry, Outgoing, TaskStream
+from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import Worker, WorkerOptions
 from consumer.runtime import connect_redis, utc_now
 from producers import keys

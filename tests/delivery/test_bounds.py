@@ -31,7 +31,7 @@ from tests.delivery.consumers import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Delivery
+    from consumer.delivery.entries import Delivery
     from consumer.embedded.redis_server import EmbeddedRedis
 
 MANY = 100_000

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import pytest
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Entry, TaskStream
+    from consumer.delivery.entries import Entry
+    from consumer.delivery.task_stream import TaskStream
 
 
 class Sent:

@@ -32,7 +32,7 @@ from tests.delivery.consumers import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Delivery, Outgoing
+    from consumer.delivery.entries import Delivery, Outgoing
 
 
 async def test_the_same_work_is_enqueued_once_by_twenty_at_once(each_url: str, each_redis: Redis) -> None:

@@ -37,7 +37,7 @@ from tests.delivery.test_bounds import calls
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Delivery
+    from consumer.delivery.entries import Delivery
     from consumer.embedded.redis_server import EmbeddedRedis
 
 MANY = 40

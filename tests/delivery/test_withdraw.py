@@ -24,7 +24,7 @@ from tests.delivery.consumers import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import Delivery
+    from consumer.delivery.entries import Delivery
 
 
 async def test_what_is_queued_held_or_due_later_is_taken_back_and_the_rest_stays(

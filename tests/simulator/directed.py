@@ -22,7 +22,7 @@ from tests.simulator.virtual_worker import LEASE
 from tests.simulator.workload import PartScript, Workload
 
 if TYPE_CHECKING:
-    from consumer.delivery.task_stream import Outgoing
+    from consumer.delivery.entries import Outgoing
     from tests.simulator.gates import Actor, Step
     from tests.simulator.simulation import Simulation
     from tests.simulator.virtual_worker import VirtualWorker

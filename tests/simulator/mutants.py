@@ -14,7 +14,7 @@ from unittest.mock import patch
 import msgspec
 
 from consumer.cycle.runner import CycleRunner
-from consumer.delivery import task_stream
+from consumer.delivery import entries, task_stream
 from consumer.delivery.settle import Verdict
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres import cycles, ledger
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Iterator
 
-    from consumer.delivery.task_stream import Delivery, Entry, Outgoing
+    from consumer.delivery.entries import Delivery, Entry, Outgoing
 
 ALWAYS_OWNED = """
 local truly_owned = owned
@@ -123,7 +123,7 @@ async def _count_down(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
     if row is not None and row["state"] == "ready":
         key = f"{row['cycle_id']}/cycle/finish"
         finish = {**fields, "task": "cycle", "part": "finish", "attempt": "1"}
-        return [*successors, task_stream.Outgoing(fields=finish, key=key)]
+        return [*successors, entries.Outgoing(fields=finish, key=key)]
     return successors
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from consumer.cycle.runner import CycleRunner
-from consumer.delivery.task_stream import Entry, readable
+from consumer.delivery.entries import Entry
+from consumer.delivery.task_stream import readable
 from producers import keys
 from tests.simulator.virtual_worker import LEASE
 
