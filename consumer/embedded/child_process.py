@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.embedded import leash
-from consumer.embedded.errors import ServerFailed
+from consumer.embedded.errors import ServerEnded, ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,7 +98,7 @@ class ChildProcess:
             async with asyncio.timeout(patience.total_seconds()):
                 while not await answers():
                     if not self.running:
-                        raise ServerFailed(f"{self._launch.name} ended while starting.\n{self.log_tail()}")
+                        raise ServerEnded(f"{self._launch.name} ended while starting.\n{self.log_tail()}")
                     await asyncio.sleep(GLANCE_S)
         except TimeoutError as error:
             message = f"{self._launch.name} did not answer within {patience}.\n{self.log_tail()}"
@@ -111,7 +111,7 @@ class ChildProcess:
         except TimeoutError as error:
             raise ServerFailed(f"{self._launch.name} did not end within {patience}.\n{self.log_tail()}") from error
         if code != 0:
-            raise ServerFailed(f"{self._launch.name} failed with exit code {code}.\n{self.log_tail()}")
+            raise ServerEnded(f"{self._launch.name} failed with exit code {code}.\n{self.log_tail()}")
 
     async def stop(self, steps: Steps) -> None:
         """Send each signal in turn until the process has ended, and is reaped."""

@@ -4,7 +4,8 @@ EmbeddedError
 ├── EmbeddedUnavailable   the binaries are missing or cannot run here: install them, or name real servers
 ├── DataDirInUse          another `maintenance run` works on the same data directory
 ├── OldLayout             servers of an earlier release lie where no source's folder is (source_dirs.py)
-└── ServerFailed          a server ended or did not answer; carries the last lines of its log
+└── ServerFailed          a server did not answer in time, or is given up; carries the last lines of its log
+    └── ServerEnded       it ended while it started
 """
 
 
@@ -22,3 +23,7 @@ class DataDirInUse(EmbeddedError):
 
 class ServerFailed(EmbeddedError):
     """An embedded server ended, or did not become ready in time."""
+
+
+class ServerEnded(ServerFailed):
+    """An embedded server, or the program that prepares it, ended while it started: killed, or by its own fault."""

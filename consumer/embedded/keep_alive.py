@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from loguru import logger
 
 from consumer import this_machine
-from consumer.embedded.errors import EmbeddedError, ServerFailed
+from consumer.embedded.errors import EmbeddedError, ServerEnded, ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LONG_LIFE_S = 30.0
 LONGEST_PAUSE_S = 30.0
 MOST_STARTS = 10  # in a row, together some three minutes
+FIRST_STARTS = 3  # of a run that begins: whoever waits for it is told soon
 
 
 class EmbeddedServer(Protocol):
@@ -82,6 +83,17 @@ class Supervisor:
                 self._last_words = str(error)
             else:
                 return
+
+
+async def start(server: EmbeddedServer) -> None:
+    """Start *server*, and again where it ended over it: it may have been killed. Raises EmbeddedError."""
+    for _ in range(FIRST_STARTS - 1):
+        try:
+            return await server.start()
+        except ServerEnded as error:
+            reason = str(error).partition("\n")[0]
+            logger.bind(server=type(server).__name__, reason=reason).warning("embedded server ended as it started")
+    return await server.start()
 
 
 async def keep_alive(server: EmbeddedServer) -> None:

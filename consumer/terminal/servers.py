@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.embedded.data_dir import DataDirLock, make_data_dir
-from consumer.embedded.keep_alive import keep_alive
+from consumer.embedded.keep_alive import keep_alive, start
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.embedded.source_dirs import refuse_old_layout, source_dir
@@ -73,7 +73,7 @@ async def started(
             stack.enter_context(DataDirLock(settings.data_dir))
             refuse_old_layout(settings.data_dir, source, [server.FOLDER for server in wanted])
         for server in wanted:
-            await server.start()
+            await start(server)
             stack.push_async_callback(server.stop)
         await stack.enter_async_context(_watched(wanted, on_loss))
         yield _addresses(settings, wanted)

@@ -9,11 +9,12 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from redis.asyncio import Redis
 
-from consumer.embedded.errors import ServerFailed
-from consumer.embedded.keep_alive import Supervisor, keep_alive
+from consumer.embedded.errors import ServerEnded, ServerFailed
+from consumer.embedded.keep_alive import FIRST_STARTS, Supervisor, keep_alive, start
 from consumer.embedded.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -101,3 +102,36 @@ async def test_a_server_that_lives_between_its_deaths_is_started_at_once_each_ti
     naps, now = Naps(), itertools.count(step=31.0)
     await Supervisor(Doomed(dies=50), clock=lambda: next(now), sleep=naps).run()
     assert naps.taken == [0.0] * 50
+
+
+class KilledAsItStarts(EmbeddedRedis):
+    """Killed before it is ready, so often."""
+
+    def __init__(self, data_dir: Path, times: int) -> None:
+        super().__init__(data_dir)
+        self._left = times
+
+    async def start(self) -> None:
+        if not self._left:
+            return await super().start()
+        self._left -= 1
+        starting = asyncio.create_task(super().start())
+        while not (own := [one for one in psutil.Process().children() if self._is_mine(one)]):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        own[0].kill()
+        return await starting
+
+    def _is_mine(self, process: psutil.Process) -> bool:
+        return str(self.socket_path.parent) in " ".join(process.cmdline())
+
+
+async def test_a_server_killed_as_it_starts_is_started_again_and_one_that_always_ends_is_told_soon(
+    data_dir: Path,
+) -> None:
+    server = KilledAsItStarts(data_dir, FIRST_STARTS - 1)
+    await start(server)
+    async with Redis.from_url(server.url) as client:
+        assert await client.ping()
+    await server.stop()
+    with pytest.raises(ServerEnded, match="ended while starting"):
+        await start(KilledAsItStarts(data_dir, FIRST_STARTS))
