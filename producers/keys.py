@@ -73,6 +73,7 @@ SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timede
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
 MENDING = Key(pattern="maintenance:mending:{stream}", holds=RedisType.STREAM, short_lived=True)
+SET_ASIDE = Key(pattern="maintenance:set_aside:{key}", holds=RedisType.ANY, ttl=CACHE_TTL)
 BUDGET_PAUSE = Key(pattern="maintenance:budget:{api_key_digest}:pause", holds=RedisType.STRING, short_lived=True)
 BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", holds=RedisType.LIST, short_lived=True)
 
@@ -100,6 +101,7 @@ KEYS = (
     CACHED,
     BUILDING,
     MENDING,
+    SET_ASIDE,
     BUDGET_PAUSE,
     BUDGET_WINDOW,
     STATUS,

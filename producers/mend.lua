@@ -1,7 +1,8 @@
 -- Looks whether a stream can take entries and hand them out, and with ARGV[2] 'mend' makes it able to again.
 --
 -- KEYS  1 the stream   2 a name to build its successor under   3 maintenance:queued (identity -> entry id)
--- ARGV  1 how far ahead of Redis' clock an id may be, ms   2 'look' or 'mend'   3 our group
+--       4 where what is no stream is put aside
+-- ARGV  1 how far ahead of Redis' clock an id may be, ms   2 'look' or 'mend'   3 our group   4 kept aside for so many ms
 -- returns what was wrong, in words; empty = in order
 --
 -- Ids only grow: one XADD, XSETID or XGROUP SETID by hand with an id from the far future, and every later XADD is refused,
@@ -82,7 +83,10 @@ end
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'none' then return {} end
 if kind ~= 'stream' then
-  if mends then redis.call('UNLINK', KEYS[1]) end
+  if mends then
+    redis.call('RENAME', KEYS[1], KEYS[4])
+    redis.call('PEXPIRE', KEYS[4], ARGV[4])
+  end
   return {'a ' .. kind .. ' stands under its name'}
 end
 

@@ -1,8 +1,9 @@
 """Sees that our streams take entries and hand them out, and our keys hold what they should; mends what does not.
 
 An id from the far future, or a value of another type under a key's name, would refuse every write for ever. Both are
-a person's hand. How a stream is mended, and what it keeps, is in mend.lua; another type is removed, because all that
-Redis holds is made again from the ledger. Whoever meets the fault may mend it, in one step and as often as it likes.
+a person's hand. How a stream is mended, and what it keeps, is in mend.lua; another type is put aside: it may be
+somebody else's, and all that Redis holds of ours is made again from the ledger. Whoever meets the fault may mend it, in
+one step and as often as it likes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from producers.keys import GROUP, KEYS, MENDING, QUEUED, SOURCE, STREAMS, TASKS, RedisType
+from producers.keys import GROUP, KEYS, MENDING, QUEUED, SET_ASIDE, SOURCE, STREAMS, TASKS, RedisType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +34,7 @@ TYPES = {
     for key in KEYS
     if "{" not in key.pattern and key.holds is not RedisType.ANY and key is not SOURCE
 }
+_ASIDE = SET_ASIDE.pattern.format(key="")
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,17 +74,23 @@ async def _ask_streams(redis: Redis, streams: Iterable[Stream], how: str) -> lis
     found = []
     for stream in streams:
         # Identities belong to the task stream alone: the ids of two streams may be the same.
-        names = [stream.name, MENDING.pattern.format(stream=stream.name), QUEUED.pattern if stream is TASKS else ""]
-        answer: Any = await script(keys=names, args=[FARTHEST_AHEAD // dt.timedelta(milliseconds=1), how, GROUP])
+        queued = QUEUED.pattern if stream is TASKS else ""
+        names = [stream.name, MENDING.pattern.format(stream=stream.name), queued, f"{_ASIDE}{stream.name}"]
+        answer: Any = await script(keys=names, args=[_ms(FARTHEST_AHEAD), how, GROUP, _ms(SET_ASIDE.ttl)])
         found += [Trouble(key=stream.name, what=what) for what in answer]
     return found
 
 
 async def _ask_types(redis: Redis, types: Mapping[str, RedisType], how: str) -> list[Trouble]:
     script = redis.register_script(_script("retype.lua"))
-    answer: Any = await script(keys=list(types), args=[how, *(kind.value for kind in types.values())])
+    kinds = [kind.value for kind in types.values()]
+    answer: Any = await script(keys=list(types), args=[how, _ms(SET_ASIDE.ttl), _ASIDE, *kinds])
     pairs = zip(answer[::2], answer[1::2], strict=True)
     return [Trouble(key=key, what=f"a {kind} stands under its name, not a {types[key]}") for key, kind in pairs]
+
+
+def _ms(duration: dt.timedelta | None) -> int:
+    return 0 if duration is None else duration // dt.timedelta(milliseconds=1)
 
 
 @cache

@@ -102,7 +102,7 @@ async def test_a_group_set_far_ahead_is_told_and_set_back_and_everything_is_deli
 
 
 @pytest.mark.parametrize("stream", EVERY)
-async def test_another_type_under_the_name_of_a_stream_is_told_and_goes(
+async def test_another_type_under_the_name_of_a_stream_is_told_and_put_aside(
     each_url: str, each_redis: Redis, stream: str
 ) -> None:
     await each_redis.set(stream, "somebody's")
@@ -110,6 +110,8 @@ async def test_another_type_under_the_name_of_a_stream_is_told_and_goes(
     assert trouble.words == f"{stream}: a string stands under its name"
     await mend_streams(each_redis)
     assert await each_redis.xadd(stream, {"task": "added"})
+    assert await each_redis.get(f"maintenance:set_aside:{stream}") == "somebody's"
+    assert await each_redis.ttl(f"maintenance:set_aside:{stream}") > 13 * 86_400
 
 
 async def test_a_consumer_that_waits_for_entries_goes_on_while_its_stream_is_mended(
@@ -133,13 +135,17 @@ async def _ran(consumer: Any, count: int) -> bool:
 
 
 @pytest.mark.parametrize("key", [name for name, kind in TYPES.items() if kind != "string"])
-async def test_another_type_under_the_name_of_a_key_is_told_and_goes_and_nothing_else(redis: Redis, key: str) -> None:
+async def test_another_type_under_the_name_of_a_key_is_told_and_put_aside_and_nothing_else(
+    redis: Redis, key: str
+) -> None:
     await redis.set(keys.FENCE.pattern, 17)
     await redis.set(key, "somebody's")
     [trouble] = await look_for_trouble(redis)
     assert (trouble.key, "a string stands under its name" in trouble.what) == (key, True)
     assert await mend(redis) == [trouble]
-    assert await redis.keys() == [keys.FENCE.pattern]
+    assert sorted(await redis.keys()) == [keys.FENCE.pattern, f"maintenance:set_aside:{key}"]
+    assert await redis.get(f"maintenance:set_aside:{key}") == "somebody's"
+    assert await redis.ttl(f"maintenance:set_aside:{key}") > 13 * 86_400
 
 
 @pytest.mark.parametrize(
