@@ -40,7 +40,7 @@ def pass_message(cycle: cycles.Cycle) -> Outgoing:
 def rule_message(trading_day: dt.date, rule: str, *, requested_by: str, due_at: dt.datetime | None = None) -> Outgoing:
     """Return the message that opens the cycle of *rule* on *trading_day*; due now, whatever is parked under its key."""
     message = TaskMessage(task=TaskName.CYCLE, trading_day=trading_day, rule=rule, requested_by=requested_by)
-    overtakes = A_RETRY if due_at is None else None
+    overtakes = A_LONG_RETRY if due_at is None else None  # no clock of ours is wrong by so much
     return Outgoing(fields=encode(message), key=f"{trading_day}/{rule}", due_at=due_at, overtakes=overtakes)
 
 

@@ -43,8 +43,9 @@ class Brake:
         """Work begun at *begun_at* did not get through; what was under way at the first such failure tells no more."""
         if self._failures and begun_at < self._closed_at:
             return
+        # By the first failure since it was open: what fails all the time must not keep the rest from opening it.
+        self._closed_at = self._closed_at if self._failures else now
         self._failures += 1
-        self._closed_at = now
         self._pause(now)
 
     def got_through(self, *, begun_at: float) -> None:

@@ -52,6 +52,7 @@ class _Running:
         self.begun_at = asyncio.get_running_loop().time()
         self.told: DeliveryError | None = None
         self.handed_back = False
+        self.deliveries: int | None = None  # once it has begun
         self.work: asyncio.Task[list[Outgoing]] | None = None
 
     def tell(self, why: DeliveryError) -> None:
@@ -158,7 +159,9 @@ class Executor:
         logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
         self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
         with contextlib.suppress(RedisError):
-            await self._stream.settle(entry, Verdict.RELEASE, key=self._handler.key_of(entry))
+            await self._stream.settle(
+                entry, Verdict.RELEASE, key=self._handler.key_of(entry), detail=running.deliveries
+            )
 
     def _ended(self, delivery: asyncio.Task[None]) -> None:
         self._deliveries.discard(delivery)
@@ -170,6 +173,8 @@ class Executor:
         try:
             delivery = await self._insist(lambda: self._stream.begin(entry, key=key))
             if delivery is not None:
+                running.deliveries = delivery.deliveries
+                self._keeper.work_begins(entry.entry_id)
                 settlement, successors = await self._judge(delivery, running)
                 self._note(settlement, running)
                 # What was handed back while its handler went on is not handed back again: it would be uncounted twice.
@@ -273,7 +278,11 @@ class Executor:
                 log.error("delivery_dead_lettered", runbook="dead-letters", fields=letter.fields)
             case Verdict.ABANDON:
                 log.warning("delivery_abandoned")
-            case Verdict.RELEASE | Verdict.ACKNOWLEDGE:
+            case Verdict.RELEASE:
+                detail = delivery.deliveries
+                if not self._stopping:
+                    log.warning("delivery_released")
+            case Verdict.ACKNOWLEDGE:
                 pass
         settled = await self._insist(
             lambda: self._stream.settle(entry, verdict, key=key, detail=detail, successors=successors)

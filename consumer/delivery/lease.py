@@ -46,9 +46,10 @@ class _Held(msgspec.Struct):
 
     tell: Callable[[DeliveryError], None]
     beaten_at: float  # both in monotonic seconds
-    deadline: float
+    deadline: float  # none until the work begins: a Redis that is away may keep it from that for hours
     allowed_s: float
     told: bool = False
+    overdue_since: float | None = None  # when this thread first saw that the deadline has passed
 
 
 class LeaseKeeper:
@@ -85,10 +86,16 @@ class LeaseKeeper:
 
     def hold(self, entry_id: str, tell: Callable[[DeliveryError], None], *, deadline_s: float) -> None:
         """Keep *entry_id* alive until `drop`. *tell* is called on the loop, once, when its work has to stop:
-        with LeaseLost, or with DeadlinePassed after *deadline_s* seconds."""
+        with LeaseLost, or with DeadlinePassed *deadline_s* seconds after `work_begins`."""
         now = time.monotonic()
         with self._lock:
-            self._held[entry_id] = _Held(tell=tell, beaten_at=now, deadline=now + deadline_s, allowed_s=deadline_s)
+            self._held[entry_id] = _Held(tell=tell, beaten_at=now, deadline=math.inf, allowed_s=deadline_s)
+
+    def work_begins(self, entry_id: str) -> None:
+        with self._lock:
+            held = self._held.get(entry_id)
+            if held is not None:
+                held.deadline = time.monotonic() + held.allowed_s
 
     def settling(self, entry_id: str) -> None:
         """The work has ended: from now on only the lease is kept, until its end is written."""
@@ -118,7 +125,9 @@ class LeaseKeeper:
         with self._lock:
             overdue = [(entry_id, held) for entry_id, held in self._held.items() if now > held.deadline]
         for entry_id, held in overdue:
-            if now > held.deadline + self._lease:
+            # Since it was told, not since the deadline: a machine that slept over it gave the work no time to end.
+            held.overdue_since = now if held.overdue_since is None else held.overdue_since
+            if now > held.overdue_since + self._lease:
                 logger.critical("wedged_worker_ends_itself", entry_id=entry_id, runbook="wedged-worker")
                 os._exit(WEDGED_EXIT_CODE)
             self._tell(held, DeadlinePassed(f"no end after {held.allowed_s:g} s"))
@@ -135,7 +144,10 @@ class LeaseKeeper:
             lost: Any = self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids])
         except redis.RedisError as error:
             logger.debug("beat_failed", reason=str(error))
-            self._tell_unbeaten(LeaseUncertain("no answer from Redis for most of a lease"), older_than=self._patience)
+            # Only a Redis that is away says nothing of the lease.  One that refuses us answers, and may do so for ever.
+            away = isinstance(error, (redis.ConnectionError, redis.TimeoutError))
+            why = LeaseUncertain("no answer from Redis for most of a lease") if away else LeaseLost(f"a beat: {error}")
+            self._tell_unbeaten(why, older_than=self._patience)
             return False
         self._note(ids, set(lost), sent_at)
         return True

@@ -107,6 +107,18 @@ async def test_a_released_entry_is_claimable_at_once_and_the_delivery_does_not_c
         assert (await begun(second, taken)).deliveries == delivery.deliveries
 
 
+async def test_a_release_that_is_sent_again_is_uncounted_once(each_url: str, each_redis: Redis) -> None:
+    async with stream_of(each_url, lease=LONG_LEASE) as first, stream_of(each_url, lease=LONG_LEASE) as second:
+        await first.enqueue([message("a")])
+        held = await begun(first)
+        await each_redis.xclaim(keys.TASKS.name, keys.GROUP, first.consumer, 0, [held.entry.entry_id], retrycount=4)
+        held = await begun(first, held.entry)
+        for _ in range(3):  # a Redis that stood still runs all that was sent to it meanwhile
+            await first.settle(held.entry, Verdict.RELEASE, key="a", detail=held.deliveries)
+        (taken,) = await second.claim(1)
+        assert (await begun(second, taken)).deliveries == held.deliveries
+
+
 async def test_an_entry_that_was_deleted_leaves_no_ghost_pending(each_url: str, each_redis: Redis) -> None:
     async with stream_of(each_url, lease=LONG_LEASE) as stream:
         await stream.enqueue([message("a")])

@@ -88,6 +88,9 @@ class SimulatedKeeper:
         self.held.append(entry_id)
         self.stopped.discard(entry_id)
 
+    def work_begins(self, entry_id: str) -> None:
+        """Deadlines pass when the scheduler says so."""
+
     def settling(self, entry_id: str) -> None:
         self._tell.pop(entry_id, None)
 

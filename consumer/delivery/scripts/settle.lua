@@ -8,8 +8,9 @@ local function settle(item)
   local pending = owned(id, consumer)
   if not pending then return 'LOST' end
   if verdict == 'release' or verdict == 'abandon' then
-    -- Released: this delivery does not count. Abandoned: it does, so that what is lost every time comes to an end.
-    local deliveries = verdict == 'release' and math.max(pending[4] - 1, 0) or pending[4]
+    -- Released: this delivery, *detail*, does not count; by its number, since the script may be sent more than once.
+    -- Abandoned: it does, so that what is lost every time comes to an end.
+    local deliveries = verdict == 'release' and math.max((tonumber(detail) or pending[4]) - 1, 0) or pending[4]
     hand_back(id, consumer, lease_ms, deliveries)
     return 'OK'
   end
