@@ -9,7 +9,7 @@
 -- through all that is pending while nothing is idle.
 local lease_ms, limit, looked_at = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local suspect_after, alone = tonumber(ARGV[7]), ARGV[8] == '1'
-local HOLDERS_FIRST_MS, LEAST_SILENCE_MS = 1000, 3000
+local HOLDERS_FIRST_MS, LEAST_SILENCE_MS = 1000, 2000
 
 -- Consumers look several times a second. Where nobody was heard of for long, Redis was away or stood still, no lease could
 -- be kept, and what has run out says nothing of its holders: they come first, with their beats and settlements.
