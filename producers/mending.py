@@ -55,10 +55,11 @@ async def look_for_trouble(redis: Redis, types: Mapping[str, RedisType] = TYPES)
 
 async def mend(redis: Redis, types: Mapping[str, RedisType] = TYPES) -> list[Trouble]:
     """Mend and tell what is wrong with streams and keys; what was mended is returned. Raises RedisError."""
+    streams = await mend_streams(redis)
     mended = await _ask_types(redis, types, "mend")
     for one in mended:
         logger.warning("key_mended", key=one.key, what=one.what, runbook="spoilt-by-hand")
-    return [*await mend_streams(redis), *mended]
+    return [*streams, *mended]
 
 
 async def mend_streams(redis: Redis, streams: Iterable[Stream] = STREAMS) -> list[Trouble]:

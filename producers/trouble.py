@@ -31,7 +31,8 @@ class Trouble:
         self._longest_pause_s = LONGEST_PAUSE_S if longest_pause_s is None else longest_pause_s
         self._clock = clock
         self._times = 0
-        self._told: tuple[float, str] | None = None
+        self._told: tuple[float, str] | None = None  # when, and of what; kept when it is over: it may come and go
+        self._is_told = False
         self._began_at = 0.0
 
     @property
@@ -50,7 +51,7 @@ class Trouble:
         pause = min(self._first_pause_s * 2.0 ** min(self._times - 1, 16), self._longest_pause_s)
         event = event or self._event
         if self._told is None or now - self._told[0] >= TELL_EVERY_S or self._told[1] != event:
-            self._told = now, event
+            self._told, self._is_told = (now, event), True
             self._tell(error, event, runbook, lasting_s=now - self._began_at)
         return pause
 
@@ -64,8 +65,7 @@ class Trouble:
 
     def over(self) -> None:
         """It went well."""
-        if self._times:
+        if self._is_told:
             lasted_s = round(self._clock() - self._began_at, 1)
             logger.info("trouble_is_over", of=self._event, times=self._times, lasted_s=lasted_s)
-        self._times = 0
-        self._told = None
+        self._times, self._is_told = 0, False

@@ -32,6 +32,7 @@ async def check_sessions(pool: Pool) -> Finding:
                     await other.execute(_BACKEND)
                     seen += [await ours.fetchval(_BACKEND) for _ in range(3)]
         except (TimeoutError, DatabaseUnreachable, asyncpg.ConnectionDoesNotExistError):
+            await ours.fetchval(_BACKEND)  # raises where it is PostgreSQL itself that has gone: that is waited for
             return refused(SESSIONS, "a pooler has no second session for us", NO_POOLER)
     if seen != [seen[0]] * len(seen):
         return refused(SESSIONS, "a pooler deals them out anew for each transaction or statement", NO_POOLER)

@@ -18,7 +18,7 @@ SESSIONS = "postgresql sessions"
 _OF_POOLERS = ("startup parameter", "pooling mode")  # pgbouncer knows no error code but "protocol violation"
 NO_POOLER = (
     "set DATABASE_URL to PostgreSQL itself, or give its pooler pool_mode = session and room for all of our sessions "
-    "(MAINTENANCE_PARTS_AT_ONCE + 4 a worker)"
+    "(MAINTENANCE_PARTS_AT_ONCE + 5 a worker)"
 )
 
 

@@ -10,11 +10,11 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.tasks import data_sets
 from producers import keys, mending
+from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +47,13 @@ class Caretaker:
 
     async def run(self) -> None:
         """Look at start, then every *every*, until cancelled."""
+        trouble = Trouble("caretaking_postponed")
         while True:
             try:
                 await self.look()
+                trouble.over()
             except (RedisError, OSError) as error:
-                logger.debug("caretaking_postponed", reason=str(error))
+                trouble.met(error)
             await asyncio.sleep(self._every.total_seconds())
 
     async def look(self) -> None:

@@ -100,7 +100,8 @@ class Session(_Connection):
         self.terminate()
 
     def get_reset_query(self) -> str:
-        """Nothing: see the module."""
+        """Nothing: see the module. Asked for at each return to the pool, where a migration is over."""
+        self.patient = False
         return ""
 
     async def close(self, *, timeout: float | None = None) -> None:

@@ -14,6 +14,7 @@ import weakref
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 from loguru import logger
 
@@ -22,14 +23,12 @@ from consumer.postgres.session import LONGEST_STATEMENT_MS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    import asyncpg
-
     from consumer.postgres.session import Session
 
 LOOK_EVERY_S = 2.0
 ASK_AFTER_S = 5.0
 TOLD_WITHIN_S = 2.5  # what the server says of a session, with the connection to ask it
-AWAY_AFTER_S = 10.0  # no answer from the session, and none from the server about it
+AWAY_AFTER_S = 8.0  # no answer from the session, and none from the server about it
 SLOW_AFTER_S = 15.0
 FROZEN_AFTER_S = LONGEST_STATEMENT_MS / 1000 + 10.0  # the server itself would have ended it
 TELL_SLOW_EVERY_S = 60.0
@@ -72,6 +71,7 @@ class SilenceWatch:
         self._on_silence = on_silence
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._suspected: weakref.WeakKeyDictionary[Session, float] = weakref.WeakKeyDictionary()
+        self._unanswered: weakref.WeakKeyDictionary[Session, float] = weakref.WeakKeyDictionary()
         self._asking: Session | None = None
         self._slow_told_at = float("-inf")
 
@@ -121,7 +121,10 @@ class SilenceWatch:
     def _is_silent(self, session: Session, since: float, standing: Standing, *, waited_s: float) -> bool:
         match standing:
             case Standing.NOT_SAID:
-                return waited_s >= AWAY_AFTER_S
+                # Twice as well: a loop that was held up, or a slow answer to one question, is nobody's absence.
+                before = self._unanswered.get(session)
+                self._unanswered[session] = since
+                return before == since and waited_s >= AWAY_AFTER_S
             case Standing.AT_WORK:
                 self._tell_slow(waited_s)
                 return waited_s >= FROZEN_AFTER_S and not session.patient
@@ -142,6 +145,11 @@ class SilenceWatch:
                 if self._asking is None or self._asking.is_closed():
                     self._asking = await self._connect()
                 rows = await self._asking.fetch(_STANDING, [one.backend for one in waiting])
+        except asyncpg.PostgresError as error:
+            # It answers, if only that it has no session free for this; unless it is coming up or going down.
+            self._hang_up()
+            away = isinstance(error, (asyncpg.CannotConnectNowError, asyncpg.OperatorInterventionError))
+            return dict.fromkeys(waiting, Standing.NOT_SAID if away else Standing.AT_WORK)
         except Exception:  # noqa: BLE001  # whatever keeps the server from answering is what we ask about
             self._hang_up()
             return dict.fromkeys(waiting, Standing.NOT_SAID)

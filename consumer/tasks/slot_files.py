@@ -73,10 +73,10 @@ async def plan(
     if files.problem is not None and await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
         return [_part(day, replaced=False) for day in sorted(wanted)], {}  # nothing else brings them: asked again
     loaded = await _loaded_versions(ctx)
-    refused = await _unusable_in_this_cycle(ctx)
+    tried, refused = await _tried_in_this_cycle(ctx)
     parts: list[ledger.PartPlan] = []
     by_file: set[dt.date] = set()
-    for day in sorted((wanted | loaded.keys()) - refused):
+    for day in sorted((wanted - refused) | (loaded.keys() - tried)):
         version = files.versions.get(day)
         replaced = day in loaded and version not in (None, loaded[day])
         if version is not None and (day in wanted or replaced):
@@ -86,14 +86,21 @@ async def plan(
     return parts, {symbol: days for symbol, days in left.items() if days}
 
 
-async def _unusable_in_this_cycle(ctx: PartContext) -> set[dt.date]:
-    """The sessions whose file was tried and gave no row: a later pass does not fall for the same file again."""
+async def _tried_in_this_cycle(ctx: PartContext) -> tuple[set[dt.date], set[dt.date]]:
+    """The sessions whose file was tried and gave no row, and those of them where that was the file's own fault.
+
+    A later pass does not fall for such a file again. One that a bucket would not give is tried where slots still lack:
+    it may be back. Where the file is all there is, every one is tried.
+    """
+    if await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
+        return set(), set()
     rows = await ctx.services.pool.fetch(
-        "SELECT part FROM part WHERE cycle_id = $1 AND task = 'volume_slots' AND part LIKE 'file:%' "
-        "AND state = 'done' AND row_count = 0",
+        "SELECT part, warnings <> '{}' AS at_fault FROM part WHERE cycle_id = $1 AND task = 'volume_slots' "
+        "AND part LIKE 'file:%' AND state = 'done' AND row_count = 0",
         ctx.cycle.cycle_id,
     )
-    return {dt.date.fromisoformat(row["part"].removeprefix("file:")) for row in rows}
+    days = {dt.date.fromisoformat(row["part"].removeprefix("file:")): row["at_fault"] for row in rows}
+    return set(days), {day for day, at_fault in days.items() if at_fault}
 
 
 def _part(day: dt.date, *, replaced: bool) -> ledger.PartPlan:

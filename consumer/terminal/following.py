@@ -18,13 +18,12 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from consumer.cycle.reporting import Reporter
-from consumer.postgres.pool import CONNECTION_ERRORS, Pool
+from consumer.postgres.pool import BUSY_ERRORS, Pool
 from consumer.runtime import Stopped, utc_now
 from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers
 from consumer.terminal.summary import exit_code, print_summary, read_left
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
-from consumer.this_machine import is_of_this_machine
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
 from consumer.web.monitor import next_due, next_words
@@ -83,9 +82,7 @@ async def _answered(ask: Callable[[], Awaitable[T]], stopped: asyncio.Task[bool]
     while True:
         try:
             return await ask()
-        except (RedisError, *CONNECTION_ERRORS) as error:
-            if is_of_this_machine(error):
-                raise
+        except (RedisError, *BUSY_ERRORS) as error:
             if not told:
                 logger.warning("servers_do_not_answer", reason=f"{type(error).__name__}: {error}")
             told = True

@@ -129,7 +129,8 @@ async def _bring_up(
 ) -> Running:  # fmt: skip
     source = await unless_stopped(stop, run_source.source_of_run(settings, options))
     console.print(f"[bold]data maintenance[/] · {_sources(source, settings, options)}", highlight=False)
-    servers = await stack.enter_async_context(started(settings, source, on_loss=ending.fail))
+    starting = stack.enter_async_context(started(settings, source, on_loss=ending.fail))
+    servers = await unless_stopped(stop, starting)
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
@@ -146,7 +147,7 @@ async def _bring_up(
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
-    await _start_children(settings, options, servers, stack, ending)
+    await unless_stopped(stop, _start_children(settings, options, servers, stack, ending))
     return Running(
         servers=servers, pool=pool, redis=redis, schedule=schedule, expectations=expectations,
         status_url=f"{url}/status", console=console,

@@ -44,13 +44,16 @@ def test_three_minutes_of_trouble_are_a_handful_of_lines_and_pauses_that_grow_to
     assert lines[3]["extra"]["lasted_s"] >= 180
 
 
-def test_after_it_was_over_it_is_news_again(lines: list[Any]) -> None:
+def test_what_comes_and_goes_is_told_once_a_minute_and_is_news_again_after_that(lines: list[Any]) -> None:
     now = [0.0]
     trouble = Trouble("loop_postponed", clock=lambda: now[0])
-    for _ in range(3):
+    for _ in range(120):  # a minute of it, each time over at once
         assert trouble.met(ConnectionError("away")) == 0.5
         trouble.over()
-    assert len(lines) == 6
+        now[0] += 0.5
+    assert [line["message"] for line in lines] == ["loop_postponed", "trouble_is_over"]
+    trouble.met(ConnectionError("away"))
+    assert len(lines) == 3
 
 
 def test_trouble_of_another_kind_is_news_and_what_does_not_pass_is_an_error_with_its_traceback(
