@@ -5,6 +5,7 @@ a 200 can carry a refusal in its body.  The vendor says `error` or `message`, or
 """
 
 import datetime as dt
+import re
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
@@ -96,15 +97,15 @@ def parse_retry_after(value: str | None, *, now: dt.datetime) -> dt.timedelta | 
     """The wait a Retry-After header asks for: seconds or an HTTP date; None where it says nothing usable."""
     if value is None:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
+    if re.fullmatch(r"\d+(\.\d+)?", text := value.strip()):  # what float() takes besides is no number of seconds
+        seconds = float(text)
+    else:
         try:
             at = parsedate_to_datetime(value)
             seconds = ((at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - now).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
-    if not seconds > 0:  # nor is NaN
+    if seconds <= 0:
         return None
     return dt.timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds()))
 

@@ -76,7 +76,7 @@ async def test_a_vendor_that_asks_for_hours_is_waited_for_by_the_part_and_not_by
 ) -> None:
     budget = RecordingBudget()
     client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget)
-    vendor.will_answer(*[Reply(status=429, headers={"Retry-After": "inf"})] * 6)
+    vendor.will_answer(*[Reply(status=429, headers={"Retry-After": "86400"})] * 6)
     with pytest.raises(RateLimited) as caught:
         await client.ticker_details("A", sieve=any_sieve())
     assert budget.pauses == [dt.timedelta(minutes=10)], "six of them would outlast the part's deadline"
