@@ -72,6 +72,14 @@ class Run:
                 assert self.process.poll() is None, self.words()
                 await asyncio.sleep(0.02)
 
+    async def kill(self, which: str) -> int:
+        """SIGKILL the server, or what just prepares it; the id of what was killed."""
+        while True:
+            server = await self.until_server(which)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(server.pid, signal.SIGKILL)
+                return server.pid
+
     async def until_event(self, event: str) -> None:
         async with asyncio.timeout(ENDS_WITHIN_S):
             while not any(line["event"] == event for line in read_log(self.log)):
@@ -150,12 +158,10 @@ async def server_killed(which: str) -> dict[str, Any]:
     back: list[float] = []
     with folder_for_a_run() as folder:
         async with run_in(folder) as run:
-            server = await run.until_server(which)
             for number in range(KILLS):
                 await asyncio.sleep((0.0, 0.5, 2.0, 4.0, 6.0, 10.0)[number])
-                began = time.monotonic()
-                os.kill(server.pid, signal.SIGKILL)
-                server = await run.until_server(which, other_than=server.pid)
+                killed, began = await run.kill(which), time.monotonic()
+                await run.until_server(which, other_than=killed)
                 back.append(round(time.monotonic() - began, 2))
             whole = await run.whole()
             code, words = await asyncio.to_thread(run.ask, "doctor")
