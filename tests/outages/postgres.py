@@ -57,8 +57,10 @@ async def black_hole(minutes: float) -> dict[str, Any]:
         await on.amid()
         async with on.workload.ledger() as db:
             query = "SELECT count(*) FROM part WHERE state = 'done'"
-            since, began, done = dt.datetime.now(dt.UTC), time.monotonic(), await db.fetchval(query)
+            since, began = dt.datetime.now(dt.UTC), time.monotonic()
             await on.postgres.be(State.BLACK_HOLE)
+            await asyncio.sleep(1)  # what was on its way has come
+            done = await db.fetchval(query)
 
             async def goes_on() -> bool:
                 return int(await db.fetchval(query)) > done
