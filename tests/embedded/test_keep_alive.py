@@ -109,6 +109,7 @@ class KilledAsItStarts(EmbeddedRedis):
 
     def __init__(self, data_dir: Path, times: int) -> None:
         super().__init__(data_dir)
+        self._data_dir = data_dir
         self._left = times
 
     async def start(self) -> None:
@@ -122,7 +123,7 @@ class KilledAsItStarts(EmbeddedRedis):
         return await starting
 
     def _is_mine(self, process: psutil.Process) -> bool:
-        return str(self.socket_path.parent) in " ".join(process.cmdline())
+        return str(self._data_dir) in " ".join(process.cmdline())
 
 
 async def test_a_server_killed_as_it_starts_is_started_again_and_one_that_always_ends_is_told_soon(
