@@ -164,6 +164,11 @@ class VirtualWorker(Actor):
         """What SIGTERM does."""
         self._stop.set()
 
+    def entry_at_work(self) -> str:
+        """The entry whose handler is the task that asks: two entries of one work may be in hand."""
+        running = self._worker._executor._running
+        return next(entry_id for entry_id, one in running.items() if one.work is asyncio.current_task())
+
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()

@@ -118,7 +118,7 @@ class Watch:
         assert isinstance(actor, VirtualWorker)
         self.figures["parts run"] += 1
         key = ctx.part.key
-        entry_id = next((i for i in actor.keeper.held if self.state.key_of(i) == key), "")
+        entry_id = actor.entry_at_work()
         for other, running in self._running.setdefault(key, []):
             if running != entry_id and self._holds(actor, entry_id) and self._holds(other, running):
                 self.violation = Violation(f"{key} is run by {actor.name} while {other.name} runs it, both alive")
