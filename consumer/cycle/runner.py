@@ -148,6 +148,9 @@ class CycleRunner:
             logger.info("part_needs_no_run", cycle=cycle_id, task=part.task, part=name, state=gone.state)
             waiting = await ledger.dispatchable(self._services.pool, cycle_id)
             return [part_message(other, cycle.trading_day) for other in waiting]
+        if row["pass"] != cycle.run_pass:
+            # Its next pass has begun since it was read: a late message of the last pass takes a part of this one.
+            cycle = await cycles.find_cycle(self._services.pool, cycle_id) or cycle
         with logger.contextualize(trading_day=str(cycle.trading_day), cycle=cycle_id, task=part.task, part=name):
             return await self._run_taken(delivery, cycle, part, row)
 
