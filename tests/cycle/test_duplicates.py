@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from consumer.cycle.messages import part_message
+from consumer.cycle.runner import CycleRunner
 from consumer.delivery.entries import flatten
-from consumer.postgres import ledger
+from consumer.postgres import cycles, ledger
 from producers import keys
 from tests.cycle.stack import DAY, until
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.cycle.stack import Stack
 
 STATES = ("ready", "running", "retrying", "done")
@@ -55,3 +60,31 @@ async def test_duplicates_of_every_part_change_nothing(stack: Stack) -> None:
     assert await stack.dead() == []
     events: Any = await stack.redis.xrange(keys.EVENTS.name)
     assert [fields["event"] for _, fields in events].count("cycle_finished") == 1, "the continuation ran once"
+
+
+async def test_a_part_taken_in_a_pass_that_has_begun_since_is_run_in_that_pass(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_cycle, take_part, run_taken = cycles.find_cycle, ledger.take_part, CycleRunner._run_taken
+    taken: list[str] = []
+    in_its_pass: list[bool] = []
+
+    async def as_of_the_last_pass(pool: Any, cycle_id: int) -> Any:
+        cycle = await find_cycle(pool, cycle_id)
+        stale = cycle is not None and not taken
+        return msgspec.structs.replace(cycle, run_pass=cycle.run_pass - 1) if stale else cycle
+
+    async def taking(pool: Any, part: Any, **named: Any) -> Any:
+        taken.append(part.key)
+        return await take_part(pool, part, **named)
+
+    async def noted(self: CycleRunner, delivery: Any, cycle: Any, part: Any, row: Any) -> Any:
+        in_its_pass.append(cycle.run_pass == row["pass"])
+        return await run_taken(self, delivery, cycle, part, row)
+
+    monkeypatch.setattr(cycles, "find_cycle", as_of_the_last_pass)
+    monkeypatch.setattr(ledger, "take_part", taking)
+    monkeypatch.setattr(CycleRunner, "_run_taken", noted)
+    assert (await stack.run_cycle()).state == "complete"
+    assert in_its_pass
+    assert all(in_its_pass)
