@@ -14,7 +14,15 @@ from loguru import logger
 from consumer.postgres import source_stamp as in_postgres
 from consumer.redis_cache import source_stamp as in_redis
 from consumer.source import simulated_session
-from consumer.source.judgement import Held, Unstamped, refuse_another_simulated, refuse_postgres, refuse_redis, told_by
+from consumer.source.judgement import (
+    Held,
+    SourceRefused,
+    Unstamped,
+    refuse_another_simulated,
+    refuse_postgres,
+    refuse_redis,
+    told_by,
+)
 from market.data_source import source_of_mark
 
 if TYPE_CHECKING:
@@ -73,7 +81,12 @@ class SourceGuard:
             logger.warning("data_source_stamped_again", source=self.source.mark, runbook="spoilt-by-hand")
             await in_redis.write_stamp(self._redis, self.source.mark, replace=True)
             return
-        await self.refuse_foreign()
+        try:
+            await self.refuse_foreign()
+        except SourceRefused:
+            if _names_none(await in_redis.read_stamp(self._redis)):
+                return  # it is being written over just now: the next look writes it again
+            raise
         logger.warning("data_source_stamped_again", source=self.source.mark, runbook="redis-lost")
         await self.stamp()
 
