@@ -84,8 +84,11 @@ class SourceGuard:
         try:
             await self.refuse_foreign()
         except SourceRefused:
-            if _names_none(await in_redis.read_stamp(self._redis)):
-                return  # it is being written over just now: the next look writes it again
+            # It was written over, and perhaps mended by another process, between two reads: the next look tells.
+            now = await in_redis.read_stamp(self._redis)
+            ours = stamps[0] is not None and self.source.is_same(stamps[0])
+            if ours and (now == self.source.mark or _names_none(now)):
+                return
             raise
         logger.warning("data_source_stamped_again", source=self.source.mark, runbook="redis-lost")
         await self.stamp()

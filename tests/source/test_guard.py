@@ -230,3 +230,26 @@ async def test_the_doctor_holds_the_two_stamps_against_each_other(place: Place) 
     await place.pool.execute("DELETE FROM data_source")
     await place.loaded("universe", request_id=None)
     assert (await level())[0] is Level.REFUSED
+
+
+@pytest.mark.parametrize("then", ["text", "mended"])
+async def test_a_stamp_written_over_between_two_reads_ends_nobody(
+    place: Place, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    guard = await start(place, SANDBOX)
+    await place.redis.delete(STAMP)
+    refuse = guard.refuse_foreign
+
+    async def meanwhile() -> None:
+        await place.redis.set(STAMP, "somebody's")
+        try:
+            await refuse()
+        finally:
+            if then == "mended":
+                await place.redis.set(STAMP, SANDBOX.mark)
+
+    monkeypatch.setattr(guard, "refuse_foreign", meanwhile)
+    await guard.keep()
+    monkeypatch.undo()
+    await guard.keep()
+    assert await stamps(place) == (SANDBOX.mark, SANDBOX.mark)
