@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 import pytest
 import redis as redis_client
+from loguru import logger
 from redis.asyncio import Redis
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
+from producers.logs import json_line
 from tests.databases import Databases
 from tests.simulator import servers
 
@@ -46,6 +49,15 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(work)
     finally:
         loop.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """Every log line of the test that an operator would see."""
+    lines: list[dict[str, Any]] = []
+    number = logger.add(lambda message: lines.append(json.loads(json_line(message.record))), level="INFO")
+    yield lines
+    logger.remove(number)
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ async def open_pool(
     *on_silence* is told of sessions that had to be closed because they did not answer.
     """
     opening = functools.partial(connect, dsn, lease=lease, name=name, within_s=within_s)
-    watch = SilenceWatch(opening, on_silence)
+    watch = SilenceWatch(opening, lease, on_silence)
 
     async def connect_watched(*_: object, **__: object) -> Session:
         session = await opening()

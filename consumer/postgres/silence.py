@@ -18,9 +18,11 @@ import asyncpg
 import msgspec
 from loguru import logger
 
+from consumer.postgres.abandoned import end_frozen_holders, end_given_up
 from consumer.postgres.session import LONGEST_STATEMENT_MS
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Mapping
 
     from consumer.postgres.session import Session
@@ -65,9 +67,13 @@ class SilenceWatch:
     """Looks after the sessions of one pool."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Session]], on_silence: Callable[[Silence], Awaitable[None]] | None = None
+        self,
+        connect: Callable[[], Awaitable[Session]],
+        lease: dt.timedelta,
+        on_silence: Callable[[Silence], Awaitable[None]] | None = None,
     ) -> None:
         self._connect = connect
+        self._lease = lease
         self._on_silence = on_silence
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._suspected: weakref.WeakKeyDictionary[Session, float] = weakref.WeakKeyDictionary()
@@ -102,16 +108,18 @@ class SilenceWatch:
             return None
         standings = await self._ask(list(waiting))
         now = asyncio.get_running_loop().time()
-        closed: list[tuple[float, Standing]] = []
+        closed: list[tuple[float, Standing, int]] = []
         for session, since in waiting.items():
             if session.silent_since != since:
                 continue  # it has got its answer meanwhile, or a part of it
             if self._is_silent(session, since, standings[session], waited_s=now - since):
-                closed.append((now - since, standings[session]))
+                closed.append((now - since, standings[session], session.backend))
                 session.give_up(standings[session].value)
         if not closed:
             return None
-        longest_s, standing = max(closed, key=lambda one: one[0])
+        if self._asking is not None:
+            await self._end_on_the_server(self._asking, [backend for _, _, backend in closed])
+        longest_s, standing, _ = max(closed, key=lambda one: one[0])
         logger.warning(
             "postgres_sessions_silent", sessions=len(closed), waited_s=round(longest_s, 1), reason=standing.value,
             runbook="postgres-silent",
@@ -145,6 +153,8 @@ class SilenceWatch:
                 if self._asking is None or self._asking.is_closed():
                     self._asking = await self._connect()
                 rows = await self._asking.fetch(_STANDING, [one.backend for one in waiting])
+                if locked := [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]:
+                    await end_frozen_holders(self._asking, locked, self._lease)
         except asyncpg.PostgresError as error:
             # It answers, if only that it has no session free for this; unless it is coming up or going down.
             self._hang_up()
@@ -155,6 +165,13 @@ class SilenceWatch:
             return dict.fromkeys(waiting, Standing.NOT_SAID)
         found = {row["pid"]: row for row in rows}
         return {one: standing_of(found.get(one.backend)) for one in waiting}
+
+    async def _end_on_the_server(self, asking: Session, backends: list[int]) -> None:
+        try:
+            async with asyncio.timeout(TOLD_WITHIN_S):
+                await end_given_up(asking, backends)
+        except Exception:  # noqa: BLE001  # it has just answered; if it does no longer, the next look says so
+            self._hang_up()
 
     def _hang_up(self) -> None:
         if self._asking is not None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from loguru import logger
 
 from consumer.embedded.redis_server import EmbeddedRedis
-from producers.logs import json_line
 from tests.conftest import execute
 from tests.cycle.stack import Market, market_of
 from tests.faults.service import TickingClock, Watch, composed_for_tests, consumer_on, place_of
@@ -40,15 +37,6 @@ def clock() -> TickingClock:
 async def market(clock: TickingClock) -> AsyncIterator[Market]:
     async with market_of(TICKERS, clock, latency_ms=LATENCY_MS) as found:
         yield found
-
-
-@pytest.fixture
-def logged() -> Iterator[list[dict[str, Any]]]:
-    """Every log line of the test that an operator would see."""
-    lines: list[dict[str, Any]] = []
-    number = logger.add(lambda message: lines.append(json.loads(json_line(message.record))), level="INFO")
-    yield lines
-    logger.remove(number)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from consumer.postgres import pool as pools
-from consumer.postgres import silence
+from consumer.postgres import session, silence
 from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
 from consumer.postgres.session import CLOSED_WITHIN_S, Session
 from consumer.postgres.silence import Silence, SilenceWatch, Standing, standing_of
@@ -132,6 +132,80 @@ async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Wire
         with pytest.raises(CONNECTION_ERRORS):
             await work()
         assert await pool.fetchval("SELECT count(*) FROM t") == 0
+
+
+async def hold_a_row_between_two_messages(connection: Any) -> object:
+    """Leave the server `active`, waiting for the rest of a statement: no timeout of its own applies there.
+
+    As long as what is returned is kept: with a new statement the driver closes those that were forgotten meanwhile.
+    """
+    await connection.execute("UPDATE t SET n = 2")
+    return [await connection.prepare(f"SELECT n + {more} FROM t WHERE n = $1") for more in range(2)]
+
+
+async def test_what_a_swallowed_session_had_locked_is_free_for_its_successor(
+    proxied: tuple[Wire, Pool], told: Told
+) -> None:
+    wire, pool = proxied
+    await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+    async with asyncio.timeout(AT_ONCE):
+        with pytest.raises(CONNECTION_ERRORS):
+            async with pool.acquire() as connection, connection.transaction():
+                kept = await hold_a_row_between_two_messages(connection)
+                await wire.be(State.BLACK_HOLE)
+                await connection.fetchval("SELECT 1")
+        assert await pool.fetchval("UPDATE t SET n = n + 10 RETURNING n") == 11
+    assert kept
+    assert told.silences
+
+
+async def test_a_frozen_clients_session_is_ended_once_it_holds_up_another_for_a_lease(
+    postgres_dsn: str, logged: list[dict[str, Any]]
+) -> None:
+    """Here the wire swallows for a client of which nobody is left to notice it: a machine that was paused."""
+    lease = dt.timedelta(milliseconds=100)
+    async with wire_before(postgres_dsn) as (wire, dsn), await open_pool(postgres_dsn, lease=lease, size=2) as pool:
+        await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+        frozen = await session.connect(dsn, lease=lease, name="maintenance")
+        async with asyncio.timeout(AT_ONCE):
+            await frozen.transaction().start()
+            kept = await hold_a_row_between_two_messages(frozen)
+            await wire.be(State.BLACK_HOLE)
+            assert await pool.fetchval("UPDATE t SET n = n + 10 RETURNING n") == 11
+        frozen.terminate()
+    assert kept
+    assert [line["event"] for line in logged] == ["postgres_frozen_session_ended"]
+
+
+@pytest.mark.parametrize("whose", ["a lease younger", "at work", "not ours"])
+async def test_a_session_that_is_not_frozen_or_not_ours_is_never_ended(
+    whose: str, postgres_dsn: str, logged: list[dict[str, Any]]
+) -> None:
+    lease = LEASE if whose == "a lease younger" else dt.timedelta(milliseconds=100)
+    name = "psql" if whose == "not ours" else "maintenance"
+    async with await open_pool(postgres_dsn, lease=lease, size=2) as pool:
+        await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+        holder = await session.connect(postgres_dsn, lease=LEASE, name=name)
+        await holder.transaction().start()
+        kept = await hold_a_row_between_two_messages(holder)
+        at_work = asyncio.create_task(holder.execute("SELECT pg_sleep(9)")) if whose == "at work" else None
+        waiting = asyncio.create_task(pool.execute("UPDATE t SET n = n + 10"))
+        await asyncio.wait({waiting}, timeout=1.0)
+        assert kept
+        assert not holder.is_closed()
+        assert not any(line["event"] == "postgres_frozen_session_ended" for line in logged)
+        waiting.cancel()
+        if at_work is not None:
+            at_work.cancel()
+        holder.terminate()
+        await asyncio.wait({waiting, *([at_work] if at_work else [])})
+
+
+async def test_the_server_is_asked_to_notice_a_machine_that_is_gone(postgres_dsn: str) -> None:
+    async with wire_before(postgres_dsn) as (_, dsn), await open_pool(dsn, lease=LEASE, size=1) as pool:
+        source = "SELECT setting, source FROM pg_settings WHERE name = $1"
+        for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"):
+            assert (await pool.fetchrow(source, name))["source"] == "session"
 
 
 async def test_a_server_that_does_not_answer_at_all_any_more_is_noticed_too(
