@@ -1,50 +1,39 @@
-"""Builds one consumer process from the settings and runs it until it is told to stop.
-
-The composition root: the only place that knows every part. One process is one consumer of both groups: it runs parts,
-reads session events, and looks for due or lost work.
-"""
+"""Opens what one consumer process needs, from the settings, and runs it until it is told to stop."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import os
 import secrets
 import socket
-from random import Random
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from consumer.checks import start_up
-from consumer.cycle.caretaker import Caretaker
-from consumer.cycle.catch_up import CatchUp
-from consumer.cycle.reporting import Reporter
-from consumer.cycle.runner import CycleRunner
-from consumer.cycle.session_events import SessionEvents
-from consumer.delivery.lease import LeaseKeeper
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.composition import Parts, build_consumer
 from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
-from consumer.settings import VENDOR_URL, build_calendar
+from consumer.runtime import connect_blocking_redis, connect_redis, stop_signals, unless_stopped, utc_now
+from consumer.settings import VENDOR_URL
 from consumer.source.asking import source_of_address
 from consumer.source.guard import SourceGuard
-from consumer.tasks.options import flat_file_store, task_options
-from consumer.tasks.part import Services
-from consumer.verdict.options import expectations_set
+from consumer.tasks.options import flat_file_store
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from consumer.web.silence import tell_silence
-from market.schedule import Schedule
 
 if TYPE_CHECKING:
+    import asyncio
+    import datetime as dt
+    from collections.abc import Callable
+
     import redis.asyncio
 
+    from consumer.composition import Instead
     from consumer.massive.budget import Budget
     from consumer.settings import Settings
 
@@ -71,84 +60,62 @@ def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:
     """Run one consumer until SIGTERM, SIGINT or SIGHUP. Needs redis_url and database_url."""
+    async with stop_signals() as stop:
+        await run_until(stop, settings, http=http)
+
+
+async def run_until(
+    stop: asyncio.Event,
+    settings: Settings,
+    *,
+    http: bool,
+    clock: Callable[[], dt.datetime] = utc_now,
+    instead: Instead | None = None,
+) -> None:
+    """Run one consumer until *stop* is set; a trial gives a *clock* and what to use *instead*."""
     if settings.redis_url is None or settings.database_url is None:
         raise ValueError("a consumer needs REDIS_URL and DATABASE_URL; `maintenance run` brings its own servers")
-    calendar = build_calendar(settings)
-    schedule = Schedule(calendar, settings.rules)
+    name = consumer_name()
     async with contextlib.AsyncExitStack() as stack:
-        stop = await stack.enter_async_context(stop_signals())
-        commands = await stack.enter_async_context(connect_redis(settings.redis_url))
-        fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
-        await unless_stopped(stop, start_up.through_restarts(fit_redis))
-        web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
-        source = await unless_stopped(stop, source_of_address(web, settings.base_url or VENDOR_URL))
-        name = consumer_name()
-        opening = functools.partial(
-            open_pool, settings.database_url, lease=settings.lease, size=settings.parts_at_once + 4,
-            on_silence=tell_silence(commands, name),
-        )  # fmt: skip
-        pool = await unless_stopped(stop, start_up.through_restarts(opening))
-        stack.push_async_callback(pool.close)
-        guard = SourceGuard(pool, commands, source, now=utc_now)
-        preparing = functools.partial(start_up.prepare, commands, pool, guard, now=utc_now)
-        await unless_stopped(stop, start_up.through_restarts(preparing))
-        blocking = await stack.enter_async_context(connect_redis(settings.redis_url, timeout_s=BLOCKING_TIMEOUT_S))
-        cache = stack.enter_context(connect_blocking_redis(settings.redis_url))
-        massive = MassiveClient(
-            web, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key,
-            budget=request_budget(settings, commands), max_in_flight=settings.requests_in_flight, source=source,
-        )  # fmt: skip
-        stack.callback(massive.tell_rest)
-        services = Services(
-            pool=pool, cache=cache, massive=massive, calendar=calendar, schedule=schedule,
-            options=task_options(settings), now=utc_now, flat_files=flat_file_store(settings, source), source=source,
-        )  # fmt: skip
-        stream = TaskStream(commands, blocking, consumer=name, lease=settings.lease)
-        expectations = expectations_set(settings, schedule)
-        reporter = Reporter(pool, commands, expectations, now=utc_now)
-        keeper = LeaseKeeper(
-            settings.redis_url, consumer=stream.consumer, lease=settings.lease, loop=asyncio.get_running_loop()
-        )
-        catch_up = CatchUp(
-            pool, commands, stream, schedule, reporter, now=utc_now, opens_due_cycles=settings.catch_up, guard=guard
-        )
-        worker = Worker(
-            stream, keeper, CycleRunner(services, stream, reporter), worker_options(settings),
-            random=Random(), now=utc_now, on_lost=catch_up.wake,
-        )  # fmt: skip
-        events = SessionEvents(commands, stream, pool, calendar=calendar, schedule=schedule, now=utc_now)
-        caretaker = Caretaker(commands, stream, on_mended=catch_up.wake)
+        parts, guard = await _open(stack, stop, settings, settings.redis_url, settings.database_url, name, clock)
+        consumer = build_consumer(settings, clock, parts, name=name, guard=guard, instead=instead)
         if http:
-            monitor = Monitor(pool=pool, redis=commands, expectations=expectations, now=utc_now)
-            await stack.enter_async_context(serve_http(settings, monitor, stream))
-        logger.info("consumer_started", consumer=stream.consumer, lease_s=settings.lease.total_seconds())
-        await _run_all(worker, keeper, (catch_up, events, caretaker), stop)
-        logger.info("consumer_stopped", consumer=stream.consumer)
+            monitor = Monitor(pool=parts.pool, redis=parts.commands, expectations=consumer.expectations, now=clock)
+            await stack.enter_async_context(serve_http(settings, monitor, consumer.stream))
+        logger.info("consumer_started", consumer=name, lease_s=settings.lease.total_seconds())
+        await consumer.run(stop)
+        logger.info("consumer_stopped", consumer=name)
 
 
-def worker_options(settings: Settings) -> WorkerOptions:
-    """Return what of the settings the worker needs."""
-    return WorkerOptions(
-        slots=settings.parts_at_once,
-        max_attempts=settings.max_attempts,
-        max_deliveries=settings.max_deliveries,
-        deadline=settings.part_timeout,
-    )
-
-
-async def _run_all(
-    worker: Worker, keeper: LeaseKeeper, others: tuple[CatchUp, SessionEvents, Caretaker], stop: asyncio.Event
-) -> None:
-    keeper.start()
-    background = [asyncio.create_task(other.run()) for other in others]
-    working = asyncio.create_task(worker.run(stop))
-    try:
-        # Whichever ends first ends the process: a consumer without one of them would look alive and not be.
-        await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (working, *background):
-            if task.done():
-                task.result()
-    finally:
-        stop.set()
-        await asyncio.gather(end_all(background), working, return_exceptions=True)
-        keeper.stop()
+async def _open(
+    stack: contextlib.AsyncExitStack, stop: asyncio.Event, settings: Settings, redis_url: str, database_url: str,
+    name: str, clock: Callable[[], dt.datetime],
+) -> tuple[Parts, SourceGuard]:  # fmt: skip
+    """Wait for the servers, find them fit and holding this source's data; *stack* closes what was opened."""
+    commands = await stack.enter_async_context(connect_redis(redis_url))
+    fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
+    await unless_stopped(stop, start_up.through_restarts(fit_redis))
+    web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
+    vendor_url = settings.base_url or VENDOR_URL
+    source = await unless_stopped(stop, source_of_address(web, vendor_url))
+    opening = functools.partial(
+        open_pool, database_url, lease=settings.lease, size=settings.parts_at_once + 4,
+        on_silence=tell_silence(commands, name),
+    )  # fmt: skip
+    pool = await unless_stopped(stop, start_up.through_restarts(opening))
+    stack.push_async_callback(pool.close)
+    guard = SourceGuard(pool, commands, source, now=clock)
+    preparing = functools.partial(start_up.prepare, commands, pool, guard, now=clock)
+    await unless_stopped(stop, start_up.through_restarts(preparing))
+    blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
+    cache = stack.enter_context(connect_blocking_redis(redis_url))
+    massive = MassiveClient(
+        web, base_url=vendor_url, api_key=settings.api_key, budget=request_budget(settings, commands),
+        max_in_flight=settings.requests_in_flight, source=source,
+    )  # fmt: skip
+    stack.callback(massive.tell_rest)
+    parts = Parts(
+        redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, massive=massive,
+        source=source, flat_files=flat_file_store(settings, source),
+    )  # fmt: skip
+    return parts, guard

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from bench.delivery.contestant import SLOTS, Meter, Sender, fields_of
 from consumer.delivery.entries import Delivery, Entry, Outgoing
-from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy, Settlement
 from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, utc_now
 from producers import keys
 from producers.messages import decode_task
@@ -108,17 +108,14 @@ class OwnWorker:
     @contextlib.asynccontextmanager
     async def consuming(self, url: str, meter: Meter) -> AsyncIterator[None]:
         async with self._task_stream(url) as stream:
-            keeper = LeaseKeeper(url, consumer=stream.consumer, lease=LEASE, loop=asyncio.get_running_loop())
-            worker = Worker(stream, keeper, NoWork(meter), self._options, random=Random(1), now=utc_now)
+            worker = LeasedWorker(stream, NoWork(meter), self._options, redis_url=url, random=Random(1), now=utc_now)
             stop = asyncio.Event()
-            keeper.start()
             working = asyncio.create_task(worker.run(stop))
             try:
                 yield
             finally:
                 stop.set()
                 await working
-                keeper.stop()
 
 
 KEYED = OwnWorker(WorkerOptions(slots=SLOTS), keyed=True)

@@ -20,10 +20,10 @@ import msgspec
 from loguru import logger
 
 from consumer.delivery.entries import Delivery, Entry, Outgoing
-from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy, Settlement
 from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, stop_signals, utc_now
 
 if TYPE_CHECKING:
@@ -83,11 +83,8 @@ async def main(url: str, lease: dt.timedelta) -> None:
     """Consume until told to stop."""
     async with stop_signals() as stop, connect_redis(url) as commands, connect_redis(url, timeout_s=10) as blocking:
         stream = TaskStream(commands, blocking, consumer=f"bench-{os.getpid()}", lease=lease)
-        keeper = LeaseKeeper(url, consumer=stream.consumer, lease=lease, loop=asyncio.get_running_loop())
-        worker = Worker(stream, keeper, Acting(commands), WorkerOptions(slots=1), random=Random(), now=utc_now)
-        keeper.start()
-        await worker.run(stop)
-        keeper.stop()
+        options = WorkerOptions(slots=1)
+        await LeasedWorker(stream, Acting(commands), options, redis_url=url, random=Random(), now=utc_now).run(stop)
 
 
 if __name__ == "__main__":

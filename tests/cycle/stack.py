@@ -1,6 +1,6 @@
 """Puts one consumer and one simulated market together in this process, with a clock that the test moves.
 
-The same parts as consumer/service.py, without processes and signals. The clock stands still in the past, so what is
+Composed as in production, without processes and signals. The clock stands still in the past, so what is
 parked for a retry is due at once for Redis, which reads its own.
 """
 
@@ -12,16 +12,11 @@ import datetime as dt
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import redis
 from aiohttp.test_utils import TestServer
 
-from consumer.cycle.catch_up import CatchUp
-from consumer.cycle.reporting import Reporter
-from consumer.cycle.runner import CycleRunner
-from consumer.cycle.session_events import SessionEvents
-from consumer.delivery.lease import LeaseKeeper
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.composition import Consumer, Instead, Parts, build_consumer
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
@@ -29,9 +24,10 @@ from consumer.postgres import cycles
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all
-from consumer.tasks.part import Services, TaskOptions
-from consumer.verdict.options import expectations_of
+from consumer.settings import read_settings
+from consumer.tasks.part import TaskOptions
 from consumer.verdict.reading import judge_sessions, judge_window
+from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.simulated_market.app import build_app
@@ -44,6 +40,7 @@ if TYPE_CHECKING:
     from consumer.massive.flat_file_store import FlatFileStore
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
+    from consumer.settings import Settings
     from consumer.verdict.reading import Judged
     from consumer.verdict.states import DataSetVerdict, SessionVerdict
 
@@ -119,46 +116,30 @@ class Market:
 class Stack:
     """One consumer: what it is made of, and the questions that tests ask of it."""
 
-    def __init__(
-        self, *, services: Services, redis_client: redis.asyncio.Redis, blocking: redis.asyncio.Redis, redis_url: str,
-        clock: Clock, market: Market, options: WorkerOptions,
-    ) -> None:  # fmt: skip
-        self.services, self.pool, self.redis, self.clock, self.market = (
-            services, services.pool, redis_client, clock, market,
+    def __init__(self, settings: Settings, parts: Parts, clock: Clock, market: Market, instead: Instead) -> None:
+        self._settings, self._parts, self._instead = settings, parts, instead
+        self.clock, self.market = clock, market
+        self.pool, self.redis = parts.pool, parts.commands
+        built = self._built()
+        self.services, self.stream, self.expectations = built.services, built.stream, built.expectations
+        self.reporter, self.runner, self.catch_up, self.events = (
+            built.reporter, built.runner, built.catch_up, built.events,
         )  # fmt: skip
-        self._redis_url, self._blocking, self._options = redis_url, blocking, options
-        self.stream = TaskStream(redis_client, blocking, consumer="tests", lease=LEASE)
-        self.expectations = expectations_of(
-            services.options, services.schedule, slot_files=services.flat_files is not None
-        )
-        self.reporter = Reporter(self.pool, redis_client, self.expectations, now=clock)
-        self.runner = CycleRunner(services, self.stream, self.reporter)
-        self.catch_up = CatchUp(self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock)
-        self.passes_only = CatchUp(
-            self.pool, redis_client, self.stream, services.schedule, self.reporter, now=clock, opens_due_cycles=False
-        )
-        self.events = SessionEvents(
-            redis_client, self.stream, self.pool, calendar=services.calendar, schedule=services.schedule,
-            now=clock,
-        )  # fmt: skip
+        self.passes_only = self._built(msgspec.structs.replace(settings, catch_up=False)).catch_up
+
+    def _built(self, settings: Settings | None = None, *, name: str = "tests") -> Consumer:
+        return build_consumer(settings or self._settings, self.clock, self._parts, name=name, instead=self._instead)
 
     @contextlib.asynccontextmanager
-    async def working(self, *, stream: TaskStream | None = None) -> AsyncIterator[None]:
+    async def working(self, *, name: str = "tests") -> AsyncIterator[None]:
         """Run a worker until the block ends."""
         stop = asyncio.Event()
-        own = stream or self.stream
-        keeper = LeaseKeeper(self._redis_url, consumer=own.consumer, lease=LEASE, loop=asyncio.get_running_loop())
-        runner = CycleRunner(self.services, own, self.reporter)
-        worker = Worker(own, keeper, runner, self._options, random=Random(1), now=self.clock,
-                        on_lost=self.catch_up.wake)  # fmt: skip
-        keeper.start()
-        task = asyncio.create_task(worker.run(stop))
+        task = asyncio.create_task(self._built(name=name).worker.run(stop))
         try:
             yield
         finally:
             stop.set()
             await task
-            keeper.stop()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -299,7 +280,7 @@ async def stack_on(
     dsn: str, redis_url: str, market: Market, clock: Clock, *, schedule: Schedule = SCHEDULE,
     options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 5, flat_files: FlatFileStore | None = None,
 ) -> AsyncIterator[Stack]:  # fmt: skip
-    """Compose a consumer as consumer/service.py does."""
+    """Open what a consumer needs, and have it composed as in production."""
     async with contextlib.AsyncExitStack() as stack:
         pool: Pool = await open_pool(dsn, lease=LEASE, size=8)
         stack.push_async_callback(pool.close)
@@ -314,11 +295,11 @@ async def stack_on(
                 tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0, first_pause=dt.timedelta(0)
             ),
         )  # fmt: skip
-        services = Services(
-            pool=pool, cache=cache, massive=massive, calendar=schedule.calendar, schedule=schedule, options=options,
-            now=clock, flat_files=flat_files,
+        settings = read_settings({"MASSIVE_API_KEY": "any", "MAINTENANCE_LEASE": f"{LEASE.total_seconds():g}s"})
+        parts = Parts(
+            redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, massive=massive,
+            source=VENDOR, flat_files=flat_files,
         )  # fmt: skip
-        yield Stack(
-            services=services, redis_client=commands, blocking=blocking, redis_url=redis_url, clock=clock,
-            market=market, options=WorkerOptions(slots=slots, max_attempts=max_attempts),
-        )  # fmt: skip
+        instead = Instead(schedule=schedule, options=options, random=Random(1))
+        settings = msgspec.structs.replace(settings, max_attempts=max_attempts, parts_at_once=slots)
+        yield Stack(settings, parts, clock, market, instead)

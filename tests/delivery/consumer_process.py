@@ -12,9 +12,9 @@ import sys
 from random import Random
 from typing import TYPE_CHECKING
 
-from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, stop_signals, utc_now
 from tests.delivery.consumers import ScriptedHandler
 
@@ -45,16 +45,13 @@ async def main(url: str, lease_s: float, deadline_s: float) -> None:
     async with stop_signals() as stop, connect_redis(url) as commands, connect_redis(url, timeout_s=10) as blocking:
         lease = dt.timedelta(seconds=lease_s)
         stream = TaskStream(commands, blocking, consumer=f"process-{os.getpid()}", lease=lease)
-        keeper = LeaseKeeper(url, consumer=stream.consumer, lease=lease, loop=asyncio.get_running_loop())
 
         async def run(delivery: Delivery) -> None:
             await act(delivery, commands)
 
         options = WorkerOptions(slots=2, max_deliveries=2, deadline=dt.timedelta(seconds=deadline_s))
-        worker = Worker(stream, keeper, ScriptedHandler(run), options, random=Random(1), now=utc_now)
-        keeper.start()
-        await worker.run(stop)
-        keeper.stop()
+        handler = ScriptedHandler(run)
+        await LeasedWorker(stream, handler, options, redis_url=url, random=Random(1), now=utc_now).run(stop)
 
 
 if __name__ == "__main__":

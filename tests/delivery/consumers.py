@@ -10,10 +10,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from consumer.delivery.entries import Delivery, Entry, Outgoing
-from consumer.delivery.lease import LeaseKeeper
+from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy
 from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
+from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, utc_now
 from producers import keys
 
@@ -87,21 +87,20 @@ class Consumer:
         self.stream, self.handler, self._options = stream, handler, options
         self.lost = 0
         self._stop = asyncio.Event()
-        self.keeper = LeaseKeeper(url, consumer=stream.consumer, lease=stream.lease, loop=asyncio.get_running_loop())
-        self._worker = Worker(
-            stream, self.keeper, handler, options, random=Random(1), now=utc_now, on_lost=self._note_loss
+        self._leased = LeasedWorker(
+            stream, handler, options, redis_url=url, random=Random(1), now=utc_now, on_lost=self._note_loss
         )
+        self.keeper = self._leased.keeper
         self._task: asyncio.Task[None] | None = None
 
     def _note_loss(self) -> None:
         self.lost += 1
 
     async def nothing_under_way(self) -> bool:
-        return self._worker.free_slots == self._options.slots
+        return self._leased.worker.free_slots == self._options.slots
 
     def start(self) -> None:
-        self.keeper.start()
-        self._task = asyncio.create_task(self._worker.run(self._stop))
+        self._task = asyncio.create_task(self._leased.run(self._stop))
 
     async def stop(self) -> float:
         """Stop as SIGTERM does; return how long it took."""
@@ -111,9 +110,7 @@ class Consumer:
         if self._task is not None:
             task, self._task = self._task, None
             await task
-            took = loop.time() - began
-            self.keeper.stop()
-            return took
+            return loop.time() - began
         return 0.0
 
 

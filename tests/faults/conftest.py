@@ -12,12 +12,11 @@ import pytest
 from consumer.embedded.redis_server import EmbeddedRedis
 from tests.conftest import execute
 from tests.cycle.stack import Market, market_of
-from tests.faults.service import TickingClock, Watch, composed_for_tests, consumer_on, place_of
+from tests.faults.service import TickingClock, Watch, consumer_on, place_of
 
 if TYPE_CHECKING:
-    import asyncio
     import contextlib
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.faults.service import Fingerprint, Place, Running
 
@@ -52,12 +51,6 @@ async def own_redis() -> AsyncIterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch, clock: TickingClock) -> Iterator[dict[asyncio.Task[Any], Running]]:
-    with composed_for_tests(monkeypatch, clock) as found:
-        yield found
-
-
-@pytest.fixture
 async def place(postgres_dsn: str, own_redis: EmbeddedRedis, market: Market) -> AsyncIterator[Place]:
     """A database of the common PostgreSQL and a Redis of the test's own."""
     async with place_of(postgres_dsn, own_redis.url, market) as found:
@@ -65,11 +58,11 @@ async def place(postgres_dsn: str, own_redis: EmbeddedRedis, market: Market) -> 
 
 
 @pytest.fixture
-def consumer(place: Place, running: dict[asyncio.Task[Any], Running]) -> Starts:
+def consumer(place: Place, clock: TickingClock) -> Starts:
     """Runs one consumer on the place: `async with consumer():`."""
 
     def start(**options: Any) -> contextlib.AbstractAsyncContextManager[Running]:
-        return consumer_on(place, running, **options)
+        return consumer_on(place, clock, **options)
 
     return start
 
@@ -80,16 +73,14 @@ def watch(place: Place, logged: list[dict[str, Any]]) -> Watch:
 
 
 @pytest.fixture
-async def undisturbed(
-    postgres_server: Any, redis_url: str, market: Market, running: dict[asyncio.Task[Any], Running]
-) -> Fingerprint:
+async def undisturbed(postgres_server: Any, redis_url: str, market: Market, clock: TickingClock) -> Fingerprint:
     """What a run without any fault leaves; made once."""
     if not _undisturbed:
         name = f"calm_{uuid.uuid4().hex[:12]}"
         await execute(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE template0")
         dsn = postgres_server.dsn.replace("/postgres?", f"/{name}?", 1)
         async with place_of(dsn, redis_url, market) as calm:
-            async with consumer_on(calm, running):
+            async with consumer_on(calm, clock):
                 await calm.complete()
             assert not await calm.asked_twice()
             _undisturbed.append(await calm.fingerprint())

@@ -1,6 +1,6 @@
 """Runs whole consumers in this process, composed as in production, and asks the ledger what became of the work.
 
-`run_consumer` itself runs: only its clock, its signals and the size of its batches are the test's. The day it sees is
+`run_until` itself runs: only its clock, its stop and the size of its batches are the test's. The day it sees is
 2025-11-11, a quarter of an hour after the last rule fell due; what waits in Redis waits by the real clock.
 """
 
@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import functools
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import asyncpg
 import msgspec
@@ -21,20 +19,16 @@ from loguru import logger
 from redis.asyncio import Redis
 
 from consumer import service
-from consumer.cycle.catch_up import CatchUp
-from consumer.delivery.worker import Worker
-from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience
+from consumer.composition import Instead
+from consumer.massive.rows import Endpoint
 from consumer.runtime import utc_now
 from consumer.settings import read_settings
-from consumer.tasks import options
+from consumer.tasks.options import task_options
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import EVENING, Clock, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    import pytest
+    from collections.abc import AsyncIterator
 
     from tests.cycle.stack import Market
 
@@ -61,9 +55,9 @@ class TickingClock(Clock):
 class Running:
     """One consumer that runs in this process."""
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    def __init__(self, task: asyncio.Task[None], stop: asyncio.Event) -> None:
         self.task = task
-        self.stop = asyncio.Event()
+        self.stop = stop
 
     async def ended(self) -> None:
         """Stop it as SIGTERM does; a consumer that ended by itself fails the test with its own error."""
@@ -205,64 +199,41 @@ class Watch:
         return found
 
 
-@contextlib.contextmanager
-def composed_for_tests(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[dict[asyncio.Task[Any], Running]]:
-    """Give `run_consumer` the test's clock and a stop of its own; yields the consumers by their task."""
-    running: dict[asyncio.Task[Any], Running] = {}
-
-    @contextlib.asynccontextmanager
-    async def stops() -> AsyncIterator[asyncio.Event]:
-        task = asyncio.current_task()
-        assert task is not None
-        yield running[task].stop
-
-    monkeypatch.setattr(service, "stop_signals", stops)
-    monkeypatch.setattr(service, "utc_now", clock)
-    monkeypatch.setattr(options, "part_batch", lambda _settings, _endpoint: BATCH)
-    # Delays are kept by the clock of Redis, which is not ours to set.
-    monkeypatch.setattr(service, "Worker", lambda *given, **named: Worker(*given, **{**named, "now": utc_now}))
-    yield running
-
-
-def impatient(monkeypatch: pytest.MonkeyPatch, *, timeout_s: float = 0.3) -> None:
-    """Let the vendor's client give up at once, for tests of what comes after it has."""
-
-    def client(*given: Any, **named: Any) -> MassiveClient:
-        patience = Patience(tries=2, rate_limited_tries=2, draw=lambda: 0.0)
-        return MassiveClient(*given, **named, patience=patience, timeout=dt.timedelta(seconds=timeout_s))
-
-    monkeypatch.setattr(service, "MassiveClient", client)
-
-
 @contextlib.asynccontextmanager
 async def consumer_on(
     place: Place,
-    running: dict[asyncio.Task[Any], Running],
+    clock: Clock,
     *,
     http: bool = False,
     every_s: float | None = None,
+    mends_every_s: float | None = None,
     **environment: str,
 ) -> AsyncIterator[Running]:
-    """Run one consumer until the block ends; *every_s*: seconds between its looks for due and lost work."""
+    """Run one consumer until the block ends; seconds between its looks for due and lost work, and at what is spoilt."""
     settings = read_settings(
         {**QUICK, "DATABASE_URL": place.dsn, "REDIS_URL": place.redis_url, "MASSIVE_BASE_URL": place.market.url,
          **environment}
     )  # fmt: skip
-    # Whoever waits for a look would wait for half a minute.
-    looks = {} if every_s is None else {"every": dt.timedelta(seconds=every_s)}
-    with mock.patch.object(service, "CatchUp", functools.partial(CatchUp, **looks)):
-        task = asyncio.create_task(service.run_consumer(settings, http=http))
-        one = running[task] = Running(task)
-        try:
-            yield one
-        except BaseException:
-            one.stop.set()
-            await asyncio.wait({task}, timeout=15)
-            if task.done() and not task.cancelled() and (defect := task.exception()) is not None:
-                logger.opt(exception=defect).error("the consumer ended by itself")
-                raise AssertionError(f"the consumer ended by itself: {defect!r}") from defect
-            raise
-        await one.ended()
+    batches = dict.fromkeys((endpoint.value for endpoint in Endpoint), BATCH)
+    instead = Instead(
+        options=msgspec.structs.replace(task_options(settings), endpoint_batches=batches),
+        due_clock=utc_now,  # delays are kept by the clock of Redis, which is not ours to set
+        look_every=None if every_s is None else dt.timedelta(seconds=every_s),
+        mend_every=None if mends_every_s is None else dt.timedelta(seconds=mends_every_s),
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(service.run_until(stop, settings, http=http, clock=clock, instead=instead))
+    one = Running(task, stop)
+    try:
+        yield one
+    except BaseException:
+        stop.set()
+        await asyncio.wait({task}, timeout=15)
+        if task.done() and not task.cancelled() and (defect := task.exception()) is not None:
+            logger.opt(exception=defect).error("the consumer ended by itself")
+            raise AssertionError(f"the consumer ended by itself: {defect!r}") from defect
+        raise
+    await one.ended()
 
 
 @contextlib.asynccontextmanager

@@ -20,12 +20,11 @@ from tests.faults.service import consumer_on, place_of
 from tests.outages.wire import State, wire_before
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
 
     from consumer.embedded.redis_server import EmbeddedRedis
     from tests.cycle.stack import Market
-    from tests.faults.service import Fingerprint, Running
+    from tests.faults.service import Fingerprint, TickingClock
 
 SLOTS = "volume_slots/slots"
 DATABASE = "hurt"
@@ -55,11 +54,11 @@ def dsn(own_postgres: EmbeddedPostgres) -> str:
 
 @contextlib.asynccontextmanager
 async def amid_a_cycle(
-    dsn: str, redis: EmbeddedRedis, market: Market, running: dict[asyncio.Task[Any], Running], **options: Any
+    dsn: str, redis: EmbeddedRedis, market: Market, clock: TickingClock, **options: Any
 ) -> AsyncIterator[set[str]]:
     """A consumer in the middle of a cycle; gives what is in flight."""
     async with place_of(dsn, redis.url, market) as place:
-        async with consumer_on(place, running, **options):
+        async with consumer_on(place, clock, **options):
             yield await place.in_the_middle_of(SLOTS)
 
 
@@ -77,9 +76,9 @@ async def ends_as_if_nothing_had_been(
 @pytest.mark.parametrize("how", ["restarted", "killed", "sessions ended"])
 async def test_a_postgres_that_comes_back_finds_the_work_going_on(
     how: str, undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis,
-    market: Market, running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    market: Market, clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
-    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+    async with amid_a_cycle(dsn, own_redis, market, clock) as in_flight:
         match how:
             case "restarted":
                 await own_postgres.stop()
@@ -99,11 +98,11 @@ async def test_a_postgres_that_comes_back_finds_the_work_going_on(
 
 async def test_a_database_that_turns_read_only_is_waited_for_like_one_that_is_away(
     undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
-    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
     setting = f"ALTER DATABASE {DATABASE} {{}} default_transaction_read_only"
     drop = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'"
-    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+    async with amid_a_cycle(dsn, own_redis, market, clock) as in_flight:
         await execute(own_postgres.dsn, setting.format("SET") + " = on")
         await execute(own_postgres.dsn, drop)
 
@@ -118,9 +117,9 @@ async def test_a_database_that_turns_read_only_is_waited_for_like_one_that_is_aw
 
 async def test_a_full_disk_is_waited_for_like_a_server_that_is_away(
     undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
-    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
-    async with amid_a_cycle(dsn, own_redis, market, running) as in_flight:
+    async with amid_a_cycle(dsn, own_redis, market, clock) as in_flight:
         # What PostgreSQL raises when a write finds no room, class 53100, without filling this machine's disk.
         await execute(
             dsn,
@@ -142,14 +141,14 @@ async def test_a_full_disk_is_waited_for_like_a_server_that_is_away(
 
 async def test_a_server_out_of_connections_is_waited_for_from_the_start(
     undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
-    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
     crowd: list[asyncpg.Connection[asyncpg.Record]] = []
     async with place_of(dsn, own_redis.url, market) as place:
         with contextlib.suppress(asyncpg.TooManyConnectionsError):
             while True:
                 crowd.append(await asyncpg.connect(own_postgres.dsn))
-        async with consumer_on(place, running):
+        async with consumer_on(place, clock):
 
             async def waited() -> bool:
                 return any(line["event"] == "postgres_not_reachable" for line in logged)
@@ -164,10 +163,10 @@ async def test_a_server_out_of_connections_is_waited_for_from_the_start(
 
 async def test_health_and_status_say_that_postgres_is_away_and_recover(
     own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
-    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
     async with place_of(dsn, own_redis.url, market) as place:
-        async with consumer_on(place, running, http=True), aiohttp.ClientSession() as http:
+        async with consumer_on(place, clock, http=True), aiohttp.ClientSession() as http:
             await place.complete()
             url = next(str(line["url"]) for line in logged if line["event"] == "http_api_listening")
             await own_postgres.stop()
@@ -197,11 +196,11 @@ def impatient_watch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient_watch")
 async def test_sessions_that_fall_silent_amid_a_cycle_are_replaced_and_the_work_goes_on(
     undisturbed: Fingerprint, postgres_dsn: str, own_redis: EmbeddedRedis, market: Market,
-    running: dict[asyncio.Task[Any], Running], logged: list[dict[str, Any]],
+    clock: TickingClock, logged: list[dict[str, Any]],
 ) -> None:  # fmt: skip
     async with wire_before(postgres_dsn) as (wire, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
         async with aiohttp.ClientSession() as http:
-            async with consumer_on(place, running, http=True, DATABASE_URL=dsn):
+            async with consumer_on(place, clock, http=True, DATABASE_URL=dsn):
                 in_flight = await place.in_the_middle_of(SLOTS)
                 await wire.be(State.BLACK_HOLE)
                 await place.complete()
@@ -217,10 +216,10 @@ async def test_sessions_that_fall_silent_amid_a_cycle_are_replaced_and_the_work_
 
 
 async def test_a_consumer_whose_postgres_has_become_unreachable_ends_when_it_is_told(
-    postgres_dsn: str, own_redis: EmbeddedRedis, market: Market, running: dict[asyncio.Task[Any], Running]
+    postgres_dsn: str, own_redis: EmbeddedRedis, market: Market, clock: TickingClock
 ) -> None:
     async with wire_before(postgres_dsn) as (wire, dsn), place_of(postgres_dsn, own_redis.url, market) as place:
-        async with consumer_on(place, running, DATABASE_URL=dsn):
+        async with consumer_on(place, clock, DATABASE_URL=dsn):
             await place.in_the_middle_of(SLOTS)
             await wire.be(State.SILENT)
         # Left, the block has told it to stop and waited for its end, for fifteen seconds at most.

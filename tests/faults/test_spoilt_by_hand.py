@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer import service
-from consumer.cycle.caretaker import Caretaker
 from producers import keys
 from producers.mending import look_for_trouble
 from tests.cycle.stack import until
@@ -58,10 +55,9 @@ SPOILT: dict[str, list[tuple[str | bytes | int, ...]]] = {
 
 @pytest.mark.parametrize("how", SPOILT)
 async def test_what_somebody_spoils_amid_a_cycle_is_mended_and_the_work_ends_as_if_nothing_had_been(
-    how: str, undisturbed: Fingerprint, place: Place, consumer: Starts, monkeypatch: pytest.MonkeyPatch
+    how: str, undisturbed: Fingerprint, place: Place, consumer: Starts
 ) -> None:
-    monkeypatch.setattr(service, "Caretaker", functools.partial(Caretaker, every=dt.timedelta(seconds=0.2)))
-    async with consumer(every_s=0.5):
+    async with consumer(every_s=0.5, mends_every_s=0.2):
         await place.in_the_middle_of(SLOTS)
         for command in SPOILT[how]:
             await place.redis.execute_command(*command)

@@ -11,7 +11,7 @@ from producers import keys
 from tests.simulator import faults
 from tests.simulator.ledger_state import OPEN
 from tests.simulator.redis_state import Violation, read_state
-from tests.simulator.virtual_worker import LEASE, OPTIONS
+from tests.simulator.virtual_worker import LEASE, SETTINGS
 
 if TYPE_CHECKING:
     from tests.simulator.simulation import Simulation
@@ -117,8 +117,8 @@ async def _given_up_with_reason(simulation: Simulation) -> None:
             simulation.handlers.failed.get(f"{row['task']}/{row['part']}", 0) + simulation.stage.watch.excused[key]
         )
         failures += 1 if script is not None and script.in_two_commits else 0
-        too_often = watch.deliveries[key] > OPTIONS.max_deliveries
-        if not too_often and failures < OPTIONS.max_attempts:
+        too_often = watch.deliveries[key] > SETTINGS.max_deliveries
+        if not too_often and failures < SETTINGS.max_attempts:
             raise Violation(
                 f"{key} was given up after {watch.deliveries[key]} deliveries and {failures} failures: {row['reason']}"
             )

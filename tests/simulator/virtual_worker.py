@@ -16,14 +16,12 @@ import msgspec
 import redis
 from redis.asyncio import Redis
 
-from consumer.cycle.catch_up import CatchUp
+from consumer.composition import Instead, Parts, build_consumer
 from consumer.cycle.reporting import Reporter
-from consumer.cycle.runner import CycleRunner
 from consumer.delivery import task_stream
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import Worker, WorkerOptions
-from consumer.tasks.part import Services, TaskOptions
+from consumer.settings import read_settings
+from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
 from producers import keys
@@ -39,7 +37,9 @@ if TYPE_CHECKING:
 
 # Nobody's lease runs out by the servers' own clock: the scheduler decides when.
 LEASE = dt.timedelta(hours=6)
-OPTIONS = WorkerOptions(slots=1, max_attempts=4, max_deliveries=4)
+SETTINGS = msgspec.structs.replace(
+    read_settings({"MASSIVE_API_KEY": "any"}), lease=LEASE, max_attempts=4, max_deliveries=4
+)
 DAY = dt.date(2025, 11, 11)
 RULE = "POST_MARKET+1h"
 SCHEDULE = Schedule(TradingCalendar(), parse_rules(RULE))
@@ -135,20 +135,21 @@ class VirtualWorker(Actor):
         self._world = world
         self._stop = asyncio.Event()
         client = GatedRedis(self, world.redis, script_names())
-        self.stream = TaskStream(client, client, consumer=name, lease=LEASE)
         self.keeper = SimulatedKeeper(name, world.side_redis)
         pool: Any = GatedPool(self, world.sessions)
-        services = Services(
-            pool=pool, cache=cast("Any", None), massive=cast("Any", None), calendar=SCHEDULE.calendar,
-            schedule=SCHEDULE, options=TaskOptions(), now=self._now,
+        parts = Parts(
+            redis_url="", pool=pool, commands=cast("Any", client), blocking=cast("Any", client),
+            cache=cast("Any", None), massive=cast("Any", None), source=VENDOR,
         )  # fmt: skip
-        reporter = silent_reporter()
-        self._catch_up = CatchUp(pool, client, self.stream, SCHEDULE, reporter, now=self._now) if catches_up else None
-        self._worker = Worker(
-            self.stream, cast("LeaseKeeper", self.keeper), CycleRunner(services, self.stream, reporter),
-            msgspec.structs.replace(OPTIONS, slots=slots), random=Random(f"{world.seed}/{name}"),
-            now=lambda: self._now() + FAR_FUTURE, on_lost=self._catch_up.wake if self._catch_up else lambda: None,
+        instead = Instead(
+            schedule=SCHEDULE, reporter=silent_reporter(), keeper=cast("LeaseKeeper", self.keeper),
+            due_clock=lambda: self._now() + FAR_FUTURE, random=Random(f"{world.seed}/{name}"),
         )  # fmt: skip
+        settings = msgspec.structs.replace(SETTINGS, parts_at_once=slots)
+        consumer = build_consumer(settings, self._now, parts, name=name, instead=instead)
+        self.stream = consumer.stream
+        self._worker = consumer.worker.worker
+        self._catch_up = consumer.catch_up if catches_up else None
         self.main: asyncio.Task[None] | None = None
         self.reconciler: asyncio.Task[None] | None = None
 

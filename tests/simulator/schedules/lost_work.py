@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulator.virtual_worker import OPTIONS
+from tests.simulator.virtual_worker import SETTINGS
 
 if TYPE_CHECKING:
     from tests.simulator.directed import Director
@@ -27,7 +27,7 @@ async def its_request_is_given_up_while_another_waits(direct: Director) -> None:
     opener = await direct.worker()
     await direct.through(opener, "open_cycle COMMIT")
     await direct.crash(opener)
-    for _ in range(OPTIONS.max_deliveries - 1):
+    for _ in range(SETTINGS.max_deliveries - 1):
         unlucky = await direct.worker()
         await direct.through(unlucky, "open_cycle COMMIT")
         await direct.crash(unlucky)

@@ -1,0 +1,158 @@
+"""Builds one consumer from the settings, a clock and what is open: the only place that knows every part.
+
+Production, tests, the simulator and the benchmarks compose it here, so that what is tried is what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from consumer.cycle.caretaker import EVERY as MENDING_EVERY
+from consumer.cycle.caretaker import Caretaker
+from consumer.cycle.catch_up import EVERY as LOOKING_EVERY
+from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.reporting import Reporter
+from consumer.cycle.runner import CycleRunner
+from consumer.cycle.session_events import SessionEvents
+from consumer.delivery.leased_worker import LeasedWorker
+from consumer.delivery.task_stream import TaskStream
+from consumer.delivery.worker import WorkerOptions
+from consumer.runtime import end_all
+from consumer.settings import build_calendar
+from consumer.tasks.options import task_options
+from consumer.tasks.part import Services
+from consumer.verdict.options import expectations_of
+from market.schedule import Schedule
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    import redis
+    import redis.asyncio
+
+    from consumer.delivery.lease import LeaseKeeper
+    from consumer.massive.client import MassiveClient
+    from consumer.massive.flat_file_store import FlatFileStore
+    from consumer.postgres.pool import Pool
+    from consumer.settings import Settings
+    from consumer.source.guard import SourceGuard
+    from consumer.tasks.part import TaskOptions
+    from consumer.verdict.ruler import Expectations
+    from market.data_source import DataSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What is open, and stays whoever's who opened it. *commands* and *blocking* may be one where nothing blocks."""
+
+    redis_url: str
+    pool: Pool
+    commands: redis.asyncio.Redis
+    blocking: redis.asyncio.Redis
+    cache: redis.Redis
+    massive: MassiveClient
+    source: DataSource
+    flat_files: FlatFileStore | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instead:
+    """What a trial puts in the place of what the settings or the consumer itself would make. Production: nothing.
+
+    *due_clock* tells when what is parked falls due; Redis compares with its own clock, which is nobody's to set.
+    """
+
+    schedule: Schedule | None = None
+    options: TaskOptions | None = None
+    reporter: Reporter | None = None
+    keeper: LeaseKeeper | None = None
+    due_clock: Callable[[], dt.datetime] | None = None
+    look_every: dt.timedelta | None = None
+    mend_every: dt.timedelta | None = None
+    random: Random | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """One consumer of both groups: it runs parts, reads session events, and looks for due or lost work."""
+
+    services: Services
+    stream: TaskStream
+    expectations: Expectations
+    reporter: Reporter
+    runner: CycleRunner
+    catch_up: CatchUp
+    events: SessionEvents
+    caretaker: Caretaker
+    worker: LeasedWorker
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
+        background = [asyncio.create_task(other.run()) for other in (self.catch_up, self.events, self.caretaker)]
+        working = asyncio.create_task(self.worker.run(stop))
+        try:
+            await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (working, *background):
+                if task.done():
+                    task.result()
+        finally:
+            stop.set()
+            await asyncio.gather(end_all(background), working, return_exceptions=True)
+
+
+def worker_options(settings: Settings) -> WorkerOptions:
+    """Return what of the settings the worker needs."""
+    return WorkerOptions(
+        slots=settings.parts_at_once,
+        max_attempts=settings.max_attempts,
+        max_deliveries=settings.max_deliveries,
+        deadline=settings.part_timeout,
+    )
+
+
+def build_consumer(
+    settings: Settings,
+    clock: Callable[[], dt.datetime],
+    parts: Parts,
+    *,
+    name: str,
+    guard: SourceGuard | None = None,
+    instead: Instead | None = None,
+) -> Consumer:
+    """Return a consumer called *name*, which is never used again, that has not begun. Needs a running loop.
+
+    *guard* refuses servers that meanwhile hold the data of another source.
+    """
+    trial = instead or Instead()
+    schedule = trial.schedule or Schedule(build_calendar(settings), settings.rules)
+    services = Services(
+        pool=parts.pool, cache=parts.cache, massive=parts.massive, calendar=schedule.calendar, schedule=schedule,
+        options=trial.options or task_options(settings), now=clock, flat_files=parts.flat_files, source=parts.source,
+    )  # fmt: skip
+    stream = TaskStream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
+    slot_files = settings.flat_files is not None or parts.flat_files is not None
+    expectations = expectations_of(services.options, schedule, slot_files=slot_files)
+    reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
+    runner = CycleRunner(services, stream, reporter)
+    catch_up = CatchUp(
+        parts.pool, parts.commands, stream, schedule, reporter, now=clock, opens_due_cycles=settings.catch_up,
+        every=trial.look_every or LOOKING_EVERY, guard=guard,
+    )  # fmt: skip
+    return Consumer(
+        services=services, stream=stream, expectations=expectations, reporter=reporter, runner=runner,
+        catch_up=catch_up,
+        events=SessionEvents(
+            parts.commands, stream, parts.pool, calendar=schedule.calendar, schedule=schedule, now=clock
+        ),
+        caretaker=Caretaker(
+            parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY
+        ),
+        worker=LeasedWorker(
+            stream, runner, worker_options(settings), redis_url=parts.redis_url, random=trial.random or Random(),
+            now=trial.due_clock or clock, on_lost=catch_up.wake, keeper=trial.keeper,
+        ),
+    )  # fmt: skip
