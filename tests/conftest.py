@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import shutil
 import tempfile
@@ -49,6 +50,27 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(work)
     finally:
         loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_outlives_an_async_test(request: pytest.FixtureRequest) -> None:
+    """Others need no loop."""
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        request.getfixturevalue("no_task_outlives_its_test")
+
+
+@pytest.fixture
+async def no_task_outlives_its_test() -> AsyncIterator[None]:
+    """Fail a test that leaves tasks behind: in production they would be work that nobody waits for any more."""
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    # What was cancelled, or is ending, needs some rounds of the loop for it.
+    for _ in range(20):
+        left = {task for task in left if not task.done()}
+        if not left:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(f"left behind: {sorted(str(task.get_coro()) for task in left)}")
 
 
 @pytest.fixture

@@ -165,3 +165,4 @@ async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -
         yield url
     finally:
         await runner.cleanup()
+        await monitor.close()

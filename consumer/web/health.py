@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from consumer.checks.finding import Level
 from consumer.checks.spoilt_keys import check_spoilt
 from consumer.postgres.pool import BUSY_ERRORS
+from consumer.runtime import end_all
 from consumer.web.silence import silence_told
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class Health:
         checks = {"postgresql": postgres, "redis": cache}
         return {**checks, "streams": streams} if cache.connected else checks
 
+    async def close(self) -> None:
+        """End the questions that still wait: their connections are about to be closed."""
+        questions = (self._of_postgres, self._of_redis, self._of_streams)
+        await end_all(one.asking for one in questions if one.asking is not None)
+
     async def _ask_postgres(self) -> None:
         await self._pool.fetchval("SELECT 1")
 
@@ -82,12 +88,12 @@ class _Question:
 
     def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
         self._ask = ask
-        self._asking: asyncio.Task[Check] | None = None
+        self.asking: asyncio.Task[Check] | None = None
 
     async def answer(self) -> Check:
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._timed())
-        asking = self._asking
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(self._timed())
+        asking = self.asking
         await asyncio.wait({asking}, timeout=PATIENCE_S)
         return asking.result() if asking.done() else Check(connected=False, error=f"no answer within {PATIENCE_S:g} s")
 

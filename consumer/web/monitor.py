@@ -81,6 +81,10 @@ class Monitor:
         """Whether both servers answer, and the streams take work."""
         return await self._health.look()
 
+    async def close(self) -> None:
+        """Ask nothing any more."""
+        await self._health.close()
+
     async def status(self) -> Status:
         """Judge the sessions as they stand now, and say what is under way."""
         now = self.now()

@@ -37,7 +37,7 @@ QUICK = {
     "MASSIVE_API_KEY": "any", "MASSIVE_REQUESTS_PER_SECOND": "0", "MAINTENANCE_LEASE": "2s", "OHLC_SESSIONS": "16",
     "SLOT_SESSIONS": "5", "MAINTENANCE_PARTS_AT_ONCE": "4", "HTTP_PORT": "0",
 }  # fmt: skip
-ENDED_WITHIN_S = 40.0
+ENDED_WITHIN_S = 60.0  # after the longest pause, of half a minute
 Fingerprint = dict[str, tuple[int, str]]
 
 

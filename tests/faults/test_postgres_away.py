@@ -16,7 +16,7 @@ from consumer.postgres import silence
 from tests.conftest import QUICK_AND_FORGETFUL, execute
 from tests.cycle.stack import until
 from tests.faults.outages import killed
-from tests.faults.service import consumer_on, place_of
+from tests.faults.service import Watch, consumer_on, place_of
 from tests.outages.wire import State, wire_before
 
 if TYPE_CHECKING:
@@ -94,6 +94,20 @@ async def test_a_postgres_that_comes_back_finds_the_work_going_on(
                 )
         await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
     assert len(logged) < 300, "no hot loop"
+
+
+async def test_seventy_seconds_without_postgres_are_waited_for_at_the_pauses_of_production(
+    undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
+    clock: TickingClock, logged: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    """Leases, looks and pauses are those of the settings: only so is the pause that has grown to its bound waited."""
+    async with amid_a_cycle(dsn, own_redis, market, clock, MAINTENANCE_LEASE="10s") as in_flight:
+        await own_postgres.stop()
+        await Watch.wait(70)
+        await own_postgres.start()
+        await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
+    assert len(logged) < 100, "told at once, then now and then, and in the end"
+    assert any(line["event"] == "trouble_is_over" for line in logged)
 
 
 async def test_a_database_that_turns_read_only_is_waited_for_like_one_that_is_away(

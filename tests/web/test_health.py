@@ -52,7 +52,9 @@ async def test_a_redis_that_does_not_answer_keeps_nobody_waiting(
 
     async with await open_pool(postgres_dsn, lease=LEASE, size=2) as pool:
         async with asyncio.timeout(AT_ONCE):
-            checks = await Health(pool, Mute()).look()  # type: ignore[arg-type]
+            asked = Health(pool, Mute())  # type: ignore[arg-type]
+            checks = await asked.look()
+            await asked.close()
     assert (checks["postgresql"].connected, checks["redis"].connected) == (True, False)
 
 
