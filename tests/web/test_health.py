@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 async def test_an_unreachable_postgres_is_told_within_the_patience_and_redis_beside_it(
     postgres_dsn: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE_S", 0.1)
     async with wire_before(postgres_dsn) as (wire, dsn):
         async with await open_pool(dsn, lease=LEASE, size=2) as pool:
             both = Health(pool, redis)
             assert all(check.connected for check in (await both.look()).values())
             await wire.be(State.SILENT)
+            monkeypatch.setattr(health, "PATIENCE_S", 1.0)  # Redis has to answer in it, on a busy machine too
             async with asyncio.timeout(AT_ONCE):
                 first, *others = await asyncio.gather(*(both.look() for _ in range(9)))
             assert (first["postgresql"].connected, first["redis"].connected) == (False, True)
-            assert first["postgresql"].error == "no answer within 0.1 s"
+            assert first["postgresql"].error == "no answer within 1 s"
             assert not any(other["postgresql"].connected for other in others)
             assert pool.get_size() == 1, "one question, however many ask"
 
