@@ -52,13 +52,18 @@ class PlanLearner:
         """The vendor refused *part*; only a refusal of the plan says anything, and none beside answers of its kind."""
         now = self._services.now()
         capability = capability_of(part, now.astimezone(NEW_YORK).date())
-        if capability is None or not _is_of_the_plan(failure, capability) or await self._is_answered(part):
+        if capability is None or not _is_of_the_plan(failure, capability) or await self._is_answered(part, capability):
             return
         if await capabilities.note_refused(self._services.pool, capability.value, evidence=str(failure), now=now):
             logger.warning("vendor_plan_lacks", capability=capability.value, evidence=str(failure))
 
-    async def _is_answered(self, part: PartId) -> bool:
-        """Whether the vendor has answered the same kind of part in this pass: then the plan has it."""
+    async def _is_answered(self, part: PartId, capability: Capability) -> bool:
+        """Whether the vendor has answered the same kind of part in this pass: then the plan has it.
+
+        Not so for a day itself, of which there is one part: that other days are answered says nothing of it.
+        """
+        if capability is Capability.SAME_DAY:
+            return False
         answered: bool = await self._services.pool.fetchval(
             "SELECT EXISTS (SELECT FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 "
             "AND part.pass = cycle.pass AND task = $2 AND split_part(part, ':', 1) = $3 AND row_count > 0)",

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from consumer.cycle.plan_learning import PlanLearner
+from consumer.massive.errors import NotYetPublished
 from consumer.massive.flat_file_store import LocalFolder
+from consumer.postgres.capabilities import read_capabilities
+from consumer.postgres.ledger import PartId
 from consumer.verdict.service import Service
 from producers.simulated_market.options import Plan
 from tests.cycle.looks import BEFORE, NEXT, last, run_passes, serving, told, watched
@@ -55,6 +59,16 @@ async def test_on_the_free_plan_a_day_is_pending_until_midnight_and_then_provisi
         asked = await stack.value("SELECT count(DISTINCT symbol) FROM volume_slots_daily")
         assert asked == 3 * 8, "two thirds of each pass"
         assert await stack.redis.hlen("atr:daily"), "figures and caches do not wait for the rotation"
+
+
+async def test_other_days_that_are_answered_first_do_not_hide_that_the_plan_brings_the_day_itself_later(
+    stack: Stack,
+) -> None:
+    cycle = await stack.run_cycle()
+    todays = PartId(cycle_id=cycle.cycle_id, task="ohlc_daily", part=f"bars:{DAY}")
+    await PlanLearner(stack.services).part_refused(todays, NotYetPublished("403: today's data before end of day"))
+    same_day = {one.capability: one for one in await read_capabilities(stack.pool)}["same_day"]
+    assert same_day.refused_since == stack.clock()
 
 
 async def test_what_a_plan_never_gives_is_named_once_and_is_no_part_of_the_verdict(
