@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from producers.logs import json_line
-from tests.databases import Databases
+from tests.databases import Databases, MigratedDatabases
 from tests.simulator import servers
 
 if TYPE_CHECKING:
@@ -174,6 +174,18 @@ def postgres_dsn(databases: Databases) -> Iterator[str]:
     """A database without a table in it, emptied after the test whoever is still connected."""
     yield finish(databases.lend())
     finish(databases.take_back())
+
+
+@pytest.fixture(scope="session")
+def migrated_databases(postgres_server: EmbeddedPostgres) -> MigratedDatabases:
+    return MigratedDatabases(postgres_server)
+
+
+@pytest.fixture
+def migrated_dsn(migrated_databases: MigratedDatabases) -> Iterator[str]:
+    """A database with all tables and nothing in them, emptied after the test whoever is still connected."""
+    yield finish(migrated_databases.lend())
+    finish(migrated_databases.take_back())
 
 
 async def execute(dsn: str, statement: str) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from consumer.checks.finding import Level
 from consumer.checks.vendor_plan import check_plan
 from consumer.postgres.capabilities import is_lacking, note_given, note_refused
-from tests.postgres.conftest import migrated_dsn, pool
+from tests.postgres.conftest import pool
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
 
-__all__ = ["migrated_dsn", "pool"]
+__all__ = ["pool"]
 MONDAY = dt.datetime(2025, 11, 10, 23, 0, tzinfo=dt.UTC)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 

@@ -27,6 +27,12 @@ async def market(clock: Clock) -> AsyncIterator[Market]:
 
 
 @pytest.fixture
+def postgres_dsn(migrated_dsn: str) -> str:
+    """Where the tests of a cycle find their database: with all tables."""
+    return migrated_dsn
+
+
+@pytest.fixture
 async def stack(postgres_dsn: str, redis_url: str, market: Market, clock: Clock) -> AsyncIterator[Stack]:
     async with stack_on(postgres_dsn, redis_url, market, clock) as found:
         yield found

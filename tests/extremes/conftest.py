@@ -12,7 +12,7 @@ from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
 from tests.extremes.wire import Wire
-from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
+from tests.postgres.conftest import pool  # noqa: F401  (a fixture)
 from tests.tasks.conftest import cache, desk  # noqa: F401  (fixtures)
 
 if TYPE_CHECKING:

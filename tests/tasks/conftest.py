@@ -14,7 +14,7 @@ from consumer.tasks.part import PartContext, Services, TaskOptions
 from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
-from tests.postgres.conftest import migrated_dsn, pool  # noqa: F401  (fixtures)
+from tests.postgres.conftest import pool  # noqa: F401  (a fixture)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

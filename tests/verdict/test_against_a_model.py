@@ -18,14 +18,12 @@ from consumer.tasks import data_sets as sets
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.ruler import Expectations
 from market.schedule import Schedule, parse_rules
-from tests.postgres.conftest import migrated_dsn
 from tests.verdict.model import CLOSE, FINAL, FIRST_DUE, Facts, Slot, Symbol
 from tests.verdict.worlds import CALENDAR, at
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
 
-__all__ = ["migrated_dsn"]
 SEQUENCES = int(os.environ.get("VERDICT_SEQUENCES", "60"))
 DAYS = list(CALENDAR.trading_days(dt.date(2025, 11, 5), dt.date(2025, 11, 12)))  # six ordinary sessions
 SLOT_DAYS = 3

@@ -9,14 +9,14 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from consumer.web.app import build_app
 from consumer.web.monitor import Monitor
-from tests.cycle.conftest import clock, market, stack
+from tests.cycle.conftest import clock, market, postgres_dsn, stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.cycle.stack import Stack
 
-__all__ = ["clock", "market", "stack"]
+__all__ = ["clock", "market", "postgres_dsn", "stack"]
 TOKEN = "secret"
 
 
