@@ -41,6 +41,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     status: int
     body: bytes
+    unread: str | None = None  # of a refusal: why its body was not read to the end
     retry_after: dt.timedelta | None = None
     market: str | None = None  # which simulated market answered; None where none says so
 
@@ -57,7 +58,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 def read_page(answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
     """The page in *answer*, or the error that it means."""
     if answer.status != HTTPStatus.OK:
-        raise refusal(answer, _problem(answer.body))
+        raise refusal(answer, _problem_of(answer))
     try:
         page = reader.read(answer.body)
     except Undecodable as error:
@@ -65,7 +66,7 @@ def read_page(answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page
     envelope = page.envelope
     if (envelope.status or "").upper() in ("ERROR", "NOT_AUTHORIZED", "NOT_FOUND"):
         raise refusal(answer, _problem(answer.body))
-    return page
+    return msgspec.structs.replace(page, size=len(answer.body))
 
 
 def refusal(answer: Answer, problem: Problem) -> MassiveError:
@@ -78,8 +79,10 @@ def refusal(answer: Answer, problem: Problem) -> MassiveError:
             return KeyRejected(f"{said}. Check MASSIVE_API_KEY", request_id=problem.request_id)
         case HTTPStatus.FORBIDDEN:
             return _forbidden(said, problem)
-        case HTTPStatus.NOT_FOUND if problem.readable or not answer.body.strip():
+        case HTTPStatus.NOT_FOUND if problem.readable or not (answer.body or answer.unread):
             return TickerNotFound(said, request_id=problem.request_id)
+        case HTTPStatus.NOT_FOUND if answer.unread or answer.body.isspace():
+            return ProviderUnavailable(said)  # neither a refusal in the vendor's words nor a page that tells of a path
         case HTTPStatus.NOT_FOUND:
             return EndpointNotFound(f"{said}. Check MASSIVE_BASE_URL")
         case status if 300 <= status < 400:
@@ -108,6 +111,12 @@ def parse_retry_after(value: str | None, *, now: dt.datetime) -> dt.timedelta | 
     if seconds <= 0:
         return None
     return dt.timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds()))
+
+
+def _problem_of(answer: Answer) -> Problem:
+    if answer.unread is not None:
+        return Problem(readable=False, text=f"its body was left unread: {answer.unread}")
+    return _problem(answer.body)
 
 
 def _problem(body: bytes) -> Problem:

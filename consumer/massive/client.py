@@ -14,10 +14,12 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
+from consumer.massive.answer_bounds import MOST_BYTES_OF_A_QUESTION
 from consumer.massive.budget import Budget
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one
 from consumer.massive.errors import (
+    AnswerTooLarge,
     BadAnswer,
     BadRequest,
     EndpointNotFound,
@@ -222,6 +224,8 @@ class MassiveClient:
         )
         pages = [await self._transport.get_page(endpoint, target, reader)]
         while next_url := pages[-1].envelope.next_url:
+            if sum(page.size for page in pages) > MOST_BYTES_OF_A_QUESTION:
+                raise AnswerTooLarge(f"{path} goes on after {len(pages)} pages of more than an answer can honestly be")
             target = trail.follow(next_url)
             try:
                 pages.append(await self._transport.get_page(endpoint, target, reader))

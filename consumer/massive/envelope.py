@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from consumer.massive.errors import ProviderUnavailable
+from consumer.massive.answer_bounds import MOST_ROWS
+from consumer.massive.errors import AnswerTooLarge, ProviderUnavailable
 from consumer.massive.lenient_json import NoJson, read_rows
 from consumer.massive.rows import SetAside
 from consumer.massive.salvage import readable_fields, readable_rows
@@ -45,6 +46,7 @@ class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     envelope: Envelope[Any]
     rows: list[Row]
     set_aside: Sequence[SetAside] = ()
+    size: int = 0  # bytes of the body
 
     @property
     def undecodable(self) -> int:
@@ -52,6 +54,7 @@ class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         return sum(one.field is None for one in self.set_aside)
 
 
+_NOTHING: Envelope[Any] = Envelope()
 # A next_url is judged where it is followed: to leave it out would end a list in its middle.
 _ENVELOPE = FieldChecks("envelope", Envelope[None], without=("next_url",))
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -70,6 +73,8 @@ class PageReader(Generic[Row]):
             envelope = self._decode(body)
         except _UNREADABLE:
             return self._salvage(body)
+        if envelope == _NOTHING:
+            raise Undecodable("The vendor's answer is an object with none of an answer's fields")
         rows, envelope.results = envelope.results or [], None
         return _page(envelope, rows)
 
@@ -83,8 +88,14 @@ class PageReader(Generic[Row]):
         kept, lost = readable_fields(fields, Envelope[None])
         if any(one.field == "next_url" for one in lost):
             raise Undecodable(f"The vendor's next_url is no text: {str(fields['next_url'])[:80]!r}")
-        rows, lost_rows = readable_rows(raw_rows, self._row_type)
+        rows, lost_rows = readable_rows(_counted(raw_rows), self._row_type)
         return _page(Envelope(**kept), rows, lost=[*lost, *lost_rows])
+
+
+def _counted(raw_rows: list[Any]) -> list[Any]:
+    if len(raw_rows) > MOST_ROWS:
+        raise AnswerTooLarge(f"The vendor's answer has {len(raw_rows)} rows that are not as they should be")
+    return raw_rows
 
 
 def _page(envelope: Envelope[Any], rows: list[Row], *, lost: Sequence[SetAside] = ()) -> Page[Row]:
@@ -116,15 +127,17 @@ class BareReader(Generic[Row]):
             _, raw_rows = read_rows(body, bare=True)
         except NoJson as error:
             raise Undecodable(f"no JSON array: {describe(body)}") from error
-        rows, lost = readable_rows(raw_rows, self._row_type)
+        rows, lost = readable_rows(_counted(raw_rows), self._row_type)
         return Page(envelope=Envelope(), rows=rows, set_aside=lost)
 
 
 def describe(body: bytes) -> str:
     """What an unreadable body looks like, in a few words fit for a log."""
-    text = body[:2000].decode("utf-8", "replace").strip()
-    if not text:
+    if not body:
         return "an empty body"
+    if body.isspace():
+        return f"no text but {len(body)} blanks"
+    text = body.lstrip()[:2000].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         _, _, rest = text.partition("<title>")
         title, _, _ = rest.partition("</title>")

@@ -6,6 +6,7 @@
     │   ├── BudgetUnavailable      Redis, which holds the shared request budget, does not answer: nothing was sent
     │   ├── OutOfTime              the part asked for as long as it may; what it has is committed, the rest asked again
     │   └── BadAnswer              a tidy answer to another question: broken pagination, foreign ticker, cut rows
+    │       └── AnswerTooLarge     more than the endpoint can honestly bring; it was not read to its end
     ├── NotYetPublished            the data will exist later; not a failure
     ├── NotEntitled                the plan does not include it; record as capability, do not retry
     │   └── OutsidePlanTimeframe   the plan has the endpoint, but not that day (too old, or in the future)
@@ -57,6 +58,10 @@ class OutOfTime(ProviderUnavailable):
 
 class BadAnswer(ProviderUnavailable):
     """The answer is readable and wrong; nothing of it may be stored."""
+
+
+class AnswerTooLarge(BadAnswer):
+    """The answer goes on beyond what its endpoint can honestly bring; reading stopped there."""
 
 
 class NotYetPublished(MassiveError):

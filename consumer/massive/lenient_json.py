@@ -3,12 +3,16 @@
 A byte that is no text stands for itself as half a surrogate pair, which no check lets through.  Where a row of the
 results cannot be parsed, it becomes an `UnreadableRow` and reading goes on with the next one, though the byte that is
 wrong is the brace or the comma between them; a body whose rows do not come to their end was cut off and is `NoJson`.
+
+Time grows with the length of a body and never with its square: nothing here looks at the whole text once for each row.
+Python's decoder does so with every error, to count the lines before it, and is therefore given windows.
 """
 
 import json
 import re
 from bisect import bisect_left
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -37,7 +41,8 @@ _SPACE = re.compile(r"\s*")
 _RESULTS = re.compile(r'"results"\s*:\s*(?=\[)')
 # After a list of rows comes another field, or the end of the object.
 _END_OF_ROWS = re.compile(r'\]\s*(?=,\s*"|\}\s*$|$)')
-_MOST_ENDS = 200
+_MOST_ENDS, _FEWEST_ENDS, _READ_FOR_ENDS = 200, 5, 20_000_000  # each end that is tried reads what follows it
+_WINDOW, _MOST_WHOLE_LOOKS = 16_384, 100
 _SEPARATOR = re.compile(r"[\s,]*")
 _BEFORE_A_ROW = r"\}\s*,\s*(?=\{)"
 _FIRST_FIELD = re.compile(r'\{\s*("[^"\\]{1,40}")\s*:')
@@ -83,9 +88,8 @@ def _row_by_row(text: str, *, bare: bool) -> tuple[dict[str, Any], list[Any]]:
     if opened is None or text[opened.end() : opened.end() + 1] != "[":
         raise NoJson("no list of rows")
     begin = opened.end() + 1
-    for number, end in enumerate(_END_OF_ROWS.finditer(text, begin)):
-        if number == _MOST_ENDS:
-            break
+    most_ends = min(_MOST_ENDS, max(_FEWEST_ENDS, _READ_FOR_ENDS // len(text)))
+    for end in islice(_END_OF_ROWS.finditer(text, begin), most_ends):
         around = text[: opened.end()] + "[]" + text[end.start() + 1 :]
         if bare and around.strip() == "[]":
             return {}, _rows(text[begin : end.start()])
@@ -104,20 +108,31 @@ def _rows(text: str) -> list[Any]:
     """The rows in *text*, what stands between the brackets of their list; a spoiled one as `UnreadableRow`."""
     starts = _starts(text)
     rows: list[Any] = []
+    whole_looks = _MOST_WHOLE_LOOKS
     at = _skip(_SEPARATOR, text, 0)
     while at < len(text):
-        try:
-            row, end = _DECODER.raw_decode(text, at)
-            if _ends_a_row(text, end, starts):
-                rows.append(row)
-                at = _next_row(text, end, starts)
-                continue
-        except (ValueError, RecursionError):
-            pass
         border = _first(starts, at + 1, len(text))
-        rows.append(UnreadableRow(text[at:border].rstrip(", \n\r\t")))
-        at = border
+        stops = [border, min(at + _WINDOW, len(text)), len(text)][: 3 if whole_looks > 0 else 2]
+        found = None
+        for stop in sorted({stop for stop in stops if stop >= border}):
+            whole_looks -= border < stop == len(text)
+            found = _value(text, at, stop)
+            if found is not None and _ends_a_row(text, found[1], starts):
+                break
+            found = None
+        rows.append(UnreadableRow(text[at:border].rstrip(", \n\r\t")) if found is None else found[0])
+        at = border if found is None else _next_row(text, found[1], starts)
     return rows
+
+
+def _value(text: str, at: int, stop: int) -> tuple[Any, int] | None:
+    """The value that begins at *at* and where it ends, if it does so before *stop*."""
+    try:
+        value, length = _DECODER.raw_decode(text[at:stop])
+    except (ValueError, RecursionError):
+        return None
+    closed = isinstance(value, dict | list | str) or at + length < stop or stop == len(text)
+    return (value, at + length) if closed else None
 
 
 def _ends_a_row(text: str, end: int, starts: list[int]) -> bool:
@@ -148,8 +163,16 @@ def _starts(text: str) -> list[int]:
     if firsts:
         pattern += "|(?=" + r"\{\s*" + re.escape(firsts.most_common(1)[0][0]) + r"\s*:)"
     found = [match.end() for match in re.finditer(pattern, text)]
-    lists = [match.span() for match in re.finditer(r"\[[^\[\]]*\]", text)]
-    return [start for start in sorted(set(found)) if not any(first < start < last for first, last in lists)]
+    opened, closed = [], []
+    for match in re.finditer(r"\[[^\[\]]*\]", text):
+        opened.append(match.start())
+        closed.append(match.end())
+
+    def in_a_list(start: int) -> bool:
+        place = bisect_left(opened, start) - 1  # none lies within another: the last one before it tells
+        return place >= 0 and start < closed[place]
+
+    return [start for start in sorted(set(found)) if not in_a_list(start)]
 
 
 def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -19,7 +19,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from consumer.massive.answer_bounds import BOUNDS
 from consumer.massive.answers import Answer, parse_retry_after, read_page
+from consumer.massive.body import ACCEPT_ENCODING, BodyReader
 from consumer.massive.budget import Budget, Sleep
 from consumer.massive.circuit_breaker import CircuitBreaker
 from consumer.massive.envelope import BareReader, Page, PageReader
@@ -62,7 +64,8 @@ def open_session(*, max_in_flight: int) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(
             total=TOTAL_TIMEOUT.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
         ),
-        headers={"Accept": "application/json"},
+        headers={"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING},
+        auto_decompress=False,  # see body.py: what an answer unpacks to is counted while it does
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -93,6 +96,7 @@ class Transport:
             total=timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
         )
         self._in_flight = asyncio.Semaphore(max_in_flight)
+        self._bodies = BodyReader()
         self._patience = patience
         self.troubles = TroubleLog(clock=patience.clock)
         self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Endpoint}
@@ -139,7 +143,7 @@ class Transport:
     async def _ask(self, endpoint: Endpoint, breaker: CircuitBreaker, target: str) -> Answer:
         self.requests_made[endpoint] += 1
         note_request(endpoint.value)
-        answer = await self._answered(target.partition("?")[0], target)
+        answer = await self._answered(endpoint, target)
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             breaker.succeeded()
         else:
@@ -161,21 +165,29 @@ class Transport:
             breaker.abandoned()
             raise
 
-    async def _answered(self, path: str, target: str) -> Answer:
+    async def _answered(self, endpoint: Endpoint, target: str) -> Answer:
+        path = target.partition("?")[0]
         try:
-            return await self._exchange(path, target)
+            return await self._exchange(endpoint, path, target)
         except TimeoutError as error:
             raise ProviderUnavailable(f"{path} did not answer in full within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
-            raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {error}") from error
+            raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {str(error)[:200]}") from error
 
-    async def _exchange(self, path: str, target: str) -> Answer:
+    async def _exchange(self, endpoint: Endpoint, path: str, target: str) -> Answer:
         url = URL(self.base_url + target, encoded=True)
         async with self._http.get(url, headers=self._headers, timeout=self._timeout, allow_redirects=False) as response:
+            bound, unread = BOUNDS[endpoint], None
+            if response.status == HTTPStatus.OK:
+                body = await self._bodies.whole(response, path, most=bound.size)
+                bound.check_objects(body, path)
+            else:
+                body, unread = await self._bodies.beginning(response, path)
             return Answer(
                 path=path,
                 status=response.status,
-                body=await response.read(),
+                body=body,
+                unread=unread,
                 retry_after=parse_retry_after(response.headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)),
                 market=response.headers.get(SOURCE_HEADER),
             )
@@ -196,7 +208,7 @@ class Transport:
             return
         expected = None if self._source.kind is SourceKind.VENDOR else self._source.mark
         if answer.market != expected:
-            found = "no simulated market" if answer.market is None else f"simulated market {answer.market!r}"
+            found = "no simulated market" if answer.market is None else f"simulated market {answer.market[:80]!r}"
             raise BadAnswer(f"{answer.path} was answered by {found}; this run loads from {self._source.words}")
 
     async def _wait_for_the_vendor(self, endpoint: Endpoint, error: RateLimited, refusals: int) -> dt.timedelta:

@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from loguru import logger
 
+from consumer.massive.body import BodyReader
 from market.data_source import VENDOR, DataSource, source_of_mark
 from producers.simulated_market.identity import IDENTITY_PATH, SOURCE_HEADER
 
@@ -55,7 +56,8 @@ async def ask_source(http: aiohttp.ClientSession, base_url: str) -> DataSource:
             base_url.rstrip("/") + IDENTITY_PATH, allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
         ) as answer:  # fmt: skip
-            mark, status, body = answer.headers.get(SOURCE_HEADER), answer.status, await answer.read()
+            mark, status = answer.headers.get(SOURCE_HEADER), answer.status
+            body, _ = await BodyReader().beginning(answer, IDENTITY_PATH)
     except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, TimeoutError, OSError) as error:
         raise SourceUnknown(f"{type(error).__name__} {error}") from error
     if mark is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from consumer.massive.answer_bounds import BOUNDS
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import Patience, open_session
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def wire(desk: Desk) -> AsyncIterator[Wire]:  # noqa: F811  (the fixture)
+async def wire(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:  # noqa: F811  (the fixture)
+    for endpoint, bound in BOUNDS.items():  # all extremes of a field come in one answer, longer than honest ones are
+        monkeypatch.setitem(BOUNDS, endpoint, msgspec.structs.replace(bound, size=8 * bound.size))
     vendor = Wire(desk)
     app = web.Application()
     app.router.add_route("GET", "/{tail:.*}", vendor.answer)

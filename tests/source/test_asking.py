@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.errors import BadAnswer
-from consumer.massive.transport import Patience
+from consumer.massive.transport import Patience, open_session
 from consumer.source.asking import SourceUnknown, ask_source, source_of_address
 from market.data_source import VENDOR, DataSource, simulated_source
 from producers.simulated_market.app import build_app
@@ -28,7 +28,7 @@ SANDBOX = simulated_source(seed=7, tickers=60)
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    async with open_session(max_in_flight=1) as session:
         yield session
 
 

@@ -1,0 +1,146 @@
+"""Reads the body of an HTTP answer up to a bound, counted on the wire and again unpacked.
+
+Nothing is taken in whole before it is counted: a gzip of two gigabytes of blanks is two megabytes on the wire. What is
+longer than its bound, cut off or packed in a way that nobody asked for is a typed error, never an empty body. Bodies
+that are large within their bound are read a few at a time, so that many at once cost no more than these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import zlib
+from typing import TYPE_CHECKING
+
+from consumer.massive.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import aiohttp
+
+# What we ask for, and so all that we unpack. A server that packs otherwise was not asked to.
+ACCEPT_ENCODING = "gzip"
+ORDINARY_BYTES = 1 << 20
+LARGE_AT_ONCE = 4
+# An honest refusal is a line of JSON, a proxy's page a few kilobytes.
+MOST_BYTES_OF_A_REFUSAL = 64 << 10
+_PIECE_BYTES = 64 << 10
+_MOST_MEMBERS = 64  # of one gzip: thousands of empty ones would cost more than they carry
+
+
+class BodyReader:
+    """Reads bodies side by side; of those over ORDINARY_BYTES only LARGE_AT_ONCE at a time."""
+
+    def __init__(self, *, ordinary: int = ORDINARY_BYTES, large_at_once: int = LARGE_AT_ONCE) -> None:
+        self._ordinary = ordinary
+        self._large = asyncio.Semaphore(large_at_once)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next large body has to wait."""
+        return self._large.locked()
+
+    async def whole(self, response: aiohttp.ClientResponse, path: str, *, most: int) -> bytes:
+        """All of the body. Raises AnswerTooLarge, or what else keeps it from being one; the connection is closed."""
+        body = bytearray()
+        async with contextlib.AsyncExitStack() as stack:
+            waits = True
+            async for piece in _bounded(response, path, most):
+                body += piece
+                if waits and len(body) > self._ordinary:
+                    waits = False
+                    await stack.enter_async_context(self._large)
+            return bytes(body)
+
+    async def beginning(self, response: aiohttp.ClientResponse, path: str) -> tuple[bytes, str | None]:
+        """What a refusal says, and why the rest of it was not read, if it was not: its status counts all the same."""
+        body = bytearray()
+        try:
+            async for piece in _bounded(response, path, MOST_BYTES_OF_A_REFUSAL):
+                body += piece
+        except ProviderUnavailable as error:
+            return bytes(body), str(error)
+        return bytes(body), None
+
+
+async def _bounded(response: aiohttp.ClientResponse, path: str, most: int) -> AsyncIterator[bytes]:
+    """The body in pieces, at most *most* bytes of it; whoever stops here has the connection closed."""
+    try:
+        unpacker = _unpacker(response, path)
+        if (announced := response.content_length) is not None and announced > most:
+            raise AnswerTooLarge(f"{path} announces {announced} bytes; {most} are the most that it can honestly be")
+        arrived = unpacked = 0
+        async for chunk in response.content.iter_any():
+            arrived += len(chunk)
+            for piece in unpacker.fed(chunk):
+                unpacked += len(piece)
+                if unpacked > most:
+                    break
+                yield piece
+                await asyncio.sleep(0)  # one chunk may unpack to a thousand times itself: others have their turn
+            if arrived > most or unpacked > most:
+                raise AnswerTooLarge(f"{path} is longer than {most} bytes, the most that it can honestly be")
+        unpacker.finish()
+    except BaseException:
+        response.close()
+        raise
+
+
+class _AsItIs:
+    """The unpacker of what is not packed."""
+
+    def fed(self, chunk: bytes) -> Iterator[bytes]:
+        yield chunk
+
+    def finish(self) -> None:
+        """Nothing can be missing that the connection does not tell."""
+
+
+class _Gunzip:
+    """Unpacks gzip, also of several members, in pieces that stay small whatever they unpack to."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._members = 0
+        self._inflate: zlib._Decompress | None = None
+
+    def fed(self, chunk: bytes) -> Iterator[bytes]:
+        left, piece = chunk, b""
+        # A full piece may have more behind it though no byte is left to feed.
+        while left or len(piece) == _PIECE_BYTES:
+            if self._inflate is None:
+                if not left:
+                    return
+                self._inflate = self._next_member()
+            try:
+                piece = self._inflate.decompress(left, _PIECE_BYTES)
+            except zlib.error as error:
+                after = "holds something else after its gzip" if self._members > 1 else "is not the gzip that it says"
+                raise BadAnswer(f"{self._path} {after}: {str(error)[:80]}") from error
+            left = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                left, self._inflate = self._inflate.unused_data, None
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        if self._inflate is not None:
+            raise ProviderUnavailable(f"{self._path} broke off: its gzip does not come to its end")
+
+    def _next_member(self) -> zlib._Decompress:
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise AnswerTooLarge(f"{self._path} is a gzip of more than {_MOST_MEMBERS} members")
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+
+
+def _unpacker(response: aiohttp.ClientResponse, path: str) -> _AsItIs | _Gunzip:
+    packed = ", ".join(response.headers.getall("Content-Encoding", [])).strip().lower()
+    match packed:
+        case "" | "identity":
+            return _AsItIs()
+        case "gzip" | "x-gzip":
+            return _Gunzip(path)
+        case _:
+            raise BadAnswer(f"{path} is packed as {packed[:40]!r}, and {ACCEPT_ENCODING} was asked for")

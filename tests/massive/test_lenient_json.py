@@ -1,0 +1,42 @@
+"""What reading a spoiled body costs: its length, and not the square of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+
+from consumer.massive.lenient_json import NoJson, UnreadableRow, read_rows
+
+LISTED = b'{"T":"AAA","o":1,"x":[]},'
+SPOILED = b'{"T":x},'
+SHAPES = {
+    "each row with a list, one of them spoiled": lambda count: LISTED * count + SPOILED + LISTED * count,
+    "each row spoiled": lambda count: SPOILED * 3 * count,
+    "ends of lists and no end": lambda count: b"x" + b'],"a":[' * 5 * count,
+    "braces and blanks": lambda count: (b"}" + b" " * 30) * count,
+}
+
+
+def seconds_for(rows: bytes) -> float:
+    """Of this process, whatever others do beside it."""
+    began = time.process_time()
+    with contextlib.suppress(NoJson):
+        read_rows(b'{"results":[' + rows + b"{}]}")
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_spoiled_body_eight_times_as_long_costs_no_more_than_some_eight_times(shape: str) -> None:
+    rows = SHAPES[shape]
+    short = min(seconds_for(rows(1_000)) for _ in range(3))
+    assert seconds_for(rows(8_000)) < 24 * short + 0.05
+
+
+def test_a_row_is_read_however_long_it_is_and_whatever_it_has_in_it() -> None:
+    within = b'{"T":"B","within":{"T":"C"},"name":"' + b"n" * 50_000 + b'"}'
+    _, rows = read_rows(b'{"results":[' + b",".join([b'{"T":x}', within, within, b'{"T":"D"}', b"17"]) + b"]}")
+    assert rows[0] == UnreadableRow('{"T":x}')
+    assert [row["within"] for row in rows[1:3]] == [{"T": "C"}] * 2
+    assert rows[3:] == [{"T": "D"}, 17]
