@@ -18,10 +18,12 @@ import msgspec
 from consumer.massive.rows import Endpoint
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, Rule, parse_rules
+from market.small_files import read_small
 from market.trading_calendar import TradingCalendar, load_overrides
 
 VENDOR_URL = "https://api.massive.com"
 ENDPOINTS = tuple(endpoint.value for endpoint in Endpoint)
+LONGEST_SECRET = 64 << 10
 
 
 class BadSettings(Exception):
@@ -358,7 +360,7 @@ def _raw(setting: Setting, environment: Mapping[str, str]) -> str:
         if text := environment.get(name, "").strip():
             return text
         if setting.secret and (path := environment.get(f"{name}_FILE", "").strip()):
-            return Path(path).read_text("utf-8").strip()
+            return read_small(Path(path), most=LONGEST_SECRET).decode("utf-8").strip()
     return setting.default
 
 

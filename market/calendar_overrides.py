@@ -28,6 +28,7 @@ from pathlib import Path
 import msgspec
 
 from market.calendar_errors import BadOverrides
+from market.small_files import read_small
 
 REGULAR_OPEN = dt.time(9, 30)
 REGULAR_CLOSE = dt.time(16, 0)
@@ -101,8 +102,8 @@ def parse_overrides(text: str) -> Overrides:
 def load_overrides(path: Path) -> Overrides:
     """Overrides of an operator's file; BadOverrides if it cannot be read or followed."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise BadOverrides([f"{path} cannot be read: {error}"]) from error
     try:
         return parse_overrides(text)

@@ -7,8 +7,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import aiohttp
+import msgspec
 
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
+from consumer.massive.body import BodyReader
 from consumer.massive.errors import KeyRejected, MassiveError, NotEntitled, NotYetPublished
 from consumer.massive.sieve import Sieve
 from market.trading_calendar import TradingCalendar
@@ -51,11 +53,15 @@ async def check_http(host: str, port: int) -> Finding:
     check, address = "http api", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     timeout = aiohttp.ClientTimeout(total=HTTP_PATIENCE_S)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"http://{address}/health") as answer:
-            body = await answer.json(content_type=None)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
+            http.get(f"http://{address}/health", allow_redirects=False) as answer,
+        ):
+            said, _ = await BodyReader().beginning(answer, "/health")  # whoever listens there may say anything
+        body = msgspec.json.decode(said)
     except aiohttp.ClientConnectorError:
         return ok(check, f"nobody listens on {address}")
-    except (aiohttp.ClientError, TimeoutError, ValueError):
+    except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, TimeoutError, OSError, ValueError):
         body = None
     if not isinstance(body, dict) or "healthy" not in body:
         return warning(check, f"another program answers on {address}", "set HTTP_PORT to a free port")

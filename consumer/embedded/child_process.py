@@ -21,6 +21,7 @@ import msgspec
 
 from consumer.embedded import leash
 from consumer.embedded.errors import ServerEnded, ServerFailed
+from consumer.private_files import private_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,7 +67,7 @@ class ChildProcess:
             str(launch.account or leash.NO_ACCOUNT),
             *(str(launch.lock), *launch.command),
         )
-        with launch.log_path.open("ab") as log:
+        with private_log(launch.log_path) as log:
             self._process = subprocess.Popen(
                 wrapped,
                 stdin=subprocess.DEVNULL,

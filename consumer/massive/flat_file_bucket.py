@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer import this_machine
+from consumer import private_files, this_machine
 from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
 from consumer.massive.errors import (
     BadAnswer,
@@ -102,7 +102,7 @@ class Bucket:
         known = self._path(kind, day, version)
         if known.exists():
             return FlatFile(path=known, version=version)
-        with _kept_beside(known) as unfinished:
+        with _kept_beside(known, self._kept_in) as unfinished:
             body, version = await self._download(kind, day)
             path = self._path(kind, day, version)
             await asyncio.to_thread(_keep, unfinished, path, body)
@@ -239,10 +239,11 @@ def _etag(found: Any) -> str:
 
 
 @contextlib.contextmanager
-def _kept_beside(path: Path) -> Iterator[Path]:
+def _kept_beside(path: Path, kept_in: Path) -> Iterator[Path]:
     """An empty file beside *path*, made before a byte is asked for: a disk that cannot be written is not filled."""
     unfinished: Path | None = None
     try:
+        private_files.private_folder(kept_in)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         os.close(handle)

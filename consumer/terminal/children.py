@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from consumer import this_machine
+from consumer.private_files import private_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class Child:
     async def start(self, *, read_ready_line: bool = False) -> dict[str, str]:
         """Start the process; with *read_ready_line* wait for its first line, a JSON object, and return that."""
         with contextlib.ExitStack() as stack:
-            target = stack.enter_context(self._log.open("ab")) if self._log else None
+            target = stack.enter_context(private_log(self._log)) if self._log else None
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL,

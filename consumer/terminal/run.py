@@ -21,7 +21,7 @@ from loguru import logger
 from rich.console import Console
 from rich.markup import escape
 
-from consumer import this_machine
+from consumer import private_files, this_machine
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
 from consumer.delivery.task_stream import TaskStream
@@ -163,8 +163,7 @@ def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str
 async def _start_children(
     settings: Settings, options: RunOptions, servers: Servers, stack: contextlib.AsyncExitStack, ending: Ending
 ) -> None:
-    logs = settings.data_dir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs = private_files.private_folder(settings.data_dir / "logs")
     environment = {
         "REDIS_URL": servers.redis_url,
         "DATABASE_URL": servers.database_url,

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer import private_files
 from consumer.embedded.data_dir import DataDirLock, make_data_dir
 from consumer.embedded.keep_alive import keep_alive, start
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.embedded.source_dirs import refuse_old_layout, source_dir
 from consumer.runtime import end_all, watched
+from market.small_files import FileTooLarge, read_small
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,8 +48,10 @@ def locate(settings: Settings) -> Servers:
         return Servers(redis_url=settings.redis_url, database_url=settings.database_url)
     path = settings.data_dir / ADDRESSES
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Servers)
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode(read_small(path), type=Servers)
+    except PermissionError as error:
+        raise NotRunning(f"{path} may be read by the user alone whose run wrote it: ask as that user") from error
+    except (OSError, FileTooLarge, msgspec.DecodeError) as error:
         raise NotRunning(
             f"no run has left its addresses in {path}: start ./start-data-maintenance.sh, or set REDIS_URL and "
             "DATABASE_URL (or DATA_DIR) as it has them"
@@ -62,6 +66,7 @@ async def started(
 
     They are started again whenever they end; *on_loss* hears of one that cannot be.
     """
+    private_files.narrow(settings.data_dir / ADDRESSES)  # of a release that left it open
     home = source_dir(settings.data_dir, source)
     wanted: list[EmbeddedRedis | EmbeddedPostgres] = []
     if settings.redis_url is None:
@@ -80,9 +85,9 @@ async def started(
 
 
 def announce(settings: Settings, servers: Servers) -> None:
-    """Write down where the servers are, for commands; only once the run may work on them."""
+    """Write down where the servers are, with their passwords, for commands; only once the run may work on them."""
     make_data_dir(settings.data_dir)  # not made by anybody else where both servers are the operator's own
-    (settings.data_dir / ADDRESSES).write_bytes(msgspec.json.encode(servers))
+    private_files.write_private(settings.data_dir / ADDRESSES, msgspec.json.encode(servers))
 
 
 def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgres]) -> Servers:

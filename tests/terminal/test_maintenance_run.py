@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from tests.terminal.conftest import environment_without_key
+from tests.terminal.modes import open_to_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,7 @@ def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_not
         assert f"simulated market of {tickers} tickers, seed 1" in done.stdout
     folders = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
     assert folders == ["logs", "simulated-seed1-40", "simulated-seed1-50"]
+    assert open_to_others(data_dir) == [], "neither its servers' addresses nor its logs nor their data"
 
 
 def test_servers_of_an_earlier_release_are_neither_passed_over_nor_taken_for_somebodys(data_dir: Path) -> None:
