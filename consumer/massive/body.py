@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from typing import TYPE_CHECKING
 
 from consumer.massive.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
+from consumer.massive.gunzip import Gunzip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,8 +25,6 @@ ORDINARY_BYTES = 1 << 20
 LARGE_AT_ONCE = 4
 # An honest refusal is a line of JSON, a proxy's page a few kilobytes.
 MOST_BYTES_OF_A_REFUSAL = 64 << 10
-_PIECE_BYTES = 64 << 10
-_MOST_MEMBERS = 64  # of one gzip: thousands of empty ones would cost more than they carry
 
 
 class BodyReader:
@@ -97,50 +95,12 @@ class _AsItIs:
         """Nothing can be missing that the connection does not tell."""
 
 
-class _Gunzip:
-    """Unpacks gzip, also of several members, in pieces that stay small whatever they unpack to."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._members = 0
-        self._inflate: zlib._Decompress | None = None
-
-    def fed(self, chunk: bytes) -> Iterator[bytes]:
-        left, piece = chunk, b""
-        # A full piece may have more behind it though no byte is left to feed.
-        while left or len(piece) == _PIECE_BYTES:
-            if self._inflate is None:
-                if not left:
-                    return
-                self._inflate = self._next_member()
-            try:
-                piece = self._inflate.decompress(left, _PIECE_BYTES)
-            except zlib.error as error:
-                after = "holds something else after its gzip" if self._members > 1 else "is not the gzip that it says"
-                raise BadAnswer(f"{self._path} {after}: {str(error)[:80]}") from error
-            left = self._inflate.unconsumed_tail
-            if self._inflate.eof:
-                left, self._inflate = self._inflate.unused_data, None
-            if piece:
-                yield piece
-
-    def finish(self) -> None:
-        if self._inflate is not None:
-            raise ProviderUnavailable(f"{self._path} broke off: its gzip does not come to its end")
-
-    def _next_member(self) -> zlib._Decompress:
-        self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise AnswerTooLarge(f"{self._path} is a gzip of more than {_MOST_MEMBERS} members")
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-
-
-def _unpacker(response: aiohttp.ClientResponse, path: str) -> _AsItIs | _Gunzip:
+def _unpacker(response: aiohttp.ClientResponse, path: str) -> _AsItIs | Gunzip:
     packed = ", ".join(response.headers.getall("Content-Encoding", [])).strip().lower()
     match packed:
         case "" | "identity":
             return _AsItIs()
         case "gzip" | "x-gzip":
-            return _Gunzip(path)
+            return Gunzip(path)
         case _:
             raise BadAnswer(f"{path} is packed as {packed[:40]!r}, and {ACCEPT_ENCODING} was asked for")

@@ -1,7 +1,6 @@
 """Reads the vendor's flat files from its S3 bucket, each version once.
 
-The ETag tells a replaced file. One is kept beside itself and then renamed, so that no reader sees half of one or two
-versions mixed. A bucket that does not answer is left alone for a while: whatever it has, the API has too.
+The ETag tells a replaced file. A bucket that does not answer is left alone for a while: the API has what it has.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ import contextlib
 import datetime as dt
 import hashlib
 import importlib
-import os
 import random
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer import private_files, this_machine
 from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
 from consumer.massive.errors import (
+    AnswerTooLarge,
     BadAnswer,
     FlatFilesNotInstalled,
     FlatFilesUnusable,
@@ -28,6 +25,8 @@ from consumer.massive.errors import (
     NotYetPublished,
     ProviderUnavailable,
 )
+from consumer.massive.flat_file_check import BOUND
+from consumer.massive.flat_file_keeping import append, keep, kept_beside
 from consumer.massive.flat_file_store import FlatFile, FlatFileStore, LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.requests import note_request
@@ -35,13 +34,14 @@ from market.bounded_fields import REQUEST_ID
 from market.bounds import check_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator
+    from collections.abc import AsyncIterator, Collection
 
 VENDOR_ENDPOINT = "https://files.massive.com"
 COUNTED_AS = "flat_files"
 _SCHEME = "s3://"
 _REFUSALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AccessDenied")
 LISTINGS_AT_ONCE = 8
+_CHUNK_BYTES = 4 << 20
 FAILURES_TO_LEAVE_ALONE = 2
 LEFT_ALONE = dt.timedelta(minutes=1)
 # A look is a few kilobytes; a download of twenty megabytes may take the two minutes that its request allows.
@@ -102,21 +102,26 @@ class Bucket:
         known = self._path(kind, day, version)
         if known.exists():
             return FlatFile(path=known, version=version)
-        with _kept_beside(known, self._kept_in) as unfinished:
-            body, version = await self._download(kind, day)
+        with kept_beside(known, self._kept_in) as unfinished:
+            version = await self._download(kind, day, unfinished)
             path = self._path(kind, day, version)
-            await asyncio.to_thread(_keep, unfinished, path, body)
+            await asyncio.to_thread(keep, unfinished, path)
         return FlatFile(path=path, version=version)
 
-    async def _download(self, kind: FlatFileKind, day: dt.date) -> tuple[bytes, str]:
+    async def _download(self, kind: FlatFileKind, day: dt.date, into: Path) -> str:
         """What arrives is of one version: that of the answer, which may be newer than the one asked about."""
-        async with self._asking(_key(kind, day)):
-            answer = await self._obstore.get_async(self._store, _key(kind, day))
-            body = bytes(await answer.bytes_async())
+        key, written = _key(kind, day), 0
+        async with self._asking(key):
+            answer = await self._obstore.get_async(self._store, key)
             version, size = _etag(answer.meta), int(answer.meta["size"])
-        if len(body) != size:
-            raise ProviderUnavailable(f"{_key(kind, day)} broke off after {len(body)} of {size} bytes")
-        return body, version
+            if size > BOUND.packed:
+                raise AnswerTooLarge(f"{key} has {size} bytes; {BOUND.packed} are the most that it can honestly be")
+            async for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
+                written += len(chunk)
+                await asyncio.to_thread(append, into, bytes(chunk))
+        if written != size:
+            raise ProviderUnavailable(f"{key} broke off after {written} of {size} bytes")
+        return version
 
     def _path(self, kind: FlatFileKind, day: dt.date, version: str) -> Path:
         digest = hashlib.sha256(version.encode()).hexdigest()[:16]
@@ -236,32 +241,3 @@ def _etag(found: Any) -> str:
     # Kept beside request ids: a name longer than those is told by its digest as well.
     known = check_of(REQUEST_ID)(str(etag), dt.date.max)
     return str(etag) if known else hashlib.sha256(str(etag).encode("utf-8", "replace")).hexdigest()
-
-
-@contextlib.contextmanager
-def _kept_beside(path: Path, kept_in: Path) -> Iterator[Path]:
-    """An empty file beside *path*, made before a byte is asked for: a disk that cannot be written is not filled."""
-    unfinished: Path | None = None
-    try:
-        private_files.private_folder(kept_in)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        unfinished = Path(name)
-        yield unfinished
-    except OSError as error:
-        error.filename = error.filename or os.fspath(path)  # a write that fails names no file
-        raise FlatFilesUnusable(f"no flat file can be kept: {this_machine.in_words(error)}") from error
-    finally:
-        if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
-
-
-def _keep(unfinished: Path, path: Path, body: bytes) -> None:
-    """Put *body* in place at once, and take earlier versions of the same day away."""
-    unfinished.write_bytes(body)
-    unfinished.replace(path)
-    day = path.name.split(".", 1)[0]
-    for older in path.parent.glob(f"{day}.*.csv.gz"):
-        if older != path:
-            older.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.errors import BadAnswer, NotYetPublished
+from consumer.massive.flat_file_check import check_flat_file
 from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
 from consumer.massive.sieve import Sieve
 from market.bounded_fields import VOLUME
@@ -126,6 +127,7 @@ def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
 def _collected(path: Path, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
     """The answer of *query* on the file's rows."""
     try:
+        check_flat_file(path)
         rows = query(_rows_of(path)).with_columns(pl.col("ticker").cast(pl.String))
         return rows.collect(engine="streaming")
     except FileNotFoundError as error:

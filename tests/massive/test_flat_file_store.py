@@ -22,8 +22,9 @@ import pytest
 from botocore.config import Config
 
 from consumer.massive import flat_file_bucket
-from consumer.massive.errors import FlatFilesUnusable, NotYetPublished, ProviderUnavailable
+from consumer.massive.errors import AnswerTooLarge, FlatFilesUnusable, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_file_bucket import Bucket, open_store
+from consumer.massive.flat_file_check import FileBound
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.requests import counted_requests
 
@@ -246,6 +247,16 @@ async def test_a_bucket_that_is_back_is_found_out_by_one_question_for_all_that_a
     assert set(await store.versions(FlatFileKind.DAY, days)) == set(days)
 
 
+async def test_a_file_larger_than_any_honest_one_is_not_downloaded(
+    server: Server, store: FlatFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.publish(b"first")
+    monkeypatch.setattr(flat_file_bucket, "BOUND", FileBound(packed=4))
+    with pytest.raises(AnswerTooLarge, match="has 5 bytes; 4 are the most"):
+        await store.fetch(FlatFileKind.MINUTE, DAY)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_downloaded(
     server: Server, store: FlatFileStore, tmp_path: Path
 ) -> None:
@@ -261,7 +272,7 @@ async def test_a_disk_that_fills_up_leaves_no_piece_behind_and_is_named_with_its
 ) -> None:
     server.publish(b"first")
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(Path, "write_bytes", mock.Mock(side_effect=full))
+    monkeypatch.setattr(Path, "open", mock.Mock(side_effect=full))
     with pytest.raises(FlatFilesUnusable, match=r"minute_aggs_v1/.*: No space left on device; free some disk space"):
         await store.fetch(FlatFileKind.MINUTE, DAY)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

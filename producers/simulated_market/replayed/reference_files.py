@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from market.small_files import FileTooLarge, read_small
 from producers.simulated_market.wire_rows import FloatRow, SplitRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SPLITS, TICKERS, DETAILS, FLOATS = "splits.json", "tickers.json", "ticker_details.json", "floats.json"
+MOST_BYTES = 256 << 20  # fifty times the whole market's details
 REFERENCE_FILES = (SPLITS, TICKERS, DETAILS, FLOATS)
 
 
@@ -67,6 +69,6 @@ def _read(path: Path, kind: type[Row]) -> list[Row]:
     if not path.exists():
         return []
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[kind])  # type: ignore[valid-type]
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(read_small(path, most=MOST_BYTES), type=list[kind])  # type: ignore[valid-type]
+    except (msgspec.DecodeError, FileTooLarge) as error:
         raise BadReferenceFile(f"{path}: {error}") from error
