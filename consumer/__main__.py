@@ -9,6 +9,7 @@ import sys
 from consumer.checks.start_up import StartRefused
 from consumer.postgres.migrate import SchemaMismatch
 from consumer.runtime import Stopped
+from consumer.secret_values import hide_secrets
 from consumer.service import run_consumer
 from consumer.settings import BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
@@ -21,6 +22,7 @@ def main() -> int:
 
     2 as well where the servers hold another source's data: like a setting, that is for a person to change.
     """
+    hide_secrets(os.environ)
     try:
         settings = read_settings(os.environ)
     except BadSettings as refused:

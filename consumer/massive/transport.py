@@ -30,6 +30,7 @@ from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
 from consumer.massive.trouble_log import TroubleLog
 from market.data_source import DataSource, SourceKind
+from producers.redaction import hide, redacted
 from producers.simulated_market.identity import SOURCE_HEADER
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -89,7 +90,8 @@ class Transport:
         self.base_url = _checked_base_url(base_url)
         self.requests_made: Counter[str] = Counter()
         self._http = http
-        self._api_key = api_key
+        if api_key is not None:
+            hide([api_key])
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._budget = budget
         self._timeout = aiohttp.ClientTimeout(
@@ -197,9 +199,8 @@ class Transport:
             self._refuse_another_source(answer)
             return read_page(answer, reader)
         except MassiveError as error:
-            if self._api_key:
-                # Whatever the vendor or a proxy echoes into its refusal, the key does not reach a log from here.
-                error.args = (str(error).replace(self._api_key, "***"),)
+            # Whatever the vendor or a proxy echoes into its refusal, the key does not reach a log or a table from here.
+            error.args = (redacted(str(error)),)
             raise
 
     def _refuse_another_source(self, answer: Answer) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from producers.redaction import redacted
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
@@ -83,7 +85,7 @@ def evidence_json(evidence: object) -> str:
 
 def _readable(text: str) -> str:
     """With what PostgreSQL takes out of no JSON, NUL and halves of surrogate pairs, written as escapes."""
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return redacted(text).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def _storable(value: Any, depth: int = 4) -> Any:

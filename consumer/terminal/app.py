@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from consumer.postgres.dead_letters import Selection
+from consumer.secret_values import hide_secrets
 from consumer.settings import BadSettings, Settings, read_settings
 from consumer.terminal import adopt as adopt_verb
 from consumer.terminal import backfill as backfill_verb
@@ -37,6 +38,7 @@ app = App(name="maintenance", help="Data maintenance for a US stock-market stack
 
 def settings_or_exit() -> Settings:
     """Read the environment; exit 2 with every problem when it is refused."""
+    hide_secrets(os.environ)
     try:
         return read_settings(os.environ)
     except BadSettings as refused:

@@ -16,11 +16,14 @@ from redis.asyncio import Redis
 from producers.logs import configure_logs
 from producers.market_session.run import run
 from producers.market_session.settings import BadSettings, Settings, read_settings
+from producers.redaction import guard_output, hide, secrets_of_url
 from producers.stopping import stopping_signals
 
 
 def main() -> int:
     configure_logs(json=not sys.stderr.isatty())
+    hide(secrets_of_url(os.environ.get("REDIS_URL", "")))
+    guard_output()
     try:
         settings = read_settings(os.environ)
         asyncio.run(_run_until_signalled(settings))
