@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.outages import clocks, postgres, redis, vendor, whole_run
+from tests.outages import bombs, clocks, noisy_night, postgres, redis, vendor, whole_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,6 +34,8 @@ TRIALS: dict[str, Callable[[float], Awaitable[dict[str, Any]]]] = {
     "vendor-asks-for-absurd-pauses": vendor.absurd_pauses,
     "bucket-away": vendor.bucket_away,
     "clocks-wrong": clocks.wrong,
+    "bombs": bombs.bombs,
+    "noisy-night": noisy_night.noisy_night,
 }
 
 
