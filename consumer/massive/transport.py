@@ -160,6 +160,9 @@ class Transport:
         except BudgetUnavailable:
             breaker.abandoned()
             raise
+        except BadAnswer:
+            breaker.succeeded()  # it answers, and what it says is judged by itself
+            raise
         except ProviderUnavailable:
             breaker.failed()
             raise

@@ -18,7 +18,7 @@ from loguru import logger
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
 from consumer.web.pending import pending_handler
-from consumer.web.problems import answer_problems, json_answer, problem
+from consumer.web.problems import MOST_BYTES_OF_A_BODY, answer_problems, json_answer, problem
 from market.calendar_errors import CalendarError
 from producers.messages import TaskName
 from producers.trigger import request_cycle
@@ -49,7 +49,7 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def build_app(monitor: Monitor, stream: TaskStream, *, token: str | None, max_deliveries: int) -> web.Application:
     """Return the application; *token* None leaves POST open (only for loopback)."""
     handlers = Handlers(monitor, stream, token=token)
-    app = web.Application(middlewares=[answer_problems])
+    app = web.Application(middlewares=[answer_problems], client_max_size=MOST_BYTES_OF_A_BODY)
     app.router.add_get("/health", handlers.health)
     app.router.add_get("/status", handlers.status)
     app.router.add_get("/pending", pending_handler(monitor.redis, lease=stream.lease, max_deliveries=max_deliveries))

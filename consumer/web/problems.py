@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
+# A day, a task, a reason in a sentence.
+MOST_BYTES_OF_A_BODY = 64 << 10
+
+
 def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Return *value* as JSON."""
     body = msgspec.json.encode(value)
@@ -33,6 +37,8 @@ async def answer_problems(
     """Answer 503 while a server is away, and every other refusal as a problem document."""
     try:
         return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return problem(413, f"the body is longer than {MOST_BYTES_OF_A_BODY} bytes: send what is asked for")
     except web.HTTPException as error:
         return problem(error.status, error.reason)
     except CalendarError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,6 +81,14 @@ async def test_what_cannot_be_done_is_a_problem_document_that_names_the_cure(
     assert answer.content_type == "application/problem+json"
     assert cure in (await answer.json(content_type=None))["detail"]
     assert await stack.redis.xlen(keys.TASKS.name) == 0
+
+
+@pytest.mark.parametrize("target", ["/trigger", f"/cycles/{DAY}/cancel"])
+async def test_a_body_without_end_is_refused_before_it_is_read_packed_or_not(client: Client, target: str) -> None:
+    for body, headers in ((b" " * 100_000, {}), (gzip.compress(b" " * 9_000_000), {"Content-Encoding": "gzip"})):
+        answer = await client.post(target, data=body, headers=headers)
+        assert answer.status == 413
+        assert "longer than 65536 bytes" in (await answer.json(content_type=None))["detail"]
 
 
 @pytest.mark.parametrize("path", ["/trigger", f"/cycles/{DAY}/cancel"])
