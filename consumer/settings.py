@@ -22,6 +22,7 @@ from market.small_files import read_small
 from market.trading_calendar import TradingCalendar, load_overrides
 
 VENDOR_URL = "https://api.massive.com"
+EMPTY_IS_A_VALUE = ("endpoint_budgets", "http_allowed_hosts")
 ENDPOINTS = tuple(endpoint.value for endpoint in Endpoint)
 LONGEST_SECRET = 64 << 10
 
@@ -78,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_eviction: bool
     http_host: str
     http_port: int
+    http_allowed_hosts: tuple[str, ...]
     api_token: str | None
     calendar_overrides: Path | None
     early_extended_close: dt.time
@@ -158,6 +160,15 @@ def _endpoint_budgets(value: str) -> dict[str, tuple[int | None, int | None]]:
         second, minute = found.get(match[1], (None, None))
         found[match[1]] = (int(match[2]), minute) if match[3] == "s" else (second, int(match[2]))
     return found
+
+
+def _names(value: str) -> tuple[str, ...]:
+    """Names of this service, as browsers and proxies send them in `Host`."""
+    names = tuple(value.replace(",", " ").split())
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?", name):
+            raise ValueError(f"has '{name}', which is no name of a machine: write for example maintenance.example.com")
+    return names
 
 
 def _flat_files(value: str) -> str:
@@ -300,6 +311,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="HTTP_PORT", field="http_port", default="8008", read=_whole(0, 65_535), meaning="its port"),
     Setting(
+        name="HTTP_ALLOWED_HOSTS", field="http_allowed_hosts", default="", read=_names,
+        meaning="further names under which it may be asked, such as a proxy's; addresses and localhost always may",
+    ),
+    Setting(
         name="MAINTENANCE_API_TOKEN", field="api_token", default="", read=_text, secret=True,
         meaning="bearer token for POST /trigger; not needed from loopback while the API listens only there",
     ),
@@ -345,7 +360,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for setting in SETTINGS:
         try:
             text = _raw(setting, environment)
-            values[setting.field] = setting.read(text) if text or setting.field == "endpoint_budgets" else None
+            values[setting.field] = setting.read(text) if text or setting.field in EMPTY_IS_A_VALUE else None
         except (ValueError, OSError) as error:
             values[setting.field] = None
             problems.append(_problem(setting, environment, error))

@@ -16,12 +16,12 @@ import msgspec
 
 from market.session import SessionPhase
 from producers.flat_fields import BadField, quote, read_field, write_field
+from producers.plain_text import require_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SESSION_CHANGED = "SESSION_CHANGED"
-LONGEST_TEXT = 200
 
 # Names that a person means trading_day by. Ignored as unknown fields they would start the wrong day.
 MISTAKEN_DAY_NAMES = ("date", "day", "trading_date")
@@ -144,11 +144,6 @@ def _refuse_naive(**instants: dt.datetime) -> None:
 
 
 def _refuse_untidy(**texts: str | None) -> None:
-    """Blanks around a text would not survive the wire; control characters do not belong in a log line."""
     for name, text in texts.items():
-        if text is None:
-            continue
-        if not text or text != text.strip() or not text.isprintable():
-            raise BadField(f"{name} {quote(text)} is no plain text: one printable line, no blanks around it")
-        if len(text) > LONGEST_TEXT:
-            raise BadField(f"{name} {quote(text)} is too long: at most {LONGEST_TEXT} characters")
+        if text is not None:
+            require_plain(name, text)

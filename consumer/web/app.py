@@ -17,14 +17,19 @@ from loguru import logger
 
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
+from consumer.web.bodies import LONGEST_BODY, BadRequest, nothing_unread, read_body
+from consumer.web.callers import only_our_callers
+from consumer.web.listener import listening
 from consumer.web.pending import pending_handler
-from consumer.web.problems import MOST_BYTES_OF_A_BODY, answer_problems, json_answer, problem
+from consumer.web.problems import answer_problems, json_answer, problem
 from market.calendar_errors import CalendarError
+from producers.flat_fields import BadField, read_field
 from producers.messages import TaskName
+from producers.plain_text import require_plain, require_reason
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from consumer.delivery.task_stream import TaskStream
     from consumer.settings import Settings
@@ -45,11 +50,20 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: str | None = None
     by: str = "http"
 
+    def __post_init__(self) -> None:
+        require_plain("by", self.by)
+        if self.reason is not None:
+            require_reason("reason", self.reason)
 
-def build_app(monitor: Monitor, stream: TaskStream, *, token: str | None, max_deliveries: int) -> web.Application:
-    """Return the application; *token* None leaves POST open (only for loopback)."""
+
+def build_app(
+    monitor: Monitor, stream: TaskStream, *, token: str | None, max_deliveries: int, names: Iterable[str] = ()
+) -> web.Application:
+    """Return the application; *token* None leaves POST open (only for loopback), *names* are those of the service."""
     handlers = Handlers(monitor, stream, token=token)
-    app = web.Application(middlewares=[answer_problems], client_max_size=MOST_BYTES_OF_A_BODY)
+    app = web.Application(
+        middlewares=[answer_problems, only_our_callers(names), nothing_unread], client_max_size=LONGEST_BODY
+    )
     app.router.add_get("/health", handlers.health)
     app.router.add_get("/status", handlers.status)
     app.router.add_get("/pending", pending_handler(monitor.redis, lease=stream.lease, max_deliveries=max_deliveries))
@@ -80,11 +94,7 @@ class Handlers:
         """Ask for a cycle or a task; 202 with where to look."""
         if (refused := self._not_allowed(request)) is not None:
             return refused
-        body = await request.read()
-        try:
-            wanted = msgspec.json.decode(body or b"{}", type=TriggerBody)
-        except msgspec.DecodeError as error:
-            return problem(400, f'the body is not understood: {error}; send {{}} or {{"trading_day": "2025-11-11"}}')
+        wanted = await read_body(request, TriggerBody, example='{"trading_day": "2025-11-11"}')
         if refusal := self._refusal(wanted):
             return problem(422, refusal)
         # Pinned: delivered again after the next close it must still mean the day on which it was asked.
@@ -99,12 +109,8 @@ class Handlers:
         """End what runs or waits for a trading day; 404 when nothing does."""
         if (refused := self._not_allowed(request)) is not None:
             return refused
-        body = await request.read()
-        try:
-            day = dt.date.fromisoformat(request.match_info["day"])
-            wanted = msgspec.json.decode(body or b"{}", type=CancelBody)
-        except ValueError as error:
-            return problem(400, f'not understood: {error}; POST /cycles/2025-11-11/cancel, {{"reason": "…"}}')
+        day = _day_of(request.match_info["day"])
+        wanted = await read_body(request, CancelBody, example='{"reason": "…"}')
         monitor = self._monitor
         cycles = await calling_off.cancel(
             monitor.pool, self._stream, self._reporter, day, by=wanted.by, reason=wanted.reason, now=monitor.now()
@@ -115,10 +121,7 @@ class Handlers:
 
     def _not_allowed(self, request: web.Request) -> web.Response | None:
         if self._token is None:
-            # Only a listener on loopback has no token. A page in the operator's browser reaches it too: refuse that.
-            if "Origin" in request.headers:
-                return problem(403, "a page in a browser may not trigger work here: set MAINTENANCE_API_TOKEN, send it")
-            return None
+            return None  # only a listener on loopback has none
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         # A header may hold bytes that are no UTF-8; they must fail the comparison, not the request.
         given = sent.strip().encode("utf-8", "surrogateescape")
@@ -140,6 +143,13 @@ class Handlers:
         return None
 
 
+def _day_of(text: str) -> dt.date:
+    try:
+        return read_field("day", text, dt.date)  # type: ignore[no-any-return]
+    except BadField as error:
+        raise BadRequest(f"{error}: POST /cycles/2025-11-11/cancel") from error
+
+
 class HttpRefused(Exception):
     """The HTTP API has no address to listen on; the text names the cure."""
 
@@ -147,22 +157,19 @@ class HttpRefused(Exception):
 @contextlib.asynccontextmanager
 async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises HttpRefused where nothing may listen there."""
-    app = build_app(monitor, stream, token=settings.api_token, max_deliveries=settings.max_deliveries)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.http_host, settings.http_port)
+    app = build_app(
+        monitor, stream, token=settings.api_token, max_deliveries=settings.max_deliveries,
+        names=(settings.http_host, *settings.http_allowed_hosts),
+    )  # fmt: skip
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(monitor.close)
         try:
-            await site.start()
-        except OSError as error:
+            host, port = await stack.enter_async_context(listening(app, settings.http_host, settings.http_port))
+        except (OSError, UnicodeError) as error:
             raise HttpRefused(
-                f"HTTP_PORT {settings.http_port} cannot be used on {settings.http_host}: {error.strerror or error}. "
-                "Set HTTP_PORT (or HTTP_HOST) to another"
+                f"HTTP_PORT {settings.http_port} cannot be used on {settings.http_host}: "
+                f"{getattr(error, 'strerror', None) or error}. Set HTTP_PORT (or HTTP_HOST) to another"
             ) from error
-        host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("http_api_listening", url=url)
         yield url
-    finally:
-        await runner.cleanup()
-        await monitor.close()

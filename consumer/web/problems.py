@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
+from consumer.web.bodies import BadRequest
 from consumer.web.health import AWAY
 from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-
-# A day, a task, a reason in a sentence.
-MOST_BYTES_OF_A_BODY = 64 << 10
+ROUTES = "GET /health, /status and /pending, POST /trigger and /cycles/YYYY-MM-DD/cancel"
 
 
 def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -24,10 +23,10 @@ def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | N
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def problem(status: int, detail: str) -> web.Response:
+def problem(status: int, detail: str, *, headers: dict[str, str] | None = None) -> web.Response:
     """Return an RFC 9457 problem document."""
     body = msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
-    return web.Response(body=body, status=status, content_type="application/problem+json")
+    return web.Response(body=body, status=status, headers=headers, content_type="application/problem+json")
 
 
 @web.middleware
@@ -37,8 +36,14 @@ async def answer_problems(
     """Answer 503 while a server is away, and every other refusal as a problem document."""
     try:
         return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        return problem(413, f"the body is longer than {MOST_BYTES_OF_A_BODY} bytes: send what is asked for")
+    except BadRequest as error:
+        return problem(error.status, str(error))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"{error.method} is not allowed here: use {allowed}"
+        return problem(error.status, detail, headers={"Allow": allowed})
+    except web.HTTPNotFound as error:
+        return problem(error.status, f"{error.reason}: there are {ROUTES}")
     except web.HTTPException as error:
         return problem(error.status, error.reason)
     except CalendarError as error:

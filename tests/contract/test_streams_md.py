@@ -15,7 +15,6 @@ from market.session import SessionPhase
 from producers import keys
 from producers.flat_fields import FALSE_WORDS, TRUE_WORDS, required_type
 from producers.messages import (
-    LONGEST_TEXT,
     MISTAKEN_DAY_NAMES,
     SessionChanged,
     TaskMessage,
@@ -24,6 +23,7 @@ from producers.messages import (
     decode_task,
     encode,
 )
+from producers.plain_text import LONGEST_TEXT
 from producers.reports import (
     ORIGINAL_FIELD,
     Condition,

@@ -1,0 +1,80 @@
+"""Reads what a request says beyond its path, and refuses what the route does not know instead of passing it over.
+
+A parameter that nobody reads would start or show the wrong thing: `GET /status?trading_day=…` is no status of that day.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from producers.flat_fields import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LONGEST_BODY = 64 * 1024
+#: curl -d sends the second, programs the third; what else a form of a page can send is no JSON.
+CONTENT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded", "application/octet-stream"})
+
+T = TypeVar("T")
+
+
+class BadRequest(Exception):
+    """The request is not understood; the text names the cure. *status* says of which kind it is."""
+
+    def __init__(self, detail: str, *, status: int = 400) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@web.middleware
+async def nothing_unread(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse query parameters, which no route has, and the body of a request that reads. Raises BadRequest."""
+    if request.query_string:
+        raise BadRequest(
+            f"{request.path} takes no query parameters, and has {quote(request.query_string)}: leave them out; "
+            "a POST takes its fields as JSON in its body"
+        )
+    if request.method == "GET" and request.can_read_body:
+        raise BadRequest(f"GET {request.path} takes no body: leave it out, or did you mean POST /trigger?")
+    return await handler(request)
+
+
+async def read_body(request: web.Request, wanted: type[T], *, example: str) -> T:
+    """Return the body as *wanted*; none is an empty object. Raises BadRequest."""
+    body = await _read(request)
+    if body and request.content_type not in CONTENT_TYPES:
+        raise BadRequest(f"a body of type {quote(request.content_type)} is not read: send application/json", status=415)
+    try:
+        found = msgspec.json.decode(body or b"{}", type=wanted)
+        _refuse_repeated(body or b"{}")
+        return found
+    except ValueError as error:  # msgspec's own, no UTF-8, a field that is no plain text
+        raise BadRequest(f"the body is not understood: {error}; send {{}} or {example}") from error
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BadRequest(f"the body is longer than {LONGEST_BODY} bytes: send less", status=413) from error
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"the body cannot be read: {' '.join(str(error).split())}; send it as it is") from error
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Of a field that stands there twice JSON readers take the last in silence."""
+
+    def once(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} stands there {names.count(name)} times: keep one")
+
+    json.loads(body, object_pairs_hook=once)
