@@ -9,12 +9,13 @@ import sys
 from consumer.checks.start_up import StartRefused
 from consumer.postgres.migrate import SchemaMismatch
 from consumer.runtime import Stopped
-from consumer.secret_values import hide_secrets
 from consumer.service import run_consumer
-from consumer.settings import BadSettings, Settings, read_settings
+from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
 from consumer.web.app import HttpRefused
 from producers.logs import configure_logs
+from producers.settings.secret_values import hide_secrets
+from producers.settings.shared import log_as_json
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
 
     2 as well where the servers hold another source's data: like a setting, that is for a person to change.
     """
-    hide_secrets(os.environ)
+    hide_secrets(SETTINGS, os.environ)
     try:
         settings = read_settings(os.environ)
     except BadSettings as refused:
@@ -32,7 +33,7 @@ def main() -> int:
     if missing:
         sys.stderr.write("\n".join([*missing, ""]))
         return 2
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    as_json = log_as_json(settings.log_format, terminal=sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
     try:
         asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))

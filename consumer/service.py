@@ -13,7 +13,6 @@ from loguru import logger
 
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
-from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
@@ -21,7 +20,7 @@ from consumer.runtime import connect_blocking_redis, connect_redis, stop_signals
 from consumer.settings import VENDOR_URL
 from consumer.source.asking import source_of_address
 from consumer.source.guard import SourceGuard
-from consumer.tasks.options import flat_file_store
+from consumer.tasks.options import flat_file_store, request_budget
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from consumer.web.silence import tell_silence
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
-    import redis.asyncio
-
     from consumer.composition import Instead
-    from consumer.massive.budget import Budget
     from consumer.settings import Settings
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
@@ -44,18 +40,6 @@ BLOCKING_TIMEOUT_S = 10.0
 def consumer_name() -> str:
     """A name that is never used again: a reused one would inherit the entries of a dead namesake."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-def request_budget(settings: Settings, client: redis.asyncio.Redis) -> Budget:
-    """Return the budget shared by all processes of the key."""
-    windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
-    of_endpoints = {
-        endpoint: budget_windows(per_second=per_second, per_minute=per_minute)
-        for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
-    }
-    if not windows and not of_endpoints:
-        return UnlimitedBudget()
-    return RequestBudget(client, api_key=settings.api_key, windows=windows, endpoint_windows=of_endpoints)
 
 
 async def run_consumer(settings: Settings, *, http: bool) -> None:
@@ -110,7 +94,7 @@ async def _open(
     blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
     cache = stack.enter_context(connect_blocking_redis(redis_url))
     massive = MassiveClient(
-        web, base_url=vendor_url, api_key=settings.api_key, budget=request_budget(settings, commands),
+        web, base_url=vendor_url, api_key=settings.api_key, budget=request_budget(settings, commands, source),
         max_in_flight=settings.requests_in_flight, source=source,
     )  # fmt: skip
     stack.callback(massive.tell_rest)

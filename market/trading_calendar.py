@@ -24,6 +24,7 @@ __all__ = [
     "Overrides",
     "TradingCalendar",
     "load_overrides",
+    "refuse_early_extended_close",
 ]
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -44,11 +45,7 @@ class TradingCalendar:
     LAST_DAY = dt.date(2030, 12, 31)
 
     def __init__(self, overrides: Overrides | None = None, *, early_extended_close: dt.time = dt.time(17, 0)) -> None:
-        if not REGULAR_CLOSE <= early_extended_close <= _EXTENDED_CLOSE:
-            raise CalendarError(
-                f"extended trading cannot end at {early_extended_close} after an early close: "
-                "give a New York time from 16:00 to 20:00"
-            )
+        refuse_early_extended_close(early_extended_close)
         self._early_extended_close = early_extended_close
         self._read_tables(overrides or Overrides())
         self._trading_day_set = frozenset(self._trading_days)
@@ -172,6 +169,14 @@ class TradingCalendar:
 
     def _outside(self, day: dt.date) -> OutsideHorizon:
         return OutsideHorizon(day, self.FIRST_DAY, self.LAST_DAY)
+
+
+def refuse_early_extended_close(time: dt.time) -> None:
+    """Raises CalendarError where the extended session of an early-close day cannot end at *time*."""
+    if not REGULAR_CLOSE <= time <= _EXTENDED_CLOSE:
+        raise CalendarError(
+            f"extended trading cannot end at {time} after an early close: give a New York time from 16:00 to 20:00"
+        )
 
 
 def _utc(day: dt.date, time: dt.time) -> dt.datetime:

@@ -108,7 +108,11 @@ class RequestBudget:
         endpoint_windows: Mapping[str, Sequence[Window]] | None = None,
         on_wait: OnWait | None = None,
         sleep: Sleep = asyncio.sleep,
+        look_every: dt.timedelta = dt.timedelta(0),
     ) -> None:
+        """Without any window only pauses are asked for: at each request, or once in *look_every*."""
+        self._look_every_s = look_every.total_seconds()
+        self._free_until = 0.0
         self._windows = tuple(windows)
         self._keys = budget_keys(api_key, windows)
         self._of_all = _Question(self._keys, windows)
@@ -125,13 +129,15 @@ class RequestBudget:
 
     async def acquire(self, endpoint: str = "") -> None:
         """Return when the next request may go out; `BudgetUnavailable` where Redis does not answer."""
-        while True:
+        while time.monotonic() >= self._free_until:
             decision = await self.ask(endpoint)
             wait_s = decision.wait.total_seconds()
             self._announcer.announce(wait_s, decision.reason)
             if wait_s > 0:
                 await self._sleep(wait_s)
             if decision.granted:
+                if not (self._windows or self._of_endpoint) and wait_s <= 0:
+                    self._free_until = time.monotonic() + self._look_every_s
                 return
 
     async def ask(self, endpoint: str = "") -> Decision:
@@ -151,6 +157,7 @@ class RequestBudget:
 
     async def pause(self, duration: dt.timedelta) -> None:
         """Let no process send with this key for that long; a longer pause already set stays."""
+        self._free_until = 0.0
         try:
             async with asyncio.timeout(REDIS_PATIENCE.total_seconds()):
                 await self._pause(keys=self._keys[:1], args=[duration // _MICROSECOND])

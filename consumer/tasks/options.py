@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from consumer.massive.budget import RequestBudget, budget_windows
 from consumer.massive.flat_file_bucket import open_store
 from consumer.massive.rows import Endpoint
 from consumer.tasks.part import TaskOptions
@@ -15,6 +17,9 @@ from market.data_source import SourceKind
 from producers.simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from consumer.massive.budget import Budget
     from consumer.massive.flat_file_store import FlatFileStore
     from consumer.settings import Settings
     from market.data_source import DataSource
@@ -24,6 +29,10 @@ _ASKED_BY_SYMBOL = (Endpoint.RANGE_BARS, Endpoint.TICKER_DETAILS)
 MOST_SYMBOLS = 100
 # Of a part's deadline: what all the parts that run together may need for their requests, and how long one may ask.
 PLANNED_SHARE, ASKING_SHARE = 1 / 3, 2 / 3
+
+# A market of our own has no limit by itself and answers in a millisecond: a question to Redis before each request would
+# be a tenth of a night's work. It refuses a request more, in that time, where it plays the vendor's part.
+OWN_MARKET_LOOKS = dt.timedelta(milliseconds=100)
 
 
 def part_batch(settings: Settings, endpoint: Endpoint) -> int:
@@ -70,6 +79,19 @@ def task_options(settings: Settings) -> TaskOptions:
         requests_a_pass=None if rate is None else max(100, int(rate * PASS_LASTS.total_seconds())),
         deadline=settings.deadline,
     )
+
+
+def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budget:
+    """Return the budget that all processes of the key share; without a limit they share the vendor's pauses (429)."""
+    windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
+    of_endpoints = {
+        endpoint: budget_windows(per_second=per_second, per_minute=per_minute)
+        for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
+    }
+    return RequestBudget(
+        redis, api_key=settings.api_key, windows=windows, endpoint_windows=of_endpoints,
+        look_every=dt.timedelta(0) if source.kind is SourceKind.VENDOR else OWN_MARKET_LOOKS,
+    )  # fmt: skip
 
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:

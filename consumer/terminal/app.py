@@ -13,8 +13,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from consumer.postgres.dead_letters import Selection
-from consumer.secret_values import hide_secrets
-from consumer.settings import BadSettings, Settings, read_settings
+from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
 from consumer.terminal import adopt as adopt_verb
 from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
@@ -32,13 +31,14 @@ from consumer.terminal import verify as verify_verb
 from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
 from producers.messages import TaskName
+from producers.settings.secret_values import hide_secrets
 
 app = App(name="maintenance", help="Data maintenance for a US stock-market stack, run by market events.")
 
 
 def settings_or_exit() -> Settings:
     """Read the environment; exit 2 with every problem when it is refused."""
-    hide_secrets(os.environ)
+    hide_secrets(SETTINGS, os.environ)
     try:
         return read_settings(os.environ)
     except BadSettings as refused:

@@ -42,6 +42,7 @@ from consumer.web.app import HttpRefused, serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 from producers.logs import configure_logs
+from producers.settings import shared
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -67,7 +68,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def log_as_json(settings: Settings) -> bool:
     """Whether log lines are for machines."""
-    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    return shared.log_as_json(settings.log_format, terminal=sys.stderr.isatty())
 
 
 class Ending:

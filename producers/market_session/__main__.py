@@ -15,17 +15,19 @@ from redis.asyncio import Redis
 
 from producers.logs import configure_logs
 from producers.market_session.run import run
-from producers.market_session.settings import BadSettings, Settings, read_settings
-from producers.redaction import guard_output, hide, secrets_of_url
+from producers.market_session.settings import SETTINGS, BadSettings, Settings, read_settings
+from producers.settings.secret_values import hide_secrets
+from producers.settings.shared import log_as_json
 from producers.stopping import stopping_signals
 
 
 def main() -> int:
-    configure_logs(json=not sys.stderr.isatty())
-    hide(secrets_of_url(os.environ.get("REDIS_URL", "")))
-    guard_output()
+    terminal = sys.stderr.isatty()
+    configure_logs(json=not terminal)
+    hide_secrets(SETTINGS, os.environ)
     try:
         settings = read_settings(os.environ)
+        configure_logs(json=log_as_json(settings.log_format, terminal=terminal), level=settings.log_level)
         asyncio.run(_run_until_signalled(settings))
     except BadSettings as error:
         for problem in error.problems:

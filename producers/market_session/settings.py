@@ -1,97 +1,59 @@
-"""Reads the producer's settings from the environment, once, and tells all bad values together.
-
-Each fault names the variable, its value and the cure; the password of a Redis URL is never repeated.
-"""
+"""Reads what the market-session producer needs of the settings, as every other process reads them."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
-from redis.asyncio.connection import parse_url
 
-from market.trading_calendar import CalendarError, Overrides, TradingCalendar, load_overrides
-from producers.market_session.run import CATCH_UP
+from market.calendar_errors import CalendarError
+from market.trading_calendar import TradingCalendar
+from producers.settings.reading import BadSettings, read_values
+from producers.settings.shared import (
+    CALENDAR_OVERRIDES,
+    EARLY_EXTENDED_CLOSE,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    REDIS_URL,
+    SESSION_CATCH_UP_DAYS,
+    build_calendar,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+__all__ = ["SETTINGS", "BadSettings", "Settings", "read_settings"]
+
+#: It starts no Redis: without a setting it takes the one of this machine.
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
-MOST_CATCH_UP_DAYS = 365
-
-T = TypeVar("T")
-
-
-class BadSettings(Exception):
-    """The environment cannot be used; *problems* holds one readable line a fault."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+SETTINGS = (
+    msgspec.structs.replace(REDIS_URL, default=DEFAULT_REDIS_URL), SESSION_CATCH_UP_DAYS, EARLY_EXTENDED_CLOSE,
+    CALENDAR_OVERRIDES, LOG_LEVEL, LOG_FORMAT,
+)  # fmt: skip
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be set of the producer, checked."""
+
     redis_url: str
     calendar: TradingCalendar
     catch_up: dt.timedelta
+    log_level: str
+    log_format: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in *environment*; a blank value counts as absent. BadSettings tells every fault."""
-    problems: list[str] = []
-
-    def read(name: str, default: str, reader: Callable[[str], T], fallback: T) -> T:
-        try:
-            return reader(environment.get(name, "").strip() or default)
-        except ValueError as error:
-            problems.append(f"{name} {error}")
-            return fallback
-
-    redis_url = read("REDIS_URL", DEFAULT_REDIS_URL, _redis_url, "")
-    catch_up = read("SESSION_CATCH_UP_DAYS", str(CATCH_UP.days), _days, CATCH_UP)
-    early_extended_close = read("EARLY_EXTENDED_CLOSE", "17:00", _early_extended_close, dt.time(17))
-    overrides = read("TRADING_CALENDAR_OVERRIDES", "", _overrides, None)
-    if problems:
-        raise BadSettings(problems)
-    calendar = TradingCalendar(overrides, early_extended_close=early_extended_close)
-    return Settings(redis_url=redis_url, calendar=calendar, catch_up=catch_up)
-
-
-def _redis_url(text: str) -> str:
+    """Return the settings in *environment*. Raises BadSettings with every problem."""
+    values = read_values(SETTINGS, environment)
+    if values.problems:
+        raise BadSettings(values.problems)
     try:
-        parse_url(text)
-    except ValueError as error:
-        cure = "write redis://HOST:PORT/0, rediss://… or unix:///PATH"
-        raise ValueError(f"is not the URL of a Redis: {cure}") from error
-    return text
-
-
-def _days(text: str) -> dt.timedelta:
-    if re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= MOST_CATCH_UP_DAYS:
-        return dt.timedelta(days=int(text))
-    raise ValueError(f"{text!r} is not a number of days: write 1 to {MOST_CATCH_UP_DAYS}")
-
-
-def _early_extended_close(text: str) -> dt.time:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError(f"{text!r} is not a time of day: write HH:MM, New York time, like 17:00")
-    time = dt.time.fromisoformat(text)
-    try:
-        TradingCalendar(early_extended_close=time)
-    except CalendarError as error:
-        raise ValueError(f"{text!r} cannot be used: {error}") from error
-    return time
-
-
-def _overrides(text: str) -> Overrides | None:
-    if not text:
-        return None
-    try:
-        overrides = load_overrides(Path(text))
-        overrides.check(TradingCalendar.FIRST_DAY, TradingCalendar.LAST_DAY)
-    except CalendarError as error:
-        raise ValueError(f"{text!r} cannot be used: {error}") from error
-    return overrides
+        calendar = build_calendar(values.of("calendar_overrides"), values.of("early_extended_close"))
+    except CalendarError as error:  # the file changed between two reads
+        raise BadSettings([f"{CALENDAR_OVERRIDES.name}: {error}"]) from error
+    return Settings(
+        redis_url=values.of("redis_url"), calendar=calendar,
+        catch_up=dt.timedelta(days=values.of("session_catch_up_days")),
+        log_level=values.of("log_level"), log_format=values.of("log_format"),
+    )  # fmt: skip

@@ -24,6 +24,9 @@ from consumer.massive.budget import (
     budget_windows,
 )
 from consumer.massive.errors import BudgetUnavailable
+from consumer.settings import read_settings
+from consumer.tasks.options import request_budget
+from market.data_source import VENDOR, simulated_source
 from tests.massive.scripted_vendor import KEY, Naps
 
 if TYPE_CHECKING:
@@ -292,3 +295,36 @@ async def test_a_budget_key_that_somebody_wrote_into_holds_no_request_back(redis
     await redis.set(pause, "soon")
     await budget.pause(dt.timedelta(minutes=2))
     assert not (await budget.ask()).granted
+
+
+async def test_without_a_limit_the_vendors_pause_is_still_shared_by_all_processes(redis: Redis) -> None:
+    settings = read_settings({"MASSIVE_API_KEY": KEY, "MASSIVE_REQUESTS_PER_SECOND": "0"})
+    one, other = (request_budget(settings, redis, VENDOR) for _ in range(2))
+    assert isinstance(other, RequestBudget)
+    await one.acquire()
+    await other.acquire()
+    await one.pause(dt.timedelta(minutes=1))
+    decision = await other.ask()
+    assert (decision.granted, decision.reason) == (False, "the vendor asked for a pause")
+    assert dt.timedelta(seconds=50) < decision.wait <= dt.timedelta(minutes=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await other.acquire()
+
+
+async def test_a_market_of_our_own_without_a_limit_is_asked_without_a_question_each_and_its_pauses_are_shared(
+    redis: Redis,
+) -> None:
+    settings = read_settings({"MASSIVE_API_KEY": KEY, "MASSIVE_REQUESTS_PER_SECOND": "0"})
+    one, other = (request_budget(settings, redis, simulated_source(seed=1, tickers=40)) for _ in range(2))
+    assert isinstance(one, RequestBudget)
+    assert isinstance(other, RequestBudget)
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] if await one.ask() else 0
+    for _ in range(100):
+        await one.acquire()
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] - before < 20
+    await one.pause(dt.timedelta(minutes=1))
+    assert not (await other.ask()).granted
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await one.acquire()

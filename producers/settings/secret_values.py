@@ -6,22 +6,24 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from consumer.settings import LONGEST_SECRET, SETTINGS
 from market.small_files import read_small
 from producers.redaction import guard_output, hide, secrets_of_url
+from producers.settings.reading import LONGEST_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from producers.settings.reading import Setting
 
 
-def hide_secrets(environment: Mapping[str, str]) -> None:
+def hide_secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> None:
     """To be called before the settings are read: also what refuses them may quote them."""
-    hide(_secrets(environment))
+    hide(_secrets(settings, environment))
     guard_output()
 
 
-def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    for setting in SETTINGS:
+def _secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> Iterator[str]:
+    for setting in settings:
         for name in (setting.name, *setting.aliases):
             for value in _values(name, environment):
                 if "://" in value:
@@ -34,4 +36,4 @@ def _values(name: str, environment: Mapping[str, str]) -> Iterator[str]:
     yield environment.get(name, "").strip()
     with contextlib.suppress(OSError, ValueError):
         if path := environment.get(f"{name}_FILE", "").strip():
-            yield read_small(Path(path), most=LONGEST_SECRET).decode("utf-8").strip()
+            yield read_small(Path(path), most=LONGEST_FILE).decode("utf-8").strip()

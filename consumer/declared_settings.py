@@ -1,0 +1,197 @@
+"""Declares every setting of the service: name, default, meaning. README.md has the same table (tests/contract).
+
+How a value is read is in producers/settings; which values contradict each other, in consumer/settings.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from consumer.massive.rows import Endpoint
+from market.schedule import BadRule, Rule, parse_rules
+from producers.settings.reading import BadValue, Setting
+from producers.settings.shared import (
+    CALENDAR_OVERRIDES,
+    EARLY_EXTENDED_CLOSE,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    REDIS_URL,
+    SESSION_CATCH_UP_DAYS,
+)
+from producers.settings.urls import database_url, http_url
+from producers.settings.values import duration, folder, folder_to_be, limit, listening_on, names, switch, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VENDOR_URL = "https://api.massive.com"
+ENDPOINTS = tuple(endpoint.value for endpoint in Endpoint)
+
+
+def _endpoint_budgets(value: str) -> Mapping[str, tuple[int | None, int | None]]:
+    """Endpoint → requests a second, requests a minute."""
+    found: dict[str, tuple[int | None, int | None]] = {}
+    for word in value.split():
+        match = re.fullmatch(r"([a-z_]+)=([1-9][0-9]{0,5})/([sm])", word)
+        if match is None or match[1] not in ENDPOINTS:
+            raise BadValue(f"has {word[:80]!r}: write for example range_bars=40/s, of {', '.join(ENDPOINTS)}")
+        second, minute = found.get(match[1], (None, None))
+        if (second if match[3] == "s" else minute) is not None:
+            raise BadValue(f"has two limits a {match[3]} of {match[1]}: keep one")
+        found[match[1]] = (int(match[2]), minute) if match[3] == "s" else (second, int(match[2]))
+    return found
+
+
+def _flat_files(value: str) -> str:
+    if value.startswith("s3://"):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
+            raise BadValue("names no bucket: write for example s3://flatfiles")
+        return value
+    return str(folder(value))
+
+
+def _rules(value: str) -> tuple[Rule, ...]:
+    try:
+        return parse_rules(value)
+    except BadRule as error:
+        raise BadValue(f"is no schedule: {error}") from error
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        name="MASSIVE_API_KEY", field="api_key", default="", read=text, secret=True, aliases=("POLYGON_API_KEY",),
+        meaning="key of the vendor's API (POLYGON_API_KEY means the same); without it see --simulated",
+    ),
+    REDIS_URL,
+    Setting(
+        name="DATABASE_URL", field="database_url", default="", read=database_url, secret=True,
+        meaning="a PostgreSQL 15 or newer (TimescaleDB welcome) of your own; without it an embedded one is started",
+    ),
+    Setting(
+        name="DATA_DIR", field="data_dir", default="./data", read=folder_to_be,
+        meaning="where the embedded servers keep their data",
+    ),
+    Setting(
+        name="MAINTENANCE_SCHEDULE", field="rules", default="POST_MARKET+1h CLOSED+15m", read=_rules,
+        meaning="when a cycle runs: session transition plus offset, one rule or more",
+    ),
+    Setting(
+        name="MAINTENANCE_DEADLINE", field="deadline", default="1h", read=duration(60, 43_200),
+        meaning="how long after a due time its data may take; `maintenance status` exits 3 from then on",
+    ),
+    Setting(
+        name="OHLC_SESSIONS", field="ohlc_sessions", default="30", read=whole(16, 1000),
+        meaning="sessions of daily bars to keep complete (ATR(14) needs 15; 16 at least)",
+    ),
+    Setting(
+        name="SLOT_SESSIONS", field="slot_sessions", default="10", read=whole(5, 50),
+        meaning="sessions of five-minute volume slots to keep complete (RVOL averages need 5)",
+    ),
+    Setting(
+        name="RESTATE_SESSIONS", field="restate_sessions", default="1", read=whole(0, 10),
+        meaning="evenings after its own on which a session is fetched again, since the vendor corrects it; 0 = never",
+    ),
+    Setting(
+        name="DETAILS_REFRESH_DAYS", field="details_refresh_days", default="30", read=whole(1, 365),
+        meaning="days after which a ticker's details are asked for again, spread over the period",
+    ),
+    Setting(
+        name="MASSIVE_BASE_URL", field="base_url", default="", read=http_url(VENDOR_URL), hidden=True,
+        meaning=f"the vendor's address; with a key {VENDOR_URL}, without one the simulated market's",
+    ),
+    Setting(
+        name="MASSIVE_REQUESTS_PER_SECOND", field="requests_per_second", default="50", read=limit,
+        meaning="request budget of the key, shared by all workers; 0 = no limit (the simulated market has none)",
+    ),
+    Setting(
+        name="MASSIVE_REQUESTS_PER_MINUTE", field="requests_per_minute", default="0", read=limit,
+        meaning="the same per minute: 5 on the free plan; 0 = no limit",
+    ),
+    Setting(
+        name="MASSIVE_ENDPOINT_BUDGETS", field="endpoint_budgets", default="", read=_endpoint_budgets, absent={},
+        meaning="limits of single endpoints within that budget, such as range_bars=40/s ticker_details=300/m",
+    ),
+    Setting(
+        name="MASSIVE_FLAT_FILES", field="flat_files", default="", read=_flat_files,
+        meaning="the vendor's flat files, a folder or s3://flatfiles: slots of sessions that have a file come from it",
+    ),
+    Setting(
+        name="MASSIVE_S3_ACCESS_KEY_ID", field="s3_access_key", default="", read=text, secret=True,
+        meaning="key of the bucket, from the vendor's dashboard (not the API key)",
+    ),
+    Setting(
+        name="MASSIVE_S3_SECRET_ACCESS_KEY", field="s3_secret_key", default="", read=text, secret=True,
+        meaning="its secret",
+    ),
+    Setting(
+        name="MASSIVE_S3_ENDPOINT", field="s3_endpoint", default="https://files.massive.com",
+        read=http_url("https://files.massive.com"), hidden=True, meaning="where the bucket is",
+    ),
+    Setting(
+        name="MAINTENANCE_WORKERS", field="workers", default="2", read=whole(1, 64),
+        meaning="worker processes that `maintenance run` starts",
+    ),
+    Setting(
+        name="MAINTENANCE_PARTS_AT_ONCE", field="parts_at_once", default="4", read=whole(1, 64),
+        meaning="parts that one worker runs side by side",
+    ),
+    Setting(
+        name="MASSIVE_REQUESTS_IN_FLIGHT", field="requests_in_flight", default="64", read=whole(1, 1000),
+        meaning="requests that one worker has under way at most",
+    ),
+    Setting(
+        name="MAINTENANCE_LEASE", field="lease", default="10s", read=duration(1, 600),
+        meaning="how long a silent worker keeps its parts before others take them over",
+    ),
+    Setting(
+        name="MAINTENANCE_PART_TIMEOUT", field="part_timeout", default="30m", read=duration(10, 86_400),
+        meaning="how long a part may take before it is ended and tried again; after two thirds it commits what it has",
+    ),
+    Setting(
+        name="MAINTENANCE_MAX_ATTEMPTS", field="max_attempts", default="5", read=whole(1, 100),
+        meaning="attempts of a failing part before it goes to maintenance:dead",
+    ),
+    Setting(
+        name="MAINTENANCE_MAX_DELIVERIES", field="max_deliveries", default="5", read=whole(1, 100),
+        meaning="times a part may lose its worker before it goes to maintenance:dead",
+    ),
+    Setting(
+        name="MAINTENANCE_CATCH_UP", field="catch_up", default="on", read=switch,
+        meaning="off: no cycle begins by calendar and ledger alone, only by events and requests",
+    ),
+    Setting(
+        name="MAINTENANCE_ALLOW_EVICTION", field="allow_eviction", default="off", read=switch,
+        meaning="on: run on a Redis whose maxmemory-policy is not noeviction, and may lose work by it",
+    ),
+    Setting(
+        name="HTTP_HOST", field="http_host", default="127.0.0.1", read=listening_on,
+        meaning="address of the HTTP API; others than loopback need MAINTENANCE_API_TOKEN",
+    ),
+    Setting(name="HTTP_PORT", field="http_port", default="8008", read=whole(0, 65_535), meaning="its port"),
+    Setting(
+        name="HTTP_ALLOWED_HOSTS", field="http_allowed_hosts", default="", read=names, absent=(),
+        meaning="further names under which it may be asked, such as a proxy's; addresses and localhost always may",
+    ),
+    Setting(
+        name="MAINTENANCE_API_TOKEN", field="api_token", default="", read=text, secret=True,
+        meaning="bearer token for POST /trigger; not needed from loopback while the API listens only there",
+    ),
+    CALENDAR_OVERRIDES,
+    EARLY_EXTENDED_CLOSE,
+    SESSION_CATCH_UP_DAYS,
+    Setting(
+        name="SIMULATED_TICKERS", field="simulated_tickers", default="11000", read=whole(20, 50_000),
+        meaning="size of the simulated market",
+    ),
+    Setting(
+        name="SIMULATED_SEED", field="simulated_seed", default="1", read=whole(0, 999_999_999),
+        meaning="another seed is another market",
+    ),
+    Setting(
+        name="SIMULATED_LATENCY", field="simulated_latency", default="0ms", read=duration(0, 60),
+        meaning="how long the simulated market waits before it answers",
+    ),
+    LOG_LEVEL,
+    LOG_FORMAT,
+)  # fmt: skip
