@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.checks.finding import Finding, ok, refused, warning
 from consumer.postgres.migrate import migrations
+from consumer.postgres.schema import read_schema
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
@@ -104,12 +105,17 @@ async def check_consumers(pool: Pool) -> Finding:
 async def check_schema(pool: Pool) -> Finding:
     """Whether the migrations applied are those of this version. Raises one of CONNECTION_ERRORS."""
     check = "postgresql schema"
-    if await pool.fetchval("SELECT to_regclass('schema_migration') IS NULL"):
+    schema = await read_schema(pool)
+    if not schema.made:
         return warning(check, "not made yet", "the first consumer makes it: start one")
-    applied = {row["name"] for row in await pool.fetch("SELECT name FROM schema_migration")}
-    packaged = {migration.name for migration in migrations()}
-    if newer := sorted(applied - packaged):
-        return refused(check, f"has {', '.join(newer)}", "a newer version made it: run that one, or another database")
-    if missing := sorted(packaged - applied):
-        return warning(check, f"lacks {', '.join(missing)}", "the next start of a consumer brings it up to date")
-    return ok(check, f"{len(applied)} migrations, all applied")
+    if schema.foreign:
+        return refused(
+            check, f"has {', '.join(schema.foreign)}", "a newer version made it: run that one, or another database"
+        )
+    if schema.altered:
+        return refused(
+            check, f"{', '.join(schema.altered)} differs from this program's", "run the version that made it"
+        )
+    if schema.missing:
+        return warning(check, f"lacks {', '.join(schema.missing)}", "the next start of a consumer brings it up to date")
+    return ok(check, f"{len(migrations())} migrations, all applied")

@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 LONGEST_SOCKET_PATH = 99
 TRAVERSABLE = 0o711
+LOOK = "look"
 
 
 class DataDirLock:
-    """Held by `maintenance run` while it works on a data directory; ends with the process, even by kill -9."""
+    """Held by `maintenance run` while it works on a data directory; ends with the process, even by kill -9.
 
-    def __init__(self, data_dir: Path) -> None:
+    *look*: held by a command that reads what a run has left, for as long as it takes; whoever wants it may wait.
+    """
+
+    def __init__(self, data_dir: Path, *, look: bool = False) -> None:
         self._path = data_dir / "lock"
+        self._look = look
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -39,14 +44,14 @@ class DataDirLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            owner, _, word = os.pread(descriptor, 20, 0).decode(errors="replace").strip().partition(" ")
             os.close(descriptor)
             raise DataDirInUse(
-                f"{self._path.parent} is in use by another data-maintenance service (process {owner}): "
-                "stop that one, or give this one its own DATA_DIR."
-            ) from error
+                f"{self._path.parent} is in use by another data-maintenance service (process {owner or 'unknown'}): "
+                "stop that one, or give this one its own DATA_DIR.", by_a_look=word == LOOK,
+            ) from error  # fmt: skip
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}{f' {LOOK}' if self._look else ''}\n".encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -55,7 +60,8 @@ class DataDirLock:
             self._descriptor = None
 
     def __enter__(self) -> Self:
-        self.acquire()
+        if self._descriptor is None:
+            self.acquire()
         return self
 
     def __exit__(

@@ -18,7 +18,11 @@ class EmbeddedUnavailable(EmbeddedError):
 
 
 class DataDirInUse(EmbeddedError):
-    """The data directory belongs to another running service."""
+    """The data directory belongs to another running service; *by_a_look*: to a command that reads, and soon ends."""
+
+    def __init__(self, told: str, *, by_a_look: bool = False) -> None:
+        super().__init__(told)
+        self.by_a_look = by_a_look
 
 
 class ServerFailed(EmbeddedError):

@@ -14,7 +14,7 @@ from consumer.redis_cache import source_stamp as in_redis
 from consumer.runtime import utc_now
 from consumer.source.judgement import told_by
 from consumer.terminal.cancel import operator
-from consumer.terminal.reach import Unreachable, reached
+from consumer.terminal.reach import reached
 from market.data_source import VENDOR, DataSource, SourceKind, simulated_source
 from producers.simulated_market.identity import source_of_folder
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.reach import Reached
 
-EXIT_FAILED, EXIT_FINDING, EXIT_UNREACHABLE = 1, 3, 4
+EXIT_FAILED, EXIT_FINDING = 1, 3
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +59,8 @@ async def adopt(settings: Settings, adoption: Adoption) -> int:
     """Write the stamps and say what was known before; 3 where another one stands and may not be replaced."""
     source = source_named(settings, adoption)
     try:
-        async with reached(settings) as service:
+        async with reached(settings, any_tables=True) as service:
             return await _adopt(service, source, replace=adoption.replace)
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
     except SchemaMismatch as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED

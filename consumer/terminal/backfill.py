@@ -17,7 +17,7 @@ from consumer.cycle.opening import BACKFILL_TASKS, LONGEST_BACKFILL
 from consumer.cycle.run_report import human_duration
 from consumer.terminal.coverage import Span, sessions_of
 from consumer.terminal.planner import Planner, planner
-from consumer.terminal.reach import Unreachable
+from consumer.terminal.refused import usage
 from market.calendar_errors import CalendarError
 from producers.messages import TaskName
 from producers.trigger import request_cycle
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.coverage import SessionCoverage
 
-EXIT_OK, EXIT_USAGE, EXIT_UNREACHABLE = 0, 2, 4
+EXIT_OK = 0
 DATA_SET_OF = {TaskName.OHLC_DAILY: "daily_bars", TaskName.VOLUME_SLOTS: "volume_slots"}
 
 
@@ -40,19 +40,14 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(settings: Settings, request: BackfillRequest) -> int:
-    """Say what would be done; without a dry run, ask for it and print the stream entry."""
+    """Say what would be done; without a dry run, ask for it and print the stream entry. Raises CommandRefused."""
     try:
-        async with planner(settings) as plan:
+        async with planner(settings, look=request.dry_run) as plan:
             if (refusal := _refusal(plan, request)) is not None:
-                sys.stderr.write(refusal + "\n")
-                return EXIT_USAGE
+                raise usage(refusal)
             return await _forecast_and_ask(plan, request)
     except CalendarError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
+        raise usage(error) from error
 
 
 def _refusal(plan: Planner, request: BackfillRequest) -> str | None:

@@ -10,38 +10,36 @@ from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
 from consumer.runtime import utc_now
 from consumer.settings import build_calendar
-from consumer.terminal.reach import Unreachable, reached
+from consumer.terminal.reach import reached
 from consumer.verdict.options import expectations_set
 from market.schedule import Schedule
+from producers.flat_fields import BadField
+from producers.plain_text import require_plain
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from consumer.settings import Settings
 
-EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+EXIT_FINDING = 3
 
 
 def operator() -> str:
     """Who is at the terminal, for the record."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
+        return require_plain("user", getpass.getuser())
+    except (OSError, KeyError, BadField):  # a container's user without a name, or one that no table could keep
         return "operator"
 
 
 async def cancel(settings: Settings, day: dt.date, *, reason: str | None, by: str | None) -> int:
     """Cancel and say what was ended; 3 when nothing runs or waits for *day*."""
-    try:
-        async with reached(settings) as service:
-            expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
-            reporter = Reporter(service.pool, service.redis, expectations, now=utc_now)
-            cycles = await calling_off.cancel(
-                service.pool, service.stream, reporter, day, by=by or operator(), reason=reason, now=utc_now()
-            )
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
+    async with reached(settings) as service:
+        expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
+        reporter = Reporter(service.pool, service.redis, expectations, now=utc_now)
+        cycles = await calling_off.cancel(
+            service.pool, service.stream, reporter, day, by=by or operator(), reason=reason, now=utc_now()
+        )
     if not cycles:
         sys.stderr.write(f"nothing runs or waits for {day}; `maintenance status` shows what does\n")
         return EXIT_FINDING

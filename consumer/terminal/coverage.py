@@ -13,7 +13,7 @@ from rich.table import Table
 from consumer.postgres import coverage
 from consumer.tasks import data_sets as sets
 from consumer.terminal.planner import Planner, planner
-from consumer.terminal.reach import Unreachable
+from consumer.terminal.refused import usage
 from consumer.verdict.gaps import is_gap
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.states import DataSetVerdict, SessionState
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.settings import Settings
 
-EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+EXIT_FINDING = 3
 COLOURS = {SessionState.FINAL: "green", SessionState.PROVISIONAL: "yellow", SessionState.RETIRED: "dim"}
 
 
@@ -46,16 +46,14 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def show(settings: Settings, span: Span, *, gaps_only: bool, as_json: bool) -> int:
-    """Print the sessions, or only those with gaps; 3 when there are gaps, 4 when unreachable."""
+    """Print the sessions, or only those with gaps; 3 when there are gaps. Raises CommandRefused."""
+    if span.first is not None and span.last is not None and span.first > span.last:
+        raise usage(f"--from {span.first} is after --to {span.last}: give the earlier day to --from")
     try:
         async with planner(settings) as plan:
             found = await sessions_of(plan, span)
     except CalendarError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
+        raise usage(error) from error
     gaps = [one for one in found if one.is_gap]
     shown = gaps if gaps_only else found
     if as_json:

@@ -15,24 +15,21 @@ from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import KeptLetter, Selection
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
-from consumer.terminal.reach import Unreachable, reached
+from consumer.terminal.reach import looking, reached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.settings import Settings
 
-EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+EXIT_USAGE, EXIT_FINDING = 2, 3
 SHOWN_OF_A_CAUSE = 3
 
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     """List the open letters, or all of them with *settled*; 3 while any is open."""
-    try:
-        async with reached(settings) as service:
-            letters = await dead_letters.find(service.pool, Selection(), settled=settled)
-    except Unreachable as error:
-        return _unreachable(error)
+    async with looking(settings) as service:
+        letters = await dead_letters.find(service.pool, Selection(), settled=settled)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(letters)).decode() + "\n")
     elif letters:
@@ -53,7 +50,7 @@ async def replay(
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     try:
-        async with reached(settings) as service:
+        async with (looking if dry_run else reached)(settings) as service:
             if dry_run:
                 letters = await dead_letters.find(service.pool, selection)
                 resent = [
@@ -68,8 +65,6 @@ async def replay(
     except replaying.CannotReplay as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
-    except Unreachable as error:
-        return _unreachable(error)
     for one in resent:
         fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
         sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if dry_run else 'sent'}: {fields}\n")
@@ -78,16 +73,13 @@ async def replay(
 
 async def drop(settings: Settings, selection: Selection, *, reason: str, by: str | None, dry_run: bool) -> int:
     """Settle the selected letters without sending them; they stay in the ledger with *reason*."""
-    try:
-        async with reached(settings) as service:
-            if dry_run:
-                letters = await dead_letters.find(service.pool, selection)
-            else:
-                letters = await replaying.drop(
-                    service.pool, service.redis, selection, by=by or operator(), reason=reason, now=utc_now()
-                )
-    except Unreachable as error:
-        return _unreachable(error)
+    async with (looking if dry_run else reached)(settings) as service:
+        if dry_run:
+            letters = await dead_letters.find(service.pool, selection)
+        else:
+            letters = await replaying.drop(
+                service.pool, service.redis, selection, by=by or operator(), reason=reason, now=utc_now()
+            )
     for letter in letters:
         sys.stdout.write(f"{letter.dead_letter_id} {'would be dropped' if dry_run else 'dropped'}: {letter.reason}\n")
     return _told(len(letters))
@@ -99,11 +91,6 @@ def _changes(texts: Sequence[str]) -> Mapping[str, str]:
         if not equals or not name:
             raise ValueError(f"--set {name!r} is no name=value: write --set trading_day=2025-11-11")
     return {name: value for name, _, value in pairs}
-
-
-def _unreachable(error: Unreachable) -> int:
-    sys.stderr.write(f"{error}\n")
-    return EXIT_UNREACHABLE
 
 
 def _told(count: int) -> int:

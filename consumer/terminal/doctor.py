@@ -27,7 +27,8 @@ from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.terminal.reach import reach_postgres
-from consumer.terminal.servers import NotRunning, locate
+from consumer.terminal.refused import CommandRefused
+from consumer.terminal.servers import locate
 from market.calendar_errors import CalendarError
 from market.trading_calendar import NEW_YORK
 
@@ -60,7 +61,7 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
     findings: list[Finding] = []
     try:
         servers = locate(settings)
-    except NotRunning as error:
+    except CommandRefused as error:
         findings.append(Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(error)))
     else:
         async with contextlib.AsyncExitStack() as stack:

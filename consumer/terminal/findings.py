@@ -14,7 +14,7 @@ from consumer.postgres.findings import KeptFinding, Settled, State
 from consumer.runtime import utc_now
 from consumer.tasks.standing import take_aside
 from consumer.terminal.cancel import operator
-from consumer.terminal.reach import Unreachable, reached
+from consumer.terminal.reach import looking, reached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
 
-EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+EXIT_USAGE, EXIT_FINDING = 2, 3
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +40,8 @@ class NothingAside(Exception):
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     """List the open findings, or all of them with *settled*; 3 while any is open."""
-    try:
-        async with reached(settings) as service:
-            found = await findings.find(service.pool, settled=settled)
-    except Unreachable as error:
-        return _unreachable(error)
+    async with looking(settings) as service:
+        found = await findings.find(service.pool, settled=settled)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     elif found:
@@ -63,8 +60,6 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
         sys.stderr.write(f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
                          "for the session with `maintenance trigger --force`, or accept what stands\n")  # fmt: skip
         return EXIT_USAGE
-    except Unreachable as error:
-        return _unreachable(error)
     if accepted is None:
         sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
         return EXIT_FINDING
@@ -111,8 +106,3 @@ def _rechecked(one: KeptFinding) -> str:
 
 def _settled(one: KeptFinding) -> str:
     return "" if one.state is State.OPEN else f" [{one.state} by {one.settled_by}: {one.settled_reason}]"
-
-
-def _unreachable(error: Unreachable) -> int:
-    sys.stderr.write(f"{error}\n")
-    return EXIT_UNREACHABLE

@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,12 +17,12 @@ from rich.text import Text
 from consumer.checks.pending_work import Held, PendingWork, Standing, Work, read_pending
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
-from consumer.terminal.servers import NotRunning, locate
+from consumer.terminal.stopped_servers import looked_at
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
-EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+EXIT_FINDING = 3
 LISTED = 40
 WIDE = 100  # columns that a line with day and cycle in it needs
 COLOURS = {Standing.RUNNING: "", Standing.LAST_DELIVERY: "red", Standing.ABANDONED: "red", Standing.GHOST: "yellow"}
@@ -37,16 +36,9 @@ MEANINGS = {
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
-    """Print what is under way; 3 when something is held by nobody alive or on its last delivery, 4 when unreachable."""
-    try:
-        async with connect_redis(locate(settings).redis_url) as redis:
-            found = await read_pending(redis, lease=settings.lease, max_deliveries=settings.max_deliveries)
-    except NotRunning as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
-    except (RedisError, OSError) as error:
-        sys.stderr.write(f"Redis does not answer ({error}): is `maintenance run` up, or REDIS_URL right?\n")
-        return EXIT_UNREACHABLE
+    """Print what is under way; 3 when something is held by nobody alive or on its last delivery."""
+    async with looked_at(settings) as servers, connect_redis(servers.redis_url) as redis:
+        found = await read_pending(redis, lease=settings.lease, max_deliveries=settings.max_deliveries)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:

@@ -11,23 +11,16 @@ from rich.console import Console
 from consumer.completeness.forecast import forecast
 from consumer.terminal.backfill import forecast_words
 from consumer.terminal.planner import planner
-from consumer.terminal.reach import Unreachable
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
-EXIT_UNREACHABLE = 4
-
 
 async def show(settings: Settings, *, as_json: bool) -> int:
-    """Print the forecast of the next cycle that falls due."""
-    try:
-        async with planner(settings) as plan:
-            due = plan.schedule.next_due(plan.now)
-            expected = await forecast(plan.context(due.trading_day, now=due.due_at), plan.pace)
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
+    """Print the forecast of the next cycle that falls due. Raises CommandRefused."""
+    async with planner(settings) as plan:
+        due = plan.schedule.next_due(plan.now)
+        expected = await forecast(plan.context(due.trading_day, now=due.due_at), plan.pace)
     if as_json:
         answer = {"due_at": due.due_at, "rule": due.rule.text, "total": expected.total, **msgspec.to_builtins(expected)}
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")

@@ -17,8 +17,7 @@ from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import Settings, build_calendar
 from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
-from consumer.terminal.reach import Reached, reached
-from consumer.terminal.servers import locate
+from consumer.terminal.reach import Reached, looking, reached
 from consumer.verdict.options import expectations_set
 from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule
@@ -82,12 +81,11 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def planner(settings: Settings) -> AsyncIterator[Planner]:
-    """Connect to the service until the block ends. Raises Unreachable."""
+async def planner(settings: Settings, *, look: bool = True) -> AsyncIterator[Planner]:
+    """Connect to the service until the block ends; *look*: nothing is asked of it. Raises CommandRefused."""
     schedule = Schedule(build_calendar(settings), settings.rules)
-    async with reached(settings) as found:
-        url = locate(settings).redis_url
-        with connect_blocking_redis(url) as cache:
+    async with (looking if look else reached)(settings) as found:
+        with connect_blocking_redis(found.servers.redis_url) as cache:
             held = await read_stamp(found.pool) or VENDOR
             yield Planner(
                 reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held

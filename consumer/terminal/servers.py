@@ -5,6 +5,7 @@ Embedded servers are per source (DATA_DIR/<source>/…); one file, DATA_DIR/serv
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -12,47 +13,52 @@ import msgspec
 
 from consumer import private_files
 from consumer.embedded.data_dir import DataDirLock, make_data_dir
+from consumer.embedded.errors import DataDirInUse
 from consumer.embedded.keep_alive import keep_alive, start
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.embedded.source_dirs import refuse_old_layout, source_dir
 from consumer.runtime import end_all, watched
+from consumer.terminal.refused import unreachable
 from market.small_files import FileTooLarge, read_small
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from consumer.settings import Settings
     from market.data_source import DataSource
 
 
 ADDRESSES = "servers.json"
-
-
-class NotRunning(Exception):
-    """There is no service to talk to; the text names the cure."""
+LOOK_EVERY_S = 0.1
+LOOKS_WAITED_FOR = 300  # half a minute: a look takes one or two seconds
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Redis and PostgreSQL are; a socket is None where the server is the operator's own."""
+    """Where Redis and PostgreSQL are; a socket is None where the server is the operator's own.
+
+    *home* is the folder in which the embedded ones keep their data.
+    """
 
     redis_url: str
     database_url: str
     redis_socket: str | None = None
     postgres_socket_dir: str | None = None
+    home: str | None = None
 
 
 def locate(settings: Settings) -> Servers:
-    """Return the servers without starting any: a run has written down where its own are. Raises NotRunning."""
+    """Return the servers without starting any: a run has written down where its own are. Raises CommandRefused."""
     if settings.redis_url is not None and settings.database_url is not None:
         return Servers(redis_url=settings.redis_url, database_url=settings.database_url)
     path = settings.data_dir / ADDRESSES
     try:
         return msgspec.json.decode(read_small(path), type=Servers)
     except PermissionError as error:
-        raise NotRunning(f"{path} may be read by the user alone whose run wrote it: ask as that user") from error
+        raise unreachable(f"{path} may be read by the user alone whose run wrote it: ask as that user") from error
     except (OSError, FileTooLarge, msgspec.DecodeError) as error:
-        raise NotRunning(
+        raise unreachable(
             f"no run has left its addresses in {path}: start ./start-data-maintenance.sh, or set REDIS_URL and "
             "DATABASE_URL (or DATA_DIR) as it has them"
         ) from error
@@ -75,13 +81,13 @@ async def started(
         wanted.append(EmbeddedPostgres(home))
     async with contextlib.AsyncExitStack() as stack:
         if wanted:
-            stack.enter_context(DataDirLock(settings.data_dir))
+            stack.enter_context(await lock_after_looks(settings.data_dir))
             refuse_old_layout(settings.data_dir, source, [server.FOLDER for server in wanted])
         for server in wanted:
             await start(server)
             stack.push_async_callback(server.stop)
         await stack.enter_async_context(_watched(wanted, on_loss))
-        yield _addresses(settings, wanted)
+        yield addresses(settings, wanted, home)
 
 
 def announce(settings: Settings, servers: Servers) -> None:
@@ -90,7 +96,24 @@ def announce(settings: Settings, servers: Servers) -> None:
     private_files.write_private(settings.data_dir / ADDRESSES, msgspec.json.encode(servers))
 
 
-def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgres]) -> Servers:
+async def lock_after_looks(data_dir: Path) -> DataDirLock:
+    """Return the held lock of *data_dir*; a command that is having a look there is waited for. Raises DataDirInUse."""
+    lock = DataDirLock(data_dir)
+    for _ in range(LOOKS_WAITED_FOR):
+        try:
+            lock.acquire()
+        except DataDirInUse as error:
+            if not error.by_a_look:
+                raise
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
+            return lock
+    lock.acquire()
+    return lock
+
+
+def addresses(settings: Settings, embedded: Sequence[EmbeddedRedis | EmbeddedPostgres], home: Path) -> Servers:
+    """Where the servers of a run are, of which *embedded* are its own."""
     redis = next((server for server in embedded if isinstance(server, EmbeddedRedis)), None)
     postgres = next((server for server in embedded if isinstance(server, EmbeddedPostgres)), None)
     return Servers(
@@ -98,6 +121,7 @@ def _addresses(settings: Settings, embedded: list[EmbeddedRedis | EmbeddedPostgr
         database_url=postgres.dsn if postgres else settings.database_url or "",
         redis_socket=str(redis.socket_path) if redis else None,
         postgres_socket_dir=str(postgres.socket_dir) if postgres else None,
+        home=str(home) if embedded else None,
     )
 
 

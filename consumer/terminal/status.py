@@ -9,11 +9,9 @@ import msgspec
 from rich.console import Console
 
 from consumer.cycle.run_report import human_duration
-from consumer.postgres.pool import CONNECTION_ERRORS
-from consumer.runtime import connect_redis, utc_now
+from consumer.runtime import utc_now
 from consumer.settings import build_calendar
-from consumer.terminal.reach import reach_postgres
-from consumer.terminal.servers import NotRunning, locate
+from consumer.terminal.reach import looking
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.service import Service
@@ -33,21 +31,11 @@ _COLOURS = {
 async def show(settings: Settings, *, as_json: bool) -> int:
     """Print the status; 0 while the newest due time is served, or under way before its deadline, 3 when not.
 
-    4 when PostgreSQL does not answer, or Redis, which holds what readers read.
+    4 when Redis does not answer, which holds what readers read. Raises CommandRefused.
     """
-    try:
-        servers = locate(settings)
-    except NotRunning as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
     expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
-    try:
-        pool = await reach_postgres(settings, servers.database_url)
-    except CONNECTION_ERRORS as error:
-        sys.stderr.write(f"PostgreSQL does not answer ({error}): is `maintenance run` up, or DATABASE_URL right?\n")
-        return EXIT_UNREACHABLE
-    async with pool, connect_redis(servers.redis_url) as redis:
-        monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
+    async with looking(settings) as service:
+        monitor = Monitor(pool=service.pool, redis=service.redis, expectations=expectations, now=utc_now)
         status = await monitor.status()
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(status)).decode() + "\n")

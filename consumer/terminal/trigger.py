@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import RedisError
 from rich.console import Console
 
-from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.progress import display_for
-from consumer.terminal.reach import reach_postgres
-from consumer.terminal.servers import NotRunning, locate
+from consumer.terminal.reach import reach_tables
+from consumer.terminal.refused import usage
+from consumer.terminal.servers import locate
 from consumer.terminal.summary import exit_code
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, View
 from consumer.verdict import words
@@ -30,11 +30,11 @@ from producers.trigger import request_cycle
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from consumer.postgres.pool import Pool
     from consumer.settings import Settings
-    from consumer.terminal.servers import Servers
     from consumer.verdict.ruler import Expectations
 
-EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 2, 3, 4
+EXIT_USAGE, EXIT_FINDING = 2, 3
 
 
 class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,49 +50,40 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
     """Send the request and say where it went; with `wait` follow it to its end."""
     calendar = build_calendar(settings)
     try:
-        servers = locate(settings)
         day = request.day or calendar.last_completed(utc_now())
         calendar.session(day)
     except CalendarError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
-    except NotRunning as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
-    try:
-        async with connect_redis(servers.redis_url) as redis:
-            entry_id = await request_cycle(
-                redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
-            )
-            sys.stdout.write(f"{entry_id}\n")
-            if not request.wait:
-                return 0
-            expectations = expectations_set(settings, Schedule(calendar, settings.rules))
-            return await _follow(settings, servers, redis, entry_id, day, expectations)
-    except (RedisError, *CONNECTION_ERRORS) as error:
-        sys.stderr.write(f"the service does not answer ({error}): is `maintenance run` up, are REDIS_URL and "
-                         "DATABASE_URL right?\n")  # fmt: skip
-        return EXIT_UNREACHABLE
+        raise usage(error) from error
+    servers = locate(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect_redis(servers.redis_url))
+        pool: Pool | None = None
+        if request.wait:  # before it is sent: what cannot be followed is not asked for by halves
+            pool = await stack.enter_async_context(await reach_tables(settings, servers.database_url))
+        entry_id = await request_cycle(
+            redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
+        )
+        sys.stdout.write(f"{entry_id}\n")
+        if pool is None:
+            return 0
+        expectations = expectations_set(settings, Schedule(calendar, settings.rules))
+        return await _follow(pool, redis, entry_id, day, expectations)
 
 
-async def _follow(
-    settings: Settings, servers: Servers, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations
-) -> int:
-    console = Console(stderr=True)
-    async with await reach_postgres(settings, servers.database_url) as pool:
-        watch = CycleWatch(pool, redis)
-        view: View | None = None
-        with display_for(console) as display:
-            try:
-                while view is None or not view.at_rest:
-                    view = await watch.serving(entry_id, day)
-                    if view is not None:
-                        display.show(view)
-                    await asyncio.sleep(LOOK_EVERY_S)
-            except RequestRefused as refused:
-                sys.stderr.write(f"refused: {refused}\n")
-                return EXIT_USAGE
-        verdict = await judge_day(pool, expectations, day, now=utc_now())
+async def _follow(pool: Pool, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations) -> int:
+    watch = CycleWatch(pool, redis)
+    view: View | None = None
+    with display_for(Console(stderr=True)) as display:
+        try:
+            while view is None or not view.at_rest:
+                view = await watch.serving(entry_id, day)
+                if view is not None:
+                    display.show(view)
+                await asyncio.sleep(LOOK_EVERY_S)
+        except RequestRefused as refused:
+            sys.stderr.write(f"refused: {refused}\n")
+            return EXIT_USAGE
+    verdict = await judge_day(pool, expectations, day, now=utc_now())
     sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n{words.sentence(verdict)}\n")
     for line in dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]):
         sys.stderr.write(f"missing {line}\n")

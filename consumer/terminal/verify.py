@@ -10,22 +10,17 @@ from rich.console import Console
 
 from consumer.completeness.caches import CacheFinding, verify_caches
 from consumer.terminal.planner import planner
-from consumer.terminal.reach import Unreachable
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
-EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
+EXIT_FINDING = 3
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
-    """Print what was compared; 3 on a difference or when no cache was ever written, 4 when unreachable."""
-    try:
-        async with planner(settings) as plan:
-            found = await verify_caches(plan.context)
-    except Unreachable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNREACHABLE
+    """Print what was compared; 3 on a difference or when no cache was ever written. Raises CommandRefused."""
+    async with planner(settings) as plan:
+        found = await verify_caches(plan.context)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:

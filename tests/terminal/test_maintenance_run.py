@@ -109,6 +109,28 @@ def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_not
     folders = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
     assert folders == ["logs", "simulated-seed1-40", "simulated-seed1-50"]
     assert open_to_others(data_dir) == [], "neither its servers' addresses nor its logs nor their data"
+    _assert_that_it_can_be_read(data_dir)
+
+
+def _assert_that_it_can_be_read(data_dir: Path) -> None:
+    """Its servers ended with the run: a command that reads starts them for its look, one that acts says what to do."""
+    windows = {"OHLC_SESSIONS": "16", "SLOT_SESSIONS": "5"}
+    status = maintenance(data_dir, "status", "--json", **windows)
+    assert json.loads(status.stdout)["last"]["trading_day"] == DAY
+    assert "started for this look" in status.stderr
+    looks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "consumer.terminal", *verb.split()],
+            env=environment(data_dir, **windows), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        for verb in ("coverage --json", "verify --json", "pending --json")
+    ]  # fmt: skip
+    answers = [json.loads(look.communicate(timeout=PATIENCE_S)[0]) for look in looks]
+    assert len(answers) == 3 and "error" not in answers[2]
+    assert any(one["loaded"] for one in answers[0])
+    assert answers[1] and not any(one["differences"] for one in answers[1])
+    refused = maintenance(data_dir, "cancel", DAY)
+    assert (refused.returncode, "`maintenance run` up" in refused.stderr) == (4, True)
 
 
 def test_servers_of_an_earlier_release_are_neither_passed_over_nor_taken_for_somebodys(data_dir: Path) -> None:

@@ -113,6 +113,6 @@ async def test_bad_settings_are_told_before_anything_starts(redis: Redis, start_
     process = await start_producer(SESSION_CATCH_UP_DAYS="ten", EARLY_EXTENDED_CLOSE="5pm")
     _, errors = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 2
-    problems = [json.loads(line)["problem"].split()[0] for line in errors.decode().splitlines()]
+    problems = [json.loads(line)["problem"].partition("=")[0] for line in errors.decode().splitlines()]
     assert problems == ["SESSION_CATCH_UP_DAYS", "EARLY_EXTENDED_CLOSE"]
     assert await redis.exists(SESSIONS.name) == 0

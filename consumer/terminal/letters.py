@@ -1,0 +1,109 @@
+"""The verbs of `maintenance dead-letters` and `maintenance findings`: what waits for a person's word."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from consumer.postgres.dead_letters import Selection
+from consumer.terminal import dead_letters as dead_letters_verb
+from consumer.terminal import findings as findings_verb
+from consumer.terminal.environment import settings_set
+from consumer.terminal.parameters import (
+    By,
+    Corrections,
+    DryRun,
+    EveryOpen,
+    Id,
+    Ids,
+    Json,
+    MaybeReason,
+    OfCause,
+    OfTask,
+    Reason,
+    SettledToo,
+)
+from consumer.terminal.refused import ExitCode
+from producers.messages import TaskName
+
+dead_letters = App(name="dead-letters", help="Show what was given up, send it again, or drop it.")
+
+
+@dead_letters.command(name="list")
+def list_dead_letters(
+    *,
+    all: SettledToo = False,
+    json: Json = False,
+) -> int:
+    """List them; exits 3 while any is open."""
+    return asyncio.run(dead_letters_verb.show(settings_set(), settled=all, as_json=json))
+
+
+@dead_letters.command(name="replay")
+def replay_dead_letters(
+    *ids: Ids,
+    task: OfTask = None,
+    cause: OfCause = None,
+    all: EveryOpen = False,
+    set: Corrections = (),
+    reason: MaybeReason = None,
+    by: By = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Ask again for what they wanted; a part's task is planned anew, and does only what is missing."""
+    if (selection := _selection(ids, task, cause, every=all)) is None:
+        return ExitCode.USAGE
+    return asyncio.run(
+        dead_letters_verb.replay(settings_set(), selection, changes=set, reason=reason, by=by, dry_run=dry_run)
+    )
+
+
+@dead_letters.command(name="drop")
+def drop_dead_letters(
+    *ids: Ids,
+    reason: Reason,
+    task: OfTask = None,
+    cause: OfCause = None,
+    all: EveryOpen = False,
+    by: By = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Settle them without doing them; they stay in the ledger with who and why."""
+    if (selection := _selection(ids, task, cause, every=all)) is None:
+        return ExitCode.USAGE
+    return asyncio.run(dead_letters_verb.drop(settings_set(), selection, reason=reason, by=by, dry_run=dry_run))
+
+
+def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *, every: bool) -> Selection | None:
+    if not (ids or task or cause or every):
+        sys.stderr.write("which ones: ids of `maintenance dead-letters list`, --task, --cause or --all\n")
+        return None
+    return Selection(ids=ids, task=None if task is None else task.value, fingerprint=cause)
+
+
+findings = App(name="findings", help="Show which sessions are suspect and why, and settle it.")
+
+
+@findings.command(name="list")
+def list_findings(
+    *,
+    all: SettledToo = False,
+    json: Json = False,
+) -> int:
+    """List them; exits 3 while any is open."""
+    return asyncio.run(findings_verb.show(settings_set(), settled=all, as_json=json))
+
+
+@findings.command(name="accept")
+def accept_finding(
+    finding: Id,
+    /,
+    *,
+    reason: Reason,
+    take_new: Annotated[bool, Parameter(help="take the answer that was kept aside instead", negative=())] = False,
+    by: By = None,
+) -> int:
+    """Say that what stands is right, and settle the finding; it is not reported again for the same rows."""
+    acceptance = findings_verb.Acceptance(finding_id=finding, reason=reason, by=by, take_new=take_new)
+    return asyncio.run(findings_verb.accept(settings_set(), acceptance))

@@ -1,0 +1,82 @@
+"""Lets a command that reads look into the embedded servers of a run that has ended: they are started for that look.
+
+They belong to the run and end with it, as after `--once`; what it left would otherwise only be read by starting all of
+it again. Nothing is written: the database takes no writes meanwhile, and the data directory is held, so that a run
+that starts in the same moment waits for the look to end. Redis reads its own file and changes none of its keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from consumer.embedded.data_dir import DataDirLock
+from consumer.embedded.errors import DataDirInUse, EmbeddedError
+from consumer.embedded.keep_alive import start
+from consumer.embedded.postgres_server import EmbeddedPostgres
+from consumer.embedded.redis_server import EmbeddedRedis
+from consumer.terminal.refused import unreachable
+from consumer.terminal.servers import LOOK_EVERY_S, LOOKS_WAITED_FOR, Servers, addresses, locate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.settings import Settings
+
+NO_WRITES = {"default_transaction_read_only": "on"}
+TOLD = (
+    "(its run has ended: its servers were started for this look; ./start-data-maintenance.sh goes on with the work)\n"
+)
+
+
+@contextlib.asynccontextmanager
+async def looked_at(settings: Settings) -> AsyncIterator[Servers]:
+    """Give the servers until the block ends; those of a run that has ended are started for it.
+
+    Raises CommandRefused where there are none, or they do not start.
+    """
+    servers = locate(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        if servers.home is not None and await _nobody_runs(stack, settings.data_dir):
+            servers = await _started(stack, settings, Path(servers.home), servers)
+        yield servers
+
+
+async def _nobody_runs(stack: contextlib.AsyncExitStack, data_dir: Path) -> bool:
+    """Whether the data directory is ours until *stack* ends: no run holds it. Another look is waited for."""
+    for _ in range(LOOKS_WAITED_FOR):
+        try:
+            stack.enter_context(DataDirLock(data_dir, look=True))
+        except DataDirInUse as error:
+            if not error.by_a_look:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+        except OSError as error:
+            raise unreachable(
+                f"{data_dir} cannot be used: {error.strerror}: run this as the user of the service"
+            ) from error
+        else:
+            return True
+    raise unreachable(f"another command has been looking into {data_dir} for half a minute: try again")
+
+
+async def _started(stack: contextlib.AsyncExitStack, settings: Settings, home: Path, servers: Servers) -> Servers:
+    embedded: list[EmbeddedRedis | EmbeddedPostgres] = []
+    if servers.redis_socket is not None:
+        embedded.append(EmbeddedRedis(home))
+    if servers.postgres_socket_dir is not None:
+        embedded.append(EmbeddedPostgres(home, NO_WRITES))
+    for server in embedded:
+        if not (home / server.FOLDER).is_dir():  # it would be made anew, and answer as if nothing had ever been there
+            raise unreachable(f"{home / server.FOLDER} is gone, which held the data of the last run: start a new one")
+    try:
+        for server in embedded:
+            await start(server)
+            stack.push_async_callback(server.stop)
+    except (EmbeddedError, OSError) as error:
+        raise unreachable(f"the servers of the last run cannot be started for a look: {error}") from error
+    sys.stderr.write(TOLD)
+    return addresses(settings, embedded, home)
