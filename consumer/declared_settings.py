@@ -102,7 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="MASSIVE_REQUESTS_PER_SECOND", field="requests_per_second", default="50", read=limit,
-        meaning="request budget of the key, shared by all workers; 0 = no limit (the simulated market has none)",
+        meaning="request budget of the key, shared by all workers; 0 = no limit but the pauses that a 429 asks for",
     ),
     Setting(
         name="MASSIVE_REQUESTS_PER_MINUTE", field="requests_per_minute", default="0", read=limit,

@@ -28,7 +28,7 @@ from consumer.runtime import connect_redis, utc_now
 from consumer.settings import VENDOR_URL, build_calendar
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
-from consumer.terminal.servers import locate
+from consumer.terminal.stopped_servers import looked_at
 from market.calendar_errors import CalendarError
 from market.trading_calendar import NEW_YORK
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
+    from consumer.terminal.servers import Servers
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 COLOURS = {
@@ -60,22 +61,28 @@ async def examine(settings: Settings, *, as_json: bool, offline: bool) -> int:
 async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
     findings: list[Finding] = []
     try:
-        servers = locate(settings)
-    except CommandRefused as error:
-        findings.append(Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(error)))
-    else:
-        async with contextlib.AsyncExitStack() as stack:
-            redis = await stack.enter_async_context(connect_redis(servers.redis_url))
-            pool = await _pool(stack, settings, servers.database_url, findings)
-            findings += await _redis_findings(redis, settings)
-            if pool is not None:
-                findings += await _ledger_findings(pool, redis)
+        async with looked_at(settings, read_only=False) as servers:
+            findings += await _servers_findings(settings, servers)
+    except CommandRefused as refused_look:
+        told = Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(refused_look))
+        findings.append(told)
     findings += _calendar_findings(settings)
     if settings.http_port:
         findings.append(await surroundings.check_http(settings.http_host, settings.http_port))
     if settings.redis_url is None or settings.database_url is None:
         findings.append(surroundings.check_disk(settings.data_dir))
     return [*findings, await _vendor_finding(settings, offline=offline)]
+
+
+async def _servers_findings(settings: Settings, servers: Servers) -> list[Finding]:
+    findings: list[Finding] = []
+    async with contextlib.AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect_redis(servers.redis_url))
+        pool = await _pool(stack, settings, servers.database_url, findings)
+        findings += await _redis_findings(redis, settings)
+        if pool is not None:
+            findings += await _ledger_findings(pool, redis)
+    return findings
 
 
 async def _pool(stack: contextlib.AsyncExitStack, settings: Settings, dsn: str, findings: list[Finding]) -> Pool | None:

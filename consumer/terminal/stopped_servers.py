@@ -22,7 +22,7 @@ from consumer.terminal.refused import unreachable
 from consumer.terminal.servers import LOOK_EVERY_S, LOOKS_WAITED_FOR, Servers, addresses, locate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from consumer.settings import Settings
 
@@ -33,15 +33,17 @@ TOLD = (
 
 
 @contextlib.asynccontextmanager
-async def looked_at(settings: Settings) -> AsyncIterator[Servers]:
+async def looked_at(settings: Settings, *, read_only: bool = True) -> AsyncIterator[Servers]:
     """Give the servers until the block ends; those of a run that has ended are started for it.
 
-    Raises CommandRefused where there are none, or they do not start.
+    *read_only* False is for whoever asks whether it takes writes. Raises CommandRefused where there are none, or they
+    do not start.
     """
     servers = locate(settings)
     async with contextlib.AsyncExitStack() as stack:
         if servers.home is not None and await _nobody_runs(stack, settings.data_dir):
-            servers = await _started(stack, settings, Path(servers.home), servers)
+            embedded = _embedded(Path(servers.home), servers, NO_WRITES if read_only else {})
+            servers = await _started(stack, settings, Path(servers.home), embedded)
         yield servers
 
 
@@ -63,12 +65,18 @@ async def _nobody_runs(stack: contextlib.AsyncExitStack, data_dir: Path) -> bool
     raise unreachable(f"another command has been looking into {data_dir} for half a minute: try again")
 
 
-async def _started(stack: contextlib.AsyncExitStack, settings: Settings, home: Path, servers: Servers) -> Servers:
-    embedded: list[EmbeddedRedis | EmbeddedPostgres] = []
+def _embedded(home: Path, servers: Servers, writes: Mapping[str, str]) -> list[EmbeddedRedis | EmbeddedPostgres]:
+    found: list[EmbeddedRedis | EmbeddedPostgres] = []
     if servers.redis_socket is not None:
-        embedded.append(EmbeddedRedis(home))
+        found.append(EmbeddedRedis(home))
     if servers.postgres_socket_dir is not None:
-        embedded.append(EmbeddedPostgres(home, NO_WRITES))
+        found.append(EmbeddedPostgres(home, writes))
+    return found
+
+
+async def _started(
+    stack: contextlib.AsyncExitStack, settings: Settings, home: Path, embedded: list[EmbeddedRedis | EmbeddedPostgres]
+) -> Servers:
     for server in embedded:
         if not (home / server.FOLDER).is_dir():  # it would be made anew, and answer as if nothing had ever been there
             raise unreachable(f"{home / server.FOLDER} is gone, which held the data of the last run: start a new one")

@@ -43,6 +43,14 @@ class _Answering(web.RequestHandler):
         answer.force_close()
         return answer
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Also what the library refuses before a route is asked, such as an `Expect` that nobody knows."""
+        if isinstance(resp, web.HTTPException):
+            resp = problem(resp.status, _words(resp.status, resp.text))
+        return await super().finish_response(request, resp, start_time)
+
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Of what is left of a connection whose request is answered, and its failures told by then."""
         logger.debug("http_connection_ended", reason=str(kw.get("exc_info")))

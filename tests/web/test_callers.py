@@ -197,6 +197,8 @@ async def test_what_is_no_request_is_a_problem_document_too_and_no_traceback(
         for what, raw in NO_REQUESTS.items():
             status, head, document = await _said(port, raw)
             assert (status, "application/problem+json" in head, document["status"]) == (400, True, 400), what
+        expecting = b"POST /trigger HTTP/1.1\r\n" + _HOST + b"Expect: junk\r\nContent-Length: 0\r\n\r\n"
+        assert (await _said(port, expecting))[2]["status"] == 417
         assert (await _said(port, b"GET /health HTTP/1.0\r\n\r\n"))[0] == 200
     assert not [line for line in logged if line.get("level") == "ERROR"]
     assert not [record for record in caplog.records if record.name == "aiohttp.server"]
