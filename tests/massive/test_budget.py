@@ -328,3 +328,13 @@ async def test_a_market_of_our_own_without_a_limit_is_asked_without_a_question_e
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await one.acquire()
+
+
+async def test_a_market_of_our_own_with_a_limit_is_held_to_it(redis: Redis) -> None:
+    limited = {"MASSIVE_API_KEY": KEY, "MASSIVE_REQUESTS_PER_SECOND": "0", "MASSIVE_REQUESTS_PER_MINUTE": "2"}
+    budget = request_budget(read_settings(limited), redis, simulated_source(seed=1, tickers=40))
+    for _ in range(2):
+        await budget.acquire()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await budget.acquire()

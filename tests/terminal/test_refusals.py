@@ -150,9 +150,10 @@ async def test_a_run_waits_for_a_look_to_end_and_for_no_other_run(
         await asyncio.to_thread(lambda: None)
 
     monkeypatch.setattr(servers.asyncio, "sleep", sleep)
-    starting = asyncio.create_task(lock_after_looks(tmp_path))
-    await looked.wait()
-    assert not starting.done()
+    starting, waits = asyncio.create_task(lock_after_looks(tmp_path)), asyncio.create_task(looked.wait())
+    await asyncio.wait({starting, waits}, return_when=asyncio.FIRST_COMPLETED)
+    assert not starting.done() or starting.result() is None
+    await waits
     look.release()
     with await starting, pytest.raises(DataDirInUse, match="another data-maintenance service"):
         await lock_after_looks(tmp_path)
