@@ -26,18 +26,23 @@ class Pooler:
         self._greeting = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            startup = await _with_length(reader)
-            words = startup[8:].split(b"\0")
-            names = {name.decode() for name in words[0:-2:2]}
-            if names - TOLERATED:
-                refused = f"unsupported startup parameter: {min(names - TOLERATED)}".encode()
-                writer.write(_message(b"E", b"SFATAL\0C08P01\0M" + refused + b"\0\0"))
-                return writer.close()
-            await self._pool(startup)
-            writer.write(self._greeting)
-            await self._talk(reader, writer)
-        return writer.close()
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+                await self._serve(reader, writer)
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        startup = await _with_length(reader)
+        words = startup[8:].split(b"\0")
+        names = {name.decode() for name in words[0:-2:2]}
+        if names - TOLERATED:
+            refused = f"unsupported startup parameter: {min(names - TOLERATED)}".encode()
+            writer.write(_message(b"E", b"SFATAL\0C08P01\0M" + refused + b"\0\0"))
+            return
+        await self._pool(startup)
+        writer.write(self._greeting)
+        await self._talk(reader, writer)
 
     async def _pool(self, startup: bytes) -> None:
         """Open one session more, if there may be; the greeting of the first is everybody's, under a made-up number."""
