@@ -63,26 +63,22 @@ class BodyReader:
 
 
 async def _bounded(response: aiohttp.ClientResponse, path: str, most: int) -> AsyncIterator[bytes]:
-    """The body in pieces, at most *most* bytes of it; whoever stops here has the connection closed."""
-    try:
-        unpacker = _unpacker(response, path)
-        if (announced := response.content_length) is not None and announced > most:
-            raise AnswerTooLarge(f"{path} announces {announced} bytes; {most} are the most that it can honestly be")
-        arrived = unpacked = 0
-        async for chunk in response.content.iter_any():
-            arrived += len(chunk)
-            for piece in unpacker.fed(chunk):
-                unpacked += len(piece)
-                if unpacked > most:
-                    break
-                yield piece
-                await asyncio.sleep(0)  # one chunk may unpack to a thousand times itself: others have their turn
-            if arrived > most or unpacked > most:
-                raise AnswerTooLarge(f"{path} is longer than {most} bytes, the most that it can honestly be")
-        unpacker.finish()
-    except BaseException:
-        response.close()
-        raise
+    """The body in pieces, at most *most* bytes of it. Who stops before its end has the connection closed by aiohttp."""
+    unpacker = _unpacker(response, path)
+    if (announced := response.content_length) is not None and announced > most:
+        raise AnswerTooLarge(f"{path} announces {announced} bytes; {most} are the most that it can honestly be")
+    arrived = unpacked = 0
+    async for chunk in response.content.iter_any():
+        arrived += len(chunk)
+        for piece in unpacker.fed(chunk):
+            unpacked += len(piece)
+            if unpacked > most:
+                break
+            yield piece
+            await asyncio.sleep(0)  # one chunk may unpack to a thousand times itself: others have their turn
+        if arrived > most or unpacked > most:
+            raise AnswerTooLarge(f"{path} is longer than {most} bytes, the most that it can honestly be")
+    unpacker.finish()
 
 
 class _AsItIs:

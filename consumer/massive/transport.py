@@ -116,7 +116,7 @@ class Transport:
         paused = dt.timedelta(0)
         while True:
             try:
-                return self._read(await self._send(endpoint, target), reader)
+                return await self._tried(endpoint, target, reader)
             except RateLimited as error:
                 refusals += 1
                 if refusals >= self._patience.rate_limited_tries or paused >= self._patience.longest_paused:
@@ -129,6 +129,16 @@ class Transport:
                 await self._back_off(endpoint, error, tries)
             finally:
                 self.troubles.tell_due()
+
+    async def _tried(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
+        try:
+            return self._read(await self._send(endpoint, target), reader)
+        except MassiveError as error:
+            failure = error
+        # Whoever keeps a failure keeps its traceback, whose frames hold the answer, and what it was raised from: a
+        # hundred failures of a part were as many bodies.
+        failure.__cause__ = failure.__context__ = None
+        raise failure.with_traceback(None)
 
     async def _send(self, endpoint: Endpoint, target: str) -> Answer:
         breaker = self.breakers[endpoint]

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from consumer.massive import client as asking
 from consumer.massive.answer_bounds import BOUNDS, AnswerBound
+from consumer.massive.answers import Answer
 from consumer.massive.body import BodyReader
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
@@ -278,6 +279,29 @@ async def test_an_endpoint_that_sends_bombs_is_told_for_them_and_not_for_its_sil
         with pytest.raises(AnswerTooLarge, match="is longer than 2000000 bytes"):
             await client.ticker_details("A", sieve=any_sieve())
     assert (await client.ticker_details("A", sieve=any_sieve())).ticker == "A"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [packed(gzip.compress(BLANKS)), Reply(body=b"x" * 1_900_000), Reply(body=b"[" * 1_900_000), Reply(status=500)],
+    ids=["too long", "no JSON", "objects", "a refusal"],
+)
+async def test_a_failure_that_is_kept_keeps_nothing_of_its_answer(
+    client: MassiveClient, vendor: ScriptedVendor, reply: Reply
+) -> None:
+    vendor.will_answer(reply, reply, reply)
+    with pytest.raises(ProviderUnavailable) as caught:
+        await client.list_splits(SINCE, UNTIL, sieve=any_sieve())
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    frame = caught.value.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name.startswith("test_"):
+            frame = frame.tb_next
+            continue
+        for value in frame.tb_frame.f_locals.values():
+            assert not isinstance(value, bytes | bytearray | str) or len(value) < 100_000
+            assert not isinstance(value, Answer)
+        frame = frame.tb_next
 
 
 async def test_a_bomb_costs_the_others_no_waiting(client: MassiveClient, vendor: ScriptedVendor) -> None:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from consumer.massive import lenient_json
 from consumer.massive.lenient_json import NoJson, UnreadableRow, read_rows
 
 LISTED = b'{"T":"AAA","o":1,"x":[]},'
@@ -32,6 +33,24 @@ def test_a_spoiled_body_eight_times_as_long_costs_no_more_than_some_eight_times(
     rows = SHAPES[shape]
     short = min(seconds_for(rows(1_000)) for _ in range(3))
     assert seconds_for(rows(8_000)) < 24 * short + 0.05
+
+
+def test_python_s_decoder_is_shown_a_window_of_each_spoiled_row_and_seldom_the_whole_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = 0
+    read = lenient_json._value
+
+    def counted(text: str, at: int, stop: int) -> tuple[object, int] | None:
+        nonlocal shown
+        shown += stop - at
+        return read(text, at, stop)
+
+    monkeypatch.setattr(lenient_json, "_value", counted)
+    count = 8_000
+    rows = SPOILED * count
+    read_rows(b'{"results":[' + rows + b"{}]}")
+    assert shown < count * 17_000 + 101 * len(rows)
 
 
 def test_a_row_is_read_however_long_it_is_and_whatever_it_has_in_it() -> None:
