@@ -261,8 +261,9 @@ async def test_large_answers_are_read_a_few_at_a_time_and_ordinary_ones_beside_t
     app.router.add_get("/{tail:.*}", in_two)
     async with scripted_vendor() as small, TestServer(app) as server:
         holds = asyncio.create_task(read(str(server.make_url("/waits"))))
-        while not reader.full:  # noqa: ASYNC110 - until what came first is known to be large
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not reader.full:  # noqa: ASYNC110 - until what came first is known to be large
+                await asyncio.sleep(0)
         waits = asyncio.create_task(read(str(server.make_url("/comes"))))
         small.will_answer(Reply(body=b"x" * 900))
         assert await read(small.url) == 900, "an ordinary one passes"
