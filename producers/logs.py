@@ -7,6 +7,7 @@ prose. A log line is never worth an exception: what has no JSON form is written 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import logging
 import sys
 import traceback
@@ -15,10 +16,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
+from producers.shortened import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loguru import Message, Record
+
+# A fact is a name, a figure or a sentence. What a stranger wrote into it may be of any size, and in any depth.
+LONGEST_FACT = 2_000
+LONGEST_FACTS = 20_000  # of one line
+LONGEST_TRACEBACK = 20_000
+LONGEST_NAME = 100
+MOST_ITEMS, MOST_DEPTH = 30, 3
+MOST_DIGITS = 10**30
 
 # What every JSON line has; a bound field of the same name is told apart by a prefix instead of lost.
 OWN_FIELDS = ("time", "level", "event", "exception")
@@ -59,8 +70,8 @@ def json_line(record: Record) -> str:
     line: dict[str, Any] = {
         "time": record["time"].astimezone(dt.UTC),
         "level": record["level"].name,
-        "event": record["message"],
-        **facts,
+        "event": shortened(record["message"], LONGEST_FACT),
+        **_bounded(facts),
     }
     if record["exception"] is not None:
         line["exception"] = _traceback(record)
@@ -69,8 +80,9 @@ def json_line(record: Record) -> str:
 
 def plain_line(record: Record) -> str:
     """Give one line for a person: time of day, level, sentence, facts."""
-    facts = "".join(f"  {name}={value}" for name, value in record["extra"].items())
-    head = f"{record['time']:%H:%M:%S} {record['level'].name:<8}{record['message']}{facts}\n"
+    facts = "".join(f"  {name}={value}" for name, value in _bounded(record["extra"]).items())
+    sentence = shortened(record["message"], LONGEST_FACT)
+    head = f"{record['time']:%H:%M:%S} {record['level'].name:<8}{sentence}{facts}\n"
     return head if record["exception"] is None else head + _traceback(record)
 
 
@@ -87,7 +99,47 @@ def _safe_line(form: Callable[[Record], str], message: Message) -> str:
 def _traceback(record: Record) -> str:
     problem = record["exception"]
     assert problem is not None
-    return "".join(traceback.format_exception(problem.type, problem.value, problem.traceback))
+    text = "".join(traceback.format_exception(problem.type, problem.value, problem.traceback))
+    # Where it began and what it was: the middle says least.
+    half = LONGEST_TRACEBACK // 2
+    return text if len(text) <= LONGEST_TRACEBACK else f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def _bounded(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they are, as long as nothing of them is larger than a line may be."""
+    kept = {shortened(name, LONGEST_NAME): _fact(value, MOST_DEPTH) for name, value in _some(facts)}
+    if sum(len(str(value)) for value in kept.values()) <= LONGEST_FACTS:
+        return kept
+    each = max(LONGEST_FACTS // len(kept), LONGEST_NAME)
+    return {
+        name: value if isinstance(value, int | float) else shortened(str(value), each) for name, value in kept.items()
+    }
+
+
+def _fact(value: object, depth: int) -> object:
+    match value:
+        case None | bool() | float() | dt.date() | dt.time() | dt.timedelta():
+            return value
+        case int():
+            return value if abs(value) < MOST_DIGITS else shortened(hex(value), LONGEST_FACT)
+        case str():
+            return shortened(value, LONGEST_FACT)
+        case bytes():
+            return shortened(value.decode("utf-8", "backslashreplace"), LONGEST_FACT)
+        case dict() if depth:
+            return {shortened(str(name), LONGEST_NAME): _fact(one, depth - 1) for name, one in _some(value)}
+        case list() | tuple() | set() | frozenset() if depth:
+            kept = [_fact(one, depth - 1) for one in itertools.islice(value, MOST_ITEMS)]
+            return kept if len(value) <= MOST_ITEMS else [*kept, f"… {len(value) - MOST_ITEMS:,} more"]
+        case dict() | list() | tuple() | set() | frozenset():
+            return f"… {len(value):,} items"
+        case _:
+            return shortened(str(value), LONGEST_FACT)
+
+
+def _some(facts: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    kept = list(itertools.islice(facts.items(), MOST_ITEMS))
+    return kept if len(facts) <= MOST_ITEMS else [*kept, ("…", f"{len(facts) - MOST_ITEMS:,} more")]
 
 
 def _to_standard_error(line: str) -> None:

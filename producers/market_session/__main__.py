@@ -13,6 +13,7 @@ import sys
 from loguru import logger
 from redis.asyncio import Redis
 
+from producers.bounded_replies import BoundedReplies
 from producers.logs import configure_logs
 from producers.market_session.run import run
 from producers.market_session.settings import SETTINGS, BadSettings, Settings, read_settings
@@ -42,6 +43,7 @@ async def _run_until_signalled(settings: Settings) -> None:
         settings.redis_url,
         decode_responses=True,
         encoding_errors="replace",
+        parser_class=BoundedReplies,
         socket_timeout=5,
         socket_connect_timeout=5,
     )

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Clocks of machines under NTP differ by milliseconds; a look at Redis' clock takes a round trip.
 CLOCK_TOLERANCE = dt.timedelta(seconds=2)
-# Entries that people added by hand may stand on top of ours.
+# Entries that people added by hand may stand on top of ours, and be of any size.
 ENTRIES_LOOKED_AT = 100
+ENTRIES_AT_ONCE = 10
 # A hand-written entry or state further ahead than this would silence the producer until then.
 FARTHEST_AHEAD = dt.timedelta(days=1)
 
@@ -77,14 +78,17 @@ class SessionStream:
         return Outcome[answer] if answer in Outcome.__members__ else Outcome.PUBLISHED
 
     async def _look_at_entries(self, redis_now: dt.datetime) -> Published:
-        entries: Any = await self._redis.xrevrange(SESSIONS.name, count=ENTRIES_LOOKED_AT)
-        instants = (_instant(fields) for _, fields in entries)
-        believable = (at for at in instants if at is not None and at <= redis_now + FARTHEST_AHEAD)
-        return Published(
-            latest_at=next(believable, None),
-            newest_entry_id=entries[0][0] if entries else "",
-            redis_now=redis_now,
-        )
+        newest, latest_at, end = "", None, "+"
+        for _ in range(0, ENTRIES_LOOKED_AT, ENTRIES_AT_ONCE):
+            entries: Any = await self._redis.xrevrange(SESSIONS.name, max=end, count=ENTRIES_AT_ONCE)
+            if not entries:
+                break
+            newest, end = newest or entries[0][0], f"({entries[-1][0]}"
+            instants = (_instant(fields) for _, fields in entries)
+            latest_at = next((at for at in instants if at is not None and at <= redis_now + FARTHEST_AHEAD), None)
+            if latest_at is not None:
+                break
+        return Published(latest_at=latest_at, newest_entry_id=newest, redis_now=redis_now)
 
 
 def _answer(answer: Any) -> Any:

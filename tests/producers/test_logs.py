@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import logging
 import sys
@@ -99,3 +100,50 @@ def test_a_person_reads_one_plain_line() -> None:
         logger.remove()
         logger.add(sys.stderr)
     assert written[0].endswith("INFO    task finished  task=ohlc_daily\n")
+
+
+def deep(levels: int) -> object:
+    found: object = "bottom"
+    for _ in range(levels):
+        found = {"in": [found]}
+    return found
+
+
+GIANTS: dict[str, object] = {
+    "text": "x\n" * 2_000_000,
+    "bytes": b"\xff" * 2_000_000,
+    "number": 10**4_000,
+    "fields": {f"f{number}": "v" for number in range(100_000)},
+    "name": {"n" * 1_000_000: "v"},
+    "list": ["v" * 1_000] * 10_000,
+    "many of some size": {f"f{number}": {f"g{other}": "v" * 1_999 for other in range(30)} for number in range(30)},
+    "depth": deep(5_000),
+}
+
+
+@pytest.mark.parametrize("kind", GIANTS)
+@pytest.mark.parametrize("form", ["json", "plain"])
+def test_no_fact_makes_a_line_longer_than_a_person_can_read(kind: str, form: str) -> None:
+    written: list[str] = []
+    configure_logs(json=form == "json", write=written.append)
+    try:
+        logger.bind(reason=GIANTS[kind], entry_id="1-0").error("delivery_dead_lettered")
+        logger.error("x" * 1_000_000)
+        try:
+            raise ValueError("y" * 1_000_000)
+        except ValueError:
+            logger.exception("it broke")
+    finally:
+        logger.remove()
+        logger.add(sys.stderr)
+    assert len(written) == 3
+    assert max(len(line) for line in written) < 30_000
+    assert "1-0" in written[0]
+
+
+def test_what_is_cut_of_a_fact_is_told_by_size_and_hash(lines: list[str]) -> None:
+    text = "\x07" + "é" * 5_000
+    logger.bind(reason=text).warning("refused")
+    told = only(lines)["reason"]
+    assert told.startswith("\\x07éé")
+    assert told.endswith(f"(10,001 bytes, sha256 {hashlib.sha256(text.encode()).hexdigest()})")
