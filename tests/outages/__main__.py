@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.outages import bombs, clocks, noisy_night, postgres, redis, vendor, whole_run
+from tests.outages import bombs, clocks, giants, noisy_night, postgres, redis, vendor, whole_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +36,7 @@ TRIALS: dict[str, Callable[[float], Awaitable[dict[str, Any]]]] = {
     "clocks-wrong": clocks.wrong,
     "bombs": bombs.bombs,
     "noisy-night": noisy_night.noisy_night,
+    "giants": giants.giants,
 }
 
 
