@@ -24,7 +24,9 @@ from producers import keys
 from producers.messages import decode_task
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from producers.reports import DeadLetter
 
 LEASE = dt.timedelta(seconds=10)
 
@@ -50,6 +52,12 @@ class NoWork:
 
     def classify(self, failure: BaseException) -> Policy:
         return Policy.RETRY
+
+    def refusal_of(self, entry: Entry) -> str | None:
+        return None
+
+    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+        return []
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         decode_task(delivery.entry.fields)

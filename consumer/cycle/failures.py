@@ -30,12 +30,12 @@ from consumer.postgres.ledger import PartId
 from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
 from consumer.tasks.part import InputMissing
 from market.calendar_errors import CalendarError
-from producers.messages import TaskName, UndecodableMessage, decode_task
+from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 from producers.reports import EventName
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from consumer.cycle.plan_learning import PlanLearner
     from consumer.cycle.reporting import Reporter
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
+    from producers.reports import DeadLetter
 
 
 class VendorAway(Exception):
@@ -81,6 +82,16 @@ def local_trouble_named() -> Iterator[None]:
         raise LocalTrouble(this_machine.in_words(error)) from error
 
 
+def _message_of(delivery: Delivery) -> TaskMessage | None:
+    """What the entry asks for; nothing where it cannot be read, or is too large to be believed."""
+    if delivery.entry.oversize:
+        return None
+    try:
+        return decode_task(delivery.entry.fields)
+    except UndecodableMessage:
+        return None
+
+
 class FailureRecorder:
     """Writes the ends of parts that did not commit, and the dead letters."""
 
@@ -96,9 +107,8 @@ class FailureRecorder:
         if isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
             # A session that was opened on a server in recovery stays read-only: the next ones are opened anew.
             await self._services.pool.expire_connections()
-        try:
-            message = decode_task(delivery.entry.fields)
-        except UndecodableMessage:
+        message = _message_of(delivery)
+        if message is None:
             await self._give_up(delivery, settlement)
             return []
         if message.part is None or message.cycle is None:
@@ -126,8 +136,15 @@ class FailureRecorder:
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
         letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
-        await dead_letters.keep(self._services.pool, letter, **work)
+        async with self._services.pool.acquire() as connection, connection.transaction():
+            await dead_letters.keep_example(connection, letter, **work)
         await self._reporter.refused(settlement.reason)
+
+    async def give_up_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+        """The same for many at once; return the entries of which there should be a copy on the stream."""
+        copied = await dead_letters.keep_examples(self._services.pool, letters)
+        await self._reporter.refused(f"{len(letters)} entries, the last: {letters[-1].reason}")
+        return copied
 
     async def _record_end(
         self, delivery: Delivery, part: PartId, settlement: Settlement, failure: BaseException, requests: Counter[str]
@@ -178,5 +195,8 @@ class FailureRecorder:
         self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None
     ) -> None:
         letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
-        day = None if cycle is None else cycle.trading_day
-        await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)
+        if cycle is None:  # of no part that there is: anybody may write such
+            await dead_letters.keep_example(connection, letter, task=part.task, part=part.part)
+        else:
+            day = cycle.trading_day
+            await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)

@@ -99,8 +99,8 @@ async def replay(
         tasks = [one.fields for one in resent if one.letter.stream == keys.TASKS.name]
         await stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
         ids = [letter.dead_letter_id for letter in letters]
-        await dead_letters.settle(connection, ids, state="replayed", by=by, reason=reason, now=now)
-    await _remove_copies(redis, letters)
+        causes = await dead_letters.settle(connection, ids, state="replayed", by=by, reason=reason, now=now)
+    await _remove_copies(redis, letters, causes)
     return resent
 
 
@@ -111,18 +111,24 @@ async def drop(
     async with pool.acquire() as connection, connection.transaction():
         letters = await dead_letters.find(connection, selection, lock=True)
         ids = [letter.dead_letter_id for letter in letters]
-        await dead_letters.settle(connection, ids, state="dropped", by=by, reason=reason, now=now)
-    await _remove_copies(redis, letters)
+        causes = await dead_letters.settle(connection, ids, state="dropped", by=by, reason=reason, now=now)
+    await _remove_copies(redis, letters, causes)
     return letters
 
 
-async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter]) -> None:
-    """Take the settled letters out of maintenance:dead, so that its length is what is left to see to."""
+async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter], causes: set[tuple[str, str]]) -> None:
+    """Take the settled letters out of maintenance:dead, so that its length is what is left to see to; and of the
+    *causes* settled with them all others: their rows have given way to newer ones."""
     settled = {(letter.stream, letter.entry_id) for letter in letters}
+
+    def is_settled(fields: dict[str, str]) -> bool:
+        stream, cause = fields.get("stream", ""), dead_letters.fingerprint(fields.get("reason", ""))
+        return (stream, fields.get("entry_id")) in settled or (stream, cause) in causes
+
     end = "+"
     while settled:
         page: Any = await redis.xrevrange(keys.DEAD.name, max=end, count=_PAGE)
-        gone = [i for i, fields in page if (fields.get("stream"), fields.get("entry_id")) in settled]
+        gone = [i for i, fields in page if is_settled(fields)]
         if gone:
             await redis.xdel(keys.DEAD.name, *gone)
         if len(page) < _PAGE:

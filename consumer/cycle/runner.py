@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
+    from producers.reports import DeadLetter
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
@@ -69,6 +70,27 @@ class CycleRunner:
     def classify(self, failure: BaseException) -> Policy:
         return policy_of(failure)
 
+    def refusal_of(self, entry: Entry) -> str | None:
+        try:
+            message = decode_task(entry.fields)
+            # What is tried again may be all that still leads to the running cycle: `record` sees to that.
+            if message.part is None and message.cycle is None and message.request is None:
+                self._request(message, entry)
+        except (UndecodableMessage, DataRejected) as error:
+            return str(error)
+        except Busy:
+            pass
+        return None
+
+    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+        return await self._failures.give_up_all(letters)
+
+    def _request(self, message: TaskMessage, entry: Entry) -> opening.Request:
+        return opening.request_from(
+            message, message.request or entry.entry_id,
+            calendar=self._services.calendar, schedule=self._services.schedule, now=self._services.now(),
+        )  # fmt: skip
+
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         try:
             message = decode_task(delivery.entry.fields)
@@ -86,11 +108,7 @@ class CycleRunner:
 
     async def _open(self, entry: Entry, message: TaskMessage) -> list[Outgoing]:
         now = self._services.now()
-        request = opening.request_from(
-            message, message.request or entry.entry_id,
-            calendar=self._services.calendar, schedule=self._services.schedule, now=now,
-        )  # fmt: skip
-        opened = await opening.open_cycle(self._services.pool, request, now=now)
+        opened = await opening.open_cycle(self._services.pool, self._request(message, entry), now=now)
         await self._call_off(opened.superseded)
         await self._set_aside(opened.suspended)
         await self._reporter.cycle_opened(opened)

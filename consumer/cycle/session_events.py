@@ -10,12 +10,13 @@ from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
 from consumer.cycle.messages import rule_message
+from consumer.delivery.flood import Flood
 from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
 from market.calendar_errors import CalendarError
 from producers import keys
 from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
-from producers.reports import DeadLetter, encode_dead_letter
+from producers.reports import DeadLetter
 from producers.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.delivery.entries import Outgoing
+    from consumer.delivery.entries import Entry, Outgoing
     from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.pool import Pool
     from market.schedule import Schedule
@@ -56,12 +57,14 @@ class SessionEvents:
         self._calendar = calendar
         self._schedule = schedule
         self._now = now
+        self._flood = Flood(keys.SESSIONS.name)
 
     async def run(self) -> None:
         """Read events until cancelled."""
         try:
             await self._read_for_ever()
         finally:
+            self._flood.tell(at_once=True)
             await self._leave()
 
     async def _read_for_ever(self) -> None:
@@ -100,16 +103,34 @@ class SessionEvents:
 
     async def _read_once(self) -> None:
         name = keys.SESSIONS.name
-        entries = await self._stream.claim(20, stream=name) or await self._stream.read(100, block=BLOCK, stream=name)
+        entries = await self._stream.claim(20, stream=name)
+        if not entries:
+            read = await self._stream.read(20 + self._flood.more, block=BLOCK, stream=name)
+            entries = await self._without_junk(read)
         for entry in entries:
-            await self._handle(entry.entry_id, entry.fields)
+            await self._handle(entry)
 
-    async def _handle(self, entry_id: str, fields: dict[str, str]) -> None:
+    async def _without_junk(self, entries: list[Entry]) -> list[Entry]:
+        """Where there is much that nobody can read, it is refused together."""
+        self._flood.tell()
+        letters = {one.entry_id: self._letter(one, why) for one in entries if (why := _unreadable(one))}
+        if not self._flood.rises(len(letters)):
+            return entries
+        copied = await dead_letters.keep_examples(self._pool, list(letters.values()))
+        drops = [(letter, letter.entry_id in copied, "") for letter in letters.values()]
+        await self._stream.refuse(drops, stream=keys.SESSIONS.name)
+        self._flood.refused(len(drops), reason=drops[-1][0].reason)
+        return [one for one in entries if one.entry_id not in letters]
+
+    async def _handle(self, entry: Entry) -> None:
+        if why := _unreadable(entry):
+            await self._refuse(entry, why, deleted=True)
+            return
         try:
-            event = decode_session_changed(fields)
+            event = decode_session_changed(entry.fields)
             due = self.due_messages(event, now=self._now())
-        except (UndecodableMessage, EventRefused) as error:
-            await self._refuse(entry_id, fields, str(error))
+        except EventRefused as error:
+            await self._refuse(entry, str(error), deleted=False)
             return
         for message in due:
             day, rule = event.trading_date, message.fields["rule"]
@@ -118,7 +139,7 @@ class SessionEvents:
                 logger.info(
                     "session_changed", trading_day=str(day), to_session=event.to_session, rule=rule, added=added
                 )
-        await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
+        await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry.entry_id)
 
     def due_messages(self, event: SessionChanged, *, now: dt.datetime) -> list[Outgoing]:
         """Return the cycles that *event* tells of, each due when the calendar says so, not when the event does.
@@ -160,14 +181,27 @@ class SessionEvents:
                 "TRADING_CALENDAR_OVERRIDES and EARLY_EXTENDED_CLOSE"
             )
 
-    async def _refuse(self, entry_id: str, fields: dict[str, str], reason: str) -> None:
-        letter = DeadLetter(
-            stream=keys.SESSIONS.name, entry_id=entry_id, reason=reason, deliveries=1, at=self._now(), fields=fields
-        )
-        await dead_letters.keep(self._pool, letter)
-        dead: dict[Any, Any] = {**encode_dead_letter(letter)}
-        async with self._redis.pipeline(transaction=True) as both:
-            both.xadd(keys.DEAD.name, dead, maxlen=keys.DEAD.kept, approximate=True)
-            both.xack(keys.SESSIONS.name, keys.GROUP, entry_id)
-            await both.execute()
-        logger.error("session_event_refused", entry_id=entry_id, reason=reason, runbook="dead-letters")
+    def _letter(self, entry: Entry, reason: str) -> DeadLetter:
+        return DeadLetter(
+            stream=keys.SESSIONS.name, entry_id=entry.entry_id, reason=reason, deliveries=entry.deliveries,
+            at=self._now(), fields=entry.fields,
+        )  # fmt: skip
+
+    async def _refuse(self, entry: Entry, reason: str, *, deleted: bool) -> None:
+        """What nobody can read goes; what the calendar denies stays for those who read the stream beside us."""
+        letter = self._letter(entry, reason)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await dead_letters.keep_example(connection, letter)
+        await self._stream.refuse([(letter, True, "")], stream=keys.SESSIONS.name, deleted=deleted)
+        logger.error("session_event_refused", entry_id=entry.entry_id, reason=reason, runbook="dead-letters")
+
+
+def _unreadable(entry: Entry) -> str:
+    """Why the entry is no event, whatever the calendar says; empty where it is one."""
+    if entry.oversize:
+        return entry.oversize
+    try:
+        decode_session_changed(entry.fields)
+    except UndecodableMessage as error:
+        return str(error)
+    return ""

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from producers.shortened import BEGINNING, Cut, printable, shortened, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A message of ours has ten fields and some hundred bytes.
+MOST_FIELDS = 100
+MOST_BYTES = 16_384
+# Of an entry that is no message for its size alone.
+FIELDS_KEPT = 20
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +48,54 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A stream entry as it was read; *taken_from* names the consumer that let its lease run out, and a *suspect* has
-    lost so many of them that nothing else shall run beside it."""
+    lost so many of them that nothing else shall run beside it.
+
+    *deliveries*: how often it had been handed out by then. *oversize*: why it is no message, whatever it says; its
+    fields are only the beginning of what it had.
+    """
 
     entry_id: str
     fields: dict[str, str]
     taken_from: str | None = None
     suspect: bool = False
+    deliveries: int = 1
+    oversize: str = ""
+
+
+def entry_of(
+    entry_id: str, fields: Mapping[bytes, bytes], *, size: int | None = None, count: int | None = None
+) -> Entry:
+    """Return the entry as text; of one that is larger than any message the beginning.
+
+    *size* and *count*, of bytes and fields, where the server has left something of it out already.
+    """
+    size = sum(_size(*field) for field in fields.items()) if size is None else size
+    count = sum(_count(name) for name in fields) if count is None else count
+    if size <= MOST_BYTES and count <= MOST_FIELDS:
+        return Entry(entry_id=entry_id, fields={_text(name): _text(value) for name, value in fields.items()})
+    kept = {_short(name): _short(value) for name, value in itertools.islice(fields.items(), FIELDS_KEPT)}
+    if count > FIELDS_KEPT:
+        kept["…"] = f"{count - FIELDS_KEPT:,} more fields"
+    why = f"{count:,} fields of {size:,} bytes: a message has at most {MOST_FIELDS} fields and {MOST_BYTES:,} bytes"
+    return Entry(entry_id=entry_id, fields=kept, oversize=why)
+
+
+def _size(name: bytes, value: bytes) -> int:
+    return size_of(name) if _count(name) > 1 else size_of(name) + size_of(value)
+
+
+def _count(name: bytes) -> int:
+    """How many fields stand for: more than one where the reader has passed over the rest of a list."""
+    return name.texts // 2 if isinstance(name, Cut) and name.texts > 1 else 1
+
+
+def _text(text: bytes) -> str:
+    """A byte that is no UTF-8 stays visible as \\xNN."""
+    return text.decode("utf-8", "backslashreplace")
+
+
+def _short(text: bytes) -> str:
+    return printable(_text(text)) if isinstance(text, Cut) else shortened(_text(text), BEGINNING)
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):

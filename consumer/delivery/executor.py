@@ -18,7 +18,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisSilent
 
 from consumer.delivery.brake import Brake
-from consumer.delivery.entries import flatten
+from consumer.delivery.entries import MOST_FIELDS, Delivery, flatten
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
 from consumer.delivery.retry_log import RetryLog
 from consumer.delivery.settle import Settlement, Verdict, describe, outcome_of, settle
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
-    from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.delivery.entries import Entry, Outgoing
     from consumer.delivery.handler import Handler, WorkerOptions
     from consumer.delivery.lease import LeaseKeeper
     from consumer.delivery.task_stream import TaskStream
 
 T = TypeVar("T")
 
-MOST_FIELDS = 100  # a message of ours has ten
 RECORD_WITHIN_S = 30.0
 HANDLER_STOPS_WITHIN_S = 0.5  # what does not heed its cancellation by then is handed back while it still runs
 SETTLED_WITHIN_S = 5.0
@@ -159,9 +158,11 @@ class Executor:
         logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
         self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
         with contextlib.suppress(RedisError):
-            await self._stream.settle(
-                entry, Verdict.RELEASE, key=self._handler.key_of(entry), detail=running.deliveries
-            )
+            await self._stream.settle(entry, Verdict.RELEASE, key=self._key_of(entry), detail=running.deliveries)
+
+    def _key_of(self, entry: Entry) -> str:
+        """What an oversize entry says stands for no work: it is not run."""
+        return "" if entry.oversize else self._handler.key_of(entry)
 
     def _ended(self, delivery: asyncio.Task[None]) -> None:
         self._deliveries.discard(delivery)
@@ -169,9 +170,9 @@ class Executor:
             logger.opt(exception=defect).error("delivery_broke_off", runbook="dead-letters")
 
     async def _deliver(self, entry: Entry, running: _Running) -> None:
-        key = self._handler.key_of(entry)
+        key = self._key_of(entry)
         try:
-            delivery = await self._insist(lambda: self._stream.begin(entry, key=key))
+            delivery = await self._begun(entry, key)
             if delivery is not None:
                 running.deliveries = delivery.deliveries
                 self._keeper.work_begins(entry.entry_id)
@@ -186,6 +187,12 @@ class Executor:
             self._keeper.drop(entry.entry_id)
             self._running.pop(entry.entry_id, None)
             self.slot_freed.set()
+
+    async def _begun(self, entry: Entry, key: str) -> Delivery | None:
+        """An oversize entry is not begun: nothing of it will run, and to look whether it stands stops the server."""
+        if entry.oversize:
+            return Delivery(entry=entry, token=0, deliveries=entry.deliveries)
+        return await self._insist(lambda: self._stream.begin(entry, key=key))
 
     def _note(self, settlement: Settlement, running: _Running) -> None:
         """Told to stop, or without its lease, the work says nothing of what it needs."""
@@ -207,7 +214,7 @@ class Executor:
 
     async def _judge(self, delivery: Delivery, running: _Running) -> tuple[Settlement, list[Outgoing]]:
         entry = delivery.entry
-        if entry.taken_from is not None:
+        if entry.taken_from not in (None, self._stream.consumer):
             logger.warning("entry_reclaimed", entry_id=entry.entry_id, taken_from=entry.taken_from)
         failure: BaseException | None = self._refusal(delivery)
         successors: list[Outgoing] = []
@@ -221,10 +228,10 @@ class Executor:
 
     def _refusal(self, delivery: Delivery) -> DataRejected | None:
         """Why the work is not even begun: counted and looked at before anything of it is read."""
+        if delivery.entry.oversize:
+            return DataRejected(delivery.entry.oversize)
         if delivery.deliveries > self._options.max_deliveries:
             return PoisonedEntry(f"{delivery.deliveries} deliveries, none of which ended: it may kill its consumer")
-        if (count := len(delivery.entry.fields)) > MOST_FIELDS:
-            return DataRejected(f"{count} fields: a message has at most {MOST_FIELDS}")
         return None
 
     async def _work(self, delivery: Delivery, running: _Running) -> tuple[list[Outgoing], BaseException | None]:
@@ -258,6 +265,9 @@ class Executor:
         if unrecorded is None:
             return settlement, successors
         reason = f"not recorded: {describe(unrecorded)}; before that: {settlement.reason}"
+        if delivery.entry.oversize:
+            # Tried again it would be another message, of the beginning alone. It stays where it is, and is waited for.
+            return Settlement(verdict=Verdict.RELEASE, reason=reason, waits=1), []
         return msgspec.structs.replace(self._settlement(unrecorded, delivery.entry), reason=reason), []
 
     async def _perform(

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.settle import Policy, Settlement
+    from producers.reports import DeadLetter
 
 
 class Handler(Protocol):
@@ -24,6 +27,12 @@ class Handler(Protocol):
     def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing: ...
 
     def classify(self, failure: BaseException) -> Policy: ...
+
+    def refusal_of(self, entry: Entry) -> str | None:
+        """Why it is no message, where that can be said without asking anybody."""
+
+    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+        """Record many refusals at once; return the entries that are to have a copy on the dead letters' stream."""
 
     async def run(self, delivery: Delivery) -> list[Outgoing]: ...
 

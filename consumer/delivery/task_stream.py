@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from loguru import logger
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from consumer.delivery.entries import Claimed, Delivery, Entry, Outgoing
+from consumer.delivery.entries import Claimed, Delivery, Outgoing, entry_of, flatten
 from consumer.delivery.group_commit import GroupCommit
 from producers import keys
+from producers.reports import encode_dead_letter
+from producers.shortened import Cut
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from consumer.delivery.entries import Entry
     from consumer.delivery.settle import Verdict
+    from producers.reports import DeadLetter
 
 T = TypeVar("T")
 
 SCRIPTS = (
     "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
-    "withdraw", "send_again",
+    "withdraw", "send_again", "refuse", "beginning",
 )  # fmt: skip
 SCRIPT_KEYS = [
     keys.TASKS.name,
@@ -49,6 +53,7 @@ SENT_AT_ONCE = 500
 LOOKED_AT = 1000
 MOST_PROMOTED = 100
 LOOKS_A_CLAIM = 10
+TRIED_WHOLE = 2  # deliveries
 
 
 def script_text(name: str) -> str:
@@ -107,7 +112,7 @@ class TaskStream:
             "STREAMS", stream, ">",
         )  # fmt: skip
         streams = answer.items() if isinstance(answer, dict) else answer or []
-        return [Entry(entry_id=i, fields=fields or {}) for _, entries in streams for i, fields in entries]
+        return [entry_of(i.decode(), fields or {}) for _, entries in streams for i, fields in entries]
 
     async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
@@ -136,14 +141,42 @@ class TaskStream:
             self._claimed_up_to[stream] = cursor
             if len(taken) >= count:
                 break
-        entries = [
-            Entry(
-                entry_id=entry_id, fields=dict(zip(flat[::2], flat[1::2], strict=True)), taken_from=holder,
-                suspect=suspect == 2,
-            )
-            for entry_id, flat, holder in taken
-        ]  # fmt: skip
+        entries = await self._bring(taken, suspect=suspect == 2, stream=stream)
         return Claimed(entries=entries, suspect_waits=waits)
+
+    async def _bring(self, taken: list[Any], *, suspect: bool, stream: str) -> list[Entry]:
+        """The entries that were taken; a deleted one is forgotten. What cannot be brought waits for its lease."""
+        entries: list[Entry] = []
+        for entry_id, holder, deliveries in taken:
+            try:
+                entry = await self._read_again(entry_id, deliveries, stream=stream)
+            except RedisError:
+                if entries:
+                    break
+                raise
+            if entry is None:
+                await self._redis.xack(stream, keys.GROUP, entry_id)
+            else:
+                entries.append(
+                    msgspec.structs.replace(entry, taken_from=holder, suspect=suspect, deliveries=deliveries)
+                )
+        return entries
+
+    async def _read_again(self, entry_id: str, deliveries: int, *, stream: str) -> Entry | None:
+        try:
+            found = await _execute(self._blocking, "XRANGE", stream, entry_id, entry_id)
+        except RedisError:
+            if deliveries <= TRIED_WHOLE:
+                raise
+        else:
+            return entry_of(entry_id, found[0][1] or {}) if found else None
+        if not (answer := await self._ask("beginning", entry_id, stream=stream)):
+            return None
+        beginnings, lengths, size, count = answer
+        flat = [
+            Cut.unread(text, size=of) if of > len(text) else text for text, of in zip(beginnings, lengths, strict=True)
+        ]
+        return entry_of(entry_id, dict(zip(flat[::2], flat[1::2], strict=True)), size=size, count=count)
 
     async def begin(self, entry: Entry, *, key: str = "") -> Delivery | None:
         """Issue the fence token, and renew the lease, if the entry is still ours; None when there is nothing to run.
@@ -177,6 +210,17 @@ class TaskStream:
     async def _settle_all(self, settlements: list[bytes]) -> list[Any]:
         kept = keys.DEAD.kept or 0
         return list(await self._run("settle", self.consumer, self._lease_ms(), kept, _array(settlements)))
+
+    async def refuse(
+        self, drops: Sequence[tuple[DeadLetter, bool, str]], *, stream: str = keys.TASKS.name, deleted: bool = True
+    ) -> int:
+        """Drop entries that this consumer holds, each with the copy of its letter where it is to have one, and the
+        key that it may stand for; how many were still ours."""
+        items = [
+            (letter.entry_id, key, flatten(encode_dead_letter(letter)) if copied else False, deleted)
+            for letter, copied, key in drops
+        ]
+        return int(await self._run("refuse", self.consumer, keys.DEAD.kept or 0, _json(items), stream=stream))
 
     async def enqueue(self, messages: Iterable[Outgoing]) -> int:
         """Send what is not under way already; return how many were new."""
@@ -229,6 +273,9 @@ class TaskStream:
         return int(self.lease.total_seconds() * 1000)
 
     async def _run(self, name: str, *arguments: str | bytes | int, stream: str = keys.TASKS.name) -> Any:
+        return readable(await self._ask(name, *arguments, stream=stream))
+
+    async def _ask(self, name: str, *arguments: str | bytes | int, stream: str = keys.TASKS.name) -> Any:
         script = self._scripts[name]
         command = (len(SCRIPT_KEYS), stream, *SCRIPT_KEYS[1:], keys.GROUP, *arguments)
         try:
@@ -238,7 +285,7 @@ class TaskStream:
 
 
 async def _execute(client: Any, *command: object) -> Any:
-    return readable(await client.execute_command(*command, NEVER_DECODE=True))
+    return await client.execute_command(*command, NEVER_DECODE=True)
 
 
 def _json(value: object) -> str:

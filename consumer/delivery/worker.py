@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from consumer.delivery.executor import Executor
 from consumer.delivery.handler import Handler, WorkerOptions
+from consumer.delivery.sieve import Sieve
 from consumer.delivery.task_stream import MOST_PROMOTED
 from producers import keys
 from producers.trouble import Trouble
@@ -55,6 +56,7 @@ class Worker:
     ) -> None:
         self._stream = stream
         self._executor = Executor(stream, keeper, handler, options, random=random, now=now)
+        self._sieve = Sieve(stream, handler, now=now)
         self._on_lost = on_lost
         self._slots = options.slots
         # The last two deliveries of an entry are its own: by then it has lost consumers often enough to be run alone.
@@ -90,6 +92,7 @@ class Worker:
         reader.cancel()
         await asyncio.wait({reader, releasing})
         releasing.result()
+        self._sieve.flood.tell(at_once=True)
         try:
             await self._stream.leave()
         except RedisError as error:
@@ -129,7 +132,8 @@ class Worker:
         # Claimed entries first: they have waited for a lease already.
         entries = await self._claim(free)
         if not entries and not self._quarantine:
-            entries = await self._read(free)
+            read = await self._read(free + self._sieve.flood.more)
+            entries = list(await self._sieve.messages_of(read, free=free))
         for entry in entries:
             self._executor.start(entry)
         self._note_idleness(self._executor.free_slots == self._slots)

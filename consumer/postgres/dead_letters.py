@@ -10,9 +10,12 @@ import datetime as dt
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from consumer.postgres import letter_causes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,23 +73,75 @@ async def keep(
     task: str | None = None,
     part: str | None = None,
 ) -> None:
-    """Write *letter*; the same entry given up again, after a crash before its acknowledgement, is the same letter.
+    """Write *letter*, which is of a part of the ledger; the same entry given up again, after a crash before its
+    acknowledgement, is the same letter.
 
     Then it says what its copy on the stream will say, which is only written with the acknowledgement.
     """
-    await connection.execute(
+    await _write(
+        connection, letter, fingerprint(letter.reason), example=False, trading_day=trading_day, task=task, part=part
+    )
+
+
+async def keep_example(
+    connection: Connection, letter: DeadLetter, *, trading_day: dt.date | None = None, task: str | None = None,
+    part: str | None = None,
+) -> None:  # fmt: skip
+    """The same for what anybody may write as often as he likes: it stays until newer ones of its cause have come.
+
+    In a transaction of the caller's.
+    """
+    await letter_causes.lock_causes(connection)
+    own = fingerprint(letter.reason)
+    cause = (await letter_causes.known_as(connection, letter.stream, [own]))[own]
+    if await _write(connection, letter, cause, example=True, trading_day=trading_day, task=task, part=part):
+        one = Counter([cause])
+        await letter_causes.count(connection, letter.stream, one, one, now=letter.at)
+
+
+async def keep_examples(pool: Pool, letters: Sequence[DeadLetter]) -> list[str]:
+    """Keep the newest of each cause of many *letters* of one stream, and count the others.
+
+    Returns the entries of which there should be a copy on the stream: not of a cause that had too many before.
+    """
+    stream = letters[0].stream
+    async with pool.acquire() as connection, connection.transaction():
+        await letter_causes.lock_causes(connection)
+        own = [fingerprint(letter.reason) for letter in letters]
+        names = await letter_causes.known_as(connection, stream, dict.fromkeys(own))
+        causes = [names[one] for one in own]
+        many = {cause.fingerprint for cause in await letter_causes.read_causes(connection) if cause.stream == stream}
+        kept: Counter[str] = Counter()
+        copied: list[str] = []
+        for place in sorted(letter_causes.examples(causes)):
+            if await _write(connection, letters[place], causes[place], example=True):
+                kept[causes[place]] += 1
+            if causes[place] not in many:
+                copied.append(letters[place].entry_id)
+        await letter_causes.count(connection, stream, Counter(causes), kept, now=letters[-1].at)
+    return copied
+
+
+async def _write(
+    connection: Connection | Pool, letter: DeadLetter, cause: str, *, example: bool,
+    trading_day: dt.date | None = None, task: str | None = None, part: str | None = None,
+) -> bool:  # fmt: skip
+    """Whether it is a new letter."""
+    is_new = await connection.fetchval(
         """
         INSERT INTO dead_letter (stream, entry_id, reason, fingerprint, deliveries, dead_at, fields, trading_day,
-                                 task, part)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                 task, part, example)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (stream, entry_id) DO UPDATE
             SET reason = excluded.reason, fingerprint = excluded.fingerprint, deliveries = excluded.deliveries,
                 dead_at = excluded.dead_at
             WHERE dead_letter.state = 'open'
+        RETURNING xmax = 0
         """,
-        letter.stream, letter.entry_id, letter.reason, fingerprint(letter.reason), letter.deliveries, letter.at,
-        json.dumps(letter.fields), trading_day, task, part,
+        letter.stream, letter.entry_id, letter.reason, cause, letter.deliveries, letter.at,
+        json.dumps(letter.fields), trading_day, task, part, example,
     )  # fmt: skip
+    return bool(is_new)
 
 
 async def open_count(connection: Connection | Pool) -> int:
@@ -109,13 +164,14 @@ async def find(
 
 async def settle(
     connection: Connection, ids: Sequence[int], *, state: str, by: str, reason: str | None, now: dt.datetime
-) -> None:
-    """Mark open letters as replayed or dropped."""
+) -> set[tuple[str, str]]:
+    """Mark open letters as replayed or dropped; return the causes, with their streams, that are seen to with them."""
     await connection.execute(
         "UPDATE dead_letter SET state = $2, settled_at = $3, settled_by = $4, settled_reason = $5 "
         "WHERE dead_letter_id = ANY ($1) AND state = 'open'",
         list(ids), state, now, by, reason,
     )  # fmt: skip
+    return await letter_causes.forget_settled(connection)
 
 
 def _letter(row: dict[str, Any]) -> KeptLetter:

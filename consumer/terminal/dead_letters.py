@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.cycle import replay as replaying
-from consumer.postgres import dead_letters
+from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import KeptLetter, Selection
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
@@ -20,6 +20,7 @@ from consumer.terminal.reach import looking, reached
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consumer.postgres.letter_causes import Cause
     from consumer.settings import Settings
 
 EXIT_USAGE, EXIT_FINDING = 2, 3
@@ -30,10 +31,11 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     """List the open letters, or all of them with *settled*; 3 while any is open."""
     async with looking(settings) as service:
         letters = await dead_letters.find(service.pool, Selection(), settled=settled)
+        causes = await letter_causes.read_causes(service.pool)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(letters)).decode() + "\n")
     elif letters:
-        _print(letters)
+        _print(letters, causes)
     else:
         sys.stderr.write("no dead letters\n")
     return EXIT_FINDING if any(letter.state == "open" for letter in letters) else 0
@@ -99,7 +101,7 @@ def _told(count: int) -> int:
     return 0 if count else EXIT_FINDING
 
 
-def _print(letters: Sequence[KeptLetter]) -> None:
+def _print(letters: Sequence[KeptLetter], causes: Sequence[Cause]) -> None:
     """A table in which a flood of one cause takes three lines and a count."""
     table = Table("id", "when (UTC)", "what", "deliveries", "cause", "reason", box=None, pad_edge=False)
     seen: Counter[str] = Counter()
@@ -115,6 +117,11 @@ def _print(letters: Sequence[KeptLetter]) -> None:
     for cause, count in seen.items():
         if count > SHOWN_OF_A_CAUSE:
             console.print(f"and {count - SHOWN_OF_A_CAUSE} more of cause {cause}", highlight=False)
+    for one in causes:
+        console.print(
+            f"and {one.not_kept:,} more of cause {one.fingerprint} on {one.stream}, only counted: {one.seen:,} in all, "
+            f"{one.first_at:%Y-%m-%d %H:%M} to {one.last_at:%Y-%m-%d %H:%M} UTC", highlight=False,
+        )  # fmt: skip
 
 
 def _what(letter: KeptLetter) -> str:

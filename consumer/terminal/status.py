@@ -111,6 +111,8 @@ def _print_servers(console: Console, status: Status) -> None:
     if status.caches is False:
         console.print("[red]caches: Redis has lost them[/]; a running consumer writes them again", highlight=False)
     if status.dead_letters:
+        more = status.dead_letters_only_counted
+        beyond = f" and {more:,} more that were only counted" if more else ""
         console.print(
-            f"[red]dead letters: {status.dead_letters}[/], see `maintenance dead-letters list`", highlight=False
+            f"[red]dead letters: {status.dead_letters}{beyond}[/], see `maintenance dead-letters list`", highlight=False
         )

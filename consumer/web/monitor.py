@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
-from consumer.postgres import cycles, dead_letters, session_conditions, source_stamp
+from consumer.postgres import cycles, dead_letters, letter_causes, session_conditions, source_stamp
 from consumer.verdict import words
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_window, window
@@ -47,7 +47,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
     sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
-    written; None where it does not answer. *source* is None before the first load.
+    written; None where it does not answer. *dead_letters_only_counted*: how many were given up for the
+    causes of the open ones and not kept. *source* is None before the first load.
     """
 
     now: dt.datetime
@@ -62,6 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     caches: bool | None
     streams: dict[str, int] | None
     dead_letters: int
+    dead_letters_only_counted: int
     source: Source | None
 
 
@@ -96,12 +98,13 @@ class Monitor:
             current = await read_run(connection, unended[0], now=now) if unended else None
             ended = await read_run(connection, last, now=now) if last is not None else None
             letters = await dead_letters.open_count(connection)
+            only_counted = await letter_causes.not_kept(connection)
             held = await source_stamp.read_stamp(connection)
         return Status(
             now=now, session=session, serving=judged.serving, last_run=judged.last_run, last_final=judged.last_final,
             behind=_behind(judged, session.date), current=current, last=ended,
             next_due=next_due(self.schedule, self.calendar, now), caches=await self._caches(),
-            streams=await self._streams(), dead_letters=letters,
+            streams=await self._streams(), dead_letters=letters, dead_letters_only_counted=only_counted,
             source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
         )  # fmt: skip
 

@@ -18,11 +18,12 @@ from consumer.runtime import connect_redis, utc_now
 from producers import keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
     from consumer.delivery.settle import Settlement
+    from producers.reports import DeadLetter
 
 LEASE = dt.timedelta(seconds=0.5)
 LONG_LEASE = dt.timedelta(seconds=60)
@@ -57,6 +58,12 @@ class ScriptedHandler:
 
     def classify(self, failure: BaseException) -> Policy:
         return self.policy
+
+    def refusal_of(self, entry: Entry) -> str | None:
+        return None
+
+    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+        return []
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         self.deliveries.append(delivery)

@@ -199,9 +199,9 @@ MUTATIONS = (
     Mutation(
         invariant="I8",
         what="an entry without a message stays pending",
-        file=f"{SCRIPTS}/claim.lua",
-        old="      redis.call('XACK', KEYS[1], GROUP, id)\n",
-        new="      suspects = suspects\n",
+        file="consumer/delivery/task_stream.py",
+        old="                await self._redis.xack(stream, keys.GROUP, entry_id)\n",
+        new="                continue\n",
         test=f"{BOUNDS}::test_entries_trimmed_by_hand_leave_no_ghost_whoever_held_them",
     ),
     Mutation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 from consumer.postgres import silence
 from consumer.postgres.pool import open_pool
@@ -49,6 +50,11 @@ async def test_a_redis_that_does_not_answer_keeps_nobody_waiting(
 
         def register_script(self, _: str) -> Any:
             return self.execute_command
+
+        def pipeline(self, **_: Any) -> Any:
+            pipeline = MagicMock()
+            pipeline.execute = self.execute_command
+            return pipeline
 
     async with await open_pool(postgres_dsn, lease=LEASE, size=2) as pool:
         async with asyncio.timeout(AT_ONCE):

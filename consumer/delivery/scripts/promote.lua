@@ -1,4 +1,7 @@
 -- Moves what has become due into the stream. ARGV: group, limit -> {how many, key of an unreadable message, ...}
+-- A message of ours has some hundred bytes; what is longer is not even read.
+local MOST_BYTES = 100000
+
 local function readable(text)
   local known, fields = pcall(cjson.decode, text)
   if not known or type(fields) ~= 'table' or #fields == 0 or #fields % 2 ~= 0 or #fields > MOST_TEXTS then return nil end
@@ -10,7 +13,7 @@ end
 
 local answer = {0}
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))) do
-  local text = redis.call('HGET', KEYS[3], key)
+  local text = redis.call('HSTRLEN', KEYS[3], key) <= MOST_BYTES and redis.call('HGET', KEYS[3], key)
   local fields = text and readable(text)
   if fields then
     if not entry_of(key) then append(key, fields) end
