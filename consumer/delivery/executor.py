@@ -158,11 +158,9 @@ class Executor:
         logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
         self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
         with contextlib.suppress(RedisError):
-            await self._stream.settle(entry, Verdict.RELEASE, key=self._key_of(entry), detail=running.deliveries)
-
-    def _key_of(self, entry: Entry) -> str:
-        """What an oversize entry says stands for no work: it is not run."""
-        return "" if entry.oversize else self._handler.key_of(entry)
+            await self._stream.settle(
+                entry, Verdict.RELEASE, key=self._handler.key_of(entry), detail=running.deliveries
+            )
 
     def _ended(self, delivery: asyncio.Task[None]) -> None:
         self._deliveries.discard(delivery)
@@ -170,7 +168,7 @@ class Executor:
             logger.opt(exception=defect).error("delivery_broke_off", runbook="dead-letters")
 
     async def _deliver(self, entry: Entry, running: _Running) -> None:
-        key = self._key_of(entry)
+        key = self._handler.key_of(entry)
         try:
             delivery = await self._begun(entry, key)
             if delivery is not None:
@@ -189,7 +187,8 @@ class Executor:
             self.slot_freed.set()
 
     async def _begun(self, entry: Entry, key: str) -> Delivery | None:
-        """An oversize entry is not begun: nothing of it will run, and to look whether it stands stops the server."""
+        """An oversize entry is not begun: nothing of it will run, it takes the place of no work that it names, and to
+        look whether it stands would stop the server."""
         if entry.oversize:
             return Delivery(entry=entry, token=0, deliveries=entry.deliveries)
         return await self._insist(lambda: self._stream.begin(entry, key=key))

@@ -67,10 +67,7 @@ class Sieve:
         copied, failure = outcome_of(refusing, None)
         if failure is not None:
             return False
-        drops = [
-            (letters[one.entry_id], one.entry_id in copied, "" if one.oversize else self._handler.key_of(one))
-            for one in entries
-        ]
+        drops = [(letters[one.entry_id], one.entry_id in copied, self._handler.key_of(one)) for one in entries]
         await self._stream.refuse(drops)
         self.flood.refused(len(entries), reason=letters[entries[-1].entry_id].reason)
         return True

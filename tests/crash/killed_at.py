@@ -96,7 +96,7 @@ POINTS: dict[str, Point] = {
     "before what is due is promoted": Point(target=f"{STREAM}.promote", before=True, nth=2),
     "what is due is promoted": Point(target=f"{STREAM}.promote", reached=some),
     "a session event handled, not acknowledged": Point(target=f"{STREAM}.enqueue", reached=some),
-    "a dead letter kept, not settled": Point(target="consumer.postgres.dead_letters:keep"),
+    "a dead letter kept, not settled": Point(target="consumer.cycle.failures:FailureRecorder._give_up"),
     "a cache built, not swapped": Point(target=f"{WRITER}._put_in_place", before=True, nth=3),
     "a cache swapped, not marked": Point(target=f"{WRITER}.finish", before=True),
 }
