@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import Self
 
+from producers.redaction import redacted
+
 #: How much of a text that is too long stays readable.
 BEGINNING = 200
 
@@ -51,7 +53,8 @@ def shortened(text: str, longest: int) -> str:
         return text
     whole = text.encode("utf-8", "backslashreplace")
     words = f"… ({len(whole):,} bytes, sha256 {hashlib.sha256(whole).hexdigest()})"
-    return printable(text[:BEGINNING]) + words
+    # Half a secret is not known as one to whoever hides it later.
+    return printable(redacted(text[: BEGINNING * 10])[:BEGINNING]) + words
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loguru import logger
 
+from producers import shortened
 from producers.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -147,3 +148,11 @@ def test_what_is_cut_of_a_fact_is_told_by_size_and_hash(lines: list[str]) -> Non
     told = only(lines)["reason"]
     assert told.startswith("\\x07éé")
     assert told.endswith(f"(10,001 bytes, sha256 {hashlib.sha256(text.encode()).hexdigest()})")
+
+
+def test_a_secret_across_the_cut_of_a_fact_is_not_told_by_half(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortened, "redacted", lambda text: text.replace("hunter-two-hunter-two", "***"))
+    logger.bind(reason="x" * 190 + "hunter-two-hunter-two" + "y" * 5_000).warning("refused")
+    assert "hunter" not in only(lines)["reason"]
