@@ -121,6 +121,11 @@ class Executor:
         return self._options.slots - len(self._running)
 
     @property
+    def entries(self) -> list[str]:
+        """The ids of what fills the other slots."""
+        return list(self._running)
+
+    @property
     def admitted(self) -> int:
         """How many entries may be begun now: fewer than there are free slots while what they need is away."""
         return self._brake.admits(self.free_slots, now=asyncio.get_running_loop().time())

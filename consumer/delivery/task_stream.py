@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCRIPTS = (
-    "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "collect", "sweep",
+    "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "unheard", "collect", "sweep",
     "withdraw", "send_again", "refuse", "beginning",
 )  # fmt: skip
 SCRIPT_KEYS = [
@@ -268,6 +268,10 @@ class TaskStream:
     async def leave(self, *, stream: str = keys.TASKS.name) -> int:
         """Hand back, uncounted, what this consumer holds, or remove it when that is nothing; how many it held."""
         return int(await self._run("leave", self.consumer, self._lease_ms(), stream=stream))
+
+    async def hand_back_unheard(self, *, known: Iterable[str]) -> int:
+        """Hand back what this consumer holds beside *known*: it was given with a reply that never came."""
+        return int(await self._run("unheard", self.consumer, self._lease_ms(), *known))
 
     def _lease_ms(self) -> int:
         return int(self.lease.total_seconds() * 1000)

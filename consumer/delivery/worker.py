@@ -118,10 +118,16 @@ class Worker:
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 5), 2.0))
 
     async def _join_group(self, *, first: bool) -> None:
-        """A group that had to be made anew means that Redis lost messages: somebody should look what was due."""
+        """A group that had to be made anew means that Redis lost messages: somebody should look what was due.
+
+        One that is still there may have given us entries with a reply that was lost: nobody would run them for a lease.
+        """
         if await self._stream.ensure_group():
             logger.log("INFO" if first else "WARNING", "consumer_group_made", stream=keys.TASKS.name)
             self._on_lost()
+        elif not first and (entries := await self._stream.hand_back_unheard(known=self._executor.entries)):
+            logger.info("unheard_entries_handed_back", entries=entries)
+            self._claim_at = 0.0
 
     async def _read_once(self) -> None:
         await self._promote()

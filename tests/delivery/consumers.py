@@ -190,8 +190,13 @@ async def at_rest(redis: Redis) -> bool:
 async def read_one(stream: TaskStream) -> Entry:
     """The next new entry; where one is there, the server does not wait."""
     entries = await stream.read(1, block=dt.timedelta(seconds=2))
-    assert entries, "nothing to read"
+    assert entries, f"nothing to read; {stream.consumer} is not given what others hold: {await others_hold(stream)}"
     return entries[0]
+
+
+async def others_hold(stream: TaskStream) -> list[tuple[str, str]]:
+    """Entry and holder of everything that is handed out."""
+    return [(row["message_id"], row["consumer"]) for row in await pending(stream._redis)]
 
 
 async def begun(stream: TaskStream, entry: Entry | None = None) -> Delivery:

@@ -96,7 +96,7 @@ async def test_streams_hold_what_is_left_and_nothing_unfinished_is_trimmed(redis
 
 async def test_entries_trimmed_by_hand_leave_no_ghost_whoever_held_them(each_url: str, each_redis: Redis) -> None:
     async with stream_of(each_url, lease=LONG_LEASE) as dead, stream_of(each_url, lease=LONG_LEASE) as living:
-        await dead.enqueue([message("a"), message("b"), message("c")])
+        assert await dead.enqueue([message("a"), message("b"), message("c")]) == 3
         held = [await begun(dead) for _ in range(3)]
         await each_redis.xtrim(keys.TASKS.name, maxlen=0, approximate=False)
         for delivery in held:

@@ -1,0 +1,93 @@
+"""A read or a claim whose reply is lost: what it had been given is run at once, and by nobody twice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisUnreachable
+
+from tests.delivery.consumers import (
+    LONG_LEASE,
+    ScriptedHandler,
+    at_rest,
+    begun,
+    consumer_of,
+    let_lease_run_out,
+    message,
+    pending,
+    stream_of,
+    until,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from consumer.delivery.entries import Delivery
+    from consumer.delivery.task_stream import TaskStream
+
+
+def lose_a_reply(stream: TaskStream, method: str, *, task: str) -> list[Any]:
+    """Have the server do what *method* asks, and drop the first answer that brings *task*."""
+    ask: Callable[..., Awaitable[Any]] = getattr(stream, method)
+    lost: list[Any] = []
+
+    async def ask_in_vain(*args: Any, **options: Any) -> Any:
+        answer = await ask(*args, **options)
+        if not lost and any(entry.fields["task"] == task for entry in getattr(answer, "entries", answer)):
+            lost.append(answer)
+            raise RedisUnreachable("connection lost")
+        return answer
+
+    setattr(stream, method, ask_in_vain)
+    return lost
+
+
+@pytest.mark.parametrize("method", ["read", "claim_apart"])
+async def test_what_a_lost_reply_had_brought_is_run_without_waiting_for_a_lease(
+    redis_url: str, redis: Redis, method: str
+) -> None:
+    async with consumer_of(redis_url, lease=LONG_LEASE, slots=3, started=False) as consumer:
+        await consumer.stream.enqueue([message(task) for task in "abc"])
+        if method == "claim_apart":
+            async with stream_of(redis_url, lease=LONG_LEASE) as dead:
+                for _ in range(3):
+                    await let_lease_run_out(redis, (await begun(dead)).entry.entry_id)
+        lost = lose_a_reply(consumer.stream, method, task="a")
+        consumer.start()
+        await until(lambda: at_rest(redis), what="the end of the work, long before a lease is over")
+        assert lost
+        assert sorted(consumer.handler.tasks) == ["a", "b", "c"]
+
+
+async def test_what_is_running_stays_where_it_is_when_a_reply_is_lost(redis_url: str, redis: Redis) -> None:
+    finish = asyncio.Event()
+
+    async def first_waits(delivery: Delivery) -> None:
+        if delivery.entry.fields["task"] == "a":
+            await wait_for(finish)
+
+    rival = ScriptedHandler()
+    handler = ScriptedHandler(first_waits)
+    async with consumer_of(redis_url, handler, lease=LONG_LEASE, slots=2, started=False) as consumer:
+        lost = lose_a_reply(consumer.stream, "read", task="b")
+        consumer.start()
+        await consumer.stream.enqueue([message("a")])
+        await until(lambda: _begun(handler, 1), what="the first work")
+        await consumer.stream.enqueue([message("b")])
+        await until(lambda: _begun(handler, 2), what="what the lost reply had brought")
+        async with consumer_of(redis_url, rival, lease=LONG_LEASE):
+            assert [row["times_delivered"] for row in await pending(redis)] == [1]
+            finish.set()
+            await until(lambda: at_rest(redis), what="the end of the work")
+    assert lost
+    assert handler.tasks == ["a", "b"]
+    assert rival.tasks == []
+
+
+async def _begun(handler: ScriptedHandler, times: int) -> bool:
+    return len(handler.deliveries) >= times
