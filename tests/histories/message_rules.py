@@ -62,7 +62,7 @@ def request_is_served(history: History, _: Terms) -> Iterator[Found]:
 
 
 def requests_end(history: History, terms: Terms) -> Iterator[Found]:
-    """At rest no request is left, and none has two ends."""
+    """At rest no request is left, and none has two ends; one that a fault brings back may have another."""
     asked: dict[str, Asked] = {}
     ended: dict[str, Gone] = {}
     taken: set[str] = set()
@@ -70,12 +70,13 @@ def requests_end(history: History, terms: Terms) -> Iterator[Found]:
         match record:
             case Asked():
                 asked[record.entry] = record
+                ended.pop(record.entry, None)
             case Taken():
                 taken.add(record.entry)
-            case Gone():
-                if record.entry in ended and record.entry not in taken:
+            case Gone() if record.entry in asked:
+                if record.entry in ended:
                     yield f"{record.entry} left the stream twice", (ended[record.entry], record)
                 ended[record.entry] = record
     if terms.at_rest:
-        for entry in asked.keys() - ended.keys() - taken:
+        for entry in sorted(asked.keys() - ended.keys() - taken):
             yield f"{entry} was never ended", (asked[entry],)

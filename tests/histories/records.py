@@ -75,8 +75,8 @@ class Asked(Record, frozen=True, kw_only=True):
 class Gone(Record, frozen=True, kw_only=True):
     """A message left the stream by the hand of the process *by*; *holder*: who had it, if anybody.
 
-    *cycle* and *part* are those of a part's message. *leads*: another message of the same work is in Redis. *withdrawn*:
-    its cycle was called off, and whoever did that took it back.
+    *cycle* and *part* are those of a part's message. *leads*: another message of the same work is in Redis.
+    *withdrawn*: its cycle was called off, and whoever did that took it back.
     """
 
     entry: str

@@ -63,7 +63,9 @@ BAD: dict[str, tuple[str, History]] = {
     "rows of what was never begun": (
         "rows are written under the newest fence", without(Begun, part="bars")
     ),
-    "a part that has ended runs again": ("what has ended stays ended", added(turned(15, "bars", "running"), turned(15.5, "bars", "failed"))),
+    "a part that has ended runs again": (
+        "what has ended stays ended", added(turned(15, "bars", "ready"), turned(16, "bars", "failed"))
+    ),
     "a part is left open": ("everything comes to its end", without(PartTurned, part="finish", state="done")),
     "a cycle is left running": ("everything comes to its end", without(CycleTurned, state="complete")),
     "somebody else's message": (

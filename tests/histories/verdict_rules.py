@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from tests.histories.records import CLEAN, WHOLE, FindingTurned, Held, Published
@@ -71,8 +72,8 @@ def _spans(history: History) -> Iterator[tuple[FindingTurned, float]]:
 def _published(history: History, day: str) -> Iterator[tuple[Published, float]]:
     """Every publication of the day, and when the next one took its place."""
     own = [record for record in history if isinstance(record, Published) and record.day == day]
-    ends = [*(record.at for record in own[1:]), NEVER]
-    yield from zip(own, ends, strict=True)
+    for published, following in itertools.zip_longest(own, own[1:]):
+        yield published, NEVER if following is None else following.at
 
 
 def never_left_older(history: History, terms: Terms) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.simulator import message_faults, process_faults
+from tests.simulator import data_faults, message_faults, process_faults
 from tests.simulator.gates import Phase
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A fault that aims at a step of this name waits so many steps for one.
 PATIENCE = 40
 _WORK = (("vendor", ""), ("begin", ""), ("take_part UPDATE", ""), ("fenced_write SELECT", ""), ("write INSERT", ""))
-_ENDS = (("settle", ""), ("COMMIT", ""), ("settle", '"fields"'), ("enqueue", ""))
+_ENDS = (("settle", ""), ("COMMIT", ""), ("settle", '"fields"'), ("enqueue", ""), ("SET", "maintenance:status"))
 AIMS = {
     "crash": (*_ENDS, *_ENDS, *_WORK, ("XREADGROUP", "")),
     "freeze": (*_WORK, *_WORK, *_ENDS, ("XREADGROUP", "")),
@@ -106,4 +106,5 @@ KINDS: dict[str, tuple[float, Callable[[Stage, Random, Step | None], Awaitable[N
     "flush": (2.5, message_faults.flush),
     "roll_back": (3, message_faults.roll_back),
     "forget_scripts": (0.4, message_faults.forget_scripts),
+    "find": (1.5, data_faults.find),
 }

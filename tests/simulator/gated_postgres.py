@@ -54,6 +54,7 @@ class GatedConnection:
         self.actor = actor
         self.session = session
         self.in_block = False
+        self.begin = "BEGIN"
         self.begun = False  # whether the server knows of the transaction
         self.cut = False  # the server, or the network, has ended this connection
         self.under_way: Step | None = None
@@ -73,7 +74,8 @@ class GatedConnection:
     async def executemany(self, query: str, args: Any) -> Any:
         return await self._pass("executemany", query, (list(args),))
 
-    def transaction(self) -> GatedTransaction:
+    def transaction(self, *, isolation: str = "read committed") -> GatedTransaction:
+        self.begin = f"BEGIN ISOLATION LEVEL {isolation.replace('_', ' ')}"
         return GatedTransaction(self)
 
     async def end(self, command: str) -> None:
@@ -97,7 +99,7 @@ class GatedConnection:
         if self.cut:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
         if self.in_block and not self.begun:
-            await self.session.execute("BEGIN")
+            await self.session.execute(self.begin)
             self.begun = True
         try:
             return await call()

@@ -41,6 +41,7 @@ class Step:
         self.run = run
         self.not_before = 0  # held back until this step of the schedule
         self.locks = False  # a SELECT that takes a lock
+        self.task_of_actor = asyncio.current_task()  # which may be one of several of its process
         self.phase = Phase.WAITING
         self.reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[Any] | None = None

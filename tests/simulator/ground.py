@@ -18,6 +18,9 @@ from redis.asyncio import Redis
 from consumer.delivery import task_stream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import prepare_connection
+from tests.histories import audit
+from tests.histories.checker import Terms, breaches
+from tests.simulator.branches import ways_of_history
 from tests.simulator.directed import Director
 from tests.simulator.faults import EVERYTHING
 from tests.simulator.gated_postgres import Sessions
@@ -41,13 +44,14 @@ SESSIONS = 60
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one seed. *violation*: which invariant did not hold."""
+    """What came of one seed. *violation*: which invariant did not hold; *broken_rules*: those of its history."""
 
     seed: int
     figures: Counter[str]
     schedule: list[str]
     faults: list[int]
     violation: str | None = None
+    broken_rules: list[str] = []
 
 
 class Ground:
@@ -73,6 +77,7 @@ class Ground:
             await migrate(pool)
             await pool.close()
             await self._monitor.execute(TABLES)
+            await self._monitor.execute(audit.TABLES)
         self._sessions = [await self._session() for _ in range(SESSIONS)]
 
     async def _session(self) -> asyncpg.Connection[asyncpg.Record]:
@@ -126,7 +131,7 @@ class Ground:
         simulation = Simulation(world, self._monitor, script)
         faults = [fault.number for fault in simulation.faults]
         violation: str | None = None
-        with patch("consumer.cycle.runner.handler_of", simulation.handlers.of):
+        with patch("consumer.cycle.runner.handler_of", simulation.handlers.of), simulation.judge.in_place():
             try:
                 await play(simulation)
             except Violation as found:
@@ -134,9 +139,16 @@ class Ground:
             except Exception:  # noqa: BLE001  (a defect of the simulator is a failed seed as well, with its schedule)
                 violation = traceback.format_exc()
         stage = simulation.stage
+        await stage.watch.recorder.note_ledger()
+        found = breaches(stage.watch.recorder.history, Terms(at_rest=violation is None))
+        if found:
+            violation = violation or stage.log.rename(f"{found[0].rule}: {found[0].text}")
+            stage.log.lines += [stage.log.rename(line) for breach in found for line in breach.lines()]
+        stage.figures.update(ways_of_history(stage.watch.recorder.history))
         stage.figures["seeds"] = 1
         return Outcome(
-            seed=script.seed, figures=stage.figures, schedule=stage.log.lines, faults=faults, violation=violation
+            seed=script.seed, figures=stage.figures, schedule=stage.log.lines, faults=faults, violation=violation,
+            broken_rules=[breach.rule for breach in found],
         )  # fmt: skip
 
 

@@ -114,6 +114,7 @@ async def roll_back(stage: Stage, random: Random, step: Step | None) -> None:
         await stage.redis.script_flush()
         for key, value in saved:
             await stage.redis.execute_command("RESTORE", key, 0, value)
+        stage.figures["redis rolled back"] += 1
         stage.watch.forgive_lost_fence()
         stage.watch.look()
 

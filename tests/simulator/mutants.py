@@ -13,18 +13,21 @@ from unittest.mock import patch
 
 import msgspec
 
+from consumer.cycle.publication import Publisher
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery import entries, task_stream
 from consumer.delivery.settle import Verdict
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import PartGone, PartId
+from consumer.verdict.states import SessionState
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import AsyncIterator, Iterator
 
     from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.verdict.reading import Judged
 
 ALWAYS_OWNED = """
 local truly_owned = owned
@@ -35,11 +38,13 @@ NO_STANDING_ENTRY = "\nlocal function entry_of(key) return nil end\n"
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """*broken* says what is missing; *breaks* are the patches; *faults*: the kinds that show it soonest."""
+    """*broken* says what is missing; *breaks* are the patches; *faults*: the kinds that show it soonest;
+    *rule*: the one that the run's history breaks, judged by tests/histories, which knows nothing of the product."""
 
     broken: str
     breaks: Callable[[], list[Any]]
     faults: tuple[str, ...] = ()
+    rule: str | None = None
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -135,20 +140,38 @@ async def _raise_nothing(self: TaskStream, floor: int) -> None:
     pass
 
 
+_write_day = Publisher._write_day
+
+
+async def _write_what_is_planned(self: Publisher, connection: Any, judged: Judged, row: Any) -> None:
+    """As if each run under way brought what it is to bring."""
+    verdict = judged.verdicts[row.trading_day]
+    bars = msgspec.structs.replace(verdict.data_sets[0], loaded=verdict.data_sets[0].expected, missing=0)
+    whole = msgspec.structs.replace(verdict, state=SessionState.FINAL, data_sets=(bars,))
+    await _write_day(self, connection, msgspec.structs.replace(judged, verdicts={row.trading_day: whole}), row)
+
+
+async def _is_never_outdated(self: Publisher, known: Judged) -> bool:
+    return False
+
+
 MUTANTS = {
     "no-fence-in-write": Mutant(
         broken="a write transaction does not check its fence",
         breaks=function(ledger, "fenced_write", _write_without_fence),
         faults=("freeze",),
+        rule="rows are written under the newest fence",
     ),
     "no-fence-in-take": Mutant(
         broken="a part may be taken under an older fence",
         breaks=function(ledger, "take_part", _take_without_fence),
         faults=("freeze",),
+        rule="fences only grow",
     ),
     "ack-before-commit": Mutant(
         broken="the entry is acknowledged before its work is done",
         breaks=function(CycleRunner, "run", _acknowledge_first),
+        rule="a message goes after its part has ended",
     ),
     "successors-outside": Mutant(
         broken="what follows is sent after the settlement, not with it",
@@ -168,7 +191,12 @@ MUTANTS = {
     "begin-unowned": Mutant(
         broken="a token is issued without ownership", breaks=_script("begin", ALWAYS_OWNED), faults=("freeze",)
     ),
-    "settle-unowned": Mutant(broken="anybody may settle", breaks=_script("settle", ALWAYS_OWNED), faults=("freeze",)),
+    "settle-unowned": Mutant(
+        broken="anybody may settle",
+        breaks=_script("settle", ALWAYS_OWNED),
+        faults=("freeze",),
+        rule="only its holder ends a message",
+    ),
     "claim-early": Mutant(
         broken="a claim does not wait until a lease has run out", breaks=_script("claim", LEASE_IS_NOTHING)
     ),
@@ -186,5 +214,17 @@ MUTANTS = {
         broken="a fence counter that Redis lost is not lifted again",
         breaks=function(TaskStream, "raise_fence", _raise_nothing),
         faults=("flush", "roll_back", "pass_deadline"),
+    ),
+    "verdict-of-the-plan": Mutant(
+        broken="a verdict vouches for what is planned, committed or not",
+        breaks=function(Publisher, "_write_day", _write_what_is_planned),
+        faults=("find",),
+        rule="a verdict never precedes its rows",
+    ),
+    "verdict-kept": Mutant(
+        broken="what was found after a verdict does not have it judged again",
+        breaks=function(Publisher, "_is_outdated", _is_never_outdated),
+        faults=("find", "let_time_pass"),
+        rule="a verdict never stays whole after a finding",
     ),
 }

@@ -35,16 +35,20 @@ MOST_WORKERS = 50
 class Stage:
     """The processes of one simulation and the servers that they share."""
 
-    def __init__(self, world: World, monitor: Session, random: Random, *, catches_up: bool) -> None:
+    def __init__(
+        self, world: World, monitor: Session, random: Random, *, catches_up: bool, publishes: bool = False
+    ) -> None:
         self.world = world
         self.redis = world.redis
         self.monitor = monitor
         self.random = random
         self.catches_up = catches_up
+        self.publishes = publishes
         self.watch = Watch(world.side_redis, monitor)
         self.figures = self.watch.figures
         self.log = ScheduleLog()
         self.agenda = Agenda()
+        self.when_done: list[Act] = []  # what befalls a run that has come to its end, before the last look
         self.locks = Locks(monitor, world.sessions)
         self.workers: list[VirtualWorker] = []
         self.operator = Actor("operator", world.loop)
@@ -74,6 +78,7 @@ class Stage:
         # An idle worker that finds nothing has changed nothing; many steps are of that kind.
         if step.server == "redis" and not (step.is_poll and not self.watch.state.ghosts):
             await self.watch.compare(step.actor.name, step.name)
+        await self.watch.recorder.note_performed(step)
 
     def _note(self, step: Step) -> None:
         self.figures["steps"] += 1
@@ -160,6 +165,7 @@ class Stage:
         worker = VirtualWorker(
             f"w{len(self.workers) + 1}", self.world, slots=slots or self.random.choice((1, 1, 2, 3)),
             weight=self.random.choice((1.0, 1.0, 3.0, 0.3)), catches_up=self.catches_up,
+            publishes=self.publishes,
         )  # fmt: skip
         self.workers.append(worker)
         worker.start()

@@ -1,7 +1,7 @@
 """One virtual consumer: the product's own Worker, Executor, TaskStream, CycleRunner and CatchUp behind gates.
 
 Three things are not the product's: the thread that keeps leases (here the scheduler beats, with the real beat.lua), the
-clock, and what the parts do. Reports for people are left out: they never stop the work.
+clock, and what the parts do. Reports for people are left out, which never stop the work; in some runs verdicts are not.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from consumer.cycle.reporting import Reporter
 from consumer.delivery import task_stream
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.settings import read_settings
+from consumer.tasks.part import TaskOptions
+from consumer.verdict.options import expectations_of
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
@@ -28,6 +30,7 @@ from producers import keys
 from tests.simulator.gated_postgres import GatedPool, Sessions
 from tests.simulator.gated_redis import GatedRedis, script_names
 from tests.simulator.gates import Actor, Phase, Step
+from tests.simulator.publishing import VerdictsOnly
 from tests.simulator.virtual_time import SimulatedLoop
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ SETTINGS = msgspec.structs.replace(
 DAY = dt.date(2025, 11, 11)
 RULE = "POST_MARKET+1h"
 SCHEDULE = Schedule(TradingCalendar(), parse_rules(RULE))
+EXPECTATIONS = expectations_of(TaskOptions(), SCHEDULE, slot_files=False)
 BEGINNING = dt.datetime(2025, 11, 11, 22, 30, tzinfo=dt.UTC)  # half an hour after the rule fell due
 # Redis compares due times with its own clock: these never come true there. The scheduler makes them.
 FAR_FUTURE = dt.timedelta(days=36_525)
@@ -126,7 +130,9 @@ class SimulatedKeeper:
 class VirtualWorker(Actor):
     """A consumer process."""
 
-    def __init__(self, name: str, world: World, *, slots: int, weight: float, catches_up: bool) -> None:
+    def __init__(
+        self, name: str, world: World, *, slots: int, weight: float, catches_up: bool, publishes: bool = False
+    ) -> None:
         super().__init__(name, world.loop)
         self.weight = weight
         self.skew = dt.timedelta(0)
@@ -141,8 +147,9 @@ class VirtualWorker(Actor):
             redis_url="", pool=pool, commands=cast("Any", client), blocking=cast("Any", client),
             cache=cast("Any", None), massive=cast("Any", None), source=VENDOR,
         )  # fmt: skip
+        reporter = VerdictsOnly(pool, client, EXPECTATIONS, now=self._now) if publishes else silent_reporter()
         instead = Instead(
-            schedule=SCHEDULE, reporter=silent_reporter(), keeper=cast("LeaseKeeper", self.keeper),
+            schedule=SCHEDULE, reporter=reporter, keeper=cast("LeaseKeeper", self.keeper),
             due_clock=lambda: self._now() + FAR_FUTURE, random=Random(f"{world.seed}/{name}"),
         )  # fmt: skip
         settings = msgspec.structs.replace(SETTINGS, parts_at_once=slots)

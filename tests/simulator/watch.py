@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.simulator.branches import ways_of_step
 from tests.simulator.ledger_state import OPEN, check_removed
+from tests.simulator.recorder import Recorder
 from tests.simulator.redis_state import NOTHING, Violation, check_ownership, read_state
 from tests.simulator.virtual_worker import VirtualWorker
 
@@ -29,6 +31,7 @@ class Watch:
         self._redis = redis
         self._ledger = ledger
         self.state = NOTHING
+        self.recorder = Recorder(redis, ledger)
         self.figures: Counter[str] = Counter()
         self.deliveries: Counter[str] = Counter()  # the highest delivery count, by the work's name
         self.excused: Counter[str] = Counter()  # failed attempts that the simulator is to blame for, by work
@@ -42,7 +45,12 @@ class Watch:
         self._running: dict[str, list[tuple[VirtualWorker, str]]] = {}
 
     def look(self) -> None:
-        """Read what Redis holds now."""
+        """Read what Redis holds now; no process has changed it since the last time."""
+        before = self.state
+        self._read()
+        self.recorder.note_outside(before, self.state)
+
+    def _read(self) -> None:
         self.state = read_state(self._redis)
         for entry_id, held in self.state.pending.items():
             key = self.state.key_of(entry_id) or entry_id
@@ -54,7 +62,8 @@ class Watch:
     async def compare(self, actor: str, step: str) -> None:
         """Hold what *actor* has done against what it may do. Raises Violation."""
         before = self.state
-        self.look()
+        self._read()
+        await self.recorder.note_step(actor, step, before, self.state)
         check_ownership(before, self.state, actor=actor, step=step)
         self._check_fence(actor, (i for i in before.entries if i not in self.state.entries))
         await check_removed(
@@ -91,20 +100,13 @@ class Watch:
             self._to_be_lifted[step.actor.name, entry_id] = row["fence"], step.actor
 
     def count(self, step: Step) -> None:
-        """Figures of what is interesting, by the replies."""
-        reply = str(step.result)
-        match step.name:
-            case "begin" if "DUPLICATE" in reply:
-                self.figures["duplicates dropped"] += 1
-            case "begin" | "settle" if "LOST" in reply:
-                self.figures[f"{step.name} refused"] += 1
-            case "fenced_write SELECT 1" if step.result is None and step.failure is None:
-                self.figures["stale writes rejected"] += 1
-            case "settle" if any(key.count("/") < 2 for key in _DEAD.findall(step.detail)):
-                self.nothing_lost = False
-                self.gave_up_a_request = True
-            case "raise_fence":
-                self.figures["fence raised"] += 1
+        """Figures of the ways that are gone, by the replies."""
+        worker = step.actor
+        by_reconciler = isinstance(worker, VirtualWorker) and step.task_of_actor is worker.reconciler
+        self.figures.update(ways_of_step(step, by_reconciler=by_reconciler))
+        if step.name == "settle" and any(key.count("/") < 2 for key in _DEAD.findall(step.detail)):
+            self.nothing_lost = False
+            self.gave_up_a_request = True
 
     def _check_fence(self, actor: str, removed: Iterable[str]) -> None:
         """Whoever was told that a token is no newer than the ledger's lifts the counter before it ends the entry."""

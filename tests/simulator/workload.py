@@ -33,16 +33,18 @@ CREATE TABLE simulated_history (
     at bigint GENERATED ALWAYS AS IDENTITY, event text NOT NULL, cycle_id bigint NOT NULL, pass integer NOT NULL,
     task text NOT NULL, part text NOT NULL, fence bigint NOT NULL, open_parts integer
 );
-CREATE FUNCTION note_new_fence() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO simulated_history (event, cycle_id, pass, task, part, fence)
-    VALUES ('taken', NEW.cycle_id, NEW.pass, NEW.task, NEW.part, NEW.fence);
+-- A load, as the real parts record one; it is no step of its own here.
+CREATE FUNCTION note_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO data_load (cycle_id, task, part, fence, source, fetched_at, row_count)
+    SELECT cycle_id, task, part, fence, 'simulated', now(), count(*) FROM written GROUP BY 1, 2, 3, 4;
     RETURN NULL;
 END $$;
-CREATE TRIGGER note_new_fence AFTER UPDATE ON part FOR EACH ROW WHEN (OLD.fence <> NEW.fence)
-    EXECUTE FUNCTION note_new_fence();
+CREATE TRIGGER note_rows AFTER INSERT ON simulated_row REFERENCING NEW TABLE AS written FOR EACH STATEMENT
+    EXECUTE FUNCTION note_rows();
 """
 EMPTY = """
-TRUNCATE cycle, part, dead_letter, simulated_row, simulated_history RESTART IDENTITY CASCADE
+TRUNCATE cycle, part, dead_letter, data_load, session_finding, session_condition, history, simulated_row,
+    simulated_history RESTART IDENTITY CASCADE
 """
 
 
