@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.simulator.faults import KINDS
+from tests.simulator.demands import SHARES, demanded_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from tests.simulator.ground import Outcome
-
-# What the product did about the faults; in a long range each of them has to have happened.
-REACHED = (
-    "begin refused", "crashes", "dead letters", "duplicates dropped", "fence raised", "freezes",
-    "idle sessions ended", "killed by poison", "lock timeouts", "parts given up", "parts run", "settle refused",
-    "stale writes rejected", "waits for a lock",
-)  # fmt: skip
-LONG = 1_000  # seeds after which "never" is a failure
 
 
 class OtherRange(Exception):
@@ -59,7 +51,17 @@ class Progress(msgspec.Struct, kw_only=True):
             self.failed.append(Failure(seed=outcome.seed, violation=outcome.violation))
 
     def never(self) -> list[str]:
-        return [what for what in (*REACHED, *(f"fault: {kind}" for kind in KINDS)) if not self.figures.get(what)]
+        """The faults and ways that so many seeds had to come to and did not."""
+        return [what for what in SHARES if not self.figures.get(what) and self.played >= demanded_from(what)]
+
+    def not_yet(self) -> list[str]:
+        """Those that so many seeds may well miss, with the number from which on they are demanded."""
+        lacking = [what for what in SHARES if not self.figures.get(what) and self.played < demanded_from(what)]
+        return [f"{what} (demanded of {demanded_from(what)})" for what in lacking]
+
+    @property
+    def is_good(self) -> bool:
+        return not self.failed and not self.never()
 
     def text(self) -> str:
         """What was played, what was reached how often, and what never."""
@@ -68,7 +70,8 @@ class Progress(msgspec.Struct, kw_only=True):
             f"{self.version or self.server}: {self.played} of {self.seeds} seeds from {self.first} on, "
             f"{len(self.failed)} failed, {self.took_s:.1f} s",
             "  " + ", ".join(f"{count} {what}" for what, count in figures),
-            f"  never: {', '.join(self.never()) or 'nothing'}",
+            f"  never, and it is time: {', '.join(self.never()) or 'nothing'}",
+            f"  not yet: {', '.join(self.not_yet()) or 'nothing'}",
         ]
         if self.failed:
             lines.append(f"  failed: {', '.join(str(one.seed) for one in self.failed[:50])}")
@@ -94,8 +97,8 @@ def keep(path: Path | None, progress: Progress) -> None:
         beside.replace(path)
 
 
-def sum_of(paths: Iterable[Path]) -> str:
-    """The figures of several files together, server by server."""
+def sum_of(paths: Iterable[Path]) -> tuple[str, bool]:
+    """The figures of several files together, server by server; and whether all of them is good."""
     known = [msgspec.json.decode(path.read_bytes(), type=Progress) for path in paths]
     texts = [one.text() for one in sorted(known, key=lambda one: (one.server, one.first))]
     total = Progress(server="together", first=min(one.first for one in known), seeds=sum(one.seeds for one in known))
@@ -104,4 +107,4 @@ def sum_of(paths: Iterable[Path]) -> str:
         total.took_s += one.took_s
         total.figures = dict(Counter(total.figures) + Counter(one.figures))
         total.failed += one.failed
-    return "\n".join([*texts, total.text()])
+    return "\n".join([*texts, total.text()]), total.is_good

@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from consumer.cycle.catch_up import AT_MOST_EVERY_S, EVERY
 from consumer.delivery.task_stream import TaskStream
 from tests.simulator import faults as fault_kinds
 from tests.simulator.final_checks import check_end
@@ -241,7 +242,8 @@ class Simulation:
         self._looked_at_the_end = True
         for act in self.stage.when_done:
             await act()
-        await self.stage.advance(31.0)
+        for seconds in (AT_MOST_EVERY_S, EVERY.total_seconds()):  # both pauses of a catch-up that has just looked
+            await self.stage.advance(seconds + 0.001)
         return True
 
     async def _open_parts(self) -> str:

@@ -9,14 +9,16 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tests.conftest import execute, finish
 from tests.simulator.__main__ import command_for
-from tests.simulator.faults import EVERYTHING, Choice
+from tests.simulator.demands import SHARES, demanded_from
+from tests.simulator.faults import EVERYTHING, KINDS, Choice
 from tests.simulator.ground import ground
 from tests.simulator.mutants import MUTANTS
-from tests.simulator.progress import OtherRange, Progress, keep, resume
+from tests.simulator.progress import OtherRange, Progress, keep, resume, sum_of
 from tests.simulator.schedules.cures import CURES
 from tests.simulator.schedules.table import SCHEDULES
 from tests.simulator.servers import NAMES, NoSuchServer, binary_of, redis_server
@@ -59,14 +61,24 @@ def valkey_ground(servers_dir: Path, simulator_dsn: str) -> Iterator[Ground]:
         yield made
 
 
-def test_every_schedule_of_faults_ends_with_everything_done_once(each_ground: tuple[str, Ground]) -> None:
+@pytest.fixture(scope="module")
+def farm() -> Progress:
+    """What the fresh seeds have come to, on all servers together."""
+    return Progress(server="each", first=0, seeds=FRESH_SEEDS * len(NAMES))
+
+
+def test_every_schedule_of_faults_ends_with_everything_done_once(
+    each_ground: tuple[str, Ground], farm: Progress
+) -> None:
     server, made = each_ground
     first = secrets.randbelow(10**9)
     for seed in range(first, first + FRESH_SEEDS):
         outcome = made.play(seed)
+        farm.add(outcome, took_s=0.0)
         assert outcome.violation is None, "\n".join((
             f"seed {seed}: {outcome.violation}", *outcome.schedule, f"again: {command_for(seed, server)}",
         ))  # fmt: skip
+    assert not farm.never(), f"{farm.played} seeds, the last from {first} on"
 
 
 def test_a_long_range_goes_on_where_it_was_interrupted(valkey_ground: Ground, tmp_path: Path) -> None:
@@ -89,11 +101,28 @@ def test_a_long_range_goes_on_where_it_was_interrupted(valkey_ground: Ground, tm
         resume(file, server="valkey", first=8, seeds=4)
 
 
-def test_what_was_never_reached_is_named() -> None:
-    progress = Progress(server="valkey", first=1, seeds=1, figures={"fault: crash": 2})
+def test_a_farm_fails_for_a_fault_or_a_way_that_never_came_up_once_that_is_no_chance(tmp_path: Path) -> None:
+    whole = Progress(server="valkey", first=1, seeds=10_000, played=10_000, figures=dict.fromkeys(SHARES, 1))
+    file = tmp_path / "progress.json"
+    keep(file, whole)
+    assert sum_of([file])[1]
 
-    assert "fault: flush" in progress.never()
-    assert "fault: crash" not in progress.never()
+    for name in SHARES:
+        lacking = {other: count for other, count in whole.figures.items() if other != name}
+        before, from_then_on = (
+            msgspec.structs.replace(whole, played=demanded_from(name) + one, figures=lacking) for one in (-1, 0)
+        )
+        assert name not in before.never()
+        assert any(line.startswith(name) for line in before.not_yet())
+        assert name in from_then_on.never()
+        keep(file, from_then_on)
+        text, good = sum_of([file])
+        assert not good
+        assert name in text
+
+
+def test_every_kind_of_fault_is_demanded_of_a_farm() -> None:
+    assert {f"fault: {kind}" for kind in KINDS} == {name for name in SHARES if name.startswith("fault: ")}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
