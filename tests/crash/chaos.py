@@ -1,8 +1,9 @@
 """Disturbs a whole deployment at random and compares what is left with an undisturbed run.
 
 python -m tests.crash.chaos --minutes 10 --tickers 11000 --seed 1 [--report FILE] [--logs DIR]: exits 1 when the data
-differ, work is left over, or a defect was logged. The seed decides which faults come, in which order and for how long;
-when they strike is decided by real processes, so the same seed is the same weather and not the same run.
+differ, work is left over, a defect was logged, or the history breaks a rule (tests/histories). The seed decides which
+faults come, in which order and for how long; when they strike is decided by real processes, so the same seed is the
+same weather and not the same run.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from consumer.runtime import end_all
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
+from tests.crash import recording
 from tests.crash.chaos_report import ChaosReport, different, of_consumers, of_ledger, of_logs
 from tests.crash.deployment import Deployment, deployment
 from tests.crash.disturbances import Disturbances
@@ -68,7 +70,10 @@ async def chaos(options: Options) -> ChaosReport:
     rule, day = schedule_for(dt.datetime.now(dt.UTC))
     settings = {"MASSIVE_REQUESTS_PER_SECOND": "2000", **options.settings, "MAINTENANCE_SCHEDULE": rule}
     async with deployment(
-        tickers=options.tickers, latency_ms=options.latency_ms, settings=settings, postgres=options.postgres
+        tickers=options.tickers,
+        latency_ms=options.latency_ms,
+        settings=settings,
+        postgres={**options.postgres, **recording.POSTGRES},
     ) as deployed:
         await _make_databases(deployed)
         undisturbed = await _undisturbed(deployed, options, day)
@@ -126,6 +131,8 @@ async def _disturbed(
     disturbances = Disturbances(deployed, random, database=DISTURBED[0], redis_db=DISTURBED[1])
     async with deployed.running(*DISTURBED, workers=WORKERS, producers=PRODUCERS):
         await until(workload.running, what="the cycle that is due")
+        listener = recording.Listener(DISTURBED[1])
+        listening = asyncio.create_task(listener.listen(deployed.redis_url(DISTURBED[1])))
         more = asyncio.create_task(workload.keep_coming())
         try:
             await disturbances.deal(seconds=options.minutes * 60, pause_s=options.pause_s, wanted=workload.wanted)
@@ -138,6 +145,10 @@ async def _disturbed(
         quiet_s = round(time.monotonic() - quiet_since, 1)
         await workload.take_stock()
         left = await workload.left_over()
+        await end_all([listening])
+        if not listening.cancelled():
+            listening.result()  # a listener that broke off has heard too little
+        history, breaches = await recording.judged(workload, listener)
         differences = different(undisturbed.data, await workload.fingerprint())
         async with workload.ledger() as db:
             interrupted = await cut_short(db)
@@ -161,7 +172,7 @@ async def _disturbed(
         deliveries_cut_short=interrupted,
         answers=dict(workload.statuses), requests=dict(workload.requests),
         requests_undisturbed=undisturbed.requests, undisturbed_s=undisturbed.seconds, quiet_s=quiet_s,
-        left_over=left, differences=differences, defects=defects, **found,
+        left_over=left, history=history, breaches=breaches, differences=differences, defects=defects, **found,
     )  # fmt: skip
 
 
@@ -181,7 +192,8 @@ def main() -> int:
     print(report.text())
     if flags.report is not None:
         flags.report.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    return 0 if report.data_equal and not report.left_over and not report.defects else 1
+    wrong = report.left_over or report.defects or report.breaches
+    return 0 if report.data_equal and not wrong else 1
 
 
 async def _until_told_to_stop(options: Options) -> ChaosReport:

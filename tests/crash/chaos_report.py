@@ -52,6 +52,8 @@ class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: list[dict[str, Any]]
     consumers: dict[str, int]
     left_over: dict[str, int]
+    history: dict[str, int]
+    breaches: list[str]
     differences: dict[str, list[Any]]
     defects: list[str]
 

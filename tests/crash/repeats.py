@@ -13,6 +13,7 @@ import msgspec
 
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import prepare_connection
+from tests.histories import audit
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -31,11 +32,12 @@ CREATE TRIGGER count_delivery AFTER UPDATE ON part FOR EACH ROW
 
 
 async def count_deliveries(dsn: str) -> None:
-    """Make the tables of a new database, and have it count."""
+    """Make the tables of a new database, and have it count, and write down what commits."""
     pool = await asyncpg.create_pool(dsn, min_size=1, max_size=1, init=prepare_connection)
     try:
         await migrate(pool)
         await pool.execute(_COUNTED)
+        await pool.execute(audit.TABLES)
     finally:
         await pool.close()
 

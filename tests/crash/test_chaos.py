@@ -26,6 +26,9 @@ async def test_whatever_is_killed_frozen_flushed_or_restarted_the_data_are_those
 
     assert report.data_equal, report.differences
     assert not report.left_over
+    assert not report.breaches, "\n".join(report.breaches)
+    assert report.history["Gone"]
+    assert report.history["Published"]
     assert not report.defects
     assert report.consumers["maintenance:tasks, holding entries"] == 0
     assert report.consumers["market:session, holding entries"] == 0

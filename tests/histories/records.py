@@ -133,4 +133,4 @@ def told(record: Record) -> str:
     """One line for people."""
     facts = msgspec.structs.asdict(record)
     at = facts.pop("at")
-    return f"{at:10g}  {type(record).__name__:<14} " + " ".join(f"{name}={value}" for name, value in facts.items())
+    return f"{at:10.13g}  {type(record).__name__:<14} " + " ".join(f"{name}={value}" for name, value in facts.items())

@@ -126,6 +126,10 @@ def test_a_verdict_may_be_behind_for_as_long_as_the_bound_and_no_longer() -> Non
     assert rules_broken(found, Terms(at_rest=False, bound=8)) == set(), "the time is not over yet"
 
 
+def test_a_verdict_that_went_with_redis_may_come_back() -> None:
+    assert rules_broken([*good_history(), published(30, None), published(31, "suspect", as_of=29)]) == set()
+
+
 # What a random hand does to the good history, the records that it may do it to, and the rules that have to notice.
 HANDS: dict[str, tuple[type[Record], Callable[[History, int], History], set[str]]] = {
     "a message goes at its part's first token": (

@@ -81,6 +81,8 @@ def never_left_older(history: History, terms: Terms) -> Iterator[Found]:
     for day in sorted({record.day for record in history if isinstance(record, Published)}):
         newest: Published | None = None
         for published, replaced_at in _published(history, day):
+            if published.state is None:
+                continue  # it went with Redis: nobody read that
             older = newest is not None and published.as_of < newest.as_of and published.state != newest.state
             if older and _stays(published.at, replaced_at, history, terms):
                 assert newest is not None
