@@ -238,6 +238,14 @@ MUTATIONS = (
         test="tests/faults/test_redis_restored.py::test_a_redis_killed_amid_a_cycle_is_waited_for",
     ),
     Mutation(
+        invariant="I12",
+        what="what a lost reply had brought is left to its lease",
+        file=WORKER,
+        old="elif not first and (entries :=",
+        new="elif False and (entries :=",
+        test="tests/delivery/test_lost_replies.py::test_what_a_lost_reply_had_brought_is_run_without_waiting_for_a_lease",
+    ),
+    Mutation(
         invariant="I13",
         what="the database allows two cycles for a day and occasion",
         file="consumer/postgres/migrations/0001_ledger.sql",
