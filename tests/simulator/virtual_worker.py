@@ -21,8 +21,7 @@ from consumer.cycle.reporting import Reporter
 from consumer.delivery import task_stream
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.settings import read_settings
-from consumer.tasks.part import TaskOptions
-from consumer.verdict.options import expectations_of
+from consumer.verdict.options import expectations_set
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
@@ -46,7 +45,7 @@ SETTINGS = msgspec.structs.replace(
 DAY = dt.date(2025, 11, 11)
 RULE = "POST_MARKET+1h"
 SCHEDULE = Schedule(TradingCalendar(), parse_rules(RULE))
-EXPECTATIONS = expectations_of(TaskOptions(), SCHEDULE, slot_files=False)
+EXPECTATIONS = expectations_set(SETTINGS, SCHEDULE)
 BEGINNING = dt.datetime(2025, 11, 11, 22, 30, tzinfo=dt.UTC)  # half an hour after the rule fell due
 # Redis compares due times with its own clock: these never come true there. The scheduler makes them.
 FAR_FUTURE = dt.timedelta(days=36_525)
