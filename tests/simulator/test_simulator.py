@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from consumer.embedded.postgres_server import EmbeddedPostgres
     from tests.simulator.ground import Ground, Outcome
 
-FRESH_SEEDS = 12  # on each server, others every time: what one range has shown says little of the next
+FRESH_SEEDS = 10  # on each server, others every time: what one range has shown says little of the next
 SEEDS_UNTIL_CAUGHT = range(1, 81)
 
 
