@@ -53,8 +53,8 @@ async def ask_nonsense(stage: Stage, random: Random, step: Step | None) -> None:
         {b"\xff\xfe": b"\xff"}, {"task": "cycle", "attempt": "-3"},
         {"task": "cycle"} | {f"field_{number}": "" for number in range(120)},
     ))  # fmt: skip
-    await stage.redis.xadd(keys.TASKS.name, nonsense)
-    stage.nonsense.append({readable(name): readable(value) for name, value in nonsense.items()})
+    entry_id = await stage.redis.xadd(keys.TASKS.name, nonsense)
+    stage.nonsense[entry_id] = {readable(name): readable(value) for name, value in nonsense.items()}
 
 
 async def ask_by_rule(stage: Stage, random: Random, step: Step | None) -> None:

@@ -54,7 +54,7 @@ class Stage:
         self.operator = Actor("operator", world.loop)
         self.operator_pool: Any = GatedPool(self.operator, world.sessions)
         self.script_names = script_names()
-        self.nonsense: list[dict[str, str]] = []  # what nobody can read
+        self.nonsense: dict[str, dict[str, str]] = {}  # by entry, what nobody can read
         self.number = 0  # of steps so far, without an idle worker's looking for work
 
     # --- steps
