@@ -12,5 +12,5 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 ready_environment "$root" embedded flat-files dev
 cd -- "$root"
 # Tests bring servers of their own, so they run side by side; much of their time is waiting, hence two more than cores.
-(($#)) || set -- --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 2))"
+(($#)) || set -- --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 2))" --dist worksteal
 exec .venv/bin/python -m pytest "$@"

@@ -25,10 +25,13 @@ from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from producers.logs import json_line
 from tests.databases import Databases, MigratedDatabases
+from tests.longest_first import pytest_collection_modifyitems
 from tests.simulator import servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
+
+__all__ = ["pytest_collection_modifyitems"]
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ SEED = int(os.environ.get("CHAOS_SEED", "1"))
 KINDS = 13
 
 
+@pytest.mark.long(30)
 async def test_whatever_is_killed_frozen_flushed_or_restarted_the_data_are_those_of_an_undisturbed_run() -> None:
     report = await chaos(
         Options(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from consumer.embedded.postgres_server import EmbeddedPostgres
     from consumer.embedded.redis_server import EmbeddedRedis
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.long(3)]
 
 TICKERS = 60
 LEASE_S = 1.0

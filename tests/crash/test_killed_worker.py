@@ -106,6 +106,7 @@ async def in_the_middle_of_slots(place: Place) -> list[Any]:
     return [row for row in rows if row["state"] == "running"]
 
 
+@pytest.mark.long(30)
 async def test_a_worker_killed_in_volume_slots_leaves_the_data_of_an_undisturbed_run(
     disturbed: Place, undisturbed: Place, tmp_path: Path
 ) -> None:

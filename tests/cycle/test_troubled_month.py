@@ -140,6 +140,7 @@ async def flush(redis_url: str) -> None:
         await redis.flushall()
 
 
+@pytest.mark.long(35)
 async def test_a_troubled_month_ends_as_a_flawless_one_and_tells_its_stories(
     months: tuple[tuple[Any, ...], tuple[Any, ...]],
 ) -> None:

@@ -175,6 +175,7 @@ async def test_files_that_come_in_time_take_no_name_back(postgres_dsn: str, redi
         assert set(seen) == {(str(DAY), None), (str(DAY), str(DAY))}
 
 
+@pytest.mark.long(25)
 async def test_a_plan_whose_nights_rotate_goes_on_beside_what_is_overdue(postgres_dsn: str, redis_url: str) -> None:
     """Three nights on a plan that takes two for the market: `last_run` is always the newest session that it gives."""
     clock = Clock(EVENING)

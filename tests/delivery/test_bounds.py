@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from consumer.delivery.settle import Verdict
 from consumer.runtime import connect_redis
 from producers import keys
@@ -183,6 +185,7 @@ async def test_a_thousand_starts_and_deaths_leave_no_consumer_key_or_pending_ent
         assert len(await pending(redis)) == 1
 
 
+@pytest.mark.long(15)
 async def test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries(redis_url: str, redis: Redis) -> None:
     async with stream_of(redis_url, lease=LONG_LEASE) as crowd, stream_of(redis_url, lease=LONG_LEASE) as one:
         for _ in range(MANY // 10_000):

@@ -96,6 +96,7 @@ async def test_a_postgres_that_comes_back_finds_the_work_going_on(
     assert len(logged) < 300, "no hot loop"
 
 
+@pytest.mark.long(80)
 async def test_seventy_seconds_without_postgres_are_waited_for_at_the_pauses_of_production(
     undisturbed: Fingerprint, own_postgres: EmbeddedPostgres, dsn: str, own_redis: EmbeddedRedis, market: Market,
     clock: TickingClock, logged: list[dict[str, Any]],

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import pytest
 from redis.asyncio import Redis
 
 from market.trading_calendar import TradingCalendar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 REPLICAS = 20
 
 
+@pytest.mark.long(20)
 async def test_twenty_consumers_and_twenty_producers_that_start_together_make_one_cycle_and_ask_for_nothing_twice(
     undisturbed: Fingerprint, place: Place, consumer: Starts, clock: TickingClock
 ) -> None:

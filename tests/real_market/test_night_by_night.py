@@ -82,6 +82,7 @@ async def replay(stack: Stack, day: dt.date) -> None:
     await stack.look_and_work()
 
 
+@pytest.mark.long(20)
 @pytest.mark.parametrize("window", WINDOWS)
 async def test_every_night_equals_an_independent_recalculation(
     window: str, files: Files, postgres_dsn: str, redis_url: str

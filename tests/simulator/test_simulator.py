@@ -67,6 +67,7 @@ def farm() -> Progress:
     return Progress(server="each", first=0, seeds=FRESH_SEEDS * len(NAMES))
 
 
+@pytest.mark.long(15)
 def test_every_schedule_of_faults_ends_with_everything_done_once(
     each_ground: tuple[str, Ground], farm: Progress
 ) -> None:

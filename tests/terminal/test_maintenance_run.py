@@ -96,6 +96,7 @@ def run(data_dir: Path) -> Iterator[Run]:
     started.end()
 
 
+@pytest.mark.long(35)
 def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_nothing(data_dir: Path) -> None:
     """Each brings empty servers of its own below DATA_DIR up to date; commands find those of the newest run."""
     flags = ("run", "--once", "--trading-day", DAY, "--tickers")
@@ -158,6 +159,7 @@ def test_status_says_that_nothing_runs_where_nothing_runs(data_dir: Path) -> Non
     assert "start-data-maintenance.sh" in answer.stderr
 
 
+@pytest.mark.long(20)
 async def test_a_running_service_answers_http_the_command_line_and_ctrl_c(run: Run, data_dir: Path) -> None:
     url = (await run.line("http_api_listening"))["url"]
     await run.line("maintenance_cycle_finished")

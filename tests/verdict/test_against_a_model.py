@@ -10,6 +10,7 @@ import datetime as dt
 import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -251,6 +252,7 @@ class Ledger:
 @settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(whole=st.booleans(), sequence=st.lists(events, min_size=1, max_size=14))
 # Found by chance: of a session before the window nothing is left but slots that are not expected.
+@pytest.mark.long(20)
 @example(
     whole=True, sequence=[("slot lost", DAYS[0], "A"), ("left with a hole", "B", DAYS[0]), ("listed", "C", DAYS[1])]
 )
