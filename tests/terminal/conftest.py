@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forked_module import Forks, forks
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -20,18 +20,18 @@ def environment_without_key() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
 
 
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forks]:
+    with forks() as found:
+        yield found
+
+
 @pytest.fixture
-def run(postgres_dsn: str, redis_url: str) -> Run:
+def run(forked: Forks, postgres_dsn: str, redis_url: str) -> Run:
     """Runs a module of ours; returns exit code, output and errors."""
+    ours = {"DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url}
 
     async def run_module(module: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={**environment_without_key(), "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, **environment},
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        return await forked.run(module, *arguments, environment={**environment_without_key(), **ours, **environment})
 
     return run_module

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+import functools
 import json
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +13,8 @@ from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.terminal.conftest import Run
 
     Maintenance = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -35,22 +35,9 @@ async def stack(postgres_dsn: str, redis_url: str) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-def maintenance(postgres_dsn: str, redis_url: str) -> Maintenance:
+def maintenance(run: Run) -> Maintenance:
     """Runs `maintenance …` with the windows of the stack; returns exit code, output and errors."""
-
-    async def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-        windows = {"OHLC_SESSIONS": "16", "SLOT_SESSIONS": "5"}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "consumer.terminal", *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, "COLUMNS": "200", **windows,
-                 **environment},
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
-
-    return run
+    return functools.partial(run, "consumer.terminal", OHLC_SESSIONS="16", SLOT_SESSIONS="5", COLUMNS="200")
 
 
 def session(back: int) -> str:

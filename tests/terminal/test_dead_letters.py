@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+import functools
 import json
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.postgres.pool import Pool
+    from tests.terminal.conftest import Run
 
     Maintenance = Callable[..., Awaitable[tuple[int, str, str]]]
 
@@ -37,20 +36,9 @@ async def pool(postgres_dsn: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def maintenance(postgres_dsn: str, redis_url: str) -> Maintenance:
+def maintenance(run: Run) -> Maintenance:
     """Runs `maintenance …`; returns exit code, output and errors."""
-
-    async def run(*arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "consumer.terminal", *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url, "COLUMNS": "160"},
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
-
-    return run
+    return functools.partial(run, "consumer.terminal", COLUMNS="160")
 
 
 async def letter(pool: Pool, number: int, reason: str, **fields: str) -> None:
@@ -125,12 +113,7 @@ async def test_cancelling_names_what_it_ended_and_finds_nothing_the_second_time(
     assert (code, "nothing runs or waits" in err) == (3, True)
 
 
-async def test_servers_that_do_not_answer_are_exit_4_with_the_cure() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "consumer.terminal", "dead-letters", "list",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"},
-    )  # fmt: skip
-    _, err = await process.communicate()
-    assert process.returncode == 4
-    assert b"is `maintenance run` up" in err
+async def test_servers_that_do_not_answer_are_exit_4_with_the_cure(maintenance: Maintenance) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    code, _, err = await maintenance("dead-letters", "list", **nowhere)
+    assert (code, "is `maintenance run` up" in err) == (4, True)
