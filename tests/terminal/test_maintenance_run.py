@@ -36,7 +36,9 @@ def data_dir() -> Iterator[Path]:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    return {**environment_without_key(), "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "json", **more}
+    """With one worker: a process more would take a second of a core each time, and two are tried in `tests/crash`."""
+    quick = {"HTTP_PORT": "0", "LOG_FORMAT": "json", "MAINTENANCE_WORKERS": "1"}
+    return {**environment_without_key(), "DATA_DIR": str(data_dir), **quick, **more}
 
 
 def maintenance(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
