@@ -134,24 +134,32 @@ async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Wire
         assert await pool.fetchval("SELECT count(*) FROM t") == 0
 
 
-async def hold_a_row_between_two_messages(connection: Any) -> object:
+async def hold_a_row_between_two_messages(connection: Any, dsn: str) -> object:
     """Leave the server `active`, waiting for the rest of a statement: no timeout of its own applies there.
 
-    As long as what is returned is kept: with a new statement the driver closes those that were forgotten meanwhile.
+    As long as what is returned is kept. With a new statement the driver closes those that were forgotten meanwhile, at
+    whatever time that is noticed, and then the transaction is idle: so one more is prepared until none was.
     """
     await connection.execute("UPDATE t SET n = 2")
-    return [await connection.prepare(f"SELECT n + {more} FROM t WHERE n = $1") for more in range(2)]
+    kept = []
+    looking = await asyncpg.connect(dsn)
+    while not kept or await looking.fetchval(
+        "SELECT state <> 'active' FROM pg_stat_activity WHERE pid = $1", connection.get_server_pid()
+    ):
+        kept.append(await connection.prepare(f"SELECT n + {len(kept)} FROM t WHERE n = $1"))
+    await looking.close()
+    return kept
 
 
 async def test_what_a_swallowed_session_had_locked_is_free_for_its_successor(
-    proxied: tuple[Wire, Pool], told: Told
+    proxied: tuple[Wire, Pool], told: Told, postgres_dsn: str
 ) -> None:
     wire, pool = proxied
     await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     async with asyncio.timeout(AT_ONCE):
         with pytest.raises(CONNECTION_ERRORS):
             async with pool.acquire() as connection, connection.transaction():
-                kept = await hold_a_row_between_two_messages(connection)
+                kept = await hold_a_row_between_two_messages(connection, postgres_dsn)
                 await wire.be(State.BLACK_HOLE)
                 await connection.fetchval("SELECT 1")
         assert await pool.fetchval("UPDATE t SET n = n + 10 RETURNING n") == 11
@@ -169,7 +177,7 @@ async def test_a_frozen_clients_session_is_ended_once_it_holds_up_another_for_a_
         frozen = await session.connect(dsn, lease=lease, name="maintenance")
         async with asyncio.timeout(AT_ONCE):
             await frozen.transaction().start()
-            kept = await hold_a_row_between_two_messages(frozen)
+            kept = await hold_a_row_between_two_messages(frozen, postgres_dsn)
             await wire.be(State.BLACK_HOLE)
             assert await pool.fetchval("UPDATE t SET n = n + 10 RETURNING n") == 11
         frozen.terminate()
@@ -187,7 +195,7 @@ async def test_a_session_that_is_not_frozen_or_not_ours_is_never_ended(
         await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
         holder = await session.connect(postgres_dsn, lease=LEASE, name=name)
         await holder.transaction().start()
-        kept = await hold_a_row_between_two_messages(holder)
+        kept = await hold_a_row_between_two_messages(holder, postgres_dsn)
         at_work = asyncio.create_task(holder.execute("SELECT pg_sleep(9)")) if whose == "at work" else None
         waiting = asyncio.create_task(pool.execute("UPDATE t SET n = n + 10"))
         await asyncio.wait({waiting}, timeout=1.0)
