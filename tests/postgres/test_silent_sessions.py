@@ -180,6 +180,8 @@ async def test_a_frozen_clients_session_is_ended_once_it_holds_up_another_for_a_
             kept = await hold_a_row_between_two_messages(frozen, postgres_dsn)
             await wire.be(State.BLACK_HOLE)
             assert await pool.fetchval("UPDATE t SET n = n + 10 RETURNING n") == 11
+            while not logged:  # noqa: ASYNC110  (the update may be answered before whoever freed its row)
+                await asyncio.sleep(0.01)
         frozen.terminate()
     assert kept
     assert [line["event"] for line in logged] == ["postgres_frozen_session_ended"]
