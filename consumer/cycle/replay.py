@@ -90,7 +90,7 @@ async def replay(
     open, and what is then sent again is known under the same name.
     """
     async with pool.acquire() as connection, connection.transaction():
-        letters = await dead_letters.find(connection, selection, lock=True)
+        letters = await dead_letters.find_to_settle(connection, selection)
         resent = [Resent(letter=letter, fields=message_again(letter, changes)) for letter in letters]
         for one in resent:
             if one.letter.stream == keys.SESSIONS.name:
@@ -109,7 +109,7 @@ async def drop(
 ) -> list[KeptLetter]:
     """Settle the selected letters without sending them; they stay in the table with *reason*."""
     async with pool.acquire() as connection, connection.transaction():
-        letters = await dead_letters.find(connection, selection, lock=True)
+        letters = await dead_letters.find_to_settle(connection, selection)
         ids = [letter.dead_letter_id for letter in letters]
         causes = await dead_letters.settle(connection, ids, state="dropped", by=by, reason=reason, now=now)
     await _remove_copies(redis, letters, causes)

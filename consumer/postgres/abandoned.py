@@ -25,7 +25,7 @@ _LONGEST = dt.timedelta(milliseconds=LONGEST_STATEMENT_MS)
 _END_GIVEN_UP = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE pid = ANY ($1::int[]) AND datname = current_database() AND usename = current_user
-      AND (state LIKE 'idle%' OR wait_event_type = 'Client')
+      AND application_name LIKE 'maintenance%' AND (state LIKE 'idle%' OR wait_event_type = 'Client')
 """
 # Ours alone, and only where somebody waits for it. A COPY and a long answer move without a change of state: theirs is
 # the bound of any statement.
@@ -53,7 +53,7 @@ async def end_given_up(asking: Session, backends: Sequence[int]) -> None:
 async def end_frozen_holders(asking: Session, waiting: Sequence[int], lease: dt.timedelta) -> None:
     """End the sessions of ours that hold what the backends *waiting* want, and whose client is silent for a *lease*.
 
-    Whoever loses its session so has lost its lease before: its commit would have been fenced off anyway.
+    A client that only stood still, or sent one large statement over a slow line, has its part tried again.
     """
     for row in await asking.fetch(_END_FROZEN, waiting, lease, _LONGEST):
         if row["ended"]:

@@ -162,6 +162,15 @@ async def find(
     return [_letter(dict(row)) for row in rows]
 
 
+async def find_to_settle(connection: Connection, selection: Selection) -> list[KeptLetter]:
+    """Return the selected letters that are open; nobody else settles, thins out or counts until the transaction ends.
+
+    The lock of the causes first, as whoever counts takes it: the other way round each might wait for the other.
+    """
+    await letter_causes.lock_causes(connection)
+    return await find(connection, selection, lock=True)
+
+
 async def settle(
     connection: Connection, ids: Sequence[int], *, state: str, by: str, reason: str | None, now: dt.datetime
 ) -> set[tuple[str, str]]:

@@ -64,6 +64,7 @@ async def count(
                     SELECT dead_letter_id FROM dead_letter
                     WHERE stream = $1 AND fingerprint = $2 AND state = 'open' AND example
                     ORDER BY dead_letter_id DESC OFFSET $3)
+                AND state = 'open'  -- still, after waiting for whoever was just seeing to it
                 RETURNING 1)
             SELECT count(*) FROM gone
             """,

@@ -31,7 +31,6 @@ CLOSED_WITHIN_S = 2.0  # a good-bye that is not answered; then the socket is sim
 # A sixth of a part's deadline: no statement of a night comes near it, and one given up is tried again within that part.
 LONGEST_STATEMENT_MS = 300_000
 # Seconds of silence, between probes, and probes: a peer that is gone is noticed after eleven, also by idle sessions.
-# Asked of the server too, for its own end (ignored on a unix socket): locks of a machine that is gone go with it.
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 11_000}
 WHATEVER_THE_SERVER_SAYS = {
     "jit": "off",  # compiling costs more than any of our statements gains
@@ -46,9 +45,11 @@ WHATEVER_THE_SERVER_SAYS = {
     "row_security": "off",  # rows hidden by a policy would look like rows that are missing: an error instead
 }
 FILES_OF_A_DSN = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
+# Asked of the server too, for its own end (ignored on a unix socket): locks of a machine that is gone go with it. But
+# what is on its way may wait for as long as a statement may take: also a client that does not read for a while lives.
 _OF_THE_SERVER = {
-    "tcp_keepalives_idle": "TCP_KEEPIDLE", "tcp_keepalives_interval": "TCP_KEEPINTVL",
-    "tcp_keepalives_count": "TCP_KEEPCNT", "tcp_user_timeout": "TCP_USER_TIMEOUT",
+    "tcp_keepalives_idle": KEEPALIVE["TCP_KEEPIDLE"], "tcp_keepalives_interval": KEEPALIVE["TCP_KEEPINTVL"],
+    "tcp_keepalives_count": KEEPALIVE["TCP_KEEPCNT"], "tcp_user_timeout": LONGEST_STATEMENT_MS,
 }  # fmt: skip
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
 
@@ -200,15 +201,20 @@ def _require_files(dsn: str) -> None:
             raise asyncpg.ClientConfigurationError(f"{name}={values[0]}: there is no such file")
 
 
+def longest_lock_wait_s(lease: dt.timedelta) -> float:
+    """Seconds for which a statement of ours waits for a lock."""
+    return max(lease.total_seconds(), 2.0)
+
+
 def settings_of(lease: dt.timedelta, version: Any) -> dict[str, str]:
     """What is set in each session: no lock is waited for, and no transaction left open, for longer than a lease."""
-    milliseconds = str(int(max(lease.total_seconds(), 2.0) * 1000))
+    milliseconds = str(int(longest_lock_wait_s(lease) * 1000))
     number = version.major * 10_000
     return {
         "statement_timeout": str(LONGEST_STATEMENT_MS),  # first: a role's may be a millisecond
         "lock_timeout": milliseconds,
         "idle_in_transaction_session_timeout": milliseconds,
-        **{setting: str(KEEPALIVE[option]) for setting, option in _OF_THE_SERVER.items()},
+        **{setting: str(value) for setting, value in _OF_THE_SERVER.items()},
         **WHATEVER_THE_SERVER_SAYS,
         **{setting: "0" for setting, since in _SINCE.items() if number >= since},
     }

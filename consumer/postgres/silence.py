@@ -19,7 +19,7 @@ import msgspec
 from loguru import logger
 
 from consumer.postgres.abandoned import end_frozen_holders, end_given_up
-from consumer.postgres.session import LONGEST_STATEMENT_MS
+from consumer.postgres.session import LONGEST_STATEMENT_MS, longest_lock_wait_s
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -63,6 +63,15 @@ def standing_of(row: Mapping[str, Any] | asyncpg.Record | None) -> Standing:
     return Standing.WAITS_FOR_US if waits else Standing.AT_WORK
 
 
+def pace_of(lease: dt.timedelta) -> tuple[float, float]:
+    """Seconds between two looks, and of silence before the server is asked.
+
+    Whoever waits for a lock is seen waiting before its time is over, or a frozen holder would never be found out.
+    """
+    ask_after_s = min(ASK_AFTER_S, longest_lock_wait_s(lease) / 2)
+    return min(LOOK_EVERY_S, ask_after_s / 2), ask_after_s
+
+
 class SilenceWatch:
     """Looks after the sessions of one pool."""
 
@@ -74,6 +83,7 @@ class SilenceWatch:
     ) -> None:
         self._connect = connect
         self._lease = lease
+        self._look_every_s, self._ask_after_s = pace_of(lease)
         self._on_silence = on_silence
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._suspected: weakref.WeakKeyDictionary[Session, float] = weakref.WeakKeyDictionary()
@@ -88,7 +98,7 @@ class SilenceWatch:
         """Look until cancelled; *expire* has the pool open new sessions for its idle ones, which may be as silent."""
         try:
             while True:
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(self._look_every_s)
                 if (silence := await self.look()) is not None:
                     await expire()
                     if self._on_silence is not None:
@@ -102,7 +112,7 @@ class SilenceWatch:
         waiting = {
             one: since for one in self._sessions if (since := one.silent_since) is not None and not one.is_closed()
         }
-        waiting = {one: since for one, since in waiting.items() if now - since >= ASK_AFTER_S}
+        waiting = {one: since for one, since in waiting.items() if now - since >= self._ask_after_s}
         if not waiting:
             self._hang_up()
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -174,3 +175,33 @@ async def test_letters_from_before_the_bound_stay(stack: Stack) -> None:
         [DeadLetter(stream=keys.TASKS.name, entry_id="9-9", reason="junk", deliveries=1, at=stack.clock())],
     )
     assert len(await letters(stack)) == 51
+
+
+async def test_letters_that_somebody_is_seeing_to_are_not_thinned_out_and_nobody_waits_in_a_circle(
+    stack: Stack,
+) -> None:
+    def letters_from(first: int) -> list[DeadLetter]:
+        return [
+            DeadLetter(
+                stream=keys.TASKS.name, entry_id=f"{number}-0", reason="no such thing", deliveries=1,
+                at=stack.clock(), fields={},
+            )
+            for number in range(first, first + KEPT)
+        ]  # fmt: skip
+
+    await dead_letters.keep_examples(stack.pool, letters_from(1))
+    async with stack.pool.acquire() as operator, operator.transaction():
+        mine = [one.dead_letter_id for one in await dead_letters.find_to_settle(operator, Selection())]
+        counting = asyncio.create_task(dead_letters.keep_examples(stack.pool, letters_from(100)))
+
+        async def waits() -> bool:
+            return bool(
+                await stack.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')")
+            )
+
+        await until(waits, what="one that waits for the operator")
+        await dead_letters.settle(operator, mine, state="dropped", by="ann", reason="typo", now=stack.clock())
+    await counting
+    rows = await stack.pool.fetch("SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("dropped", KEPT), ("open", KEPT)]
+    assert await letter_causes.not_kept(stack.pool) == 0

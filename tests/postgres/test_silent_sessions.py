@@ -134,6 +134,17 @@ async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Wire
         assert await pool.fetchval("SELECT count(*) FROM t") == 0
 
 
+@pytest.mark.parametrize("lease_s", [1, 2, 3, 4, 5, 6, 10, 60, 600])
+def test_whoever_waits_for_a_lock_is_looked_at_twice_before_his_time_is_over(
+    lease_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOOK_EVERY_S", "ASK_AFTER_S"):
+        monkeypatch.setattr(silence, name, getattr(silence, name) * FASTER)  # as in production
+    lease = dt.timedelta(seconds=lease_s)
+    look_every_s, ask_after_s = silence.pace_of(lease)
+    assert ask_after_s + 2 * look_every_s <= session.longest_lock_wait_s(lease)
+
+
 async def hold_a_row_between_two_messages(connection: Any, dsn: str) -> object:
     """Leave the server `active`, waiting for the rest of a statement: no timeout of its own applies there.
 
