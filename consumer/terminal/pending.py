@@ -37,7 +37,7 @@ MEANINGS = {
 
 async def show(settings: Settings, *, as_json: bool) -> int:
     """Print what is under way; 3 when something is held by nobody alive or on its last delivery."""
-    async with looked_at(settings) as servers, connect_redis(servers.redis_url) as redis:
+    async with looked_at(settings, redis_alone=True) as servers, connect_redis(servers.redis_url) as redis:
         found = await read_pending(redis, lease=settings.lease, max_deliveries=settings.max_deliveries)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")

@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from consumer import private_files
 from consumer.embedded.data_dir import DataDirLock, make_data_dir
@@ -114,15 +115,21 @@ async def lock_after_looks(data_dir: Path) -> DataDirLock:
 
 def addresses(settings: Settings, embedded: Sequence[EmbeddedRedis | EmbeddedPostgres], home: Path) -> Servers:
     """Where the servers of a run are, of which *embedded* are its own."""
-    redis = next((server for server in embedded if isinstance(server, EmbeddedRedis)), None)
-    postgres = next((server for server in embedded if isinstance(server, EmbeddedPostgres)), None)
-    return Servers(
-        redis_url=redis.url if redis else settings.redis_url or "",
-        database_url=postgres.dsn if postgres else settings.database_url or "",
-        redis_socket=str(redis.socket_path) if redis else None,
-        postgres_socket_dir=str(postgres.socket_dir) if postgres else None,
-        home=str(home) if embedded else None,
-    )
+    own = Servers(redis_url=settings.redis_url or "", database_url=settings.database_url or "")
+    return with_addresses(own, embedded, home)
+
+
+def with_addresses(servers: Servers, embedded: Sequence[EmbeddedRedis | EmbeddedPostgres], home: Path) -> Servers:
+    """Return *servers* with the addresses of *embedded*, which have started; those of the others stay."""
+    for server in embedded:
+        match server:
+            case EmbeddedRedis():
+                at, socket = server.url, str(server.socket_path)
+                servers = replace(servers, redis_url=at, redis_socket=socket, home=str(home))
+            case EmbeddedPostgres():
+                at, socket = server.dsn, str(server.socket_dir)
+                servers = replace(servers, database_url=at, postgres_socket_dir=socket, home=str(home))
+    return servers
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,9 @@
 """Lets a command that reads look into the embedded servers of a run that has ended: they are started for that look.
 
 They belong to the run and end with it, as after `--once`; what it left would otherwise only be read by starting all of
-it again. Nothing is written: the database takes no writes meanwhile, and the data directory is held, so that a run
-that starts in the same moment waits for the look to end. Redis reads its own file and changes none of its keys.
+it again. The data directory is held meanwhile, so that a run that starts in the same moment waits for the look to end.
+Nothing of ours is written: the database takes no writes (save for `doctor`, which asks whether it does, and undoes what
+it tries), and no key of Redis changes. Servers that were killed put their own files in order when they start.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from consumer.embedded.keep_alive import start
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.terminal.refused import unreachable
-from consumer.terminal.servers import LOOK_EVERY_S, LOOKS_WAITED_FOR, Servers, addresses, locate
+from consumer.terminal.servers import LOOK_EVERY_S, LOOKS_WAITED_FOR, Servers, locate, with_addresses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -33,17 +34,20 @@ TOLD = (
 
 
 @contextlib.asynccontextmanager
-async def looked_at(settings: Settings, *, read_only: bool = True) -> AsyncIterator[Servers]:
+async def looked_at(settings: Settings, *, read_only: bool = True, redis_alone: bool = False) -> AsyncIterator[Servers]:
     """Give the servers until the block ends; those of a run that has ended are started for it.
 
-    *read_only* False is for whoever asks whether it takes writes. Raises CommandRefused where there are none, or they
-    do not start.
+    *read_only* False is for whoever asks whether it takes writes, *redis_alone* for whoever asks nothing of PostgreSQL.
+    Raises CommandRefused where there are none, or they do not start.
     """
     servers = locate(settings)
     async with contextlib.AsyncExitStack() as stack:
-        if servers.home is not None and await _nobody_runs(stack, settings.data_dir):
-            embedded = _embedded(Path(servers.home), servers, NO_WRITES if read_only else {})
-            servers = await _started(stack, settings, Path(servers.home), embedded)
+        if servers.home is not None:
+            # Below what is locked, whatever the file names: a copy or a moved one names the folder of another.
+            home = settings.data_dir.absolute() / Path(servers.home).name
+            embedded = _embedded(home, servers, NO_WRITES if read_only else {}, redis_alone=redis_alone)
+            if embedded and await _nobody_runs(stack, settings.data_dir):
+                servers = await _started(stack, servers, home, embedded)
         yield servers
 
 
@@ -65,17 +69,19 @@ async def _nobody_runs(stack: contextlib.AsyncExitStack, data_dir: Path) -> bool
     raise unreachable(f"another command has been looking into {data_dir} for half a minute: try again")
 
 
-def _embedded(home: Path, servers: Servers, writes: Mapping[str, str]) -> list[EmbeddedRedis | EmbeddedPostgres]:
+def _embedded(
+    home: Path, servers: Servers, writes: Mapping[str, str], *, redis_alone: bool
+) -> list[EmbeddedRedis | EmbeddedPostgres]:
     found: list[EmbeddedRedis | EmbeddedPostgres] = []
     if servers.redis_socket is not None:
         found.append(EmbeddedRedis(home))
-    if servers.postgres_socket_dir is not None:
+    if servers.postgres_socket_dir is not None and not redis_alone:
         found.append(EmbeddedPostgres(home, writes))
     return found
 
 
 async def _started(
-    stack: contextlib.AsyncExitStack, settings: Settings, home: Path, embedded: list[EmbeddedRedis | EmbeddedPostgres]
+    stack: contextlib.AsyncExitStack, servers: Servers, home: Path, embedded: list[EmbeddedRedis | EmbeddedPostgres]
 ) -> Servers:
     for server in embedded:
         if not (home / server.FOLDER).is_dir():  # it would be made anew, and answer as if nothing had ever been there
@@ -87,4 +93,4 @@ async def _started(
     except (EmbeddedError, OSError) as error:
         raise unreachable(f"the servers of the last run cannot be started for a look: {error}") from error
     sys.stderr.write(TOLD)
-    return addresses(settings, embedded, home)
+    return with_addresses(servers, embedded, home)
