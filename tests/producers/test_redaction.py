@@ -71,10 +71,58 @@ def test_the_password_of_a_url_is_known_as_it_is_written_and_as_it_is_meant(url:
     assert password in set(secrets_of_url(url))
 
 
-def test_short_words_and_digits_within_others_are_left_alone_and_a_line_of_json_stays_one() -> None:
-    hide(["redis", "123456"])
-    line = redacted('{"server": "redis", "rows": 123456, "bytes": 91234567, "said": "key 123456"}')
-    assert json.loads(line) == {"server": "redis", "rows": 0, "bytes": 91234567, "said": "key 0"}
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://maintenance:maintenance@h:5432/d",
+        "postgresql://u:maintenance@h:5432/maintenance",
+        "postgresql://h/d?user=maintenance&password=maintenance",
+        "postgresql://maintenance:maintenance@h:99999999/d#torn",
+    ],
+)
+def test_a_password_that_is_a_name_in_its_own_url_is_no_secret(url: str) -> None:
+    assert "maintenance" not in set(secrets_of_url(url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sesame-1@one.example:5432,two.example/prices?application_name=ann@desk",
+        "redis://u:sesame-1@[::1]:6379/0?client_name=ann@desk",
+        "unix://:sesame-1@/run/some/redis.sock?client_name=ann@desk",
+    ],
+)
+def test_of_a_url_that_can_be_followed_the_password_alone_is_secret(url: str) -> None:
+    assert set(filter(None, secrets_of_url(url))) == {"sesame-1"}
+
+
+@pytest.mark.parametrize(
+    "torn", ["ses/ame-1", "ses?ame-1", "ses#ame-1", "ses@me/and-1", "12/ame-1", "12?ame-1", "12#ame-1"]
+)
+def test_a_password_that_tears_its_url_apart_is_known_whole(torn: str) -> None:
+    for server in ("u", ""):
+        assert torn in set(secrets_of_url(f"redis://{server}:{torn}@host:6379/0"))
+
+
+def test_short_words_and_numbers_are_left_alone_and_a_line_of_json_stays_one() -> None:
+    hide(["redis", "123456", "12345678901", "987654321012"])
+    line = {"server": "redis", "rows": 123456, "volume": 12345678901.0, "at": 9987654321012, "key": 987654321012}
+    assert json.loads(redacted(json.dumps(line))) == line | {"key": 0}
+
+
+def test_a_word_within_another_is_left_alone_and_a_word_behind_an_escape_is_hidden() -> None:
+    hide(["maintenance", "AbCdEfGhIjKlMnOpQrStUv"])
+    for name in ("maintenance_cycle_finished", "premaintenance", "maintenance2", "_maintenance"):
+        assert redacted(name) == name
+    for before in ("", ":", "%3A", "%2f", "\\n", "\\x1b", "\\u000a", "\x1b[31m", "\x1b[m", "=", "é"):
+        for after in ("", "@", "%40", "\\n", "\x1b[0m", '"', "é"):
+            assert redacted(f"{before}maintenance{after}") == f"{before}***{after}", (before, after)
+    assert redacted("keyAbCdEfGhIjKlMnOpQrStUv9") == "key***9"
+
+
+def test_a_shorter_secret_does_not_leave_the_rest_of_a_longer_one() -> None:
+    hide(["sesame", "sesame/and#more"])
+    assert redacted("sesame/and#more sesame") == "*** ***"
 
 
 def test_whatever_a_process_writes_is_without_them_tracebacks_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +143,5 @@ def test_whatever_a_process_writes_is_without_them_tracebacks_too(monkeypatch: p
 
 
 def test_what_is_kept_of_a_row_that_echoes_a_secret_is_without_it_and_can_be_read() -> None:
-    hide([SECRET, "123456"])
-    assert json.loads(evidence_json({"T": f"A{SECRET}", SECRET: 123456})) == {"T": "A***", "***": 123456}
+    hide([SECRET, "123456789012"])
+    assert json.loads(evidence_json({"T": f"A{SECRET}", SECRET: 123456789012})) == {"T": "A***", "***": 123456789012}
