@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LONGEST_SOCKET_PATH = 99
 TRAVERSABLE = 0o711
 LOOK = "look"
+WRITTEN_WITHIN_S = 0.05  # between the lock and the word the file has the last holder's, or none
 
 
 class DataDirLock:
@@ -44,12 +46,9 @@ class DataDirLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner, _, word = os.pread(descriptor, 20, 0).decode(errors="replace").strip().partition(" ")
+            owner, word = _holder(descriptor)
             os.close(descriptor)
-            raise DataDirInUse(
-                f"{self._path.parent} is in use by another data-maintenance service (process {owner or 'unknown'}): "
-                "stop that one, or give this one its own DATA_DIR.", by_a_look=word == LOOK,
-            ) from error  # fmt: skip
+            raise _in_use(self._path.parent, owner, by_a_look=word == LOOK) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}{f' {LOOK}' if self._look else ''}\n".encode(), 0)
         self._descriptor = descriptor
@@ -68,6 +67,30 @@ class DataDirLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _holder(descriptor: int) -> tuple[str, str]:
+    """The process that holds the lock, and its word; who has only just taken it is given the time to write them."""
+    owner, word = _written(descriptor)
+    if word != LOOK:
+        time.sleep(WRITTEN_WITHIN_S)
+        owner, word = _written(descriptor)
+    return owner or "unknown", word
+
+
+def _written(descriptor: int) -> tuple[str, str]:
+    owner, _, word = os.pread(descriptor, 20, 0).decode(errors="replace").strip().partition(" ")
+    return owner, word
+
+
+def _in_use(data_dir: Path, owner: str, *, by_a_look: bool) -> DataDirInUse:
+    told = (
+        f"{data_dir} is held: a command (process {owner}) is looking into it: wait until it has ended, or end it."
+        if by_a_look
+        else f"{data_dir} is in use by another data-maintenance service (process {owner}): stop that one, or give this "
+        "one its own DATA_DIR."
+    )
+    return DataDirInUse(told, by_a_look=by_a_look)
 
 
 def make_data_dir(path: Path) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from consumer.embedded import data_dir as data_dir_room
 from consumer.embedded.data_dir import DataDirLock, socket_directory
 from consumer.embedded.errors import DataDirInUse, EmbeddedUnavailable
 from consumer.embedded.postgres_server import EmbeddedPostgres
@@ -112,3 +113,23 @@ def test_a_socket_directory_of_another_user_is_refused(deep: Path, cleaned: list
     os.chown(cleaned[0], 12345, 12345)
     with pytest.raises(EmbeddedUnavailable, match="belongs to user 12345"):
         socket_directory(deep, "redis.sock")
+
+
+def test_whoever_finds_a_look_is_told_to_wait_for_it_or_to_end_it(data_dir: Path) -> None:
+    with DataDirLock(data_dir, look=True), pytest.raises(DataDirInUse) as refused:
+        DataDirLock(data_dir).acquire()
+    assert f"a command (process {os.getpid()}) is looking into it: wait until it has ended, or end it" in str(
+        refused.value
+    )
+    assert refused.value.by_a_look
+
+
+@pytest.mark.parametrize("before", ["", "123\n"])
+def test_a_look_that_has_only_just_begun_is_known_as_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    with DataDirLock(data_dir, look=True):
+        (data_dir / "lock").write_text(before)  # as between its taking the lock and its writing who it is
+        monkeypatch.setattr(data_dir_room.time, "sleep", lambda _: (data_dir / "lock").write_text("456 look\n"))
+        with pytest.raises(DataDirInUse, match=r"\(process 456\) is looking"):
+            DataDirLock(data_dir).acquire()

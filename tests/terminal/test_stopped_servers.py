@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from consumer.embedded.data_dir import DataDirLock
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.settings import read_settings
+from consumer.terminal import stopped_servers
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.servers import Servers, addresses, announce
 from consumer.terminal.stopped_servers import looked_at
@@ -93,4 +95,17 @@ async def test_who_asks_redis_alone_starts_no_postgresql(folder: Path) -> None:
         assert found == theirs
     with pytest.raises(CommandRefused, match="postgres is gone"):
         async with asyncio.timeout(30), looked_at(settings_of(folder)):
+            pass
+
+
+async def test_a_look_waits_half_a_minute_for_another_and_then_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(settings_of(folder), Servers(redis_url="", database_url="", redis_socket="/gone", home="simulated"))
+    monkeypatch.setattr(stopped_servers, "LOOKS_WAITED_FOR", 2)
+    with (
+        DataDirLock(folder, look=True),
+        pytest.raises(CommandRefused, match=rf"\(process {os.getpid()}\) is looking into it: wait until it has ended"),
+    ):
+        async with looked_at(settings_of(folder)):
             pass
