@@ -73,7 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="where the embedded servers keep their data",
     ),
     Setting(
-        name="MAINTENANCE_SCHEDULE", field="rules", default="POST_MARKET+1h CLOSED+15m", read=_rules,
+        name="MAINTENANCE_SCHEDULE", field="rules", default="POST_MARKET+1h CLOSED+15m", read=_rules, words=True,
         meaning="when a cycle runs: session transition plus offset, one rule or more",
     ),
     Setting(
@@ -110,6 +110,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="MASSIVE_ENDPOINT_BUDGETS", field="endpoint_budgets", default="", read=_endpoint_budgets, absent={},
+        words=True,
         meaning="limits of single endpoints within that budget, such as range_bars=40/s ticker_details=300/m",
     ),
     Setting(
@@ -170,7 +171,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="HTTP_PORT", field="http_port", default="8008", read=whole(0, 65_535), meaning="its port"),
     Setting(
-        name="HTTP_ALLOWED_HOSTS", field="http_allowed_hosts", default="", read=names, absent=(),
+        name="HTTP_ALLOWED_HOSTS", field="http_allowed_hosts", default="", read=names, absent=(), words=True,
         meaning="further names under which it may be asked, such as a proxy's; addresses and localhost always may",
     ),
     Setting(

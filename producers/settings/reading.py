@@ -18,6 +18,7 @@ from market.small_files import FileTooLarge, read_small
 LONGEST_VALUE = 4096
 LONGEST_FILE = 4 * LONGEST_VALUE  # bytes, of a character each at most
 LONGEST_SHOWN = 80
+_BETWEEN_WORDS = re.compile(r"[ \t\r\n]+")
 # NUL ends a path, a line break an HTTP header, and a half of a surrogate pair is no character.
 _MEANT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*")
 
@@ -38,7 +39,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One environment variable: how it is read, its default as text ("" = not set) and what it means.
 
     *secret*: hidden, and may come from a file. *hidden*: may hold a password all the same, as a URL does. *absent* is
-    what not being set means.
+    what not being set means. *words*: a list of them, which may also stand on lines of their own.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     secret: bool = False
     hidden: bool = False
+    words: bool = False
     aliases: tuple[str, ...] = ()
     absent: Any = None
 
@@ -90,7 +92,7 @@ def _raw(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
     """The variable that holds the value, and the value."""
     for name in (setting.name, *setting.aliases):
         if text := environment.get(name, "").strip():
-            return name, _meant(name, text)
+            return name, _meant(name, _BETWEEN_WORDS.sub(" ", text) if setting.words else text)
         if setting.secret and (path := environment.get(f"{name}_FILE", "").strip()):
             return name, _from_file(f"{name}_FILE", _meant(f"{name}_FILE", path))
     return setting.name, setting.default

@@ -173,3 +173,16 @@ async def test_a_url_that_was_taken_makes_a_client(redis_url: str) -> None:
     async with connect_redis(read_settings({"REDIS_URL": redis_url}).redis_url or "") as redis:
         async with asyncio.timeout(5):
             assert await redis.ping()
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\t", "  \n\t"])
+def test_the_words_of_a_list_may_stand_on_lines_of_their_own_as_in_a_block_of_yaml(between: str) -> None:
+    lists = {
+        "MAINTENANCE_SCHEDULE": "POST_MARKET+1h CLOSED+15m",
+        "MASSIVE_ENDPOINT_BUDGETS": "range_bars=40/s ticker_details=300/m",
+        "HTTP_ALLOWED_HOSTS": "a.example b.example",
+    }
+    broken = {name: value.replace(" ", between) + "\n" for name, value in lists.items()}
+    assert read_settings(broken) == read_settings(lists)
+    for no_list in ({"HTTP_HOST": f"a{between}b"}, {"HTTP_ALLOWED_HOSTS": "a\x1cb"}, {"HTTP_ALLOWED_HOSTS": "a\x00b"}):
+        assert any("control character" in problem for problem in problems_of(no_list)), no_list
