@@ -49,10 +49,10 @@ def only_our_callers(names: Iterable[str]) -> Middleware:
 def foreign_host(headers: CIMultiDictProxy[str], ours: frozenset[str]) -> str | None:
     """Why `Host` is not this service's, with the cure; None where it is.
 
-    A request without one (HTTP/1.0, as some load balancers probe) comes from no browser.
+    A request without one, or with an empty one (as some load balancers probe), comes from no browser.
     """
     sent = headers.getall("Host", [])
-    if not sent:
+    if not "".join(sent).strip():
         return None
     match = _HOST.fullmatch(sent[0].strip()) if len(sent) == 1 else None
     if match is None:
@@ -69,12 +69,15 @@ def foreign_host(headers: CIMultiDictProxy[str], ours: frozenset[str]) -> str | 
 def foreign_page(headers: CIMultiDictProxy[str]) -> str | None:
     """Why a request that changes something comes from another site's page; None where it does not.
 
-    Browsers without `Sec-Fetch-Site` send at least `Origin`; whoever sends neither is no page.
+    Browsers without `Sec-Fetch-Site` send at least `Origin`; whoever sends neither is no page. Where there is the first
+    it alone counts: behind a proxy that writes its own `Host` the page's origin is another.
     """
     cure = "a page of another site may not ask for work: send it from a program, such as curl or `maintenance trigger`"
     fetched = headers.getall("Sec-Fetch-Site", [])
     if any(one.strip().lower() not in SAFE_FETCHES for one in fetched):
         return f"Sec-Fetch-Site {quote(', '.join(fetched))}: {cure}"
+    if fetched:
+        return None
     own, origins = headers.get("Host", "").strip().lower(), headers.getall("Origin", [])
     if any(not own or one.strip().lower().partition("://")[2] != own for one in origins):
         return f"Origin {quote(', '.join(origins))}: {cure}"
