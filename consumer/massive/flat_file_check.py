@@ -25,6 +25,7 @@ class FileBound(msgspec.Struct, frozen=True, kw_only=True):
     unpacked: int = 1024 * _MB
     lines: int = 20_000_000
     line: int = 2 * _MB
+    members: int = 20_000  # bgzip makes one of every 64 KiB
 
 
 BOUND = FileBound()
@@ -34,7 +35,7 @@ def check_flat_file(path: Path, bound: FileBound | None = None) -> None:
     """Read *path* to its end in pieces. Raises BadAnswer, or OSError; for a thread, half a second for an honest one."""
     bound = bound or BOUND
     unpacked = lines = since_line = 0
-    gunzip = Gunzip(f"the flat file {path.name}", piece=_MB)
+    gunzip = Gunzip(f"the flat file {path.name}", piece=_MB, most_members=bound.members)
     with path.open("rb") as file:
         if path.stat().st_size > bound.packed:
             raise AnswerTooLarge(f"the flat file {path.name} is longer than {bound.packed} bytes")

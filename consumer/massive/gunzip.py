@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECE_BYTES = 64 << 10
-_MOST_MEMBERS = 64  # thousands of empty ones would cost more than they carry
+MOST_MEMBERS = 64  # of an answer: thousands of empty ones would cost more than they carry
 
 
 class Gunzip:
     """Unpacks gzip, also of several members, in pieces that stay small whatever they unpack to."""
 
-    def __init__(self, path: str, *, piece: int = PIECE_BYTES) -> None:
+    def __init__(self, path: str, *, piece: int = PIECE_BYTES, most_members: int = MOST_MEMBERS) -> None:
         self._path = path
+        self._most_members = most_members
         self._piece = piece
         self._members = 0
         self._inflate: zlib._Decompress | None = None
@@ -54,6 +55,6 @@ class Gunzip:
 
     def _next_member(self) -> zlib._Decompress:
         self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise AnswerTooLarge(f"{self._path} is a gzip of more than {_MOST_MEMBERS} members")
+        if self._members > self._most_members:
+            raise AnswerTooLarge(f"{self._path} is a gzip of more than {self._most_members} members")
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

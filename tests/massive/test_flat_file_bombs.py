@@ -21,7 +21,7 @@ DAY = dt.date(2026, 7, 15)
 HEAD = b"ticker,volume,open,close,high,low,window_start,transactions\n"
 OPENS_AT = int(dt.datetime(2026, 7, 15, 13, 30, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
 ROW = f"A,100,1,1,1,1,{OPENS_AT},3\n".encode()
-SMALL = FileBound(packed=100_000, unpacked=4_000_000, lines=1_000, line=2_000_000)
+SMALL = FileBound(packed=100_000, unpacked=4_000_000, lines=1_000, line=2_000_000, members=64)
 
 BOMBS = {
     "longer than its bound": (ROW * 9_000, "is longer than 100000 bytes"),
@@ -60,3 +60,16 @@ def test_a_file_that_no_market_can_fill_is_refused_before_it_is_read(
 def test_a_file_of_several_members_is_read_to_its_end(path: Path) -> None:
     path.write_bytes(gzip.compress(HEAD + ROW) + gzip.compress(ROW.replace(b"A,", b"B,")))
     assert read_minute_slots(path, TradingCalendar().session(DAY)).symbols == ["A", "B"]
+
+
+def test_a_file_that_bgzip_packed_anew_is_read_whole_however_many_members_that_makes(path: Path) -> None:
+    packed = [gzip.compress(ROW.replace(b"A,", f"S{n:04},".encode()), compresslevel=1) for n in range(3_000)]
+    path.write_bytes(b"".join([gzip.compress(HEAD), *packed, gzip.compress(b"")]))
+    check_flat_file(path)
+    assert len(read_minute_slots(path, TradingCalendar().session(DAY)).symbols) == 3_000
+
+
+def test_empty_members_without_end_are_refused(path: Path) -> None:
+    path.write_bytes(gzip.compress(HEAD) + gzip.compress(b"") * 20_000)
+    with pytest.raises(BadAnswer, match="more than 20000 members"):
+        check_flat_file(path)
