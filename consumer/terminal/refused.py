@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     FINDING = 3
     UNREACHABLE = 4
+    INTERRUPTED = 130
 
 
 class CommandRefused(Exception):

@@ -134,7 +134,7 @@ def test_what_was_typed_wrong_is_told_as_usage_before_anything_is_asked(say: Say
 def test_the_readme_has_the_table_of_exit_codes() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     table = readme.partition("## Exit codes")[2].partition("\n## ")[0]
-    listed = {int(code): name for code, name in re.findall(r"^\| (\d) \| (\w+)", table, re.MULTILINE)}
+    listed = {int(code): name for code, name in re.findall(r"^\| (\d+) \| (\w+)", table, re.MULTILINE)}
     assert listed == {code.value: code.name.lower() for code in ExitCode}
 
 
