@@ -30,6 +30,7 @@ _BEFORE = (r"%[\dA-Fa-f]{2}", r"\\[abfnrtv]", r"\\x[\da-f]{2}", r"\\u[\da-f]{4}"
 _PASSWORD = re.compile(r"://([^:@/]*):(.*)@")
 _HOST = re.compile(r"(?:\[[^\[\]]*\]|[^\[\]:]*)(?::\d{0,5})?", re.ASCII)
 _PARAMETER = re.compile(r"[?&](?:ssl)?pass(?:word)?=([^&#]*)", re.IGNORECASE)
+_SERVERS = ("postgres", "redis", "unix")  # elsewhere a key may stand as a user, or in a path
 _NAMES = {"user", "username", "dbname", "database"}
 _BORDERS = re.compile(r"[/?#@:\[\]]")  # at which a URL that is none is broken into pieces, and one of them quoted
 
@@ -74,7 +75,7 @@ def redacted(text: str) -> str:
 def secrets_of_url(url: str) -> Iterator[str]:
     """The passwords in *url*, as written and decoded; also where it is none that anything could follow.
 
-    One that is the name of its user or database is no secret: these are said everywhere.
+    One that is the name of its server's user or database is no secret: these are said everywhere.
     """
     if (parts := _followed(url)) is not None:
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
@@ -85,7 +86,7 @@ def secrets_of_url(url: str) -> Iterator[str]:
         passwords, names = [password for _, password in found], {unquote(user) for user, _ in found}
     for password in [*passwords, *_PARAMETER.findall(url)]:
         for part in {password, *_BORDERS.split(password)}:
-            if unquote(part) not in names:
+            if unquote(part) not in names or not url.startswith(_SERVERS):
                 yield from {part, unquote(part)}
 
 

@@ -84,6 +84,11 @@ def test_a_password_that_is_a_name_in_its_own_url_is_no_secret(url: str) -> None
     assert "maintenance" not in set(secrets_of_url(url))
 
 
+@pytest.mark.parametrize("url", ["https://sesame-1:sesame-1@host", "https://u:sesame-1@host/sesame-1"])
+def test_a_key_that_stands_twice_in_the_address_of_a_vendor_is_a_secret(url: str) -> None:
+    assert "sesame-1" in set(secrets_of_url(url))
+
+
 @pytest.mark.parametrize(
     "url",
     [
