@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 import msgspec
+from redis.exceptions import RedisError
 
 from producers.shortened import BEGINNING, Cut, printable, shortened, size_of
 
@@ -18,6 +19,10 @@ MOST_FIELDS = 100
 MOST_BYTES = 16_384
 # Of an entry that is no message for its size alone.
 FIELDS_KEPT = 20
+
+
+class CutShort(RedisError):
+    """A reply has left out something of an entry that is no larger than a message; it has to be read again, alone."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +72,14 @@ def entry_of(
 ) -> Entry:
     """Return the entry as text; of one that is larger than any message the beginning.
 
-    *size* and *count*, of bytes and fields, where the server has left something of it out already.
+    *size* and *count*, of bytes and fields, where the server has left something out already. Raises CutShort: what
+    is left of a message must not pass for the message.
     """
     size = sum(_size(*field) for field in fields.items()) if size is None else size
     count = sum(_count(name) for name in fields) if count is None else count
     if size <= MOST_BYTES and count <= MOST_FIELDS:
+        if any(isinstance(text, Cut) for text in itertools.chain(fields, fields.values())):
+            raise CutShort(f"{entry_id} came cut short: the reply was too long in all")
         return Entry(entry_id=entry_id, fields={_text(name): _text(value) for name, value in fields.items()})
     kept = {_short(name): _short(value) for name, value in itertools.islice(fields.items(), FIELDS_KEPT)}
     if count > FIELDS_KEPT:

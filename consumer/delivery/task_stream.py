@@ -16,7 +16,7 @@ import msgspec
 from loguru import logger
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from consumer.delivery.entries import Claimed, Delivery, Outgoing, entry_of, flatten
+from consumer.delivery.entries import MOST_BYTES, MOST_FIELDS, Claimed, CutShort, Delivery, Outgoing, entry_of, flatten
 from consumer.delivery.group_commit import GroupCommit
 from producers import keys
 from producers.reports import encode_dead_letter
@@ -112,7 +112,21 @@ class TaskStream:
             "STREAMS", stream, ">",
         )  # fmt: skip
         streams = answer.items() if isinstance(answer, dict) else answer or []
-        return [entry_of(i.decode(), fields or {}) for _, entries in streams for i, fields in entries]
+        taken = [
+            await self._whole(entry_id.decode(), fields or {}, stream=stream)
+            for _, entries in streams
+            for entry_id, fields in entries
+        ]
+        return [entry for entry in taken if entry is not None]
+
+    async def _whole(self, entry_id: str, fields: dict[bytes, bytes], *, stream: str) -> Entry | None:
+        """The entry that was read; where its neighbours left no room for it in the reply, as it is read alone."""
+        try:
+            return entry_of(entry_id, fields)
+        except CutShort:
+            if (entry := await self._read_again(entry_id, 1, stream=stream)) is None:
+                await self._redis.xack(stream, keys.GROUP, entry_id)
+            return entry
 
     async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
@@ -165,12 +179,11 @@ class TaskStream:
     async def _read_again(self, entry_id: str, deliveries: int, *, stream: str) -> Entry | None:
         try:
             found = await _execute(self._blocking, "XRANGE", stream, entry_id, entry_id)
+            return entry_of(entry_id, found[0][1] or {}) if found else None
         except RedisError:
             if deliveries <= TRIED_WHOLE:
                 raise
-        else:
-            return entry_of(entry_id, found[0][1] or {}) if found else None
-        if not (answer := await self._ask("beginning", entry_id, stream=stream)):
+        if not (answer := await self._ask("beginning", entry_id, MOST_FIELDS, MOST_BYTES, stream=stream)):
             return None
         beginnings, lengths, size, count = answer
         flat = [

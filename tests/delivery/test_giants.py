@@ -10,10 +10,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery import task_stream
-from consumer.delivery.entries import FIELDS_KEPT, MOST_BYTES, MOST_FIELDS, entry_of
+from consumer.delivery.entries import FIELDS_KEPT, MOST_BYTES, MOST_FIELDS, CutShort, entry_of
 from consumer.delivery.errors import DataRejected
 from consumer.delivery.settle import Policy
+from consumer.runtime import connect_redis
 from producers import bounded_replies, keys
+from producers.shortened import Cut
 from tests.delivery.consumers import (
     LEASE,
     LONG_LEASE,
@@ -133,6 +135,72 @@ async def test_a_giant_that_no_reply_can_bring_is_refused_by_what_the_server_say
     assert (letter["entry_id"], letter["deliveries"]) == (entry, str(task_stream.TRIED_WHOLE + 1))
     assert "3 fields of 256,016 bytes" in letter["reason"]
     assert "(256,000 bytes, too many to be read)" in letter["field:x"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"task": "real", **{f"n{number}": "v" for number in range(MOST_FIELDS - 2)}, "day": "2025-11-11"},
+        {"task": "real", "note": "ä" * 8_000, "day": "2025-11-11"},
+        {"task": "real", "n" * 300: "v", "day": "2025-11-11"},
+    ],
+)
+async def test_a_message_that_no_reply_can_bring_is_a_message_as_a_whole_or_none(
+    each_url: str, each_redis: Redis, monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    execute = task_stream._execute
+
+    async def cut_off(client: Any, *command: object) -> Any:
+        if command[0] == "XRANGE":
+            raise RedisUnreachable("connection lost")
+        return await execute(client, *command)
+
+    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    async with stream_of(each_url) as stream:
+        entry = await add(each_redis, said)
+        found = await stream._read_again(entry, task_stream.TRIED_WHOLE + 1, stream=keys.TASKS.name)
+        assert found is not None
+        assert (found.fields, found.oversize) == (said, "")
+
+
+async def test_a_message_behind_giants_in_a_reply_that_is_too_long_in_all_is_read_in_full(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_replies, "MOST_BYTES", 100_000)
+    said = {"task": "real", "note": "ä" * 200, "n" * 300: "v"}
+    async with connect_redis(redis_url) as bounded, stream_of(redis_url) as stream:
+        monkeypatch.setattr(stream, "_blocking", bounded)
+        for _ in range(3):
+            await add(redis, {"x": "x" * 40_000})
+        entry = await add(redis, said)
+        read = await stream.read(10, block=LEASE)
+    assert [bool(one.oversize) for one in read] == [True, True, True, False]
+    assert (read[-1].entry_id, read[-1].fields) == (entry, said)
+
+
+async def test_a_message_that_is_deleted_between_a_cut_reply_and_its_second_reading_is_forgotten(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = task_stream._execute
+
+    async def deleted_meanwhile(client: Any, *command: object) -> Any:
+        if command[0] == "XRANGE":
+            await redis.xdel(keys.TASKS.name, str(command[2]))
+        return await execute(client, *command)
+
+    monkeypatch.setattr(bounded_replies, "MOST_BYTES", 0)
+    async with connect_redis(redis_url) as bounded, stream_of(redis_url) as stream:
+        monkeypatch.setattr(stream, "_blocking", bounded)
+        monkeypatch.setattr(task_stream, "_execute", deleted_meanwhile)
+        await add(redis, {"task": "real", "note": "x" * 300})
+        assert await stream.read(10, block=LEASE) == []
+    assert await pending(redis) == []
+
+
+@pytest.mark.parametrize("short", [{b"task": Cut.unread(b"r", size=300)}, {Cut.unread(b"n", size=300): b"real"}])
+def test_what_is_left_of_a_message_is_none(short: dict[bytes, bytes]) -> None:
+    with pytest.raises(CutShort, match="1-0 came cut short"):
+        entry_of("1-0", short)
 
 
 async def test_a_giant_takes_the_place_of_no_work_that_it_names(redis_url: str, redis: Redis) -> None:
