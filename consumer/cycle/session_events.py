@@ -79,6 +79,7 @@ class SessionEvents:
                 trouble.over()
             except (RedisError, *BUSY_ERRORS) as error:
                 ready = False
+                self._flood.read_failed()
                 await asyncio.sleep(trouble.met(error))
             except POSTGRES_ERRORS as error:  # the event stays pending, and those after it are read
                 await asyncio.sleep(trouble.met(error, event="session_event_not_handled", runbook="statement-refused"))
@@ -114,7 +115,7 @@ class SessionEvents:
         """Where there is much that nobody can read, it is refused together."""
         self._flood.tell()
         letters = {one.entry_id: self._letter(one, why) for one in entries if (why := _unreadable(one))}
-        if not self._flood.rises(len(letters)):
+        if not self._flood.rises(len(letters), giants=sum(bool(one.oversize) for one in entries)):
             return entries
         copied = await dead_letters.keep_examples(self._pool, list(letters.values()))
         drops = [(letter, letter.entry_id in copied, "") for letter in letters.values()]

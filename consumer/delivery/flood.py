@@ -32,15 +32,22 @@ class Flood:
         self._last = ""
         self.more = 0  # how many entries may be read beyond the free slots: about as many as were junk
 
-    def rises(self, refused: int) -> bool:
-        """Whether with so many more of the entries just read this minute has too many of them for a line each."""
+    def rises(self, refused: int, *, giants: int = 0) -> bool:
+        """Whether with so many more of the entries just read this minute has too many of them for a line each.
+
+        Where *giants* are among them no more are asked for at once: the server puts the whole reply into its memory.
+        """
         now = self._clock()
         if now - self._since >= TOLD_EVERY_S:
             self._since, self._met = now, 0
         self._met += refused
         rises = self._met > TOLD_SINGLY
-        self.more = min(MOST_AT_ONCE, 2 * refused) if rises else 0
+        self.more = min(MOST_AT_ONCE, 2 * refused) if rises and not giants else 0
         return rises and refused > 0
+
+    def read_failed(self) -> None:
+        """It may have been too much at once."""
+        self.more = 0
 
     def refused(self, count: int, *, reason: str) -> None:
         """They were, without a line of their own."""

@@ -40,7 +40,8 @@ class Sieve:
         """Return at most *free* entries to run; the rest is refused, or handed back. Raises RedisError."""
         self.flood.tell()
         letters = {one.entry_id: letter for one in entries if (letter := self._letter(one)) is not None}
-        if self.flood.rises(len(letters)) and await self._refused(
+        giants = sum(bool(one.oversize) for one in entries)
+        if self.flood.rises(len(letters), giants=giants) and await self._refused(
             [one for one in entries if one.entry_id in letters], letters
         ):
             entries = [one for one in entries if one.entry_id not in letters]

@@ -114,6 +114,7 @@ class Worker:
             except RedisError as error:
                 failures += 1
                 joined = False
+                self._sieve.flood.read_failed()
                 trouble.met(error)
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 5), 2.0))
 

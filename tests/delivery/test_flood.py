@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery.flood import TOLD_EVERY_S, TOLD_SINGLY, Flood
 from producers import keys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.delivery.task_stream import TaskStream
     from producers.reports import DeadLetter
 
 JUNK = 200
@@ -119,3 +121,60 @@ def test_a_few_refusals_of_a_minute_are_told_one_by_one_and_after_a_flood_they_a
     assert flood.more == 0
     clock[0] = TOLD_EVERY_S
     assert not flood.rises(1)
+
+
+def test_a_flood_of_giants_is_refused_together_but_never_asked_for_together() -> None:
+    flood = Flood("a stream")
+    assert flood.rises(100)
+    assert flood.more == 200
+    assert flood.rises(100, giants=1)
+    assert flood.more == 0
+    assert flood.rises(100)
+    assert flood.more == 200
+
+
+async def test_a_worker_asks_for_no_more_giants_at_once_than_it_has_slots(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with consumer_of(redis_url, Refusing(), slots=3, lease=LONG_LEASE, started=False) as consumer:
+        asked = note_reads(consumer.stream, monkeypatch)
+        for _ in range(60):
+            await redis.xadd(keys.TASKS.name, {"task": "x" * 17_000})
+        consumer.start()
+        await until(lambda: at_rest(redis), what="an empty stream")
+    assert set(asked) <= {1, 2, 3}
+
+
+async def test_after_a_read_that_failed_a_worker_asks_for_no_more_than_it_has_slots(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with consumer_of(redis_url, Refusing(), slots=3, lease=LONG_LEASE, started=False) as consumer:
+        asked = note_reads(consumer.stream, monkeypatch, fails_beyond=3)
+        await send(redis, real_every=JUNK)
+        consumer.start()
+        await until(lambda: _beyond(asked, 3), what="a read beyond the free slots")
+        await until(lambda: _another(asked), what="the read after it")
+    first = next(index for index, count in enumerate(asked) if count > 3)
+    assert asked[first + 1] <= 3
+
+
+def note_reads(stream: TaskStream, monkeypatch: pytest.MonkeyPatch, *, fails_beyond: int | None = None) -> list[int]:
+    """How many entries each read of *stream* asks for; more than *fails_beyond* at once never arrive."""
+    read, asked = stream.read, []
+
+    async def noted(count: int, **options: Any) -> list[Entry]:
+        asked.append(count)
+        if fails_beyond is not None and count > fails_beyond:
+            raise RedisUnreachable("output buffer limit")
+        return await read(count, **options)
+
+    monkeypatch.setattr(stream, "read", noted)
+    return asked
+
+
+async def _beyond(asked: list[int], slots: int) -> bool:
+    return any(count > slots for count in asked)
+
+
+async def _another(asked: list[int]) -> bool:
+    return any(count > 3 for count in asked[:-1])
