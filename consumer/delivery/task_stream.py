@@ -9,6 +9,7 @@ every reader.
 
 from __future__ import annotations
 
+from collections import deque
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 SCRIPTS = (
     "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "unheard", "collect", "sweep",
-    "withdraw", "send_again", "refuse", "beginning",
+    "withdraw", "send_again", "refuse", "beginning", "hand_back",
 )  # fmt: skip
 SCRIPT_KEYS = [
     keys.TASKS.name,
@@ -90,6 +91,7 @@ class TaskStream:
         self._begins = GroupCommit(self._begin_all, most=AT_ONCE)
         self._settlements = GroupCommit(self._settle_all, most=AT_ONCE)
         self._claimed_up_to: dict[str, str] = {}
+        self._unbrought: deque[str] = deque(maxlen=LOOKED_AT)  # the last entries whose own reply did not come
 
     async def ensure_group(self) -> bool:
         """Create stream and group where they are missing, from 0: nothing written before is passed over.
@@ -159,12 +161,17 @@ class TaskStream:
         return Claimed(entries=entries, suspect_waits=waits)
 
     async def _bring(self, taken: list[Any], *, suspect: bool, stream: str) -> list[Entry]:
-        """The entries that were taken; a deleted one is forgotten. What cannot be brought waits for its lease."""
+        """The entries that were taken; a deleted one is forgotten.
+
+        One that cannot be brought waits for its lease, counted, and those behind it are handed back for its sake.
+        """
         entries: list[Entry] = []
-        for entry_id, holder, deliveries in taken:
+        for number, (entry_id, holder, deliveries) in enumerate(taken, start=1):
             try:
                 entry = await self._read_again(entry_id, deliveries, stream=stream)
             except RedisError:
+                self._unbrought.append(entry_id)
+                await self._hand_back(taken[number:], stream=stream)
                 if entries:
                     break
                 raise
@@ -175,6 +182,11 @@ class TaskStream:
                     msgspec.structs.replace(entry, taken_from=holder, suspect=suspect, deliveries=deliveries)
                 )
         return entries
+
+    async def _hand_back(self, taken: list[Any], *, stream: str) -> None:
+        if taken:
+            ids = [entry_id for entry_id, _, _ in taken]
+            await self._run("hand_back", self.consumer, self._lease_ms(), *ids, stream=stream)
 
     async def _read_again(self, entry_id: str, deliveries: int, *, stream: str) -> Entry | None:
         try:
@@ -283,8 +295,8 @@ class TaskStream:
         return int(await self._run("leave", self.consumer, self._lease_ms(), stream=stream))
 
     async def hand_back_unheard(self, *, known: Iterable[str]) -> int:
-        """Hand back what this consumer holds beside *known*: it was given with a reply that never came."""
-        return int(await self._run("unheard", self.consumer, self._lease_ms(), *known))
+        """Hand back, uncounted, what this consumer holds beside *known*: it was given with a reply that never came."""
+        return int(await self._run("unheard", self.consumer, self._lease_ms(), *known, *self._unbrought))
 
     def _lease_ms(self) -> int:
         return int(self.lease.total_seconds() * 1000)

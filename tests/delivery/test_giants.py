@@ -137,6 +137,31 @@ async def test_a_giant_that_no_reply_can_bring_is_refused_by_what_the_server_say
     assert "(256,000 bytes, too many to be read)" in letter["field:x"]
 
 
+async def test_the_work_goes_on_beside_a_giant_that_no_reply_can_bring(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = task_stream._execute
+
+    async def cut_off(client: Any, *command: object) -> Any:
+        answer = await execute(client, *command)
+        if command[0] in ("XRANGE", "XREADGROUP") and b"giant" in str(answer).encode():
+            raise RedisUnreachable("output buffer limit")
+        return answer
+
+    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    async with consumer_of(redis_url, lease=LONG_LEASE, slots=1, started=False) as consumer:
+        giant = await add(redis, {"task": "giant"})
+        await consumer.stream.enqueue([message(task) for task in "ab"])
+        consumer.start()
+
+        async def only_the_giant_is_left() -> bool:
+            return [row["message_id"] for row in await pending(redis)] == [giant] and len(consumer.handler.tasks) == 2
+
+        await until(only_the_giant_is_left, what="the work behind it, long before a lease is over")
+        assert consumer.handler.tasks == ["a", "b"]
+        assert [delivery.deliveries for delivery in consumer.handler.deliveries] == [1, 1]
+
+
 @pytest.mark.parametrize(
     "said",
     [

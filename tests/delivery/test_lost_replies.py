@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError as RedisUnreachable
 
+from consumer.delivery import task_stream
 from tests.delivery.consumers import (
     LONG_LEASE,
     ScriptedHandler,
@@ -91,3 +92,50 @@ async def test_what_is_running_stays_where_it_is_when_a_reply_is_lost(redis_url:
 
 async def _begun(handler: ScriptedHandler, times: int) -> bool:
     return len(handler.deliveries) >= times
+
+
+async def test_replies_that_are_lost_again_and_again_use_up_no_delivery(each_url: str, each_redis: Redis) -> None:
+    """Ten connections that break within a lease, as a proxy that flaps has them."""
+    async with stream_of(each_url, lease=LONG_LEASE) as stream:
+        await stream.enqueue([message(task) for task in "abc"])
+        assert len(await stream.read(3, block=LONG_LEASE)) == 3
+        for _ in range(10):
+            assert await stream.hand_back_unheard(known=[]) == 3
+            taken = await stream.claim_apart(3, suspect_after=3, alone=True)
+            assert [(entry.deliveries, entry.suspect) for entry in taken.entries] == [(1, False)] * 3
+
+
+async def test_only_the_entry_that_cannot_be_brought_is_counted_and_by_no_more_than_its_leases(
+    each_url: str, each_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stream_of(each_url, lease=LONG_LEASE) as stream:
+        await stream.enqueue([message(task) for task in "abc"])
+        read = await stream.read(3, block=LONG_LEASE)
+        bad = read[1].entry_id
+        await stream.hand_back_unheard(known=[])
+        lose_bringing(stream, monkeypatch, bad)
+        seen = await stream.claim(3)
+        assert [entry.fields["task"] for entry in seen] == ["a"]
+        for _ in range(10):
+            await stream.hand_back_unheard(known=[read[0].entry_id])
+            taken = await stream.claim(3)
+            assert [(entry.fields["task"], entry.deliveries) for entry in taken] == [("c", 1)]
+        counted = {row["message_id"]: row["times_delivered"] for row in await pending(each_redis)}
+        assert counted[bad] == 1
+        await let_lease_run_out(each_redis, bad)
+        with pytest.raises(RedisUnreachable):
+            await stream.claim(3)
+        counted = {row["message_id"]: row["times_delivered"] for row in await pending(each_redis)}
+        assert counted[bad] == 2, "what is never brought has to become a suspect"
+
+
+def lose_bringing(stream: TaskStream, monkeypatch: pytest.MonkeyPatch, entry_id: str) -> None:
+    """No reply ever brings *entry_id*."""
+    execute = task_stream._execute
+
+    async def cut_off(client: Any, *command: object) -> Any:
+        if command[0] == "XRANGE" and entry_id in command:
+            raise RedisUnreachable("connection lost")
+        return await execute(client, *command)
+
+    monkeypatch.setattr(task_stream, "_execute", cut_off)
