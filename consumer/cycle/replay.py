@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.cycle.messages import work_key
-from consumer.delivery.entries import Outgoing
+from consumer.delivery.entries import LEFT_OUT, Outgoing
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import KeptLetter
 from producers import keys
@@ -50,6 +50,11 @@ class Resent(msgspec.Struct, frozen=True, kw_only=True):
 
 def message_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str]:
     """Return the fields that ask again for what *letter* wanted, with *changes*. Raises CannotReplay."""
+    if LEFT_OUT in letter.fields:
+        raise CannotReplay(
+            f"letter {letter.dead_letter_id} is what is left of an entry larger than any message, and may say another "
+            "thing than it did: send it anew with less, and drop the letter"
+        )
     try:
         if letter.stream == keys.SESSIONS.name:
             fields = {**letter.fields, **changes}

@@ -19,6 +19,8 @@ MOST_FIELDS = 100
 MOST_BYTES = 16_384
 # Of an entry that is no message for its size alone.
 FIELDS_KEPT = 20
+#: The field that says so, last of those that are kept: it marks them as what is left, wherever they are found.
+LEFT_OUT = "…"
 
 
 class CutShort(RedisError):
@@ -82,8 +84,7 @@ def entry_of(
             raise CutShort(f"{entry_id} came cut short: the reply was too long in all")
         return Entry(entry_id=entry_id, fields={_text(name): _text(value) for name, value in fields.items()})
     kept = {_short(name): _short(value) for name, value in itertools.islice(fields.items(), FIELDS_KEPT)}
-    if count > FIELDS_KEPT:
-        kept["…"] = f"{count - FIELDS_KEPT:,} more fields"
+    kept[LEFT_OUT] = f"{max(0, count - FIELDS_KEPT):,} more fields"
     why = f"{count:,} fields of {size:,} bytes: a message has at most {MOST_FIELDS} fields and {MOST_BYTES:,} bytes"
     return Entry(entry_id=entry_id, fields=kept, oversize=why)
 

@@ -126,9 +126,10 @@ class TaskStream:
         try:
             return entry_of(entry_id, fields)
         except CutShort:
-            if (entry := await self._read_again(entry_id, 1, stream=stream)) is None:
-                await self._redis.xack(stream, keys.GROUP, entry_id)
-            return entry
+            entry = await self._read_again(entry_id, 1, stream=stream)
+        if entry is None:
+            await self._redis.xack(stream, keys.GROUP, entry_id)
+        return entry
 
     async def claim(self, count: int, *, stream: str = keys.TASKS.name) -> list[Entry]:
         """Take over up to *count* entries whose lease has run out."""
