@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # A message of ours has ten fields and some hundred bytes.
 MOST_FIELDS = 100
 MOST_BYTES = 16_384
+# What we add ourselves to a message that is tried again, or sent again by a person, must not make it too large.
+ADDED = frozenset({b"attempt", b"waits", b"request", b"requested_by", b"refused_entry"})
+ADDED_BYTES = 1_024  # an unreadable one of them could be of any size
 # Of an entry that is no message for its size alone.
 FIELDS_KEPT = 20
 #: The field that says so, last of those that are kept: it marks them as what is left, wherever they are found.
@@ -79,7 +82,8 @@ def entry_of(
     """
     size = sum(_size(*field) for field in fields.items()) if size is None else size
     count = sum(_count(name) for name in fields) if count is None else count
-    if size <= MOST_BYTES and count <= MOST_FIELDS:
+    added = [_size(*field) for field in fields.items() if field[0] in ADDED]
+    if size - min(sum(added), ADDED_BYTES) <= MOST_BYTES and count - len(added) <= MOST_FIELDS:
         if any(isinstance(text, Cut) for text in itertools.chain(fields, fields.values())):
             raise CutShort(f"{entry_id} came cut short: the reply was too long in all")
         return Entry(entry_id=entry_id, fields={_text(name): _text(value) for name, value in fields.items()})

@@ -17,7 +17,18 @@ import msgspec
 from loguru import logger
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from consumer.delivery.entries import MOST_BYTES, MOST_FIELDS, Claimed, CutShort, Delivery, Outgoing, entry_of, flatten
+from consumer.delivery.entries import (
+    ADDED,
+    ADDED_BYTES,
+    MOST_BYTES,
+    MOST_FIELDS,
+    Claimed,
+    CutShort,
+    Delivery,
+    Outgoing,
+    entry_of,
+    flatten,
+)
 from consumer.delivery.group_commit import GroupCommit
 from producers import keys
 from producers.reports import encode_dead_letter
@@ -196,7 +207,11 @@ class TaskStream:
         except RedisError:
             if deliveries <= TRIED_WHOLE:
                 raise
-        if not (answer := await self._ask("beginning", entry_id, MOST_FIELDS, MOST_BYTES, stream=stream)):
+        if not (
+            answer := await self._ask(
+                "beginning", entry_id, MOST_FIELDS + len(ADDED), MOST_BYTES + ADDED_BYTES, stream=stream
+            )
+        ):
             return None
         beginnings, lengths, size, count = answer
         flat = [

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consumer.cycle import replay
 from consumer.cycle.messages import count_in, retry_message, work_key
+from consumer.delivery.entries import ADDED_BYTES, MOST_BYTES, MOST_FIELDS, Entry, entry_of
+from consumer.postgres.dead_letters import KeptLetter
+from producers import keys
 from producers.messages import UndecodableMessage, decode_task
 
 ENTRY = "1762894800000-0"
@@ -57,3 +64,47 @@ def test_tries_are_counted_also_of_a_message_that_nobody_can_read() -> None:
         assert (count_in(fields, "attempt", least=1), count_in(fields, "waits", least=0)) == (attempt, attempt)
     for text in ("", "-3", "no", "9" * 30, "\u0663"):
         assert count_in({"attempt": text}, "attempt", least=1) == 1
+
+
+@pytest.mark.parametrize(
+    "small",
+    [
+        {"task": "cycle"},
+        {"task": "cycle", "requested_by": "me" * 60},
+        {"task": "no"},
+        {"task": "cycle", "attempt": "x"},
+    ],
+)
+@pytest.mark.parametrize("filled", ["bytes", "fields"])
+def test_the_largest_message_is_still_one_when_it_is_tried_again_or_replayed(
+    small: dict[str, str], filled: str
+) -> None:
+    if filled == "bytes":
+        said = {**small, "note": "x" * (MOST_BYTES - len("note") - sum(map(len, [*small, *small.values()])))}
+    else:
+        said = {**small, **{f"n{number}": "v" for number in range(MOST_FIELDS - len(small))}}
+    assert not taken(said).oversize
+    first = retry_message(ENTRY, taken(said).fields, attempt=2, waits=999_999)
+    assert not taken(first.fields).oversize
+    second = retry_message("1762894900000-0", taken(first.fields).fields, attempt=999_999, waits=999_999)
+    assert not taken(second.fields).oversize
+    if readable(said):
+        resent = replay.message_again(letter_of(second.fields), {})
+        assert not taken(resent).oversize
+
+
+@pytest.mark.parametrize("name", ["attempt", "request", "requested_by", "refused_entry", "note"])
+def test_a_giant_is_none_the_less_one_for_the_name_of_its_field(name: str) -> None:
+    assert taken({"task": "cycle", name: "x" * (MOST_BYTES + ADDED_BYTES)}).oversize
+
+
+def taken(fields: dict[str, str]) -> Entry:
+    return entry_of(ENTRY, {name.encode(): text.encode() for name, text in fields.items()})
+
+
+def letter_of(fields: dict[str, str]) -> KeptLetter:
+    return KeptLetter(
+        dead_letter_id=123_456_789, stream=keys.TASKS.name, entry_id=ENTRY, reason="too often", fingerprint="x",
+        deliveries=1, dead_at=dt.datetime(2025, 11, 11, tzinfo=dt.UTC), fields=fields, trading_day=None, task=None,
+        part=None, state="open", settled_at=None, settled_by=None, settled_reason=None,
+    )  # fmt: skip

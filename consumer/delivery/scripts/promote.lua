@@ -1,6 +1,7 @@
 -- Moves what has become due into the stream. ARGV: group, limit -> {how many, key of an unreadable message, ...}
--- A message of ours has some hundred bytes; what is longer is not even read.
-local MOST_BYTES = 100000
+-- A message of ours has some hundred bytes, the largest of anybody six times its own where JSON escapes each; what is longer
+-- is not even read.
+local MOST_BYTES = 110000
 
 local function readable(text)
   local known, fields = pcall(cjson.decode, text)
