@@ -141,6 +141,8 @@ class Worker:
         if not entries and not self._quarantine:
             read = await self._read(free + self._sieve.flood.more)
             entries = list(await self._sieve.messages_of(read, free=free))
+        elif not any(entry.suspect for entry in entries):
+            entries = list(await self._sieve.messages_of(entries, free=free))
         for entry in entries:
             self._executor.start(entry)
         self._note_idleness(self._executor.free_slots == self._slots)

@@ -9,8 +9,18 @@ import pytest
 from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery.flood import TOLD_EVERY_S, TOLD_SINGLY, Flood
+from consumer.delivery.settle import Policy
 from producers import keys
-from tests.delivery.consumers import LONG_LEASE, ScriptedHandler, at_rest, consumer_of, dead_letters, until
+from tests.delivery.consumers import (
+    LONG_LEASE,
+    ScriptedHandler,
+    at_rest,
+    consumer_of,
+    dead_letters,
+    let_lease_run_out,
+    stream_of,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +87,24 @@ async def test_junk_is_refused_together_and_every_message_among_it_is_run_once(
     assert sum(told) == sum(handler.batches)
     assert len(told) <= 2, "at once, and at the end of the minute or the process"
     assert lines["entry_reclaimed"] == 0
+
+
+async def test_junk_that_a_dead_consumer_left_behind_is_refused_together_too(
+    redis_url: str, redis: Redis, logged: list[dict[str, Any]]
+) -> None:
+    handler = Refusing()
+    handler.policy = Policy.REJECT
+    real = await send(redis, real_every=40)
+    async with stream_of(redis_url, lease=LONG_LEASE) as dead:
+        for entry in await dead.read(2 * JUNK, block=LONG_LEASE):
+            await let_lease_run_out(redis, entry.entry_id)
+        async with consumer_of(redis_url, handler, slots=8, lease=LONG_LEASE):
+            await until(lambda: at_rest(redis), what="an empty stream")
+    assert Counter(handler.tasks) == Counter(real)
+    assert {delivery.deliveries for delivery in handler.deliveries} == {2}
+    lines = Counter(line["message"] for line in logged)
+    assert lines["delivery_dead_lettered"] <= TOLD_SINGLY
+    assert lines["delivery_dead_lettered"] + sum(handler.batches) == JUNK
 
 
 async def test_junk_that_cannot_be_recorded_together_goes_the_way_of_every_entry(redis_url: str, redis: Redis) -> None:
