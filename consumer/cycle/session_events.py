@@ -106,9 +106,8 @@ class SessionEvents:
         name = keys.SESSIONS.name
         entries = await self._stream.claim(20, stream=name)
         if not entries:
-            read = await self._stream.read(20 + self._flood.more, block=BLOCK, stream=name)
-            entries = await self._without_junk(read)
-        for entry in entries:
+            entries = await self._stream.read(20 + self._flood.more, block=BLOCK, stream=name)
+        for entry in await self._without_junk(entries):
             await self._handle(entry)
 
     async def _without_junk(self, entries: list[Entry]) -> list[Entry]:
@@ -118,20 +117,24 @@ class SessionEvents:
         if not self._flood.rises(len(letters), giants=sum(bool(one.oversize) for one in entries)):
             return entries
         copied = await dead_letters.keep_examples(self._pool, list(letters.values()))
-        drops = [(letter, letter.entry_id in copied, "") for letter in letters.values()]
-        await self._stream.refuse(drops, stream=keys.SESSIONS.name)
-        self._flood.refused(len(drops), reason=drops[-1][0].reason)
+        for deleted in (True, False):
+            mine = [
+                letters[one.entry_id] for one in entries if one.entry_id in letters and bool(one.oversize) == deleted
+            ]
+            drops = [(letter, letter.entry_id in copied, "") for letter in mine]
+            await self._stream.refuse(drops, stream=keys.SESSIONS.name, deleted=deleted)
+        self._flood.refused(len(letters), reason=list(letters.values())[-1].reason)
         return [one for one in entries if one.entry_id not in letters]
 
     async def _handle(self, entry: Entry) -> None:
         if why := _unreadable(entry):
-            await self._refuse(entry, why, deleted=True)
+            await self._refuse(entry, why)
             return
         try:
             event = decode_session_changed(entry.fields)
             due = self.due_messages(event, now=self._now())
         except EventRefused as error:
-            await self._refuse(entry, str(error), deleted=False)
+            await self._refuse(entry, str(error))
             return
         for message in due:
             day, rule = event.trading_date, message.fields["rule"]
@@ -188,12 +191,12 @@ class SessionEvents:
             at=self._now(), fields=entry.fields,
         )  # fmt: skip
 
-    async def _refuse(self, entry: Entry, reason: str, *, deleted: bool) -> None:
-        """What nobody can read goes; what the calendar denies stays for those who read the stream beside us."""
+    async def _refuse(self, entry: Entry, reason: str) -> None:
+        """A giant goes; all else stays for those who read the stream beside us, and may be newer than we are."""
         letter = self._letter(entry, reason)
         async with self._pool.acquire() as connection, connection.transaction():
             await dead_letters.keep_example(connection, letter)
-        await self._stream.refuse([(letter, True, "")], stream=keys.SESSIONS.name, deleted=deleted)
+        await self._stream.refuse([(letter, True, "")], stream=keys.SESSIONS.name, deleted=bool(entry.oversize))
         logger.error("session_event_refused", entry_id=entry.entry_id, reason=reason, runbook="dead-letters")
 
 

@@ -41,6 +41,14 @@ async def send_junk(stack: Stack, stream: str, count: int = JUNK) -> None:
     await pipe.execute()
 
 
+async def leave_all_behind(stack: Stack, stream: str) -> None:
+    """Have somebody read everything and be silent for longer than any lease."""
+    await stack.redis.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
+    await stack.redis.xreadgroup(keys.GROUP, "dead", {stream: ">"}, count=10_000)
+    ids = [entry_id for entry_id, _ in await stack.redis.xrange(stream)]
+    await stack.redis.xclaim(stream, keys.GROUP, "dead", 0, ids, idle=3_600_000, justid=True)
+
+
 async def refused(stack: Stack, count: int) -> None:
     async def look() -> bool:
         return bool(await stack.value("SELECT sum(seen) FROM dead_letter_cause") == count)
@@ -77,17 +85,25 @@ async def test_junk_on_the_task_stream_is_kept_in_its_newest_examples_and_counte
     assert told[0] < 60, "observers hear of it together too"
 
 
-async def test_junk_on_the_session_stream_goes_and_what_is_of_the_market_stays(stack: Stack) -> None:
+@pytest.mark.parametrize("left_behind", [False, True])
+async def test_what_this_version_cannot_read_on_the_session_stream_stays_for_its_other_readers(
+    stack: Stack, logged: list[dict[str, Any]], left_behind: bool
+) -> None:
     stack.clock.at = AT_FIVE
     await stack.redis.xadd(keys.SESSIONS.name, {"from_session": "MARKET_OPEN", "to_session": "MARKET_OPEN"})
     await send_junk(stack, keys.SESSIONS.name)
+    if left_behind:
+        await leave_all_behind(stack, keys.SESSIONS.name)
     async with stack.listening():
         await refused(stack, JUNK + 1)
 
-        async def gone() -> bool:
-            return not await stack.redis.xlen(keys.SESSIONS.name)
+        async def acknowledged() -> bool:
+            held: Any = await stack.redis.xpending(keys.SESSIONS.name, keys.GROUP)
+            return not held["pending"]
 
-        await until(gone, what="an empty stream")
+        await until(acknowledged, what="an end of it for this reader")
+    assert await stack.redis.xlen(keys.SESSIONS.name) == JUNK + 1
+    assert sum(line["event"] == "session_event_refused" for line in logged) <= 20
     assert len(await letters(stack)) <= 2 * KEPT
     assert await letter_causes.not_kept(stack.pool) >= JUNK - 2 * KEPT
 
