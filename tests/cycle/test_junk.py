@@ -85,27 +85,27 @@ async def test_junk_on_the_task_stream_is_kept_in_its_newest_examples_and_counte
     assert told[0] < 60, "observers hear of it together too"
 
 
-@pytest.mark.parametrize("left_behind", [False, True])
+@pytest.mark.parametrize(("count", "left_behind"), [(3, False), (JUNK, False), (JUNK, True)])
 async def test_what_this_version_cannot_read_on_the_session_stream_stays_for_its_other_readers(
-    stack: Stack, logged: list[dict[str, Any]], left_behind: bool
+    stack: Stack, logged: list[dict[str, Any]], count: int, left_behind: bool
 ) -> None:
     stack.clock.at = AT_FIVE
     await stack.redis.xadd(keys.SESSIONS.name, {"from_session": "MARKET_OPEN", "to_session": "MARKET_OPEN"})
-    await send_junk(stack, keys.SESSIONS.name)
+    await send_junk(stack, keys.SESSIONS.name, count)
     if left_behind:
         await leave_all_behind(stack, keys.SESSIONS.name)
     async with stack.listening():
-        await refused(stack, JUNK + 1)
+        await refused(stack, count + 1)
 
         async def acknowledged() -> bool:
             held: Any = await stack.redis.xpending(keys.SESSIONS.name, keys.GROUP)
             return not held["pending"]
 
         await until(acknowledged, what="an end of it for this reader")
-    assert await stack.redis.xlen(keys.SESSIONS.name) == JUNK + 1
+    assert await stack.redis.xlen(keys.SESSIONS.name) == count + 1
     assert sum(line["event"] == "session_event_refused" for line in logged) <= 20
     assert len(await letters(stack)) <= 2 * KEPT
-    assert await letter_causes.not_kept(stack.pool) >= JUNK - 2 * KEPT
+    assert await letter_causes.not_kept(stack.pool) >= count - 2 * KEPT
 
 
 async def test_a_giant_on_the_session_stream_is_refused_with_its_beginning_and_gone(

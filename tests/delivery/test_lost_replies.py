@@ -116,6 +116,8 @@ async def test_only_the_entry_that_cannot_be_brought_is_counted_and_by_no_more_t
         lose_bringing(stream, monkeypatch, bad)
         seen = await stream.claim(3)
         assert [entry.fields["task"] for entry in seen] == ["a"]
+        counts = [row["times_delivered"] for row in await pending(each_redis)]
+        assert counts == [1, 1, 0], "those behind it are handed back at once"
         for _ in range(10):
             await stream.hand_back_unheard(known=[read[0].entry_id])
             taken = await stream.claim(3)
