@@ -4,7 +4,10 @@ FROM python:3.13-slim-bookworm AS wheels
 WORKDIR /src
 COPY pyproject.toml README.md ./
 COPY market market
+COPY contract contract
+COPY process process
 COPY producers producers
+COPY simulated_market simulated_market
 COPY consumer consumer
 # Everything has a wheel, so that no compiler is needed here or later. The versions are pyproject.toml's affair.
 # hadolint ignore=DL3013

@@ -38,7 +38,7 @@ EARLIER_REQUESTS = 11_000 + 110_000 + 11_000
 
 ROLES = (
     ("consumer.terminal", "run"),
-    ("producers.simulated_market", "simulated market"),
+    ("simulated_market", "simulated market"),
     ("producers.market_session", "market session"),
     ("-m consumer", "worker"),
     ("valkey", "redis"),
@@ -100,7 +100,7 @@ async def floor(url: str, tickers: int) -> float:
 def measure_floor(tickers: int, latency_ms: int) -> float:
     """Start a market and measure the floor against it."""
     arguments = ["--port", "0", "--tickers", str(tickers), "--latency-ms", str(latency_ms)]
-    market = subprocess.Popen([sys.executable, "-m", "producers.simulated_market", *arguments], stdout=subprocess.PIPE)
+    market = subprocess.Popen([sys.executable, "-m", "simulated_market", *arguments], stdout=subprocess.PIPE)
     try:
         assert market.stdout is not None
         return asyncio.run(floor(json.loads(market.stdout.readline())["listening"], tickers))

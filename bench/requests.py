@@ -23,8 +23,8 @@ from loguru import logger
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.tasks.part import TaskOptions
-from producers.simulated_market.app import build_app
-from producers.simulated_market.options import SimulatorOptions
+from simulated_market.app import build_app
+from simulated_market.options import SimulatorOptions
 from tests.cycle.stack import SCHEDULE, Clock, Market, Stack, new_york, stack_on
 
 DAY, NEXT = dt.date(2025, 11, 11), dt.date(2025, 11, 12)

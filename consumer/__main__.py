@@ -13,9 +13,9 @@ from consumer.service import run_consumer
 from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
 from consumer.web.app import HttpRefused
-from producers.logs import configure_logs
-from producers.settings.secret_values import hide_secrets
-from producers.settings.shared import log_as_json
+from process.logs import configure_logs
+from process.settings.secret_values import hide_secrets
+from process.settings.shared import log_as_json
 
 
 def main() -> int:

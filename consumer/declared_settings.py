@@ -1,6 +1,6 @@
 """Declares every setting of the service: name, default, meaning. README.md has the same table (tests/contract).
 
-How a value is read is in producers/settings; which values contradict each other, in consumer/settings.py.
+How a value is read is in process/settings; which values contradict each other, in consumer/settings.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from consumer.massive.rows import Endpoint
 from market.schedule import BadRule, Rule, parse_rules
-from producers.settings.reading import BadValue, Setting
-from producers.settings.shared import (
+from process.settings.reading import BadValue, Setting
+from process.settings.shared import (
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
     LOG_FORMAT,
@@ -19,8 +19,8 @@ from producers.settings.shared import (
     REDIS_URL,
     SESSION_CATCH_UP_DAYS,
 )
-from producers.settings.urls import database_url, http_url
-from producers.settings.values import duration, folder, folder_to_be, limit, listening_on, names, switch, text, whole
+from process.settings.urls import database_url, http_url
+from process.settings.values import duration, folder, folder_to_be, limit, listening_on, names, switch, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from producers.bounded_replies import BoundedReplies
-from producers.stopping import stopping_signals
+from process.bounded_replies import BoundedReplies
+from process.stopping import stopping_signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable

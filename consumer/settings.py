@@ -1,6 +1,6 @@
 """Reads the environment once, at start, and refuses all bad values together, each with its cure.
 
-What there is to set is declared in consumer/declared_settings.py, how it is read in producers/settings. Here stands
+What there is to set is declared in consumer/declared_settings.py, how it is read in process/settings. Here stands
 which values contradict each other.
 """
 
@@ -14,9 +14,9 @@ import msgspec
 
 from consumer.declared_settings import SETTINGS, VENDOR_URL
 from market.schedule import Rule
-from producers.settings import shared
-from producers.settings.reading import BadSettings, Setting, Values, read_values
-from producers.settings.values import is_loopback
+from process.settings import shared
+from process.settings.reading import BadSettings, Setting, Values, read_values
+from process.settings.values import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

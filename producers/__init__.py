@@ -1,1 +1,1 @@
-"""Writes to the streams: the wire contract and the programs that publish on it."""
+"""Publishes to the streams: session changes, and requests that a person, cron, the command line or HTTP makes."""

@@ -17,14 +17,14 @@ import msgspec
 from loguru import logger
 from redis.exceptions import ResponseError
 
-from producers.keys import GROUP, KEYS, MENDING, QUEUED, SET_ASIDE, SOURCE, STREAMS, TASKS, RedisType
+from contract.keys import GROUP, KEYS, MENDING, QUEUED, SET_ASIDE, SOURCE, STREAMS, TASKS, RedisType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from redis.asyncio import Redis
 
-    from producers.keys import Stream
+    from contract.keys import Stream
 
 # Clocks are wrong by hours at most; an id further ahead than this was written by hand.
 FARTHEST_AHEAD = dt.timedelta(days=1)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from producers.keys import TASKS
-from producers.messages import TaskMessage, TaskName, encode
+from contract.keys import TASKS
+from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
-from producers.logs import json_line
+from process.logs import json_line
 from tests.databases import Databases, MigratedDatabases
 from tests.longest_first import pytest_collection_modifyitems
 from tests.simulator import servers

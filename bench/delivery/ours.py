@@ -20,13 +20,13 @@ from consumer.delivery.settle import Policy, Settlement
 from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, utc_now
-from producers import keys
-from producers.messages import decode_task
+from contract import keys
+from contract.messages import decode_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 LEASE = dt.timedelta(seconds=10)
 

@@ -35,7 +35,7 @@ from consumer.delivery.task_stream import (
 )
 from consumer.embedded.redis_server import SETTINGS, find_valkey
 from consumer.runtime import connect_redis
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

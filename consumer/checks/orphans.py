@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from consumer.checks.finding import Finding, ok, warning
 from consumer.checks.pending_work import GONE, Standing, read_pending
 from consumer.postgres import cycles, dead_letters, ledger
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from producers import keys
-from producers.messages import TaskMessage, UndecodableMessage, decode_session_changed, decode_task
+from contract import keys
+from contract.messages import TaskMessage, UndecodableMessage, decode_session_changed, decode_task
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -16,7 +16,7 @@ from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import BUSY_ERRORS
-from producers.trouble import Trouble
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     import datetime as dt

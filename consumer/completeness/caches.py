@@ -12,7 +12,7 @@ from consumer.postgres import coverage
 from consumer.redis_cache.comparer import CacheComparer
 from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets, redis_sync
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from consumer.tasks import data_sets
-from producers import keys, mending
-from producers.trouble import Trouble
+from contract import keys
+from process.trouble import Trouble
+from producers import mending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from consumer.cycle.stale_figures import request_for_stale_figures
 from consumer.postgres import cycles, ledger
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
 from market.calendar_errors import CalendarError
-from producers.trouble import Trouble
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from consumer.tasks import data_sets as sets
 from consumer.verdict import words
-from producers.messages import ALL_TASKS, TaskName
-from producers.reports import Condition, CycleState, DataSetReport, DayStatus, RunReport, SessionState, TaskState
+from contract.messages import ALL_TASKS, TaskName
+from contract.reports import Condition, CycleState, DataSetReport, DayStatus, RunReport, SessionState, TaskState
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -29,9 +29,9 @@ from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.ledger import PartId
 from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
 from consumer.tasks.part import InputMissing
+from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
+from contract.reports import EventName
 from market.calendar_errors import CalendarError
-from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
-from producers.reports import EventName
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 
 class VendorAway(Exception):

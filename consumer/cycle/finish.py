@@ -21,7 +21,7 @@ from consumer.tasks.passes import details_a_pass, slots_a_pass
 from consumer.verdict.options import expectations_of
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.vendor_plan import Capability
-from producers.messages import TaskName
+from contract.messages import TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from consumer.postgres import slots
 from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, slot_rows
 from consumer.verdict.judge import UNPROVEN_TOLERATED
-from producers.messages import TaskName
+from contract.messages import TaskName
 
 if TYPE_CHECKING:
     import datetime as dt

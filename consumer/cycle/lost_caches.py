@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from consumer.delivery.entries import Outgoing
 from consumer.redis_cache.marks import tokens_in
 from consumer.tasks import data_sets
-from producers import keys
-from producers.messages import TaskMessage, TaskName, encode
+from contract import keys
+from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
     import asyncpg

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from consumer.cycle import calling_off
 from consumer.delivery.entries import Outgoing
 from consumer.postgres.ledger import PartId
-from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
+from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task, encode
 
 if TYPE_CHECKING:
     from consumer.postgres import cycles

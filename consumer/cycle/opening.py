@@ -17,9 +17,9 @@ from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import cycles, ledger
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId, PartPlan
+from contract.messages import ALL_TASKS, TaskMessage, TaskName
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, due_time, parse_rules
-from producers.messages import ALL_TASKS, TaskMessage, TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

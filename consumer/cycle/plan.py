@@ -19,8 +19,8 @@ from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, plausible, slot_files, slot_rows, volume_slots
 from consumer.tasks.slot_files import FilesSeen
 from consumer.tasks.slot_rows import RANGE_BARS
-from producers import keys
-from producers.messages import TaskName
+from contract import keys
+from contract.messages import TaskName
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection

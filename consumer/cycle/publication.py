@@ -20,9 +20,9 @@ from consumer.postgres.holdings_reader import read_version
 from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
-from producers import keys
-from producers.messages import ALL_TASKS, UndecodableMessage
-from producers.reports import DayStatus, decode_status, encode_status
+from contract import keys
+from contract.messages import ALL_TASKS, UndecodableMessage
+from contract.reports import DayStatus, decode_status, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -14,8 +14,8 @@ from consumer.cycle.messages import work_key
 from consumer.delivery.entries import LEFT_OUT, Outgoing
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import KeptLetter
-from producers import keys
-from producers.messages import (
+from contract import keys
+from contract.messages import (
     TaskMessage,
     TaskName,
     UndecodableMessage,

@@ -17,10 +17,9 @@ from consumer.cycle.run_report import human_duration, read_run
 from consumer.postgres import cycles
 from consumer.postgres.pool import POSTGRES_ERRORS
 from consumer.verdict import words
-from market.calendar_errors import CalendarError
-from producers import keys
-from producers.messages import TaskName, encode
-from producers.reports import (
+from contract import keys
+from contract.messages import TaskName, encode
+from contract.reports import (
     Condition,
     CycleState,
     EventName,
@@ -29,6 +28,7 @@ from producers.reports import (
     SessionState,
     TaskState,
 )
+from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

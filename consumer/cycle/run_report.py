@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from producers.messages import ALL_TASKS
-from producers.reports import CycleState, PartCount, RunReport, TaskState
+from contract.messages import ALL_TASKS
+from contract.reports import CycleState, PartCount, RunReport, TaskState
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -23,7 +23,7 @@ from consumer.massive.requests import counted_requests
 from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.tasks.part import PartContext
-from producers.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
+from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3

@@ -13,11 +13,11 @@ from consumer.cycle.messages import rule_message
 from consumer.delivery.flood import Flood
 from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
+from contract import keys
+from contract.messages import SessionChanged, UndecodableMessage, decode_session_changed
+from contract.reports import DeadLetter
 from market.calendar_errors import CalendarError
-from producers import keys
-from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed
-from producers.reports import DeadLetter
-from producers.trouble import Trouble
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable

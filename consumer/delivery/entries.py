@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis.exceptions import RedisError
 
-from producers.shortened import BEGINNING, Cut, printable, shortened, size_of
+from process.shortened import BEGINNING, Cut, printable, shortened, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

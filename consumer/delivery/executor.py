@@ -22,8 +22,8 @@ from consumer.delivery.entries import MOST_FIELDS, Delivery, flatten
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
 from consumer.delivery.retry_log import RetryLog
 from consumer.delivery.settle import Settlement, Verdict, describe, outcome_of, settle
-from producers import keys
-from producers.reports import DeadLetter, encode_dead_letter
+from contract import keys
+from contract.reports import DeadLetter, encode_dead_letter
 
 if TYPE_CHECKING:
     import datetime as dt

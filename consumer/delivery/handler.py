@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.settle import Policy, Settlement
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 
 class Handler(Protocol):

@@ -24,7 +24,7 @@ from redis.retry import Retry
 
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.delivery.task_stream import SCRIPT_KEYS, script_text
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.flood import Flood
 from consumer.delivery.settle import Verdict, outcome_of
-from producers import keys
-from producers.reports import DeadLetter
+from contract import keys
+from contract.reports import DeadLetter
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -30,9 +30,9 @@ from consumer.delivery.entries import (
     flatten,
 )
 from consumer.delivery.group_commit import GroupCommit
-from producers import keys
-from producers.reports import encode_dead_letter
-from producers.shortened import Cut
+from contract import keys
+from contract.reports import encode_dead_letter
+from process.shortened import Cut
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.entries import Entry
     from consumer.delivery.settle import Verdict
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from consumer.delivery.executor import Executor
 from consumer.delivery.handler import Handler, WorkerOptions
 from consumer.delivery.sieve import Sieve
 from consumer.delivery.task_stream import MOST_PROMOTED
-from producers import keys
-from producers.trouble import Trouble
+from contract import keys
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,8 +30,8 @@ from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
 from consumer.massive.trouble_log import TroubleLog
 from market.data_source import DataSource, SourceKind
-from producers.redaction import hide, redacted
-from producers.simulated_market.identity import SOURCE_HEADER
+from process.redaction import hide, redacted
+from simulated_market.identity import SOURCE_HEADER
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 

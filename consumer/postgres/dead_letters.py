@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Connection, Pool
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b[A-Z][A-Z0-9.]{0,9}\b(?=[^a-z])|[0-9a-f]{8,}|\d[\d:.,T+-]*")
 _COLUMNS = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from producers.redaction import redacted
+from process.redaction import redacted
 
 if TYPE_CHECKING:
     import datetime as dt

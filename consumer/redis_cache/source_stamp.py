@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

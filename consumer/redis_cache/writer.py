@@ -12,8 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from consumer.delivery.errors import LeaseLost
+from contract import keys
 from market.data_source import VENDOR
-from producers import keys
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -17,7 +17,7 @@ from loguru import logger
 
 from consumer.massive.body import BodyReader
 from market.data_source import VENDOR, DataSource, source_of_mark
-from producers.simulated_market.identity import IDENTITY_PATH, SOURCE_HEADER
+from simulated_market.identity import IDENTITY_PATH, SOURCE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

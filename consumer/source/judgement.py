@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import msgspec
 
+from contract import keys
 from market.data_source import DataSource, SourceKind, source_of_mark
-from producers import keys
-from producers.simulated_market.answer import request_id_of
+from simulated_market.answer import request_id_of
 
 if TYPE_CHECKING:
     import datetime as dt

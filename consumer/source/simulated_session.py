@@ -22,7 +22,7 @@ SMALLEST_SHARE = 0.9
 def is_of(source: DataSource, day: dt.date, closes: Mapping[str, float]) -> bool:
     """Whether the bars of *day*, by symbol with their close, are those of the simulated market *source*."""
     # Imported here, because a start that has a stamp to go by needs none of it.
-    from producers.simulated_market.invented.market import InventedMarket
+    from simulated_market.invented.market import InventedMarket
 
     numbers = source.numbers
     market = InventedMarket(numbers["tickers"], numbers["seed"], TradingCalendar())

@@ -14,7 +14,7 @@ from consumer.massive.rows import Endpoint
 from consumer.tasks.part import TaskOptions
 from consumer.tasks.passes import PASS_LASTS
 from market.data_source import SourceKind
-from producers.simulated_market.identity import source_of_folder
+from simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

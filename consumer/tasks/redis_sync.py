@@ -18,11 +18,11 @@ from consumer.redis_cache.writer import CacheWriter
 from consumer.tasks import data_sets
 from consumer.tasks.cache_rows import atr_text, average_volumes_text, left_out_warning, metadata_text, texts_of
 from consumer.tasks.part import require_coverage
+from contract import keys
 from market.bounded_fields import DAY_VOLUME
 from market.rvol import mean_accumulated_volume
 from market.splits import price_factors
 from market.volume_slots import SLOTS_PER_DAY, first_unobserved_slot
-from producers import keys
 
 if TYPE_CHECKING:
     import datetime as dt

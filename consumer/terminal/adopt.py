@@ -16,7 +16,7 @@ from consumer.source.judgement import told_by
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import reached
 from market.data_source import VENDOR, DataSource, SourceKind, simulated_source
-from producers.simulated_market.identity import source_of_folder
+from simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
     from consumer.settings import Settings

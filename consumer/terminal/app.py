@@ -36,10 +36,10 @@ from consumer.terminal.parameters import (
     MaybeReason,
 )
 from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, ExitCode, tell, usage, what_a_server_said
+from contract.messages import TaskName
 from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
-from producers.logs import configure_logs
-from producers.messages import TaskName
+from process.logs import configure_logs
 
 app = App(name="maintenance", help="Data maintenance for a US stock-market stack, run by market events.")
 

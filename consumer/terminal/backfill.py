@@ -18,8 +18,8 @@ from consumer.cycle.run_report import human_duration
 from consumer.terminal.coverage import Span, sessions_of
 from consumer.terminal.planner import Planner, planner
 from consumer.terminal.refused import usage
+from contract.messages import TaskName
 from market.calendar_errors import CalendarError
-from producers.messages import TaskName
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:

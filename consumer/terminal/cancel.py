@@ -12,9 +12,9 @@ from consumer.runtime import utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import reached
 from consumer.verdict.options import expectations_set
+from contract.flat_fields import BadField
+from contract.plain_text import require_plain
 from market.schedule import Schedule
-from producers.flat_fields import BadField
-from producers.plain_text import require_plain
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.settings import SETTINGS, BadSettings, read_settings
 from consumer.terminal.refused import usage
-from producers.settings.secret_values import hide_secrets
+from process.settings.secret_values import hide_secrets
 
 if TYPE_CHECKING:
     from consumer.settings import Settings

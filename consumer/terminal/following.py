@@ -27,9 +27,9 @@ from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
 from consumer.web.monitor import next_due, next_words
+from contract import keys
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
-from producers import keys
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:

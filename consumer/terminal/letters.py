@@ -25,7 +25,7 @@ from consumer.terminal.parameters import (
     SettledToo,
 )
 from consumer.terminal.refused import ExitCode
-from producers.messages import TaskName
+from contract.messages import TaskName
 
 dead_letters = App(name="dead-letters", help="Show what was given up, send it again, or drop it.")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from producers.messages import TaskName
-from producers.plain_text import require_plain, require_reason
+from contract.messages import TaskName
+from contract.plain_text import require_plain, require_reason
 
 MOST_IDS = 2**63 - 1
 

@@ -19,9 +19,9 @@ from consumer.tasks.options import flat_file_store, task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, looking, reached
 from consumer.verdict.options import expectations_set
+from contract.messages import ALL_TASKS
 from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule
-from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from producers.messages import ALL_TASKS
+from contract.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from types import TracebackType

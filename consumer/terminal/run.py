@@ -41,8 +41,8 @@ from consumer.verdict.options import expectations_set
 from consumer.web.app import HttpRefused, serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
-from producers.logs import configure_logs
-from producers.settings import shared
+from process.logs import configure_logs
+from process.settings import shared
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -177,7 +177,7 @@ async def _start_children(
         return Child(name, arguments, environment=environment, log=log)
 
     if run_source.starts_a_market(settings, options):
-        market = child("simulated_market", "producers.simulated_market", *_market_arguments(settings, options))
+        market = child("simulated_market", "simulated_market", *_market_arguments(settings, options))
         stack.push_async_callback(market.stop)
         answer = await market.start(read_ready_line=True)
         environment["MASSIVE_BASE_URL"] = answer["listening"]

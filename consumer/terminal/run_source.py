@@ -12,8 +12,8 @@ from consumer.massive.transport import open_session
 from consumer.settings import VENDOR_URL
 from consumer.source.asking import source_of_address
 from market.data_source import DataSource, SourceKind
-from producers.simulated_market.identity import source_of
-from producers.simulated_market.options import SimulatorOptions
+from simulated_market.identity import source_of
+from simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from consumer.settings import Settings

@@ -20,7 +20,7 @@ from market.schedule import Schedule
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-    from producers.reports import DayStatus, RunReport
+    from contract.reports import DayStatus, RunReport
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 _COLOURS = {

@@ -11,8 +11,8 @@ from rich.table import Table
 from consumer.cycle.run_report import human_duration, read_requests, state_of
 from consumer.verdict import words
 from consumer.verdict.states import SessionState
-from producers import keys
-from producers.messages import ALL_TASKS
+from contract import keys
+from contract.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -22,9 +22,9 @@ from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, Vi
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.reading import judge_day
+from contract.messages import ALL_TASKS, TaskName
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
-from producers.messages import ALL_TASKS, TaskName
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import msgspec
 from consumer.cycle.run_report import TaskTally, read_tallies
 from consumer.postgres import cycles
 from consumer.postgres.cycles import Cycle
-from producers import keys
-from producers.reports import decode_dead_letter
+from contract import keys
+from contract.reports import decode_dead_letter
 
 if TYPE_CHECKING:
     import datetime as dt

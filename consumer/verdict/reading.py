@@ -18,8 +18,8 @@ from consumer.verdict import service
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations, Ruler
 from consumer.verdict.states import SessionState, SessionVerdict
+from contract.messages import ALL_TASKS
 from market.trading_calendar import NEW_YORK
-from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import datetime as dt
 
 import msgspec
 
-from producers.reports import Condition, SessionState
+from contract.reports import Condition, SessionState
 
 __all__ = ["LACKING", "WHOLE", "Condition", "DataSetVerdict", "SessionState", "SessionVerdict"]
 

@@ -22,10 +22,10 @@ from consumer.web.callers import only_our_callers
 from consumer.web.listener import listening
 from consumer.web.pending import pending_handler
 from consumer.web.problems import answer_problems, json_answer, problem
+from contract.flat_fields import BadField, read_field
+from contract.messages import TaskName
+from contract.plain_text import require_plain, require_reason
 from market.calendar_errors import CalendarError
-from producers.flat_fields import BadField, read_field
-from producers.messages import TaskName
-from producers.plain_text import require_plain, require_reason
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:

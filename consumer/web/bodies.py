@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from aiohttp import web
 
-from producers.flat_fields import quote
+from contract.flat_fields import quote
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from consumer.web.problems import problem
-from producers.flat_fields import quote
+from contract.flat_fields import quote
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

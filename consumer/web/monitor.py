@@ -17,11 +17,11 @@ from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_window, window
 from consumer.verdict.service import Serving
 from consumer.web.health import Check, Health
+from contract import keys
+from contract.reports import DayStatus, RunReport
 from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
-from producers import keys
-from producers.reports import DayStatus, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

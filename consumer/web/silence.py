@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,13 +13,13 @@ import sys
 from loguru import logger
 from redis.asyncio import Redis
 
-from producers.bounded_replies import BoundedReplies
-from producers.logs import configure_logs
+from process.bounded_replies import BoundedReplies
+from process.logs import configure_logs
+from process.settings.secret_values import hide_secrets
+from process.settings.shared import log_as_json
+from process.stopping import stopping_signals
 from producers.market_session.run import run
 from producers.market_session.settings import SETTINGS, BadSettings, Settings, read_settings
-from producers.settings.secret_values import hide_secrets
-from producers.settings.shared import log_as_json
-from producers.stopping import stopping_signals
 
 
 def main() -> int:

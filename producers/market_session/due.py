@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from contract.messages import SessionChanged
 from market.session import Transition
-from producers.messages import SessionChanged
 
 if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar

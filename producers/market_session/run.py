@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Never
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
+from contract.keys import SESSIONS
 from market.calendar_errors import CalendarError
-from producers.keys import SESSIONS
+from process.trouble import Trouble
 from producers.market_session.due import Due, due_transitions, pause_until_next, session_changed
 from producers.market_session.session_stream import Outcome, Published, SessionStream
 from producers.mending import mend_streams
-from producers.trouble import Trouble
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

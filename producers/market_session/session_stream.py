@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from producers.keys import SESSION_PUBLISHED, SESSIONS
-from producers.messages import SessionChanged, UndecodableMessage, decode_session_changed, encode
+from contract.keys import SESSION_PUBLISHED, SESSIONS
+from contract.messages import SessionChanged, UndecodableMessage, decode_session_changed, encode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

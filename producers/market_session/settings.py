@@ -9,8 +9,8 @@ import msgspec
 
 from market.calendar_errors import CalendarError
 from market.trading_calendar import TradingCalendar
-from producers.settings.reading import BadSettings, read_values
-from producers.settings.shared import (
+from process.settings.reading import BadSettings, read_values
+from process.settings.shared import (
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
     LOG_FORMAT,

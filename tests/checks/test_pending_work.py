@@ -10,8 +10,8 @@ from consumer.checks.pending_work import GONE, Standing, describe, read_pending
 from consumer.delivery.entries import Outgoing
 from consumer.delivery.task_stream import TaskStream
 from consumer.runtime import connect_redis
-from producers import keys
-from producers.messages import TaskMessage, TaskName, encode
+from contract import keys
+from contract.messages import TaskMessage, TaskName, encode
 from tests.delivery.consumers import let_lease_run_out, read_one
 
 if TYPE_CHECKING:

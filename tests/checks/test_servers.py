@@ -22,8 +22,8 @@ from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, utc_now
 from consumer.source.guard import SourceGuard
+from contract import keys
 from market.data_source import VENDOR
-from producers import keys
 from tests.delivery.consumers import begun, let_lease_run_out, message
 from tests.simulator.servers import redis_server
 

@@ -14,7 +14,7 @@ from consumer.checks.spoilt_keys import check_spoilt
 from consumer.delivery.task_stream import TaskStream
 from consumer.verdict.options import expectations_of
 from consumer.web.monitor import Monitor
-from producers import keys
+from contract import keys
 from producers.mending import mend
 from tests.cycle.stack import OPTIONS, SCHEDULE
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from market.session import SessionPhase
-from producers import keys
-from producers.flat_fields import FALSE_WORDS, TRUE_WORDS, required_type
-from producers.messages import (
+from contract import keys
+from contract.flat_fields import FALSE_WORDS, TRUE_WORDS, required_type
+from contract.messages import (
     MISTAKEN_DAY_NAMES,
     SessionChanged,
     TaskMessage,
@@ -23,8 +22,8 @@ from producers.messages import (
     decode_task,
     encode,
 )
-from producers.plain_text import LONGEST_TEXT
-from producers.reports import (
+from contract.plain_text import LONGEST_TEXT
+from contract.reports import (
     ORIGINAL_FIELD,
     Condition,
     CycleState,
@@ -42,6 +41,7 @@ from producers.reports import (
     decode_status,
     encode_dead_letter,
 )
+from market.session import SessionPhase
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "streams.md").read_text()
@@ -178,14 +178,14 @@ KEY_LIKE = re.compile(rf"(?:{'|'.join(sorted(KEY_SPACES))}):[a-z_:{{}}]+")
 
 
 def test_no_source_file_names_a_key_that_is_not_declared() -> None:
-    """A key spelled elsewhere must at least begin like one that producers/keys.py declares."""
+    """A key spelled elsewhere must at least begin like one that contract/keys.py declares."""
     declared = [stream.name for stream in keys.STREAMS] + [key.pattern for key in keys.KEYS]
     undeclared = [
         f"{path.relative_to(ROOT)}: {text!r}"
         for path, text in string_literals()
         if KEY_LIKE.fullmatch(text) and not any(name.startswith(text) for name in declared)
     ]
-    assert not undeclared, f"declare it in producers/keys.py and describe it in streams.md: {undeclared}"
+    assert not undeclared, f"declare it in contract/keys.py and describe it in streams.md: {undeclared}"
 
 
 def string_literals() -> list[tuple[Path, str]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import consumer.__main__
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from consumer.cycle.opening import Opened

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumer.tasks import data_sets as sets
-from producers import keys
+from contract import keys
 from tests.histories import audit
 from tests.histories.checker import Terms, breaches
 from tests.histories.records import Gone, History, Published

@@ -22,9 +22,9 @@ from redis.exceptions import ResponseError
 
 from consumer.delivery.entries import Outgoing
 from consumer.delivery.task_stream import TaskStream
+from contract.messages import encode
 from market.trading_calendar import TradingCalendar
 from producers.market_session.due import session_changed
-from producers.messages import encode
 from producers.trigger import request_cycle
 from tests.conftest import execute, finish
 from tests.crash.chaos import schedule_for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from loguru import logger
 
-from producers.logs import json_line
+from process.logs import json_line
 from tests.cycle.stack import EVENING, Clock, Market, Stack, market_of, stack_on
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from consumer.verdict.reading import judge_sessions, judge_window
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
-from producers.simulated_market.app import build_app
-from producers.simulated_market.options import SimulatorOptions
 from producers.trigger import request_cycle
+from simulated_market.app import build_app
+from simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -10,7 +10,7 @@ import pytest
 from consumer.cycle.opening import request_from
 from consumer.delivery.errors import DataRejected
 from consumer.verdict.states import SessionState
-from producers.messages import TaskMessage, TaskName
+from contract.messages import TaskMessage, TaskName
 from tests.cycle.stack import AT_FIVE, DAY, SCHEDULE, Stack, until
 
 if TYPE_CHECKING:

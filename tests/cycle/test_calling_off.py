@@ -7,8 +7,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.cycle import calling_off
-from producers import keys
-from producers.messages import TaskName
+from contract import keys
+from contract.messages import TaskName
 from tests.cycle.stack import AT_FIVE, DAY, EVENING, until
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from consumer.cycle import replay
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import Selection
+from contract import keys
+from contract.messages import SessionChanged, encode
+from contract.reports import DeadLetter, decode_dead_letter
 from market.trading_calendar import NEW_YORK
-from producers import keys
-from producers.messages import SessionChanged, encode
-from producers.reports import DeadLetter, decode_dead_letter
 from tests.cycle.stack import AT_FIVE, DAY, Clock, until
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from consumer.cycle.messages import part_message
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.entries import flatten
 from consumer.postgres import cycles, ledger
-from producers import keys
+from contract import keys
 from tests.cycle.stack import DAY, until
 
 if TYPE_CHECKING:

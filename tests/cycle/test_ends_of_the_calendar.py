@@ -11,8 +11,8 @@ import pytest
 from consumer.checks.finding import Level
 from consumer.checks.surroundings import check_calendar
 from consumer.web.monitor import Monitor, next_due, next_words
+from contract.messages import SessionChanged
 from market.trading_calendar import CalendarError
-from producers.messages import SessionChanged
 from tests.cycle.stack import CALENDAR, SCHEDULE, Stack, new_york
 
 LAST = CALENDAR.LAST_DAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from producers import keys
+from contract import keys
 from tests.cycle.stack import until
 
 if TYPE_CHECKING:

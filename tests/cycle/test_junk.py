@@ -13,8 +13,8 @@ from consumer.delivery.entries import entry_of
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import Selection
 from consumer.runtime import connect_redis
-from producers import keys
-from producers.reports import DeadLetter
+from contract import keys
+from contract.reports import DeadLetter
 from tests.cycle.stack import AT_FIVE, DAY, until
 
 if TYPE_CHECKING:

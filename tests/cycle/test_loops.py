@@ -65,7 +65,7 @@ class Failing:
 
 
 def loop_of(which: str, step: Failing, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
-    monkeypatch.setattr("producers.trouble.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("process.trouble.FIRST_PAUSE_S", 0.0)
     nothing: Any = None
     if which == "catch-up":
         monkeypatch.setattr(catch_up, "AT_MOST_EVERY_S", 0.0)

@@ -12,8 +12,8 @@ from consumer.cycle import replay
 from consumer.cycle.messages import count_in, retry_message, work_key
 from consumer.delivery.entries import ADDED_BYTES, MOST_BYTES, MOST_FIELDS, Entry, entry_of
 from consumer.postgres.dead_letters import KeptLetter
-from producers import keys
-from producers.messages import UndecodableMessage, decode_task
+from contract import keys
+from contract.messages import UndecodableMessage, decode_task
 
 ENTRY = "1762894800000-0"
 COUNTED = ("attempt", "waits")

@@ -10,7 +10,7 @@ import pytest
 from consumer.cycle.opening import Request, joins, replaces, request_from, tasks_of
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres.cycles import Cycle
-from producers.messages import ALL_TASKS, TaskMessage, TaskName
+from contract.messages import ALL_TASKS, TaskMessage, TaskName
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, EVENING, SCHEDULE, new_york
 
 YESTERDAY = dt.date(2025, 11, 10)

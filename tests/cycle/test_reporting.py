@@ -12,7 +12,7 @@ from consumer.cycle.run_report import TaskTally, human_duration, read_run, state
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.settle import Policy
 from consumer.verdict.reading import judge_sessions
-from producers.reports import CycleState, SessionState, TaskState, decode_event, decode_status
+from contract.reports import CycleState, SessionState, TaskState, decode_event, decode_status
 from tests.cycle.stack import DAY, EVENING, until
 from tests.cycle.test_opening import BARS_ONLY, cycle
 

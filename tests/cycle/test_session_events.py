@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from consumer.cycle.session_events import EventRefused, SessionEvents
-from producers import keys
-from producers.messages import SessionChanged, encode
+from contract import keys
+from contract.messages import SessionChanged, encode
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, SCHEDULE, Stack, until
 
 RULE_KEY = f"{DAY}/POST_MARKET+1h"

@@ -16,7 +16,7 @@ import pytest
 from consumer.tasks.part import TaskOptions
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.states import SessionState
-from producers.simulated_market.options import Reissue
+from simulated_market.options import Reissue
 from tests.conftest import execute
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
 

@@ -15,7 +15,7 @@ from consumer.massive.flat_file_store import LocalFolder
 from consumer.postgres.capabilities import read_capabilities
 from consumer.postgres.ledger import PartId
 from consumer.verdict.service import Service
-from producers.simulated_market.options import Plan
+from simulated_market.options import Plan
 from tests.cycle.looks import BEFORE, NEXT, last, run_passes, serving, told, watched
 from tests.cycle.stack import CALENDAR, DAY, EVENING, OPTIONS, Clock, Market, Stack, market_of, new_york, stack_on
 from tests.tasks.test_slot_files import publish

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from producers.simulated_market.options import Plan
+from simulated_market.options import Plan
 from tests.cycle.stack import DAY, EVENING, IN_FLIGHT, OPTIONS, Clock, market_of, new_york, stack_on
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from consumer.delivery.settle import Policy
 from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import connect_redis, utc_now
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.delivery.settle import Settlement
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 LEASE = dt.timedelta(seconds=0.5)
 LONG_LEASE = dt.timedelta(seconds=60)

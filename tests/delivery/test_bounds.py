@@ -14,7 +14,7 @@ import pytest
 
 from consumer.delivery.settle import Verdict
 from consumer.runtime import connect_redis
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     LEASE,
     LONG_LEASE,

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery.flood import TOLD_EVERY_S, TOLD_SINGLY, Flood
 from consumer.delivery.settle import Policy
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     LONG_LEASE,
     ScriptedHandler,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.task_stream import TaskStream
-    from producers.reports import DeadLetter
+    from contract.reports import DeadLetter
 
 JUNK = 200
 

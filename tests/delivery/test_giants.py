@@ -14,8 +14,9 @@ from consumer.delivery.entries import FIELDS_KEPT, MOST_BYTES, MOST_FIELDS, CutS
 from consumer.delivery.errors import DataRejected
 from consumer.delivery.settle import Policy
 from consumer.runtime import connect_redis
-from producers import bounded_replies, keys
-from producers.shortened import Cut
+from contract import keys
+from process import bounded_replies
+from process.shortened import Cut
 from tests.delivery.consumers import (
     LEASE,
     LONG_LEASE,

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from consumer.delivery.group_commit import GroupCommit
 from consumer.delivery.settle import Verdict
 from consumer.delivery.task_stream import AT_ONCE, SENT_AT_ONCE
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     LONG_LEASE,
     at_rest,

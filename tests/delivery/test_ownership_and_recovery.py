@@ -11,7 +11,7 @@ import redis as redis_client
 
 from consumer.delivery.errors import DataRejected
 from consumer.delivery.settle import Verdict
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     LEASE,
     LONG_LEASE,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.delivery.lease import WEDGED_EXIT_CODE
-from producers import keys
+from contract import keys
 from tests.delivery.consumer_process import BEGUN
 from tests.delivery.consumers import at_rest, dead_letters, message, pending, stream_of, until
 

@@ -19,7 +19,7 @@ from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.retry_log import TOLD_EVERY_S, RetryLog
 from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, Verdict, settle
 from consumer.runtime import connect_redis
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     LONG_LEASE,
     ScriptedHandler,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ResponseError
 
-from producers import keys
+from contract import keys
 from producers.mending import TYPES, look_for_trouble, mend, mend_streams
 from tests.delivery.consumers import LONG_LEASE, at_rest, begun, consumer_of, message, pending, stream_of, until
 

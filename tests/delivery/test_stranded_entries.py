@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import LONG_LEASE, at_rest, begun, consumer_of, message, pending, stream_of, until
 
 if TYPE_CHECKING:

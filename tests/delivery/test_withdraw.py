@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.settle import Verdict
-from producers import keys
+from contract import keys
 from tests.delivery.consumers import (
     ScriptedHandler,
     at_rest,

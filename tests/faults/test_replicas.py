@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
+from contract import keys
 from market.trading_calendar import TradingCalendar
-from producers import keys
 from producers.market_session.run import Producer
 from tests.cycle.stack import DAY, until
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from producers import keys
+from contract import keys
 from producers.mending import look_for_trouble
 from tests.cycle.stack import until
 

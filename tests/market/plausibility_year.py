@@ -23,7 +23,7 @@ from market.session_bars import CLOSE, FIGURES, HIGH, LOW, OPEN, VOLUME, Flags, 
 from market.swapped_symbols import swapped_pairs
 from market.trading_calendar import TradingCalendar
 from market.volume_totals import WHOLE_MARKET, Totals
-from producers.simulated_market.invented.market import InventedMarket
+from simulated_market.invented.market import InventedMarket
 
 CALENDAR = TradingCalendar()
 FIRST, LAST = dt.date(2024, 11, 1), dt.date(2025, 11, 14)

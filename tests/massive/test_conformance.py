@@ -31,9 +31,9 @@ from consumer.massive.rows import Flaw
 from consumer.massive.transport import Patience, open_session
 from market.trading_calendar import TradingCalendar
 from market.volume_slots import bin_volumes, slot_start_ms
-from producers.simulated_market.app import build_app
-from producers.simulated_market.faults.fault_set import Fault, FaultKind
-from producers.simulated_market.options import Plan, SimulatorOptions
+from simulated_market.app import build_app
+from simulated_market.faults.fault_set import Fault, FaultKind
+from simulated_market.options import Plan, SimulatorOptions
 from tests.massive.scripted_vendor import KEY, Naps, any_sieve
 
 if TYPE_CHECKING:

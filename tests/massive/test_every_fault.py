@@ -16,9 +16,9 @@ from consumer.massive.client import MassiveClient
 from consumer.massive.errors import MassiveError
 from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
-from producers.simulated_market.app import build_app
-from producers.simulated_market.faults.fault_set import FaultKind
-from producers.simulated_market.options import SimulatorOptions
+from simulated_market.app import build_app
+from simulated_market.faults.fault_set import FaultKind
+from simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

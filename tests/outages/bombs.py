@@ -17,7 +17,7 @@ import aiohttp
 import psutil
 from aiohttp import web
 
-from producers.simulated_market.identity import SOURCE_HEADER
+from simulated_market.identity import SOURCE_HEADER
 from tests.outages.ground import ENDS_WITHIN_S, ground
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.runtime import connect_redis
-from producers import keys
-from producers.messages import TaskName
+from contract import keys
+from contract.messages import TaskName
 from producers.trigger import request_cycle
 from tests.crash.chaos import schedule_for
 from tests.crash.deployment import deployment

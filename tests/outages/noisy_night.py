@@ -19,8 +19,8 @@ import psutil
 import redis.asyncio
 from aiohttp import web
 
-from producers.redaction import _forms_of
-from producers.simulated_market.identity import SOURCE_HEADER
+from process.redaction import _forms_of
+from simulated_market.identity import SOURCE_HEADER
 from tests.crash.chaos import schedule_for
 from tests.crash.deployment import deployment
 from tests.crash.workload import Workload

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from producers import keys
+from contract import keys
 from producers.trigger import request_cycle
 from tests.crash.stack import until
 from tests.outages.ground import ground

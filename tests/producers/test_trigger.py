@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from producers.keys import TASKS
-from producers.messages import TaskMessage, TaskName, decode_task
+from contract.keys import TASKS
+from contract.messages import TaskMessage, TaskName, decode_task
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from producers.simulated_market.wire_rows import FloatRow, TickerDetails, TickerEvents, TickerRow
+from simulated_market.wire_rows import FloatRow, TickerDetails, TickerEvents, TickerRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from producers.simulated_market.bar_columns import BarColumns
-    from producers.simulated_market.replayed.market import ReplayedMarket
-    from producers.simulated_market.wire_rows import GroupedRow, SplitRow
+    from simulated_market.bar_columns import BarColumns
+    from simulated_market.replayed.market import ReplayedMarket
+    from simulated_market.wire_rows import GroupedRow, SplitRow
 
 SHARES = 861_000_000  # Apple's before its split, about; the others get as many
 

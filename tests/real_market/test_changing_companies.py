@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.tasks.part import TaskOptions
-from producers.simulated_market import app
-from producers.simulated_market.replayed.market import ReplayedMarket
+from simulated_market import app
+from simulated_market.replayed.market import ReplayedMarket
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
 from tests.real_market.changing import SHARES, Changes, ChangingMarket
 from tests.real_market.expected import talib_atr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from itertools import pairwise
 
+from contract import keys
 from market.trading_calendar import TradingCalendar
-from producers import keys
 
 A_WEEK_OF_OURS = dt.timedelta(days=6)
 

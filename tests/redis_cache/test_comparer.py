@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumer.redis_cache.comparer import CacheComparer
 from consumer.runtime import connect_blocking_redis
-from producers import keys
+from contract import keys
 
 
 def test_bytes_and_other_types_are_differences_and_no_failure(redis_url: str) -> None:

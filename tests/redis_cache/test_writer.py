@@ -11,7 +11,7 @@ from redis import Redis
 
 from consumer.delivery.errors import LeaseLost
 from consumer.redis_cache.writer import HASH_BATCH, CacheMismatch, CacheWriter
-from producers import keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.cycle.messages import work_key
 from consumer.delivery.task_stream import TaskStream
-from producers import keys
+from contract import keys
 from tests.simulator.gates import Phase
 from tests.simulator.message_faults import RULE_MESSAGE
 from tests.simulator.script import Script

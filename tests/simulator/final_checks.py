@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from consumer.delivery.task_stream import TaskStream
-from producers import keys
+from contract import keys
 from tests.simulator import faults
 from tests.simulator.ledger_state import OPEN
 from tests.simulator.redis_state import Violation, read_state

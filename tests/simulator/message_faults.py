@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.cycle import calling_off
 from consumer.delivery.entries import Outgoing
 from consumer.delivery.task_stream import TaskStream, readable
-from producers import keys
+from contract import keys
 from tests.simulator.gated_redis import GatedRedis
 from tests.simulator.virtual_worker import DAY, LEASE, RULE
 

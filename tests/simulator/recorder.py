@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from consumer.tasks import data_sets as sets
-from producers import keys
+from contract import keys
 from tests.histories.audit import record_of
 from tests.histories.records import (
     Asked,

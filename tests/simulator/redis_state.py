@@ -14,7 +14,7 @@ import msgspec
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.entries import Entry
 from consumer.delivery.task_stream import readable
-from producers import keys
+from contract import keys
 from tests.simulator.virtual_worker import LEASE
 
 if TYPE_CHECKING:

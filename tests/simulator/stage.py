@@ -10,7 +10,7 @@ import asyncpg
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
 
-from producers import keys
+from contract import keys
 from tests.simulator.agenda import Agenda, FollowUp
 from tests.simulator.gated_postgres import GatedPool
 from tests.simulator.gated_redis import script_names

@@ -22,10 +22,10 @@ from consumer.delivery import task_stream
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
 from consumer.settings import read_settings
 from consumer.verdict.options import expectations_set
+from contract import keys
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
-from producers import keys
 from tests.simulator.gated_postgres import GatedPool, Sessions
 from tests.simulator.gated_redis import GatedRedis, script_names
 from tests.simulator.gates import Actor, Phase, Step

@@ -16,8 +16,8 @@ from consumer.massive.errors import BadAnswer
 from consumer.massive.transport import Patience, open_session
 from consumer.source.asking import SourceUnknown, ask_source, source_of_address
 from market.data_source import VENDOR, DataSource, simulated_source
-from producers.simulated_market.app import build_app
-from producers.simulated_market.options import SimulatorOptions
+from simulated_market.app import build_app
+from simulated_market.options import SimulatorOptions
 from tests.cycle.stack import DAY, EVENING, no_sleep
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from consumer.redis_cache.writer import CacheWriter, ForeignCache
 from consumer.runtime import utc_now
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused, grouped_daily_target
+from contract import keys
 from market.data_source import VENDOR, DataSource, replay_source, simulated_source
 from market.trading_calendar import TradingCalendar
-from producers import keys
-from producers.simulated_market.answer import request_id_of
-from producers.simulated_market.invented.market import InventedMarket
+from simulated_market.answer import request_id_of
+from simulated_market.invented.market import InventedMarket
 from tests.source.conftest import DAY
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from consumer.source.judgement import (
     told_by,
 )
 from market.data_source import VENDOR, DataSource, replay_source, simulated_source
-from producers.simulated_market.answer import request_id_of
+from simulated_market.answer import request_id_of
 
 SANDBOX = simulated_source(seed=1, tickers=50)
 LARGER = simulated_source(seed=1, tickers=60)

@@ -18,7 +18,7 @@ from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks import data_sets
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
-from producers import keys
+from contract import keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from consumer.postgres.pool import open_pool
 from consumer.postgres.source_stamp import read_stamp
 from consumer.settings import read_settings
 from consumer.terminal.adopt import Adoption, adopt, refusal, source_named
+from contract import keys
 from market.data_source import VENDOR, SourceKind, simulated_source
-from producers import keys
 from tests.source.conftest import LEASE, Place
 
 if TYPE_CHECKING:

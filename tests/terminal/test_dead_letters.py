@@ -12,8 +12,8 @@ import pytest
 from consumer.postgres import dead_letters
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from producers import keys
-from producers.reports import DeadLetter
+from contract import keys
+from contract.reports import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.test_utils import TestServer
 
-from producers.simulated_market.app import build_app
-from producers.simulated_market.options import SimulatorOptions
+from simulated_market.app import build_app
+from simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import msgspec
 
 from consumer.checks.pending_work import PendingWork
 from consumer.delivery.task_stream import TaskStream
-from producers import keys
+from contract import keys
 from tests.checks.test_pending_work import LEASE, part
 from tests.delivery.consumers import let_lease_run_out, read_one
 

@@ -11,8 +11,8 @@ import pytest
 from consumer.settings import read_settings
 from consumer.terminal import run_source
 from consumer.terminal.run import RunOptions
+from contract import keys
 from market.data_source import VENDOR, simulated_source
-from producers import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

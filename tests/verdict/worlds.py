@@ -12,9 +12,9 @@ from consumer.tasks import data_sets as sets
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.reading import Judged, window
 from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations
+from contract.messages import ALL_TASKS
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
-from producers.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     from consumer.verdict.states import SessionVerdict

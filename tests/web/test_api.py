@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.checks.pending_work import PendingWork
-from producers import keys
+from contract import keys
 from tests.cycle.stack import DAY, new_york, until
 from tests.web.conftest import TOKEN
 

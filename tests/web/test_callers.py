@@ -13,7 +13,7 @@ from consumer.settings import read_settings
 from consumer.web.app import serve_http
 from consumer.web.callers import foreign_host, foreign_page
 from consumer.web.monitor import Monitor
-from producers import keys
+from contract import keys
 from tests.cycle.stack import DAY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from consumer.postgres.pool import open_pool
 from consumer.web import health
 from consumer.web.health import Health
 from consumer.web.silence import tell_silence
-from producers import keys
+from contract import keys
 from tests.outages.wire import State, wire_before
 from tests.postgres.test_silent_sessions import AT_ONCE, LEASE
 

@@ -10,11 +10,11 @@ import pytest
 from loguru import logger
 from redis.asyncio import Redis
 
+from contract.keys import SESSIONS
+from contract.messages import SessionChanged, decode_session_changed
 from market.trading_calendar import TradingCalendar
-from producers.keys import SESSIONS
-from producers.logs import configure_logs
+from process.logs import configure_logs
 from producers.market_session.run import Producer
-from producers.messages import SessionChanged, decode_session_changed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from producers.keys import SESSION_PUBLISHED, SESSIONS
+from contract.keys import SESSION_PUBLISHED, SESSIONS
 from producers.market_session.session_stream import SessionStream
 
 from .conftest import published_instants, scheduled

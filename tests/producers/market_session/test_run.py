@@ -14,11 +14,11 @@ from redis.asyncio import Redis
 
 from consumer.embedded.redis_server import EmbeddedRedis
 from consumer.runtime import end_all
+from contract.keys import SESSION_PUBLISHED, SESSIONS
+from contract.messages import decode_session_changed
 from market.session import SessionPhase
-from producers.keys import SESSION_PUBLISHED, SESSIONS
 from producers.market_session.run import CALENDAR_PAUSE, LONGEST_BACKOFF, Producer, backoff, run
 from producers.market_session.session_stream import SessionStream
-from producers.messages import decode_session_changed
 
 from .conftest import Clock, published, published_instants, scheduled
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.exceptions import OutOfMemoryError
 
+from contract.keys import SESSION_PUBLISHED, SESSIONS
+from contract.messages import SessionChanged, encode
 from market.session import SessionPhase
-from producers.keys import SESSION_PUBLISHED, SESSIONS
 from producers.market_session.session_stream import Outcome, SessionStream
-from producers.messages import SessionChanged, encode
 
 from .conftest import published_instants
 

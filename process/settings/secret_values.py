@@ -1,0 +1,39 @@
+"""Names the secrets of the environment, so that nothing this process says has one of them in it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from market.small_files import read_small
+from process.redaction import guard_output, hide, secrets_of_url
+from process.settings.reading import LONGEST_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from process.settings.reading import Setting
+
+
+def hide_secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> None:
+    """To be called before the settings are read: also what refuses them may quote them."""
+    hide(_secrets(settings, environment))
+    guard_output()
+
+
+def _secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> Iterator[str]:
+    for setting in settings:
+        for name in (setting.name, *setting.aliases):
+            for value in _values(name, environment):
+                if "://" in value:
+                    yield from secrets_of_url(value)
+                elif setting.secret:
+                    yield value
+
+
+def _values(name: str, environment: Mapping[str, str]) -> Iterator[str]:
+    yield environment.get(name, "").strip()
+    with contextlib.suppress(OSError, ValueError):
+        if path := environment.get(f"{name}_FILE", "").strip():
+            yield read_small(Path(path), most=LONGEST_FILE).decode("utf-8").strip()
