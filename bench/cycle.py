@@ -112,15 +112,18 @@ def measure_floor(tickers: int, latency_ms: int) -> float:
 def run_cycle(tickers: int, latency_ms: int, data_dir: Path) -> tuple[float, dict[int, ProcessUse], str]:
     """Run the cycle and return wall seconds, what each process used, and the summary printed."""
     environment = {
-        **os.environ, "DATA_DIR": str(data_dir), "HTTP_PORT": "0", "LOG_FORMAT": "text",
+        **os.environ,
+        "DATA_DIR": str(data_dir),
+        "HTTP_PORT": "0",
+        "LOG_FORMAT": "text",
         "SIMULATED_LATENCY": f"{latency_ms}ms",
-    }  # fmt: skip
+    }
     command = [sys.executable, "-m", "consumer.terminal", "run", "--simulated", "--once", "--tickers", str(tickers)]
     used: dict[int, ProcessUse] = {}
     began = time.perf_counter()
     run = subprocess.Popen(
         [*command, "--trading-day", "2025-11-11"], env=environment, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
+    )
     root = psutil.Process(run.pid)
     while run.poll() is None:
         watch(root, used)
@@ -133,8 +136,10 @@ def run_cycle(tickers: int, latency_ms: int, data_dir: Path) -> tuple[float, dic
 
 def report(tickers: int, latency_ms: int, wall: float, used: dict[int, ProcessUse], output: str, bare: float) -> None:
     """Print the figures."""
-    print(f"python {platform.python_version()} · {os.cpu_count()} cores · aiohttp {version('aiohttp')} · "
-          f"asyncpg {version('asyncpg')} · redis-py {version('redis')} · numpy {version('numpy')}")  # fmt: skip
+    print(
+        f"python {platform.python_version()} · {os.cpu_count()} cores · aiohttp {version('aiohttp')} · "
+        f"asyncpg {version('asyncpg')} · redis-py {version('redis')} · numpy {version('numpy')}"
+    )
     print(f"{tickers:,} tickers, {latency_ms} ms vendor, no rate limit, empty database\n")
     print(output[output.index("cycle 1 for ") : output.index("look:")])
     print(f"{'process':<20}{'CPU s':>8}{'peak MB':>10}")
@@ -149,11 +154,15 @@ def report(tickers: int, latency_ms: int, wall: float, used: dict[int, ProcessUs
         for use in uses:
             print(f"{name:<20}{use.cpu_s:>8.1f}{use.peak_mb:>10.0f}")
     print(f"\nwall with start and stop of everything: {wall:.1f} s")
-    print(f"floor: the same requests by a bare loop, {IN_FLIGHT} at once, answers thrown away: {bare:.1f} s "
-          f"(from {FLOOR_SAMPLE} tickers); ratio {wall / bare:.2f}")  # fmt: skip
+    print(
+        f"floor: the same requests by a bare loop, {IN_FLIGHT} at once, answers thrown away: {bare:.1f} s "
+        f"(from {FLOOR_SAMPLE} tickers); ratio {wall / bare:.2f}"
+    )
     earlier = sum(EARLIER.values())
-    print(f"earlier service on the same work: {earlier / 60:.0f} min and {EARLIER_REQUESTS:,} requests; "
-          f"{earlier / wall:.0f} times as long")  # fmt: skip
+    print(
+        f"earlier service on the same work: {earlier / 60:.0f} min and {EARLIER_REQUESTS:,} requests; "
+        f"{earlier / wall:.0f} times as long"
+    )
 
 
 def main() -> None:

@@ -81,8 +81,10 @@ def main() -> None:
         Path(folder).chmod(0o711)
         asyncio.run(measure(tickers, Path(folder)))
     bars, slots, enrich = tickers, tickers, 500
-    print(f"the earlier service a night: {bars + slots + enrich:,} ({bars:,} daily + {slots:,} a session of minutes + "
-          f"{enrich} details a run), and {slots:,} more for each session that it lacks")  # fmt: skip
+    print(
+        f"the earlier service a night: {bars + slots + enrich:,} ({bars:,} daily + {slots:,} a session of minutes + "
+        f"{enrich} details a run), and {slots:,} more for each session that it lacks"
+    )
     sys.stdout.flush()
 
 

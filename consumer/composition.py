@@ -130,29 +130,51 @@ def build_consumer(
     trial = instead or Instead()
     schedule = trial.schedule or Schedule(build_calendar(settings), settings.rules)
     services = Services(
-        pool=parts.pool, cache=parts.cache, massive=parts.massive, calendar=schedule.calendar, schedule=schedule,
-        options=trial.options or task_options(settings), now=clock, flat_files=parts.flat_files, source=parts.source,
-    )  # fmt: skip
+        pool=parts.pool,
+        cache=parts.cache,
+        massive=parts.massive,
+        calendar=schedule.calendar,
+        schedule=schedule,
+        options=trial.options or task_options(settings),
+        now=clock,
+        flat_files=parts.flat_files,
+        source=parts.source,
+    )
     stream = TaskStream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
     slot_files = settings.flat_files is not None or parts.flat_files is not None
     expectations = expectations_of(services.options, schedule, slot_files=slot_files)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
     runner = CycleRunner(services, stream, reporter)
     catch_up = CatchUp(
-        parts.pool, parts.commands, stream, schedule, reporter, now=clock, opens_due_cycles=settings.catch_up,
-        every=trial.look_every or LOOKING_EVERY, guard=guard,
-    )  # fmt: skip
+        parts.pool,
+        parts.commands,
+        stream,
+        schedule,
+        reporter,
+        now=clock,
+        opens_due_cycles=settings.catch_up,
+        every=trial.look_every or LOOKING_EVERY,
+        guard=guard,
+    )
     return Consumer(
-        services=services, stream=stream, expectations=expectations, reporter=reporter, runner=runner,
+        services=services,
+        stream=stream,
+        expectations=expectations,
+        reporter=reporter,
+        runner=runner,
         catch_up=catch_up,
         events=SessionEvents(
             parts.commands, stream, parts.pool, calendar=schedule.calendar, schedule=schedule, now=clock
         ),
-        caretaker=Caretaker(
-            parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY
-        ),
+        caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         worker=LeasedWorker(
-            stream, runner, worker_options(settings), redis_url=parts.redis_url, random=trial.random or Random(),
-            now=trial.due_clock or clock, on_lost=catch_up.wake, keeper=trial.keeper,
+            stream,
+            runner,
+            worker_options(settings),
+            redis_url=parts.redis_url,
+            random=trial.random or Random(),
+            now=trial.due_clock or clock,
+            on_lost=catch_up.wake,
+            keeper=trial.keeper,
         ),
-    )  # fmt: skip
+    )

@@ -33,11 +33,15 @@ def connect_redis(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> redis.as
     """A client that does not retry by itself: what may be repeated is decided by whoever sends it. Whatever stands
     in Redis, its replies are small."""
     return redis.asyncio.Redis.from_url(
-        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=COMMAND_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0), health_check_interval=0,
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=COMMAND_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
         encoding_errors="replace",  # one value that is no UTF-8 must not make a whole read fail
         parser_class=BoundedReplies,
-    )  # fmt: skip
+    )
 
 
 def connect_blocking_redis(url: str) -> redis.Redis:

@@ -72,9 +72,14 @@ async def run_until(
 
 
 async def _open(
-    stack: contextlib.AsyncExitStack, stop: asyncio.Event, settings: Settings, redis_url: str, database_url: str,
-    name: str, clock: Callable[[], dt.datetime],
-) -> tuple[Parts, SourceGuard]:  # fmt: skip
+    stack: contextlib.AsyncExitStack,
+    stop: asyncio.Event,
+    settings: Settings,
+    redis_url: str,
+    database_url: str,
+    name: str,
+    clock: Callable[[], dt.datetime],
+) -> tuple[Parts, SourceGuard]:
     """Wait for the servers, find them fit and holding this source's data; *stack* closes what was opened."""
     commands = await stack.enter_async_context(connect_redis(redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
@@ -83,9 +88,12 @@ async def _open(
     vendor_url = settings.base_url or VENDOR_URL
     source = await unless_stopped(stop, source_of_address(web, vendor_url))
     opening = functools.partial(
-        open_pool, database_url, lease=settings.lease, size=settings.parts_at_once + 4,
+        open_pool,
+        database_url,
+        lease=settings.lease,
+        size=settings.parts_at_once + 4,
         on_silence=tell_silence(commands, name),
-    )  # fmt: skip
+    )
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, commands, source, now=clock)
@@ -94,12 +102,22 @@ async def _open(
     blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
     cache = stack.enter_context(connect_blocking_redis(redis_url))
     massive = MassiveClient(
-        web, base_url=vendor_url, api_key=settings.api_key, budget=request_budget(settings, commands, source),
-        max_in_flight=settings.requests_in_flight, source=source,
-    )  # fmt: skip
+        web,
+        base_url=vendor_url,
+        api_key=settings.api_key,
+        budget=request_budget(settings, commands, source),
+        max_in_flight=settings.requests_in_flight,
+        source=source,
+    )
     stack.callback(massive.tell_rest)
     parts = Parts(
-        redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, massive=massive,
-        source=source, flat_files=flat_file_store(settings, source),
-    )  # fmt: skip
+        redis_url=redis_url,
+        pool=pool,
+        commands=commands,
+        blocking=blocking,
+        cache=cache,
+        massive=massive,
+        source=source,
+        flat_files=flat_file_store(settings, source),
+    )
     return parts, guard

@@ -71,10 +71,13 @@ def _moved_by_figi(
         others = set().union(*(holders.get(getattr(old, code) or "", set()) for code in FIGIS)) - {old.symbol}
         # Who had this FIGI before is no newcomer: the vendor has it twice.
         others = {
-            o for o in others
-            if (old.symbol, o) in left_open or o not in known or not known[o].active
+            o
+            for o in others
+            if (old.symbol, o) in left_open
+            or o not in known
+            or not known[o].active
             or not agreement(known[o], old, FIGIS)[0]
-        }  # fmt: skip
+        }
         if len(others) == 1:
             yield old, listing[others.pop()]
 
@@ -127,10 +130,15 @@ def decide(asked: Sequence[Question], bars: Bars) -> list[Change]:
 
 def _rename(question: Question, ruling: Ruling) -> Change:
     return Change(
-        symbol=question.known.symbol, changed_on=ruling.changed_on, new_symbol=question.listed.symbol,
+        symbol=question.known.symbol,
+        changed_on=ruling.changed_on,
+        new_symbol=question.listed.symbol,
         kind=Kind.RENAMED if ruling.outcome is Outcome.CONFIRMED else Kind.CONTESTED,
-        since=question.known.since, old=question.known, new=question.listed, evidence=ruling.evidence,
-    )  # fmt: skip
+        since=question.known.since,
+        old=question.known,
+        new=question.listed,
+        evidence=ruling.evidence,
+    )
 
 
 def _holder(question: Question, trading: Trading, renames: Sequence[Ruling]) -> Change:
@@ -165,9 +173,14 @@ def settle(old: Listed, new: Listed, trading: Trading, *, changed_on: dt.date, s
     if trading.is_unknown and agreement(old, new, ("share_class_figi",))[1]:
         kind, why = Kind.CORRECTED, "no bars to tell, and a share class alone makes no company"
     return Change(
-        symbol=old.symbol, kind=kind, changed_on=changed_on, since=since, old=old, new=new,
+        symbol=old.symbol,
+        kind=kind,
+        changed_on=changed_on,
+        since=since,
+        old=old,
+        new=new,
         evidence=f"{_told(old, new)}; {why}",
-    )  # fmt: skip
+    )
 
 
 def _told(old: Listed, new: Listed) -> str:

@@ -97,9 +97,12 @@ class Table:
             if first < split_on <= last:
                 common[places] = False
         return Pair(
-            neighbour=other, own=own, other=beside, common=common,
+            neighbour=other,
+            own=own,
+            other=beside,
+            common=common,
             apart=self.market.order[day] - self.market.order[other],
-        )  # fmt: skip
+        )
 
     def most_traded(self, among: Flags, by: Floats) -> tuple[str, ...]:
         """The symbols of *among* with the largest volume in the figures *by*."""

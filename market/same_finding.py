@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
 # In the evidence of findings: figures, and within which factor two of them are alike.
 _LIKE: Mapping[str, float] = {
-    "median_ratio": 1.1, "range_ratio": 1.5, "equal_closes": 1.25, "equal_volumes": 1.25, "jumped": 1.5,
-    "without_volume": 1.25, "flat": 1.25, "opens_that_close": 1.25, "wide": 1.5, "denied": 1.5,
-}  # fmt: skip
+    "median_ratio": 1.1,
+    "range_ratio": 1.5,
+    "equal_closes": 1.25,
+    "equal_volumes": 1.25,
+    "jumped": 1.5,
+    "without_volume": 1.25,
+    "flat": 1.25,
+    "opens_that_close": 1.25,
+    "wide": 1.5,
+    "denied": 1.5,
+}
 _LIKE_VOLUME = 1.5
 _FEWEST_OF_A_SAMPLE = 0.5
 

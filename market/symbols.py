@@ -18,10 +18,23 @@ _is_well_formed = re.compile(WELL_FORMED).fullmatch
 # Traded every day in production systems to test them, with absurd prices and volumes.
 _TEST_ISSUES: Final = frozenset(
     [
-        "ZVZZT", "ZWZZT", "ZXZZT", "ZJZZT", "ZAZZT", "ZBZZT", "ZCZZT", "ZXYZ.A",
-        "ZTEST", "ZTST", "ZBZX", "CBO", "CBX", "IBO", "IGZ",
+        "ZVZZT",
+        "ZWZZT",
+        "ZXZZT",
+        "ZJZZT",
+        "ZAZZT",
+        "ZBZZT",
+        "ZCZZT",
+        "ZXYZ.A",
+        "ZTEST",
+        "ZTST",
+        "ZBZX",
+        "CBO",
+        "CBX",
+        "IBO",
+        "IGZ",
     ]
-)  # fmt: skip
+)
 _TEST_PREFIX: Final = "NTEST"
 # The listing writes preferred shares with a small p (BACpB, KIMp), market data with a capital one (BACPB, KIMP).
 _PREFERRED: Final = re.compile(r"([A-Z]+)p([A-Z]?)")

@@ -77,8 +77,10 @@ def print_throughput(drained: dict[str, Figures], rounds: int) -> None:
     for name, one in drained.items():
         per_cpu = one.count / one.cpu_s
         ratio = f"{per_cpu / best:>9.2f}x" if best else ""
-        print(f"{name:<24}{one.wall_s:>8.2f}{one.count / one.wall_s:>10,.0f}{one.cpu_s:>8.2f}"
-              f"{one.cpu_s / one.count * 1000:>9.3f}{per_cpu:>11,.0f}{one.server_cpu_s:>9.2f}{ratio}")  # fmt: skip
+        print(
+            f"{name:<24}{one.wall_s:>8.2f}{one.count / one.wall_s:>10,.0f}{one.cpu_s:>8.2f}"
+            f"{one.cpu_s / one.count * 1000:>9.3f}{per_cpu:>11,.0f}{one.server_cpu_s:>9.2f}{ratio}"
+        )
 
 
 def print_latency(followed: dict[str, Figures], seconds: float) -> None:
@@ -104,8 +106,10 @@ async def measure(arguments: argparse.Namespace, home: Path) -> None:
 
 def compare(arguments: argparse.Namespace, url: str) -> None:
     names = [name for name in CONTESTANTS if not arguments.only or name in arguments.only]
-    print(f"python {platform.python_version()} · {os.cpu_count()} cores · " +
-          " · ".join(f"{package} {version(package)}" for package in PACKAGES))  # fmt: skip
+    print(
+        f"python {platform.python_version()} · {os.cpu_count()} cores · "
+        + " · ".join(f"{package} {version(package)}" for package in PACKAGES)
+    )
     rounds: dict[str, list[Figures]] = {name: [] for name in names}
     for _ in range(arguments.rounds):
         for name in names:

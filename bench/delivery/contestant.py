@@ -88,9 +88,14 @@ class Figures(msgspec.Struct, kw_only=True):
 def fields_of(number: int) -> dict[str, str]:
     """One message of the product, the same work for every contestant."""
     return {
-        "task": "ohlc_daily", "trading_day": "2025-11-11", "part": f"bars:{number}", "cycle": "42",
-        "attempt": "1", "force": "false", "requested_by": "cycle",
-    }  # fmt: skip
+        "task": "ohlc_daily",
+        "trading_day": "2025-11-11",
+        "part": f"bars:{number}",
+        "cycle": "42",
+        "attempt": "1",
+        "force": "false",
+        "requested_by": "cycle",
+    }
 
 
 def find(name: str) -> Contestant:
@@ -118,9 +123,13 @@ async def consume(contestant: Contestant, url: str, count: int) -> Figures:
             wall, cpu = time.perf_counter() - wall_began, time.process_time() - cpu_began
             server = await server_cpu(client) - server_began
     return Figures(
-        count=count, wall_s=wall, cpu_s=cpu, server_cpu_s=server, setting=contestant.setting,
+        count=count,
+        wall_s=wall,
+        cpu_s=cpu,
+        server_cpu_s=server,
+        setting=contestant.setting,
         delays_ms=meter.delays_ms[WARM_UP:],
-    )  # fmt: skip
+    )
 
 
 async def feed(contestant: Contestant, url: str, count: int) -> None:

@@ -90,9 +90,7 @@ class HandLoop:
 
         under_way: set[asyncio.Task[None]] = set()
         while True:
-            answer = await client.xreadgroup(
-                self.group, "one", {self.stream: ">"}, count=READ_AT_ONCE, block=1000
-            )  # fmt: skip
+            answer = await client.xreadgroup(self.group, "one", {self.stream: ">"}, count=READ_AT_ONCE, block=1000)
             for _, entries in answer or []:
                 for entry_id, fields in entries:
                     task = asyncio.create_task(handle(entry_id, fields))

@@ -55,9 +55,7 @@ class OnFaststream:
         await self._make_group(url)
         broker = self._broker(url)
 
-        @broker.subscriber(
-            stream=StreamSub(self.stream, group=self.group, consumer="one", max_records=READ_AT_ONCE)
-        )  # fmt: skip
+        @broker.subscriber(stream=StreamSub(self.stream, group=self.group, consumer="one", max_records=READ_AT_ONCE))
         async def handle(work: dict[str, Any]) -> None:
             meter.seen(work["sent"])
 

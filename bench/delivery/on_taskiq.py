@@ -34,10 +34,14 @@ class OnTaskiq:
 
     def _broker(self, url: str) -> RedisStreamBroker:
         return RedisStreamBroker(
-            url, queue_name=self.stream, consumer_group_name=self.group, consumer_name="one", consumer_id="0",
+            url,
+            queue_name=self.stream,
+            consumer_group_name=self.group,
+            consumer_name="one",
+            consumer_id="0",
             xread_count=READ_AT_ONCE,
             unacknowledged_lock_timeout=5,  # without it, a killed worker's lock stops every later one for ever
-        )  # fmt: skip
+        )
 
     def _task(self, broker: RedisStreamBroker, seen: Callable[[int], None]) -> AsyncTaskiqDecoratedTask[..., None]:
         @broker.task(task_name="bench")

@@ -215,8 +215,10 @@ async def measure(binary: str, count: int) -> None:
             clock = Clock(client)
             measured = Measured(TaskStream(client, client, consumer="measured", lease=LEASE), client)
             info = await client.info("server")
-            print(f"\n{info.get('valkey_version') or info['redis_version']} ({binary}): {count:,} pending of "
-                  f"{HOLDERS} consumers, {count:,} parked; longest of {REPEATS}")  # fmt: skip
+            print(
+                f"\n{info.get('valkey_version') or info['redis_version']} ({binary}): {count:,} pending of "
+                f"{HOLDERS} consumers, {count:,} parked; longest of {REPEATS}"
+            )
             longest: dict[str, float] = {}
             await measured.call_everything()  # has the scripts compiled
             await clock.start()

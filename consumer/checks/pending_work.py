@@ -110,11 +110,13 @@ async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int
     counted = [0 if isinstance(one, ResponseError) else int(one["pending"]) for one in (of_tasks, of_sessions)]
     ghosts = sum(one.stream == keys.TASKS.name and one.work.note == GONE for one in held)
     return PendingWork(
-        now=dt.datetime.fromtimestamp(seconds, dt.UTC), held=held,
+        now=dt.datetime.fromtimestamp(seconds, dt.UTC),
+        held=held,
         held_in_all=len(held) if sum(counted) <= MOST else sum(counted),
-        queued=max(0, entries - (counted[0] - ghosts)), parked=await _parked(redis, _listed(later)),
+        queued=max(0, entries - (counted[0] - ghosts)),
+        parked=await _parked(redis, _listed(later)),
         parked_in_all=in_all,
-    )  # fmt: skip
+    )
 
 
 def _listed(answer: Any) -> list[Any]:
@@ -142,9 +144,16 @@ def _held(stream: str, row: Any, work: Work, lease: dt.timedelta, max_deliveries
     else:
         standing = Standing.RUNNING
     return Held(
-        stream=stream, entry_id=row["message_id"], standing=standing, work=work, holder=row["consumer"],
-        idle_seconds=idle, lease_seconds=lease.total_seconds(), deliveries=deliveries, max_deliveries=max_deliveries,
-    )  # fmt: skip
+        stream=stream,
+        entry_id=row["message_id"],
+        standing=standing,
+        work=work,
+        holder=row["consumer"],
+        idle_seconds=idle,
+        lease_seconds=lease.total_seconds(),
+        deliveries=deliveries,
+        max_deliveries=max_deliveries,
+    )
 
 
 async def _works(redis: Redis, entries: list[tuple[str, str]]) -> list[Work | None]:

@@ -76,10 +76,11 @@ def _eviction(info: Mapping[str, Any], *, allow_eviction: bool) -> Finding:
     if allow_eviction:
         return warning(check, seen, "allowed by MAINTENANCE_ALLOW_EVICTION: work may vanish when it is full")
     return refused(
-        check, seen,
+        check,
+        seen,
         "Redis may drop streams of unfinished work: CONFIG SET maxmemory-policy noeviction (and CONFIG REWRITE), or "
         "MAINTENANCE_ALLOW_EVICTION=on to run all the same",
-    )  # fmt: skip
+    )
 
 
 def _persistence(info: Mapping[str, Any]) -> Finding:
@@ -90,9 +91,10 @@ def _persistence(info: Mapping[str, Any]) -> Finding:
             return warning(check, f"{what} {info[what]}", cure)
     if not info.get("aof_enabled"):
         return warning(
-            check, f"append-only file off{_last_snapshot(info)}",
+            check,
+            f"append-only file off{_last_snapshot(info)}",
             "a restart loses what was asked by hand since: CONFIG SET appendonly yes (and CONFIG REWRITE)",
-        )  # fmt: skip
+        )
     return ok(check, "append-only file on, last writes and rewrite ok")
 
 

@@ -28,13 +28,19 @@ async def check_plan(pool: Pool) -> list[Finding]:
         return [ok(CHECK, "nothing learned yet: the first cycle shows what it gives")]
     given = [one.capability for one in learned if one.available]
     found = [ok(CHECK, f"gives {', '.join(given)}")] if given else []
-    return found + [_lacking(one) for one in learned if not one.available] + [
-        warning(
-            CHECK, f"{one.capability} refused since {one.refused_since:%Y-%m-%d %H:%M} UTC, given before",
-            "believed to be lacking when it is refused on another day too",
-        )
-        for one in learned if one.available and one.refused_since is not None
-    ]  # fmt: skip
+    return (
+        found
+        + [_lacking(one) for one in learned if not one.available]
+        + [
+            warning(
+                CHECK,
+                f"{one.capability} refused since {one.refused_since:%Y-%m-%d %H:%M} UTC, given before",
+                "believed to be lacking when it is refused on another day too",
+            )
+            for one in learned
+            if one.available and one.refused_since is not None
+        ]
+    )
 
 
 def _lacking(one: Learned) -> Finding:

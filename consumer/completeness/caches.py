@@ -56,6 +56,9 @@ async def _verify(ctx: PartContext, cache: str, day: dt.date, token: int | None)
         differences += 1
         examples.insert(0, f"{keys.CACHES.pattern} {cache}: not the write that the ledger knows")
     return CacheFinding(
-        cache=cache.removeprefix("cache:"), trading_day=day, compared=comparer.compared, differences=differences,
+        cache=cache.removeprefix("cache:"),
+        trading_day=day,
+        compared=comparer.compared,
+        differences=differences,
         examples=examples,
-    )  # fmt: skip
+    )

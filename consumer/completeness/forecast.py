@@ -78,9 +78,12 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
         requests.update(await _slots(ctx, active))
     counted = {str(name): count for name, count in requests.items() if count}
     return Forecast(
-        trading_day=ctx.day.isoformat(), requests=counted, parts=dict(Counter(str(part.task) for part in parts)),
-        seconds_by_budget=round(pace.seconds(sum(counted.values())), 1), assumes=assumes,
-    )  # fmt: skip
+        trading_day=ctx.day.isoformat(),
+        requests=counted,
+        parts=dict(Counter(str(part.task) for part in parts)),
+        seconds_by_budget=round(pace.seconds(sum(counted.values())), 1),
+        assumes=assumes,
+    )
 
 
 async def _details(ctx: PartContext, active: int) -> int:

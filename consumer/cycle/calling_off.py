@@ -45,8 +45,11 @@ async def end_early(
     await connection.execute(
         "UPDATE cycle SET state = $3, finished_at = $2, next_pass_at = NULL, reason = coalesce($4, reason) "
         "WHERE cycle_id = ANY ($1) AND state IN ('running', 'waiting')",
-        list(cycle_ids), now, state, reason,
-    )  # fmt: skip
+        list(cycle_ids),
+        now,
+        state,
+        reason,
+    )
 
 
 async def close_parts(pool: Pool, ended: Sequence[Cycle], *, state: str, now: dt.datetime) -> CalledOff:
@@ -61,8 +64,10 @@ async def close_parts(pool: Pool, ended: Sequence[Cycle], *, state: str, now: dt
             "UPDATE part SET state = $4, ended_at = $3 FROM unnest($1::bigint[], $2::int[]) AS ended (cycle_id, pass) "
             "WHERE part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "
             "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING part.cycle_id, task, part",
-            *which, now, state,
-        )  # fmt: skip
+            *which,
+            now,
+            state,
+        )
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as held:
         # By a transaction that stands still, and will not commit. The work is called off all the same.
         logger.info("parts_are_closed_later", cycles=which[0], reason=str(held))
@@ -71,7 +76,7 @@ async def close_parts(pool: Pool, ended: Sequence[Cycle], *, state: str, now: dt
             "ON part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "
             "WHERE state IN ('blocked', 'ready', 'running', 'retrying')",
             *which,
-        )  # fmt: skip
+        )
     return CalledOff(cycles=tuple(ended), parts=tuple(PartId(**dict(row)) for row in rows))
 
 
@@ -86,9 +91,15 @@ async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str |
 
 
 async def cancel(
-    pool: Pool, stream: TaskStream, reporter: Reporter, trading_day: dt.date, *, by: str, reason: str | None,
+    pool: Pool,
+    stream: TaskStream,
+    reporter: Reporter,
+    trading_day: dt.date,
+    *,
+    by: str,
+    reason: str | None,
     now: dt.datetime,
-) -> tuple[Cycle, ...]:  # fmt: skip
+) -> tuple[Cycle, ...]:
     """Cancel, withdraw and report; return the cycles that were ended. Repeating it is harmless."""
     called_off = await cancel_day(pool, trading_day, by=by, reason=reason, now=now)
     if called_off.cycles:
@@ -114,8 +125,9 @@ async def finish_calling_off(pool: Pool, stream: TaskStream, *, now: dt.datetime
         "(state = ANY ($2) AND finished_at > $1::timestamptz - interval '10 minutes') "
         "OR EXISTS (SELECT FROM part WHERE part.cycle_id = cycle.cycle_id "
         "AND part.state IN ('blocked', 'ready', 'running', 'retrying')))",
-        now, list(cycles.CALLED_OFF),
-    )  # fmt: skip
+        now,
+        list(cycles.CALLED_OFF),
+    )
     for cycle in map(cycles.cycle_from, rows):
         state = cycle.state if cycle.state in cycles.CALLED_OFF else "superseded"
         await close_parts(pool, [cycle], state=state, now=now)

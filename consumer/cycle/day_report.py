@@ -30,9 +30,13 @@ _AT_WORK = (TaskState.PENDING, TaskState.IN_PROGRESS)
 
 
 def day_status(
-    verdict: SessionVerdict, since: dt.datetime | None, *, whole: RunReport | None, newest: RunReport | None,
+    verdict: SessionVerdict,
+    since: dt.datetime | None,
+    *,
+    whole: RunReport | None,
+    newest: RunReport | None,
     now: dt.datetime,
-) -> DayStatus:  # fmt: skip
+) -> DayStatus:
     """Return the report; *since* when the verdict has been what it is.
 
     *whole* is the newest cycle of all tasks, which the earlier service's words are about; *newest* the newest of any.
@@ -64,12 +68,21 @@ def data_set_reports(data_sets: Sequence[DataSetVerdict]) -> dict[str, DataSetRe
     """Return what readers are told of each data set, by name."""
     return {
         one.data_set: DataSetReport(
-            state=one.state, condition=one.condition, due_at=one.due_at, expected=one.expected, loaded=one.loaded,
-            empty=one.empty, unproven=one.unproven, missing=one.missing, since=one.since, later=one.later,
-            source=one.source, why=one.why,
+            state=one.state,
+            condition=one.condition,
+            due_at=one.due_at,
+            expected=one.expected,
+            loaded=one.loaded,
+            empty=one.empty,
+            unproven=one.unproven,
+            missing=one.missing,
+            since=one.since,
+            later=one.later,
+            source=one.source,
+            why=one.why,
         )
         for one in data_sets
-    }  # fmt: skip
+    }
 
 
 def task_state(task: TaskName, verdict: SessionVerdict, run: RunReport | None) -> TaskState:

@@ -160,10 +160,14 @@ class FailureRecorder:
                 return await self._nothing_to_end(connection, delivery, part, settlement)
             cycle = await cycles.lock_cycle(connection, part.cycle_id)
             await ledger.end_part(
-                connection, part, state="not_yet" if not_yet else "failed", now=now, reason=settlement.reason,
+                connection,
+                part,
+                state="not_yet" if not_yet else "failed",
+                now=now,
+                reason=settlement.reason,
                 requests=requests,
                 retryable=isinstance(failure, ProviderUnavailable | VendorAway),
-            )  # fmt: skip
+            )
             if settlement.verdict is Verdict.DEAD_LETTER:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
             if isinstance(failure, KeyRejected):

@@ -125,9 +125,11 @@ async def finish_cycle(ctx: PartContext) -> Write:
         lenient, parts, ended, later=_later_days(ctx, ruler), details_later=ruler.is_later(sets.DETAILS, ctx.day)
     )
     left = Left(
-        missing=tuple(lines), goes_on=_goes_on(parts, ruler), cut=_was_cut(ctx, parts, ended),
+        missing=tuple(lines),
+        goes_on=_goes_on(parts, ruler),
+        cut=_was_cut(ctx, parts, ended),
         published_at=_published_at(ctx, ruler),
-    )  # fmt: skip
+    )
     fatal = next((part.reason for part in ended if part.reason and part.reason.startswith("KeyRejected")), None)
     outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
     warnings = [text for part in ended for text in part.warnings]
@@ -142,9 +144,14 @@ async def finish_cycle(ctx: PartContext) -> Write:
                    finished_at = CASE WHEN $2 = 'waiting' THEN NULL ELSE $7::timestamptz END
             WHERE cycle_id = $1 AND state = 'running' RETURNING 1
             """,
-            ctx.cycle.cycle_id, outcome.state, list(outcome.missing), summarised(warnings), outcome.next_pass_at,
-            outcome.reason, now,
-        )  # fmt: skip
+            ctx.cycle.cycle_id,
+            outcome.state,
+            list(outcome.missing),
+            summarised(warnings),
+            outcome.next_pass_at,
+            outcome.reason,
+            now,
+        )
         if judged is None:
             raise LeaseLost(f"cycle {ctx.cycle.cycle_id} does not run any more")
         return PartReport()
@@ -203,6 +210,8 @@ async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
         "SELECT task, part, state, retryable, reason, warnings, "
         "coalesce(jsonb_array_length(payload->'symbols'), 0) AS symbols FROM part WHERE cycle_id = $1 AND pass = $2 "
         "AND stage <> $3 ORDER BY task, part",
-        ctx.cycle.cycle_id, ctx.cycle.run_pass, sets.STAGE_FINISH,
-    )  # fmt: skip
+        ctx.cycle.cycle_id,
+        ctx.cycle.run_pass,
+        sets.STAGE_FINISH,
+    )
     return [EndedPart(**dict(row)) for row in rows]

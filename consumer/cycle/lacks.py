@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 # Computed from what was fetched: planned again together with any of their inputs.
 FOLLOWS = (
-    sets.STAGE_PLAUSIBLE, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_DERIVED, sets.STAGE_PROVE,
+    sets.STAGE_PLAUSIBLE,
+    sets.STAGE_SPLIT_CHECK,
+    sets.STAGE_ATR,
+    sets.STAGE_DERIVED,
+    sets.STAGE_PROVE,
     sets.STAGE_CACHE,
-)  # fmt: skip
+)
 
 
 async def describe_missing(

@@ -41,8 +41,9 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> Nex
         if now >= cycle.give_up_at:
             await connection.execute(
                 "UPDATE cycle SET state = 'partial', finished_at = $2, next_pass_at = NULL WHERE cycle_id = $1",
-                cycle_id, now,
-            )  # fmt: skip
+                cycle_id,
+                now,
+            )
             return NextPass()
         unended = await cycles.unended_cycles(connection)
         suspended: tuple[Cycle, ...] = ()
@@ -55,8 +56,9 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> Nex
         await connection.execute(
             "UPDATE cycle SET state = 'running', pass = pass + 1, pass_started_at = $2, next_pass_at = NULL "
             "WHERE cycle_id = $1",
-            cycle_id, now,
-        )  # fmt: skip
+            cycle_id,
+            now,
+        )
         await ledger.insert_parts(connection, cycle_id, cycle.run_pass + 1, [opening.PLAN])
         await ledger.unblock(connection, cycle_id)
         return NextPass(parts=tuple(await ledger.dispatchable(connection, cycle_id)), suspended=suspended)

@@ -111,10 +111,16 @@ def _backfill(
         raise DataRejected(f"task {message.task.value} has no past to fill: use ohlc_daily, volume_slots or cycle")
     wanted = BACKFILL_TASKS if message.task is TaskName.CYCLE else (message.task,)
     return Request(
-        trading_day=last_day, occasion=f"request:{origin}", scheduled=False, due_at=now,
-        requested_by=message.requested_by, tasks=tuple(task.value for task in wanted), force=message.force,
-        give_up_at=now + BACKFILL_PATIENCE, first_day=sessions[0],
-    )  # fmt: skip
+        trading_day=last_day,
+        occasion=f"request:{origin}",
+        scheduled=False,
+        due_at=now,
+        requested_by=message.requested_by,
+        tasks=tuple(task.value for task in wanted),
+        force=message.force,
+        give_up_at=now + BACKFILL_PATIENCE,
+        first_day=sessions[0],
+    )
 
 
 def _due_at(text: str, session: TradingSession, *, now: dt.datetime) -> dt.datetime:
@@ -190,8 +196,9 @@ async def suspend_backfills(connection: Connection, unended: Sequence[Cycle], *,
     await connection.execute(
         "UPDATE cycle SET state = 'waiting', next_pass_at = $2, reason = 'the day''s own cycle goes first' "
         "WHERE cycle_id = ANY ($1)",
-        [other.cycle_id for other in running], now,
-    )  # fmt: skip
+        [other.cycle_id for other in running],
+        now,
+    )
     return running
 
 
@@ -224,8 +231,9 @@ async def _gave_up(connection: Connection, running: Cycle) -> bool:
     """Whether the pass has given a part up: to join it would be to go without what that part was to bring."""
     failed: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed')",
-        running.cycle_id, running.run_pass,
-    )  # fmt: skip
+        running.cycle_id,
+        running.run_pass,
+    )
     return failed
 
 
@@ -236,9 +244,17 @@ async def _insert(connection: Connection, request: Request, now: dt.datetime) ->
                            pass_started_at, give_up_at, first_day)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $8, $9, $10) RETURNING *
         """,
-        request.trading_day, request.occasion, request.scheduled, request.due_at, request.requested_by,
-        list(request.tasks), request.force, now, request.give_up_at, request.first_day,
-    )  # fmt: skip
+        request.trading_day,
+        request.occasion,
+        request.scheduled,
+        request.due_at,
+        request.requested_by,
+        list(request.tasks),
+        request.force,
+        now,
+        request.give_up_at,
+        request.first_day,
+    )
     assert row is not None, "INSERT … RETURNING"
     cycle = cycles.cycle_from(row)
     await ledger.insert_parts(connection, cycle.cycle_id, 1, [PLAN])

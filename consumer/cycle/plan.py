@@ -30,14 +30,26 @@ FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=sets.STAGE_FINISH, n
 # What may still change bars once they have been fetched.
 SETTLE_BARS = (sets.STAGE_PLAUSIBLE, sets.STAGE_RECHECK)
 BEFORE_CACHES = (
-    sets.STAGE_BARS, sets.STAGE_SPLITS, *SETTLE_BARS, sets.STAGE_SPLIT_CHECK, sets.STAGE_ATR, sets.STAGE_UNIVERSE,
-    sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
-    sets.STAGE_DETAILS, sets.STAGE_DERIVED, sets.STAGE_PLAN_SLOTS, sets.STAGE_SLOTS, sets.STAGE_PROVE,
-)  # fmt: skip
+    sets.STAGE_BARS,
+    sets.STAGE_SPLITS,
+    *SETTLE_BARS,
+    sets.STAGE_SPLIT_CHECK,
+    sets.STAGE_ATR,
+    sets.STAGE_UNIVERSE,
+    sets.STAGE_FLOATS,
+    sets.STAGE_PLAN_DETAILS,
+    sets.STAGE_DETAILS,
+    sets.STAGE_DERIVED,
+    sets.STAGE_PLAN_SLOTS,
+    sets.STAGE_SLOTS,
+    sets.STAGE_PROVE,
+)
 
 MADE_BY = {
-    sets.ATR: TaskName.OHLC_DAILY, sets.SLOT_PROOF: TaskName.VOLUME_SLOTS, sets.DERIVED: TaskName.METADATA_ENRICH,
-}  # fmt: skip
+    sets.ATR: TaskName.OHLC_DAILY,
+    sets.SLOT_PROOF: TaskName.VOLUME_SLOTS,
+    sets.DERIVED: TaskName.METADATA_ENRICH,
+}
 
 
 async def plan_cycle(ctx: PartContext) -> Write:
@@ -83,12 +95,15 @@ async def _ohlc_daily(ctx: PartContext) -> list[PartPlan]:
     # After the listing: it knows which preferred share a bar's spelling means.
     parts = [
         PartPlan(
-            task=TaskName.OHLC_DAILY, part=f"bars:{day}", stage=sets.STAGE_BARS, needs=(sets.STAGE_UNIVERSE,),
+            task=TaskName.OHLC_DAILY,
+            part=f"bars:{day}",
+            stage=sets.STAGE_BARS,
+            needs=(sets.STAGE_UNIVERSE,),
             payload={"session": day.isoformat()},
         )
         for day in sorted({*sessions, *rechecks}, reverse=True)
         if day not in there or day in rechecks
-    ]  # fmt: skip
+    ]
     since = await _splits_since(ctx, sessions[0])
     if await _splits_are_due(ctx, since):
         payload = {"since": since.isoformat()}
@@ -164,11 +179,19 @@ async def _metadata_enrich(ctx: PartContext, planned: set[str]) -> list[PartPlan
     if parts or planned or await _is_stale(ctx, sets.DERIVED, inputs):
         parts.append(
             _after(
-                TaskName.METADATA_ENRICH, "derived", sets.STAGE_DERIVED, sets.STAGE_BARS, sets.STAGE_SPLITS,
-                *SETTLE_BARS, sets.STAGE_SPLIT_CHECK, sets.STAGE_UNIVERSE, sets.STAGE_FLOATS, sets.STAGE_PLAN_DETAILS,
+                TaskName.METADATA_ENRICH,
+                "derived",
+                sets.STAGE_DERIVED,
+                sets.STAGE_BARS,
+                sets.STAGE_SPLITS,
+                *SETTLE_BARS,
+                sets.STAGE_SPLIT_CHECK,
+                sets.STAGE_UNIVERSE,
+                sets.STAGE_FLOATS,
+                sets.STAGE_PLAN_DETAILS,
                 sets.STAGE_DETAILS,
             )
-        )  # fmt: skip
+        )
     return parts
 
 
@@ -198,10 +221,13 @@ async def _redis_sync(ctx: PartContext, planned: set[str], files: FilesSeen) -> 
         if planned or ctx.cycle.force or await _cache_is_stale(ctx, cache, inputs, tokens.get(cache)):
             parts.append(
                 PartPlan(
-                    task=TaskName.REDIS_SYNC, part=cache.removeprefix("cache:"), stage=sets.STAGE_CACHE,
-                    needs=BEFORE_CACHES, payload={"cache": cache},
+                    task=TaskName.REDIS_SYNC,
+                    part=cache.removeprefix("cache:"),
+                    stage=sets.STAGE_CACHE,
+                    needs=BEFORE_CACHES,
+                    payload={"cache": cache},
                 )
-            )  # fmt: skip
+            )
     return parts
 
 

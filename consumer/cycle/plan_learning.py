@@ -67,8 +67,10 @@ class PlanLearner:
         answered: bool = await self._services.pool.fetchval(
             "SELECT EXISTS (SELECT FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 "
             "AND part.pass = cycle.pass AND task = $2 AND split_part(part, ':', 1) = $3 AND row_count > 0)",
-            part.cycle_id, part.task, part.part.partition(":")[0],
-        )  # fmt: skip
+            part.cycle_id,
+            part.task,
+            part.part.partition(":")[0],
+        )
         return answered
 
 

@@ -206,10 +206,15 @@ def _row(judged: Judged, day: dt.date, before: SessionCondition | None) -> Sessi
     since = before.state_since if before is not None and before.state == verdict.state else now
     sets = {name: msgspec.to_builtins(one) for name, one in data_set_reports(verdict.data_sets).items()}
     return SessionCondition(
-        trading_day=day, condition=verdict.condition.value, state=verdict.state.value,
-        reason=words.sentence(verdict, since), state_since=since, last_modified_at=verdict.last_modified_at,
-        judged_at=now, data_sets=sets,
-    )  # fmt: skip
+        trading_day=day,
+        condition=verdict.condition.value,
+        state=verdict.state.value,
+        reason=words.sentence(verdict, since),
+        state_since=since,
+        last_modified_at=verdict.last_modified_at,
+        judged_at=now,
+        data_sets=sets,
+    )
 
 
 def _is_same(row: SessionCondition, before: SessionCondition | None) -> bool:

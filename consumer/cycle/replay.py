@@ -86,9 +86,16 @@ def _first_origin(letter: KeptLetter) -> str:
 
 
 async def replay(
-    pool: Pool, redis: Redis, stream: TaskStream, selection: Selection, *, changes: Mapping[str, str], by: str,
-    reason: str | None, now: dt.datetime,
-) -> list[Resent]:  # fmt: skip
+    pool: Pool,
+    redis: Redis,
+    stream: TaskStream,
+    selection: Selection,
+    *,
+    changes: Mapping[str, str],
+    by: str,
+    reason: str | None,
+    now: dt.datetime,
+) -> list[Resent]:
     """Send the selected letters again and say so in the table. Raises CannotReplay before anything is sent.
 
     The letters are locked meanwhile: of two operators one finds nothing left to do. A crash after sending leaves them

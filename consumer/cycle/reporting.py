@@ -163,9 +163,12 @@ class Reporter:
                 await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=detail)
         if cycle.state == CycleState.WAITING:
             logger.warning(
-                "maintenance_cycle_waiting", date=str(cycle.trading_day), reason=cycle.reason,
-                next_try_at=str(cycle.next_pass_at), missing=list(cycle.missing[:5]),
-            )  # fmt: skip
+                "maintenance_cycle_waiting",
+                date=str(cycle.trading_day),
+                reason=cycle.reason,
+                next_try_at=str(cycle.next_pass_at),
+                missing=list(cycle.missing[:5]),
+            )
             await self.event(EventName.CYCLE_WAITING, cycle=cycle, detail=cycle.reason)
             return
         log_finished(run, None if published is None else published.judged.verdicts[cycle.trading_day])
@@ -201,9 +204,14 @@ class Reporter:
     ) -> None:
         """Append to maintenance:events."""
         event = MaintenanceEvent(
-            event=name, at=self._now(), trading_day=trading_day if cycle is None else cycle.trading_day,
-            cycle=None if cycle is None else cycle.cycle_id, task=task, part=part, detail=detail or None,
-        )  # fmt: skip
+            event=name,
+            at=self._now(),
+            trading_day=trading_day if cycle is None else cycle.trading_day,
+            cycle=None if cycle is None else cycle.cycle_id,
+            task=task,
+            part=part,
+            detail=detail or None,
+        )
         fields: dict[Any, Any] = {**encode(event)}
         try:
             await self._redis.xadd(keys.EVENTS.name, fields, maxlen=keys.EVENTS.kept, approximate=True)

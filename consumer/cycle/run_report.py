@@ -67,8 +67,9 @@ async def read_tallies(pool: Pool | Connection, cycle: Cycle) -> dict[str, TaskT
                coalesce(extract(epoch FROM max(coalesce(ended_at, now())) - min(started_at)), 0)::float8 AS seconds
         FROM part WHERE cycle_id = $1 AND pass = $2 AND task <> 'cycle' GROUP BY task
         """,
-        cycle.cycle_id, cycle.run_pass,
-    )  # fmt: skip
+        cycle.cycle_id,
+        cycle.run_pass,
+    )
     return {row["task"]: TaskTally(**dict(row)) for row in rows}
 
 

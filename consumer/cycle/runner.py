@@ -87,9 +87,12 @@ class CycleRunner:
 
     def _request(self, message: TaskMessage, entry: Entry) -> opening.Request:
         return opening.request_from(
-            message, message.request or entry.entry_id,
-            calendar=self._services.calendar, schedule=self._services.schedule, now=self._services.now(),
-        )  # fmt: skip
+            message,
+            message.request or entry.entry_id,
+            calendar=self._services.calendar,
+            schedule=self._services.schedule,
+            now=self._services.now(),
+        )
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         try:
@@ -155,9 +158,13 @@ class CycleRunner:
             raise DataRejected(f"cycle {cycle_id} is unknown: leave cycle and part out to ask for a new one")
         try:
             row = await ledger.take_part(
-                self._services.pool, part, fence=delivery.token, holder=self._stream.consumer,
-                attempt=message.attempt, now=self._services.now(),
-            )  # fmt: skip
+                self._services.pool,
+                part,
+                fence=delivery.token,
+                holder=self._stream.consumer,
+                attempt=message.attempt,
+                now=self._services.now(),
+            )
         except FenceBehind as behind:
             await self._stream.raise_fence(behind.seen)
             raise Busy(str(behind), delay=FENCE_BEHIND_DELAY) from behind
@@ -214,8 +221,10 @@ class CycleRunner:
         gave_up = await self._services.pool.fetchval(
             "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable "
             "AND coalesce(reason, '') !~ '(^|: )BadAnswer: ' AND split_part(part, ':', 1) <> $3",
-            cycle.cycle_id, cycle.run_pass, ASKS_THE_BUCKET,
-        )  # fmt: skip
+            cycle.cycle_id,
+            cycle.run_pass,
+            ASKS_THE_BUCKET,
+        )
         if gave_up >= AWAY_AFTER:
             raise VendorAway(f"{gave_up} parts gave up on the vendor in this pass")
 

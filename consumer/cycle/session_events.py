@@ -187,9 +187,13 @@ class SessionEvents:
 
     def _letter(self, entry: Entry, reason: str) -> DeadLetter:
         return DeadLetter(
-            stream=keys.SESSIONS.name, entry_id=entry.entry_id, reason=reason, deliveries=entry.deliveries,
-            at=self._now(), fields=entry.fields,
-        )  # fmt: skip
+            stream=keys.SESSIONS.name,
+            entry_id=entry.entry_id,
+            reason=reason,
+            deliveries=entry.deliveries,
+            at=self._now(),
+            fields=entry.fields,
+        )
 
     async def _refuse(self, entry: Entry, reason: str) -> None:
         """A giant goes; all else stays for those who read the stream beside us, and may be newer than we are."""

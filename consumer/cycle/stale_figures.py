@@ -23,8 +23,9 @@ async def request_for_stale_figures(pool: Pool) -> list[Outgoing]:
             ORDER BY fetched_at DESC LIMIT 1) AS input ON input.fetched_at > atr.fetched_at
         WHERE atr.data_set = $1 ORDER BY atr.trading_day DESC LIMIT 1
         """,
-        data_sets.ATR, [data_sets.DAILY_BARS, data_sets.TAKEN, data_sets.SPLITS],
-    )  # fmt: skip
+        data_sets.ATR,
+        [data_sets.DAILY_BARS, data_sets.TAKEN, data_sets.SPLITS],
+    )
     if row is None:
         return []
     newest = await pool.fetchval("SELECT max(trading_day) FROM coverage WHERE data_set = $1", data_sets.ATR)

@@ -63,7 +63,11 @@ class Flood:
             return
         since_s = None if self._told_at is None else round(now - self._told_at, 1)
         logger.error(
-            "entries_refused", stream=self._stream, entries=self._together, since_the_last_line_s=since_s,
-            reason=self._last, runbook="dead-letters",
-        )  # fmt: skip
+            "entries_refused",
+            stream=self._stream,
+            entries=self._together,
+            since_the_last_line_s=since_s,
+            reason=self._last,
+            runbook="dead-letters",
+        )
         self._told_at, self._together = now, 0

@@ -46,9 +46,12 @@ class RetryLog:
             self._told.clear()
         self._told[cause] = _Told(at=now)
         logger.info(
-            "delivery_retried_later", entry_id=entry_id, reason=reason, delay_s=round(delay.total_seconds(), 2),
+            "delivery_retried_later",
+            entry_id=entry_id,
+            reason=reason,
+            delay_s=round(delay.total_seconds(), 2),
             more_since_the_last_line=0 if told is None else told.since,
-        )  # fmt: skip
+        )
 
 
 def _cause_of(reason: str) -> str:

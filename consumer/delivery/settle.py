@@ -131,9 +131,12 @@ def settle(
             return Settlement(verdict=Verdict.DEAD_LETTER, reason=in_words(failure))
         case _ if (policy := classify(failure)) is Policy.RETRY_FREELY:
             return Settlement(
-                verdict=Verdict.RETRY_LATER, reason=describe(failure), delay=_pause(failure, attempt + waits, random),
-                counted=False, waits=waits + 1,
-            )  # fmt: skip
+                verdict=Verdict.RETRY_LATER,
+                reason=describe(failure),
+                delay=_pause(failure, attempt + waits, random),
+                counted=False,
+                waits=waits + 1,
+            )
         case _:
             return _after_failure(failure, policy, attempt, max_attempts, random)
 

@@ -54,9 +54,13 @@ class Sieve:
         if not reason:
             return None
         return DeadLetter(
-            stream=keys.TASKS.name, entry_id=entry.entry_id, reason=reason, deliveries=entry.deliveries, at=self._now(),
+            stream=keys.TASKS.name,
+            entry_id=entry.entry_id,
+            reason=reason,
+            deliveries=entry.deliveries,
+            at=self._now(),
             fields=entry.fields,
-        )  # fmt: skip
+        )
 
     async def _refused(self, entries: list[Entry], letters: dict[str, DeadLetter]) -> bool:
         """Whether that has been recorded."""

@@ -47,9 +47,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCRIPTS = (
-    "enqueue", "promote", "claim", "begin", "beat", "settle", "raise_fence", "leave", "unheard", "collect", "sweep",
-    "withdraw", "send_again", "refuse", "beginning", "hand_back",
-)  # fmt: skip
+    "enqueue",
+    "promote",
+    "claim",
+    "begin",
+    "beat",
+    "settle",
+    "raise_fence",
+    "leave",
+    "unheard",
+    "collect",
+    "sweep",
+    "withdraw",
+    "send_again",
+    "refuse",
+    "beginning",
+    "hand_back",
+)
 SCRIPT_KEYS = [
     keys.TASKS.name,
     keys.LATER.pattern,
@@ -121,9 +135,19 @@ class TaskStream:
         """Return up to *count* new entries; waits at most *block* for the first."""
         milliseconds = max(1, int(block.total_seconds() * 1000))
         answer = await _execute(
-            self._blocking, "XREADGROUP", "GROUP", keys.GROUP, self.consumer, "COUNT", count, "BLOCK", milliseconds,
-            "STREAMS", stream, ">",
-        )  # fmt: skip
+            self._blocking,
+            "XREADGROUP",
+            "GROUP",
+            keys.GROUP,
+            self.consumer,
+            "COUNT",
+            count,
+            "BLOCK",
+            milliseconds,
+            "STREAMS",
+            stream,
+            ">",
+        )
         streams = answer.items() if isinstance(answer, dict) else answer or []
         taken = [
             await self._whole(entry_id.decode(), fields or {}, stream=stream)
@@ -159,9 +183,16 @@ class TaskStream:
         for _ in range(LOOKS_A_CLAIM):
             cursor = self._claimed_up_to.pop(stream, "-")
             rows, cursor, suspect = await self._run(
-                "claim", self.consumer, self._lease_ms(), count - len(taken), cursor, LOOKED_AT, suspect_after,
-                int(alone and not taken), stream=stream,
-            )  # fmt: skip
+                "claim",
+                self.consumer,
+                self._lease_ms(),
+                count - len(taken),
+                cursor,
+                LOOKED_AT,
+                suspect_after,
+                int(alone and not taken),
+                stream=stream,
+            )
             taken += rows
             waits = waits or suspect == 1
             if not cursor:

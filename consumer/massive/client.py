@@ -126,9 +126,12 @@ class MassiveClient:
                 f"Not one of {came} rows is a bar of {day.isoformat()}", request_id=page.envelope.request_id
             )
         return GroupedDaily(
-            day=day, rows=rows, request_id=page.envelope.request_id, rejected=dict(sieve.rejected),
+            day=day,
+            rows=rows,
+            request_id=page.envelope.request_id,
+            rejected=dict(sieve.rejected),
             set_aside=tuple(sieve.set_aside),
-        )  # fmt: skip
+        )
 
     async def five_minute_bars(self, symbol: str, first_day: dt.date, last_day: dt.date) -> RangeBars:
         """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""

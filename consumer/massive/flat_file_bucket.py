@@ -56,9 +56,13 @@ class Bucket:
         self._name = name
         self._kept_in = kept_in
         self._breaker = CircuitBreaker(
-            COUNTED_AS, after=FAILURES_TO_LEAVE_ALONE, first_pause=LEFT_ALONE, longest_pause=10 * LEFT_ALONE,
-            clock=time.monotonic, draw=random.random,
-        )  # fmt: skip
+            COUNTED_AS,
+            after=FAILURES_TO_LEAVE_ALONE,
+            first_pause=LEFT_ALONE,
+            longest_pause=10 * LEFT_ALONE,
+            clock=time.monotonic,
+            draw=random.random,
+        )
         self._away = ProviderUnavailable(f"{name} does not answer")
         self._obstore = _installed("obstore")
         self._errors = _installed("obstore.exceptions")

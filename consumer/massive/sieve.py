@@ -24,10 +24,18 @@ MOST_NAMED = 20_000
 MOST_EVIDENCE = 200
 
 _ROW_FLAWS: Mapping[str, Flaw] = {
-    "T": Flaw.SYMBOL, "ticker": Flaw.SYMBOL, "o": Flaw.PRICE, "h": Flaw.PRICE, "l": Flaw.PRICE, "c": Flaw.PRICE,
-    "v": Flaw.VOLUME, "t": Flaw.FOREIGN_DAY, "execution_date": Flaw.FOREIGN_DAY, "split_from": Flaw.RATIO,
+    "T": Flaw.SYMBOL,
+    "ticker": Flaw.SYMBOL,
+    "o": Flaw.PRICE,
+    "h": Flaw.PRICE,
+    "l": Flaw.PRICE,
+    "c": Flaw.PRICE,
+    "v": Flaw.VOLUME,
+    "t": Flaw.FOREIGN_DAY,
+    "execution_date": Flaw.FOREIGN_DAY,
+    "split_from": Flaw.RATIO,
     "split_to": Flaw.RATIO,
-}  # fmt: skip
+}
 
 
 class Sieve:

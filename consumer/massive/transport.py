@@ -106,9 +106,13 @@ class Transport:
     def _breaker(self, endpoint: Endpoint) -> CircuitBreaker:
         patience = self._patience
         return CircuitBreaker(
-            endpoint.value, after=patience.failures_to_open, first_pause=patience.first_pause,
-            longest_pause=patience.longest_pause, clock=patience.clock, draw=patience.draw,
-        )  # fmt: skip
+            endpoint.value,
+            after=patience.failures_to_open,
+            first_pause=patience.first_pause,
+            longest_pause=patience.longest_pause,
+            clock=patience.clock,
+            draw=patience.draw,
+        )
 
     async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         """The page at *target* (path and query), after as many tries as `Patience` allows."""
@@ -228,9 +232,12 @@ class Transport:
     async def _wait_for_the_vendor(self, endpoint: Endpoint, error: RateLimited, refusals: int) -> dt.timedelta:
         pause = error.retry_after or self._budget.recovery(refusals)
         self.troubles.note(
-            str(endpoint), "The vendor counts too many requests, all requests with this key pause",
-            pause_s=pause.total_seconds(), refusals=refusals, reason=str(error),
-        )  # fmt: skip
+            str(endpoint),
+            "The vendor counts too many requests, all requests with this key pause",
+            pause_s=pause.total_seconds(),
+            refusals=refusals,
+            reason=str(error),
+        )
         await self._budget.pause(pause)
         return pause
 
@@ -238,9 +245,12 @@ class Transport:
         ceiling = min(self._patience.first_delay * 2 ** (tries - 1), self._patience.longest_delay)
         delay_s = self._patience.draw() * ceiling.total_seconds()
         self.troubles.note(
-            str(endpoint), "The vendor did not answer properly, trying again", tries=tries, delay_s=round(delay_s, 2),
+            str(endpoint),
+            "The vendor did not answer properly, trying again",
+            tries=tries,
+            delay_s=round(delay_s, 2),
             reason=str(error),
-        )  # fmt: skip
+        )
         await self._patience.sleep(delay_s)
 
 

@@ -58,6 +58,8 @@ async def end_frozen_holders(asking: Session, waiting: Sequence[int], lease: dt.
     for row in await asking.fetch(_END_FROZEN, waiting, lease, _LONGEST):
         if row["ended"]:
             logger.warning(
-                "postgres_frozen_session_ended", backend=row["pid"],
-                silent_for_s=round(row["silent_for"].total_seconds(), 1), runbook="postgres-silent",
-            )  # fmt: skip
+                "postgres_frozen_session_ended",
+                backend=row["pid"],
+                silent_for_s=round(row["silent_for"].total_seconds(), 1),
+                runbook="postgres-silent",
+            )

@@ -57,8 +57,9 @@ async def apply_absences(
                missed_listings + (coalesce(missing_until, $2) < $2)::integer AS missed
         FROM ticker_universe WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol
         """,
-        list(listed), day,
-    )  # fmt: skip
+        list(listed),
+        day,
+    )
     moved = await _moved(connection, [row["symbol"] for row in missing]) | dict(renamed or {})
     newest = await trading_evidence.newest_session(connection)
     traded = await trading_evidence.last_traded(connection, [row["symbol"] for row in missing])
@@ -71,9 +72,12 @@ async def apply_absences(
                 verdicts[known.symbol] = Absence.RENAMED
             continue
         absent = Absent(
-            symbol=known.symbol, last_traded=traded.get(known.symbol), newest_session=newest,
-            delisted_on=_same_company(known, gone), missed=row["missed"],
-        )  # fmt: skip
+            symbol=known.symbol,
+            last_traded=traded.get(known.symbol),
+            newest_session=newest,
+            delisted_on=_same_company(known, gone),
+            missed=row["missed"],
+        )
         verdicts[known.symbol] = weigh_absence(absent, day=day)
     await _deactivate(connection, verdicts, reason=f"not in the complete listing of {day}", now=now)
     await _note_delistings(connection, delisted, day=day)
@@ -85,8 +89,9 @@ async def apply_absences(
             missing_since = coalesce(missing_since, $2), missing_until = greatest(missing_until, $2)
         WHERE symbol = ANY ($1::text[])
         """,
-        kept, day,
-    )  # fmt: skip
+        kept,
+        day,
+    )
     return Absences(
         removed=len(verdicts) - len(kept), kept=tuple(Kept(symbol=one, traded_on=traded[one]) for one in kept)
     )
@@ -107,11 +112,14 @@ def _delisting_days(rows: Sequence[TickerRow]) -> dict[str, tuple[Listed, dt.dat
     days = ((row, delisting_day(row.delisted_utc)) for row in rows)
     return {
         row.ticker: (
-            Listed(symbol=row.ticker, composite_figi=row.composite_figi, share_class_figi=row.share_class_figi,
-                   cik=row.cik), day,
+            Listed(
+                symbol=row.ticker, composite_figi=row.composite_figi, share_class_figi=row.share_class_figi, cik=row.cik
+            ),
+            day,
         )
-        for row, day in days if day is not None
-    }  # fmt: skip
+        for row, day in days
+        if day is not None
+    }
 
 
 def _same_company(known: Listed, gone: Mapping[str, tuple[Listed, dt.date]]) -> dt.date | None:
@@ -133,8 +141,11 @@ async def _deactivate(
                missing_since = NULL, missing_until = NULL, missed_listings = 0
         FROM unnest($1::text[], $2::text[]) AS o (symbol, state) WHERE u.symbol = o.symbol
         """,
-        list(out), [verdict.value for verdict in out.values()], now, reason,
-    )  # fmt: skip
+        list(out),
+        [verdict.value for verdict in out.values()],
+        now,
+        reason,
+    )
 
 
 async def _note_delistings(connection: Connection, rows: Sequence[TickerRow], *, day: dt.date) -> None:
@@ -153,8 +164,9 @@ async def _note_delistings(connection: Connection, rows: Sequence[TickerRow], *,
         UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at
         FROM unnest($1::text[], $2::timestamptz[]) AS d (symbol, at) WHERE u.symbol = d.symbol
         """,
-        list(days), [instants[symbol] for symbol in days],
-    )  # fmt: skip
+        list(days),
+        [instants[symbol] for symbol in days],
+    )
 
 
 async def settle_missing(connection: Connection, *, now: dt.datetime) -> list[str]:

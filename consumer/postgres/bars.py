@@ -21,8 +21,17 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
 
 _COLUMNS = (
-    "trading_date", "symbol", "open", "high", "low", "close", "volume", "vwap", "trades_count", "load_id",
-)  # fmt: skip
+    "trading_date",
+    "symbol",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "vwap",
+    "trades_count",
+    "load_id",
+)
 
 
 class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +58,12 @@ class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
         return BarHistory(
             symbols=[symbol for symbol, stays in zip(self.symbols, there, strict=True) if stays],
             offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[there])]),
-            days=self.days[kept], high=self.high[kept], low=self.low[kept], close=self.close[kept],
+            days=self.days[kept],
+            high=self.high[kept],
+            low=self.low[kept],
+            close=self.close[kept],
             volume=self.volume[kept],
-        )  # fmt: skip
+        )
 
 
 async def count_bars(connection: Connection | Pool, day: dt.date) -> int:
@@ -89,8 +101,9 @@ async def replace_rows(
     ordered = sorted(rows, key=lambda row: row.T)
     await connection.execute(
         "DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol = ANY ($2)",
-        day, [*(row.T for row in ordered), *gone],
-    )  # fmt: skip
+        day,
+        [*(row.T for row in ordered), *gone],
+    )
     await _copy(connection, day, ordered, load_id=load_id)
 
 

@@ -48,8 +48,10 @@ async def note_given(connection: Connection | Pool, capability: str, *, evidence
             WHERE NOT known.available OR known.refused_since IS NOT NULL
         RETURNING learned_at = $2
         """,
-        capability, now, evidence,
-    )  # fmt: skip
+        capability,
+        now,
+        evidence,
+    )
     return bool(learned)
 
 
@@ -69,8 +71,10 @@ async def note_refused(connection: Connection | Pool, capability: str, *, eviden
             WHERE known.available
         RETURNING NOT available
         """,
-        capability, now, evidence,
-    )  # fmt: skip
+        capability,
+        now,
+        evidence,
+    )
     return bool(learned)
 
 

@@ -89,8 +89,10 @@ async def counts_near(
         (SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND trading_day > $2
          ORDER BY trading_day LIMIT $3)
         """,
-        data_set, day, at_most,
-    )  # fmt: skip
+        data_set,
+        day,
+        at_most,
+    )
     return {row["trading_day"]: row["row_count"] for row in rows}
 
 
@@ -145,8 +147,16 @@ async def record_load(
         INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count, rejected)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING load_id
         """,
-        part.cycle_id, part.task, part.part, fence, source, request_id, fetched_at, rows, dict(rejected or {}),
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+        fence,
+        source,
+        request_id,
+        fetched_at,
+        rows,
+        dict(rejected or {}),
+    )
     return int(load_id)
 
 
@@ -180,5 +190,8 @@ async def confirm(
     await connection.execute(
         "UPDATE coverage SET fetched_at = greatest(fetched_at, $3), row_count = coalesce($4, row_count) "
         "WHERE data_set = $1 AND trading_day = $2",
-        data_set, day, fetched_at, rows,
-    )  # fmt: skip
+        data_set,
+        day,
+        fetched_at,
+        rows,
+    )

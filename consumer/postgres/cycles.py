@@ -78,8 +78,9 @@ async def newest_of_day(
     row = await connection.fetchrow(
         "SELECT * FROM cycle WHERE trading_day = $1 AND first_day IS NULL AND tasks @> $2 "
         "ORDER BY cycle_id DESC LIMIT 1",
-        trading_day, list(tasks),
-    )  # fmt: skip
+        trading_day,
+        list(tasks),
+    )
     return None if row is None else cycle_from(row)
 
 

@@ -84,9 +84,13 @@ async def keep(
 
 
 async def keep_example(
-    connection: Connection, letter: DeadLetter, *, trading_day: dt.date | None = None, task: str | None = None,
+    connection: Connection,
+    letter: DeadLetter,
+    *,
+    trading_day: dt.date | None = None,
+    task: str | None = None,
     part: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """The same for what anybody may write as often as he likes: it stays until newer ones of its cause have come.
 
     In a transaction of the caller's.
@@ -123,9 +127,15 @@ async def keep_examples(pool: Pool, letters: Sequence[DeadLetter]) -> list[str]:
 
 
 async def _write(
-    connection: Connection | Pool, letter: DeadLetter, cause: str, *, example: bool,
-    trading_day: dt.date | None = None, task: str | None = None, part: str | None = None,
-) -> bool:  # fmt: skip
+    connection: Connection | Pool,
+    letter: DeadLetter,
+    cause: str,
+    *,
+    example: bool,
+    trading_day: dt.date | None = None,
+    task: str | None = None,
+    part: str | None = None,
+) -> bool:
     """Whether it is a new letter."""
     is_new = await connection.fetchval(
         """
@@ -138,9 +148,18 @@ async def _write(
             WHERE dead_letter.state = 'open'
         RETURNING xmax = 0
         """,
-        letter.stream, letter.entry_id, letter.reason, cause, letter.deliveries, letter.at,
-        json.dumps(letter.fields), trading_day, task, part, example,
-    )  # fmt: skip
+        letter.stream,
+        letter.entry_id,
+        letter.reason,
+        cause,
+        letter.deliveries,
+        letter.at,
+        json.dumps(letter.fields),
+        trading_day,
+        task,
+        part,
+        example,
+    )
     return bool(is_new)
 
 
@@ -157,8 +176,11 @@ async def find(
         f"SELECT {_COLUMNS} FROM dead_letter WHERE ($1 OR state = 'open') "
         "AND (cardinality($2::bigint[]) = 0 OR dead_letter_id = ANY ($2)) AND ($3::text IS NULL OR task = $3) "
         "AND ($4::text IS NULL OR fingerprint = $4) ORDER BY dead_letter_id" + (" FOR UPDATE" if lock else ""),
-        settled, list(selection.ids), selection.task, selection.fingerprint,
-    )  # fmt: skip
+        settled,
+        list(selection.ids),
+        selection.task,
+        selection.fingerprint,
+    )
     return [_letter(dict(row)) for row in rows]
 
 
@@ -178,8 +200,12 @@ async def settle(
     await connection.execute(
         "UPDATE dead_letter SET state = $2, settled_at = $3, settled_by = $4, settled_reason = $5 "
         "WHERE dead_letter_id = ANY ($1) AND state = 'open'",
-        list(ids), state, now, by, reason,
-    )  # fmt: skip
+        list(ids),
+        state,
+        now,
+        by,
+        reason,
+    )
     return await letter_causes.forget_settled(connection)
 
 

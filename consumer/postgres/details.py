@@ -60,8 +60,11 @@ async def details_due(
                            OR s.execution_day > counted_day AND attempted_day + $3::integer <= $1))
         ORDER BY attempted_at NULLS FIRST, symbol
         """,
-        today, refresh_days, LAGGING_COUNT_DAYS, *args,
-    )  # fmt: skip
+        today,
+        refresh_days,
+        LAGGING_COUNT_DAYS,
+        *args,
+    )
     return [row["symbol"] for row in rows]
 
 
@@ -118,19 +121,32 @@ async def store_details(
         SELECT symbol, $2, 'not_found', $2, $2 FROM unnest($1::text[]) AS u (symbol)
         ON CONFLICT (symbol) DO UPDATE SET details_attempted_at = $2, details_outcome = 'not_found'
         """,
-        list(not_found), now,
-    )  # fmt: skip
+        list(not_found),
+        now,
+    )
 
 
 def _details_row(details: TickerDetails, now: dt.datetime) -> tuple[object, ...]:
     found_sector = sector(details.type, details.sic_code)
     return (
-        details.ticker, details.name, details.primary_exchange, details.type, found_sector,
-        None if found_sector is None else SECTOR_SCHEME, details.sic_description, industry_group(details.sic_code),
-        details.sic_code, _count(details.weighted_shares_outstanding) or _count(details.share_class_shares_outstanding),
-        _count(details.share_class_shares_outstanding), details.cik, details.composite_figi, details.share_class_figi,
-        details.list_date, details.type in ETF_TYPES, now,
-    )  # fmt: skip
+        details.ticker,
+        details.name,
+        details.primary_exchange,
+        details.type,
+        found_sector,
+        None if found_sector is None else SECTOR_SCHEME,
+        details.sic_description,
+        industry_group(details.sic_code),
+        details.sic_code,
+        _count(details.weighted_shares_outstanding) or _count(details.share_class_shares_outstanding),
+        _count(details.share_class_shares_outstanding),
+        details.cik,
+        details.composite_figi,
+        details.share_class_figi,
+        details.list_date,
+        details.type in ETF_TYPES,
+        now,
+    )
 
 
 def _count(shares: float | None) -> float | None:

@@ -81,8 +81,9 @@ async def open_findings(
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM session_finding WHERE state = 'open' AND trading_day BETWEEN $1 AND $2 "
         "ORDER BY finding_id",
-        first, last,
-    )  # fmt: skip
+        first,
+        last,
+    )
     found: dict[tuple[dt.date, str], list[KeptFinding]] = {}
     for row in rows:
         found.setdefault((row["trading_day"], row["data_set"]), []).append(_kept(row))
@@ -111,8 +112,9 @@ async def of_session(connection: Connection | Pool, data_set: str, day: dt.date)
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM session_finding WHERE data_set = $1 AND trading_day = $2 "
         "AND rows_replaced_at IS NULL ORDER BY finding_id",
-        data_set, day,
-    )  # fmt: skip
+        data_set,
+        day,
+    )
     return [_kept(row) for row in rows]
 
 
@@ -121,8 +123,11 @@ async def suspect_days(connection: Connection | Pool, data_set: str, first: dt.d
     rows = await connection.fetch(
         "SELECT DISTINCT trading_day FROM session_finding WHERE state = 'open' AND data_set = $1 "
         "AND trading_day BETWEEN $2 AND $3 AND kind <> ALL ($4)",
-        data_set, first, last, [str(kind) for kind in ABOUT_AN_ANSWER],
-    )  # fmt: skip
+        data_set,
+        first,
+        last,
+        [str(kind) for kind in ABOUT_AN_ANSWER],
+    )
     return {row["trading_day"] for row in rows}
 
 
@@ -134,8 +139,11 @@ async def due_days(
         "SELECT DISTINCT trading_day FROM session_finding WHERE state = 'open' AND data_set = $1 "
         "AND trading_day >= coalesce($2::date, '-infinity') AND trading_day <= $3 "
         "AND coalesce(rechecked_at, '-infinity') < $4 ORDER BY trading_day",
-        data_set, first, last, since,
-    )  # fmt: skip
+        data_set,
+        first,
+        last,
+        since,
+    )
     return [row["trading_day"] for row in rows]
 
 
@@ -166,9 +174,17 @@ async def report(
                                     THEN session_finding.rechecked_at END
         RETURNING finding_id
         """,
-        day, data_set, str(finding.kind), finding.reason, list(finding.symbols), finding.evidence,
-        None if contested is None else _packed(contested), contested_at, load_id, now,
-    )  # fmt: skip
+        day,
+        data_set,
+        str(finding.kind),
+        finding.reason,
+        list(finding.symbols),
+        finding.evidence,
+        None if contested is None else _packed(contested),
+        contested_at,
+        load_id,
+        now,
+    )
     return int(finding_id)
 
 
@@ -183,8 +199,12 @@ async def settle(connection: Connection, ids: Iterable[int], settled: Settled, *
     await connection.execute(
         "UPDATE session_finding SET state = $2, settled_at = $3, settled_by = $4, settled_reason = $5 "
         "WHERE finding_id = ANY ($1) AND state = 'open'",
-        list(ids), str(settled.state), now, settled.by, settled.reason,
-    )  # fmt: skip
+        list(ids),
+        str(settled.state),
+        now,
+        settled.by,
+        settled.reason,
+    )
 
 
 async def mark_rechecked(connection: Connection, ids: Sequence[int], *, now: dt.datetime, seen: dict[str, Any]) -> None:
@@ -192,8 +212,10 @@ async def mark_rechecked(connection: Connection, ids: Sequence[int], *, now: dt.
     await connection.execute(
         "UPDATE session_finding SET rechecked_at = $2, evidence = evidence || jsonb_build_object('recheck', $3::jsonb) "
         "WHERE finding_id = ANY ($1)",
-        list(ids), now, seen,
-    )  # fmt: skip
+        list(ids),
+        now,
+        seen,
+    )
 
 
 async def rows_replaced(connection: Connection, data_set: str, day: dt.date, *, now: dt.datetime) -> None:
@@ -201,8 +223,10 @@ async def rows_replaced(connection: Connection, data_set: str, day: dt.date, *, 
     await connection.execute(
         "UPDATE session_finding SET rows_replaced_at = $3 WHERE data_set = $1 AND trading_day = $2 "
         "AND state <> 'open' AND rows_replaced_at IS NULL",
-        data_set, day, now,
-    )  # fmt: skip
+        data_set,
+        day,
+        now,
+    )
 
 
 def _packed(answer: Contested) -> bytes:

@@ -84,17 +84,27 @@ async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
                ON b.day = c.trading_day
         WHERE c.data_set = $1
         """,
-        wanted.bars, list(wanted.days),
-    )  # fmt: skip
+        wanted.bars,
+        list(wanted.days),
+    )
     return {
         row["trading_day"]: Held(
-            expected=row["expected"], loaded=row["rows"],
-            missing=max(0, row["expected"] - row["rows"]), set_aside=row["set_aside"] or 0, restated=row["restated"],
-            oldest=row["fetched_at"], newest=row["fetched_at"], source=row["source"], request_id=row["request_id"],
-            cycle=row["cycle_id"], fence=row["fence"], accepted_short=row["accepted_short"], retired=row["retired"],
+            expected=row["expected"],
+            loaded=row["rows"],
+            missing=max(0, row["expected"] - row["rows"]),
+            set_aside=row["set_aside"] or 0,
+            restated=row["restated"],
+            oldest=row["fetched_at"],
+            newest=row["fetched_at"],
+            source=row["source"],
+            request_id=row["request_id"],
+            cycle=row["cycle_id"],
+            fence=row["fence"],
+            accepted_short=row["accepted_short"],
+            retired=row["retired"],
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
@@ -134,8 +144,9 @@ async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
     restated = await connection.fetch(
         "SELECT trading_day, count(*) AS rows FROM restatement WHERE data_set = $1 AND trading_day = ANY ($2) "
         "GROUP BY trading_day",
-        wanted.slots, list(wanted.days),
-    )  # fmt: skip
+        wanted.slots,
+        list(wanted.days),
+    )
     again = {row["trading_day"]: row["rows"] for row in restated}
     retired = await connection.fetch(
         "SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND retired_at IS NOT NULL", wanted.slots
@@ -149,11 +160,20 @@ async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
 def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], restated: int) -> Held:
     load = by_load.get(row["load_id"], {})
     return Held(
-        expected=row["expected"], loaded=row["traded"], empty=row["empty"], unproven=row["unproven"],
-        missing=row["expected"] - row["there"], restated=restated, oldest=row["oldest"], newest=row["newest"],
-        source=load.get("source"), request_id=load.get("request_id"), cycle=load.get("cycle_id"),
-        fence=load.get("fence"), kept=row["kept"],
-    )  # fmt: skip
+        expected=row["expected"],
+        loaded=row["traded"],
+        empty=row["empty"],
+        unproven=row["unproven"],
+        missing=row["expected"] - row["there"],
+        restated=restated,
+        oldest=row["oldest"],
+        newest=row["newest"],
+        source=load.get("source"),
+        request_id=load.get("request_id"),
+        cycle=load.get("cycle_id"),
+        fence=load.get("fence"),
+        kept=row["kept"],
+    )
 
 
 async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
@@ -171,8 +191,10 @@ async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
                                        ELSE 0 END
          FROM coverage WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
         """,
-        list(wanted.present), list(wanted.computed), wanted.atr,
-    )  # fmt: skip
+        list(wanted.present),
+        list(wanted.computed),
+        wanted.atr,
+    )
     found = {}
     for row in map(dict, rows):
         name = row.pop("data_set")
@@ -203,6 +225,7 @@ async def _reasons(connection: Connection, wanted: Wanted) -> dict[tuple[dt.date
         WHERE p.reason IS NOT NULL AND p.state IN ('failed', 'not_yet', 'retrying')
         ORDER BY c.trading_day, what, p.ended_at DESC NULLS LAST
         """,
-        list(wanted.days), list(wanted.tasks),
-    )  # fmt: skip
+        list(wanted.days),
+        list(wanted.tasks),
+    )
     return {(row["trading_day"], row["what"]): row["reason"] for row in rows}

@@ -50,8 +50,10 @@ async def of_symbols(connection: Connection | Pool, *, since: dt.date, up_to: dt
                           WHERE b.trading_date = a.trading_day AND b.symbol = a.symbol)
         ORDER BY 1, 2
         """,
-        since, up_to, _RIGHT_BEFORE,
-    )  # fmt: skip
+        since,
+        up_to,
+        _RIGHT_BEFORE,
+    )
     found: dict[str, list[dt.date]] = {}
     for row in rows:
         found.setdefault(row["symbol"], []).append(row["trading_day"])

@@ -33,9 +33,13 @@ def day_after(day: dt.date) -> dt.date:
 def listed(row: TickerRow) -> Listed:
     """Return what *row* says of whose its symbol is."""
     return Listed(
-        symbol=row.ticker, composite_figi=row.composite_figi, share_class_figi=row.share_class_figi, cik=row.cik,
-        type=row.type, name=row.name,
-    )  # fmt: skip
+        symbol=row.ticker,
+        composite_figi=row.composite_figi,
+        share_class_figi=row.share_class_figi,
+        cik=row.cik,
+        type=row.type,
+        name=row.name,
+    )
 
 
 async def read_known(connection: Connection) -> dict[str, Known]:
@@ -97,10 +101,11 @@ async def _read_open(connection: Connection, known: Mapping[str, Known]) -> list
     return [
         Question(
             known=msgspec.structs.replace(known[row["symbol"]], since=row["since"], **row["old_codes"]),
-            listed=Listed(symbol=row["new_symbol"] or row["symbol"], **row["new_codes"]), changed_on=row["changed_on"],
+            listed=Listed(symbol=row["new_symbol"] or row["symbol"], **row["new_codes"]),
+            changed_on=row["changed_on"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 async def _close_all_but(connection: Connection, asked: Sequence[Question], *, day: dt.date) -> None:
@@ -111,8 +116,10 @@ async def _close_all_but(connection: Connection, asked: Sequence[Question], *, d
             SELECT FROM unnest($1::text[], $2::text[]) AS a (symbol, new_symbol)
             WHERE a.symbol = c.symbol AND a.new_symbol = coalesce(c.new_symbol, c.symbol))
         """,
-        [question.known.symbol for question in asked], [question.listed.symbol for question in asked], day,
-    )  # fmt: skip
+        [question.known.symbol for question in asked],
+        [question.listed.symbol for question in asked],
+        day,
+    )
 
 
 async def apply_changes(
@@ -136,8 +143,9 @@ async def apply_changes(
         if change.kind in (Kind.RENAMED, Kind.REISSUED):
             await connection.execute(
                 "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1",
-                change.new_symbol or change.symbol, change.changed_on,
-            )  # fmt: skip
+                change.new_symbol or change.symbol,
+                change.changed_on,
+            )
     if changes:
         await assign_companies(connection)
     return news
@@ -149,8 +157,11 @@ async def _write_down(connection: Connection, change: Change, *, day: dt.date, n
     told: str | None = await connection.fetchval(
         "SELECT evidence FROM ticker_change WHERE symbol = $1 AND changed_on = $2 AND kind = $3 "
         "AND new_symbol IS NOT DISTINCT FROM $4",
-        change.symbol, change.changed_on, str(change.kind), change.new_symbol,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+        str(change.kind),
+        change.new_symbol,
+    )
     await connection.execute(
         """
         INSERT INTO ticker_change AS c (symbol, changed_on, kind, new_symbol, since, old_figi, new_figi, old_codes,
@@ -162,10 +173,18 @@ async def _write_down(connection: Connection, change: Change, *, day: dt.date, n
                 listed_on = excluded.listed_on, evidence = excluded.evidence,
                 closed_on = CASE WHEN c.kind = 'contested' THEN NULL ELSE c.closed_on END
         """,
-        change.symbol, change.changed_on, str(change.kind), change.new_symbol, change.since,
-        change.old and change.old.composite_figi, change.new and change.new.composite_figi, *codes, day,
-        change.evidence, now,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+        str(change.kind),
+        change.new_symbol,
+        change.since,
+        change.old and change.old.composite_figi,
+        change.new and change.new.composite_figi,
+        *codes,
+        day,
+        change.evidence,
+        now,
+    )
     if change.kind is Kind.CONTESTED:
         return change.evidence not in (PENDING, told)
     await _close(connection, change, day=day)
@@ -177,13 +196,17 @@ async def _close(connection: Connection, change: Change, *, day: dt.date) -> Non
     await connection.execute(
         "UPDATE ticker_change SET closed_on = $3 WHERE kind = 'contested' AND new_codes IS NOT NULL AND symbol = $1 "
         "AND closed_on IS NULL AND new_symbol IS NOT DISTINCT FROM $2",
-        change.symbol, change.new_symbol, day,
-    )  # fmt: skip
+        change.symbol,
+        change.new_symbol,
+        day,
+    )
     await connection.execute(
         "DELETE FROM ticker_change WHERE kind = 'contested' AND symbol = $1 AND evidence = $2 "
         "AND closed_on IS NOT NULL AND new_symbol IS NOT DISTINCT FROM $3",
-        change.symbol, PENDING, change.new_symbol,
-    )  # fmt: skip
+        change.symbol,
+        PENDING,
+        change.new_symbol,
+    )
 
 
 async def settle_contested(
@@ -217,7 +240,9 @@ async def _take_codes(connection: Connection, change: Change, *, now: dt.datetim
                listed_share_class_figi = coalesce($3, listed_share_class_figi), listed_cik = coalesce($4, listed_cik)
         WHERE symbol = $1
         """,
-        change.new_symbol or change.symbol, *(getattr(new, code) for code in CODES), now,
-    )  # fmt: skip
+        change.new_symbol or change.symbol,
+        *(getattr(new, code) for code in CODES),
+        now,
+    )
     if change.kind is Kind.REISSUED:
         await connection.execute("DELETE FROM ticker_metadata WHERE symbol = $1", change.symbol)

@@ -132,15 +132,23 @@ async def take_part(
           AND EXISTS (SELECT FROM cycle WHERE cycle_id = $1 AND state = 'running')
         RETURNING *
         """,
-        part.cycle_id, part.task, part.part, fence, holder, attempt, now,
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+        fence,
+        holder,
+        attempt,
+        now,
+    )
     if row is not None:
         return dict(row)
     known = await pool.fetchrow(
         "SELECT part.state, part.fence, cycle.state AS cycle_state FROM part JOIN cycle USING (cycle_id) "
         "WHERE cycle_id = $1 AND task = $2 AND part = $3",
-        part.cycle_id, part.task, part.part,
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+    )
     if known is None:
         raise PartGone("unknown")
     if known["cycle_state"] != "running":
@@ -160,8 +168,11 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
         held = await connection.fetchval(
             "SELECT 1 FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
             "AND fence = $4 AND part.state = 'running' AND cycle.state = 'running' FOR NO KEY UPDATE OF part",
-            part.cycle_id, part.task, part.part, fence,
-        )  # fmt: skip
+            part.cycle_id,
+            part.task,
+            part.part,
+            fence,
+        )
         if held is None:
             raise LeaseLost(f"fence {fence} of {part.key} is not the newest, or its cycle was called off")
         yield connection
@@ -186,8 +197,16 @@ async def end_part(
                warnings = $9
         WHERE cycle_id = $1 AND task = $2 AND part = $3
         """,
-        part.cycle_id, part.task, part.part, state, now, report.rows, reason, retryable, list(report.warnings),
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+        state,
+        now,
+        report.rows,
+        reason,
+        retryable,
+        list(report.warnings),
+    )
     await _add_requests(connection, part, requests or {})
     if report.spawned:
         run_pass = await connection.fetchval("SELECT pass FROM cycle WHERE cycle_id = $1", part.cycle_id)
@@ -200,16 +219,23 @@ async def _add_requests(connection: Connection, part: PartId, requests: Mapping[
         await connection.execute(
             "UPDATE part SET requests = requests || jsonb_build_object($4::text, "
             "coalesce((requests->>$4)::bigint, 0) + $5::bigint) WHERE cycle_id = $1 AND task = $2 AND part = $3",
-            part.cycle_id, part.task, part.part, endpoint, count,
-        )  # fmt: skip
+            part.cycle_id,
+            part.task,
+            part.part,
+            endpoint,
+            count,
+        )
 
 
 async def note_progress(connection: Connection, part: PartId, *, rows: int, requests: Mapping[str, int]) -> None:
     """Record that a part has committed some of its work and is not at its end."""
     await connection.execute(
         "UPDATE part SET row_count = row_count + $4 WHERE cycle_id = $1 AND task = $2 AND part = $3",
-        part.cycle_id, part.task, part.part, rows,
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+        rows,
+    )
     await _add_requests(connection, part, requests)
 
 
@@ -219,8 +245,12 @@ async def note_retry(pool: Pool, part: PartId, *, fence: int, reason: str, reque
         await connection.execute(
             "UPDATE part SET state = 'retrying', reason = $5, holder = NULL "
             "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence = $4 AND state = 'running'",
-            part.cycle_id, part.task, part.part, fence, reason,
-        )  # fmt: skip
+            part.cycle_id,
+            part.task,
+            part.part,
+            fence,
+            reason,
+        )
         await _add_requests(connection, part, requests)
 
 
@@ -237,8 +267,10 @@ async def standing_of(connection: Connection, part: PartId, *, fence: int) -> St
     row = await connection.fetchrow(
         "SELECT fence FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
         "AND part.state IN ('ready', 'running', 'retrying') AND cycle.state = 'running' FOR UPDATE OF part",
-        part.cycle_id, part.task, part.part,
-    )  # fmt: skip
+        part.cycle_id,
+        part.task,
+        part.part,
+    )
     if row is None:
         return Standing.OVER
     return Standing.OPEN if row["fence"] <= fence else Standing.TAKEN
@@ -249,8 +281,10 @@ async def cancel_waiting_parts(connection: Connection, cycle_id: int, *, now: dt
     await connection.execute(
         "UPDATE part SET state = 'superseded', ended_at = $2 "
         "WHERE cycle_id = $1 AND task <> $3 AND state IN ('blocked', 'ready', 'retrying')",
-        cycle_id, now, but,
-    )  # fmt: skip
+        cycle_id,
+        now,
+        but,
+    )
 
 
 async def close_earlier_passes(connection: Connection, cycle_id: int, *, now: dt.datetime) -> None:
@@ -258,8 +292,9 @@ async def close_earlier_passes(connection: Connection, cycle_id: int, *, now: dt
     await connection.execute(
         "UPDATE part SET state = 'superseded', ended_at = $2 "
         "WHERE cycle_id = $1 AND state IN ('blocked', 'ready', 'running', 'retrying')",
-        cycle_id, now,
-    )  # fmt: skip
+        cycle_id,
+        now,
+    )
 
 
 async def fail_cycle(connection: Connection, cycle_id: int, *, now: dt.datetime, reason: str) -> None:

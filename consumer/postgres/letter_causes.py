@@ -68,8 +68,10 @@ async def count(
                 RETURNING 1)
             SELECT count(*) FROM gone
             """,
-            stream, fingerprint, EXAMPLES_KEPT,
-        )  # fmt: skip
+            stream,
+            fingerprint,
+            EXAMPLES_KEPT,
+        )
         left_out = seen[fingerprint] - kept[fingerprint] + int(thinned)
         await connection.execute(
             """
@@ -79,8 +81,12 @@ async def count(
                 SET seen = cause.seen + excluded.seen, not_kept = cause.not_kept + excluded.not_kept,
                     last_at = greatest(cause.last_at, excluded.last_at)
             """,
-            stream, fingerprint, seen[fingerprint], left_out, now,
-        )  # fmt: skip
+            stream,
+            fingerprint,
+            seen[fingerprint],
+            left_out,
+            now,
+        )
 
 
 async def read_causes(connection: Connection | Pool) -> list[Cause]:

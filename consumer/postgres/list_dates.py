@@ -38,7 +38,7 @@ async def judge_list_dates(
         ORDER BY m.symbol
         """,
         *args,
-    )  # fmt: skip
+    )
     asked = [(row["symbol"], row["list_date"]) for row in rows]
     trading = await trading_evidence.read_trading(connection, asked)
     news = []
@@ -69,8 +69,12 @@ async def _write_down(connection: Connection, change: Change, *, now: dt.datetim
     written = await connection.fetchval(
         "INSERT INTO ticker_change (symbol, changed_on, kind, evidence, found_at) VALUES ($1, $2, $3, $4, $5) "
         "ON CONFLICT DO NOTHING RETURNING 1",
-        change.symbol, change.changed_on, str(change.kind), change.evidence, now,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+        str(change.kind),
+        change.evidence,
+        now,
+    )
     if change.kind is Kind.LISTED:
         await forget_slots_of_nobody(connection, symbol=change.symbol)
     return written is not None
@@ -118,5 +122,6 @@ async def date_reissues(connection: Connection, dates: Sequence[tuple[str, dt.da
           AND NOT EXISTS (SELECT FROM ticker_change AS r WHERE r.kind = 'renamed' AND r.new_symbol = d.symbol
                           AND r.closed_on IS NULL AND r.changed_on >= c.changed_on)
         """,
-        [symbol for symbol, _ in dates], [day for _, day in dates],
-    )  # fmt: skip
+        [symbol for symbol, _ in dates],
+        [day for _, day in dates],
+    )

@@ -46,9 +46,13 @@ async def read_market(
         wanted |= _nearest(day, [other for other in stored if other not in suspect], order)
     sessions = {day: bars for day in sorted(wanted) if (bars := await read_session_bars(pool, day)) is not None}
     return Market(
-        sessions=sessions, order=order, suspect=suspect, exchange_of=await _exchanges(pool),
-        splits=await _splits(pool, min(wanted), max(wanted)), totals=await _totals(pool, days, calendar, stored),
-    )  # fmt: skip
+        sessions=sessions,
+        order=order,
+        suspect=suspect,
+        exchange_of=await _exchanges(pool),
+        splits=await _splits(pool, min(wanted), max(wanted)),
+        totals=await _totals(pool, days, calendar, stored),
+    )
 
 
 def totals_of(bars: SessionBars, exchange_of: Mapping[str, str], *, early_close: bool) -> Totals:
@@ -85,8 +89,9 @@ async def _splits(pool: Pool, first: dt.date, last: dt.date) -> dict[dt.date, fr
     rows = await pool.fetch(
         "SELECT execution_day, array_agg(DISTINCT symbol) AS symbols FROM stock_split "
         "WHERE execution_day > $1 AND execution_day <= $2 AND verdict <> 'contradicted' GROUP BY execution_day",
-        first, last,
-    )  # fmt: skip
+        first,
+        last,
+    )
     return {row["execution_day"]: frozenset(row["symbols"]) for row in rows}
 
 

@@ -34,9 +34,16 @@ else:
     _Pool = asyncpg.Pool
 
 __all__ = [
-    "BUSY_ERRORS", "CONNECTION_ERRORS", "CONTENTION_ERRORS", "POSTGRES_ERRORS", "Connection", "DatabaseUnreachable",
-    "Pool", "open_pool", "prepare_connection",
-]  # fmt: skip
+    "BUSY_ERRORS",
+    "CONNECTION_ERRORS",
+    "CONTENTION_ERRORS",
+    "POSTGRES_ERRORS",
+    "Connection",
+    "DatabaseUnreachable",
+    "Pool",
+    "open_pool",
+    "prepare_connection",
+]
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -120,9 +127,16 @@ async def open_pool(
         return session
 
     pool = _BoundedPool(
-        dsn, min_size=0, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300.0, loop=None,
-        connect=connect_watched, connection_class=Session, record_class=asyncpg.Record,
-    )  # fmt: skip
+        dsn,
+        min_size=0,
+        max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connect=connect_watched,
+        connection_class=Session,
+        record_class=asyncpg.Record,
+    )
     await pool
     try:
         async with pool.acquire():

@@ -19,8 +19,10 @@ async def read_proven(
         "SELECT s.trading_date, s.symbol, s.volumes FROM volume_slots_daily AS s "
         "JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since) ON s.trading_date = w.day "
         "WHERE s.symbol = ANY ($3) AND s.fetched_at >= w.since AND s.outcome <> 'unproven'",
-        list(final_since), list(final_since.values()), list(symbols),
-    )  # fmt: skip
+        list(final_since),
+        list(final_since.values()),
+        list(symbols),
+    )
     return {(row["trading_date"], row["symbol"]): row["volumes"] for row in rows}
 
 
@@ -32,8 +34,9 @@ async def bar_volumes(
         "SELECT w.day, b.symbol, b.volume FROM unnest($1::date[]) AS w (day) "
         "LEFT JOIN market_data_daily AS b ON b.trading_date = w.day AND b.symbol = ANY ($2) "
         "WHERE EXISTS (SELECT FROM market_data_daily AS one WHERE one.trading_date = w.day)",
-        list(days), list(symbols),
-    )  # fmt: skip
+        list(days),
+        list(symbols),
+    )
     found: dict[dt.date, dict[str, float]] = {row["day"]: {} for row in rows}
     for row in rows:
         if row["symbol"] is not None:
@@ -46,5 +49,7 @@ async def confirm(connection: Connection, keys: Sequence[tuple[dt.date, str]], *
     await connection.execute(
         "UPDATE volume_slots_daily AS s SET fetched_at = greatest(s.fetched_at, $3) "
         "FROM unnest($1::date[], $2::text[]) AS n (day, symbol) WHERE s.trading_date = n.day AND s.symbol = n.symbol",
-        [day for day, _ in keys], [symbol for _, symbol in keys], fetched_at,
-    )  # fmt: skip
+        [day for day, _ in keys],
+        [symbol for _, symbol in keys],
+        fetched_at,
+    )

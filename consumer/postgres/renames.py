@@ -24,8 +24,9 @@ async def close_renames_into(connection: Connection, change: Change) -> None:
     """Who was renamed into the symbol before has nothing to do with the company that has it now."""
     await connection.execute(
         "UPDATE ticker_change SET closed_on = $2 WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on IS NULL",
-        change.symbol, change.changed_on,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+    )
 
 
 async def move(connection: Connection, change: Change, moving: Sequence[str]) -> None:
@@ -37,8 +38,12 @@ async def move(connection: Connection, change: Change, moving: Sequence[str]) ->
         "UPDATE ticker_change SET new_symbol = $2, closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 "
         "AND coalesce(closed_on, $3) = $3 AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date) "
         "AND NOT (symbol = ANY ($5::text[]) AND changed_on = $3)",
-        change.symbol, change.new_symbol, change.changed_on, change.since, list(moving),
-    )  # fmt: skip
+        change.symbol,
+        change.new_symbol,
+        change.changed_on,
+        change.since,
+        list(moving),
+    )
     await connection.execute(
         "UPDATE ticker_universe SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
         change.symbol,
@@ -46,8 +51,9 @@ async def move(connection: Connection, change: Change, moving: Sequence[str]) ->
     # Where the change was learned late, the old symbol was asked for on days when it was nobody's.
     await connection.execute(
         "DELETE FROM volume_slots_daily WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
-        change.symbol, change.changed_on,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+    )
 
 
 async def leave(connection: Connection, change: Change, *, now: dt.datetime) -> None:
@@ -58,8 +64,10 @@ async def leave(connection: Connection, change: Change, *, now: dt.datetime) -> 
                missing_since = NULL, missing_until = NULL, missed_listings = 0
         WHERE symbol = $1
         """,
-        change.symbol, now, f"{change.new_symbol} since {change.changed_on}",
-    )  # fmt: skip
+        change.symbol,
+        now,
+        f"{change.new_symbol} since {change.changed_on}",
+    )
 
 
 async def undo_denied(
@@ -89,9 +97,15 @@ async def undo_denied(
         if denied:
             why = "it is listed by itself again" if listing is not None else "it trades on"
             change = Change(
-                symbol=old, kind=Kind.CONTESTED, changed_on=day, new_symbol=new, since=row["since"], old=was,
-                new=Listed(symbol=new, **row["new_codes"]), evidence=f"{why}, and its history is its own again",
-            )  # fmt: skip
+                symbol=old,
+                kind=Kind.CONTESTED,
+                changed_on=day,
+                new_symbol=new,
+                since=row["since"],
+                old=was,
+                new=Listed(symbol=new, **row["new_codes"]),
+                evidence=f"{why}, and its history is its own again",
+            )
             await _undo(connection, change, now=now)
             undone.append(change)
     return undone
@@ -112,16 +126,21 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
     await connection.execute(
         "UPDATE ticker_change SET new_symbol = $1 WHERE kind = 'renamed' AND new_symbol = $2 AND closed_on IS NULL "
         "AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date)",
-        old, new, day, change.since,
-    )  # fmt: skip
+        old,
+        new,
+        day,
+        change.since,
+    )
     since = await connection.fetchval(
         "DELETE FROM ticker_change WHERE kind = 'reissued' AND symbol = $1 AND changed_on = $2 RETURNING since",
-        new, day,
-    )  # fmt: skip
+        new,
+        day,
+    )
     await connection.execute(
         "UPDATE ticker_change SET closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on = $2",
-        new, day,
-    )  # fmt: skip
+        new,
+        day,
+    )
     await connection.execute("UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", new, since)
     # Until a listing has it again it is one that trades and is missing there.
     await connection.execute(
@@ -130,8 +149,10 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
                missing_since = $2, missing_until = $2, missed_listings = 0, changed_at = $3
         WHERE symbol = $1
         """,
-        old, day, now,
-    )  # fmt: skip
+        old,
+        day,
+        now,
+    )
     await connection.execute(
         """
         INSERT INTO ticker_change (symbol, changed_on, kind, new_symbol, since, evidence, found_at, closed_on)
@@ -140,8 +161,13 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
         DO UPDATE
             SET evidence = excluded.evidence, closed_on = excluded.closed_on
         """,
-        old, day, new, change.since, change.evidence, now,
-    )  # fmt: skip
+        old,
+        day,
+        new,
+        change.since,
+        change.evidence,
+        now,
+    )
 
 
 async def is_a_slip_undone(connection: Connection, change: Change) -> bool:
@@ -151,19 +177,23 @@ async def is_a_slip_undone(connection: Connection, change: Change) -> bool:
     slips = await connection.fetch(
         "SELECT changed_on, since, old_figi, old_codes FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' "
         "AND changed_on > $2::date - $3::integer ORDER BY changed_on DESC",
-        change.symbol, change.changed_on, _DOUBTED_DAYS,
-    )  # fmt: skip
+        change.symbol,
+        change.changed_on,
+        _DOUBTED_DAYS,
+    )
     for slip in slips:
         codes = slip["old_codes"] or {"composite_figi": slip["old_figi"]}
         if agreement(Listed(symbol=change.symbol, **codes), change.new)[0]:
             await connection.execute(
                 "DELETE FROM ticker_change WHERE symbol = $1 AND kind = 'reissued' AND changed_on = $2",
-                change.symbol, slip["changed_on"],
-            )  # fmt: skip
+                change.symbol,
+                slip["changed_on"],
+            )
             await connection.execute(
                 "UPDATE ticker_change SET closed_on = NULL WHERE new_symbol = $1 AND closed_on = $2",
-                change.symbol, slip["changed_on"],
-            )  # fmt: skip
+                change.symbol,
+                slip["changed_on"],
+            )
             await connection.execute(
                 "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, slip["since"]
             )

@@ -25,6 +25,8 @@ async def most_traded(connection: Connection | Pool, day: dt.date, *, most: int)
         )
         SELECT symbol FROM ranked ORDER BY place, volume DESC, symbol LIMIT $3
         """,
-        day, _AROUND_DAYS, most,
-    )  # fmt: skip
+        day,
+        _AROUND_DAYS,
+        most,
+    )
     return [row["symbol"] for row in rows]

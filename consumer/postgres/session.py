@@ -48,9 +48,11 @@ FILES_OF_A_DSN = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 # Asked of the server too, for its own end (ignored on a unix socket): locks of a machine that is gone go with it. But
 # what is on its way may wait for as long as a statement may take: also a client that does not read for a while lives.
 _OF_THE_SERVER = {
-    "tcp_keepalives_idle": KEEPALIVE["TCP_KEEPIDLE"], "tcp_keepalives_interval": KEEPALIVE["TCP_KEEPINTVL"],
-    "tcp_keepalives_count": KEEPALIVE["TCP_KEEPCNT"], "tcp_user_timeout": LONGEST_STATEMENT_MS,
-}  # fmt: skip
+    "tcp_keepalives_idle": KEEPALIVE["TCP_KEEPIDLE"],
+    "tcp_keepalives_interval": KEEPALIVE["TCP_KEEPINTVL"],
+    "tcp_keepalives_count": KEEPALIVE["TCP_KEEPCNT"],
+    "tcp_user_timeout": LONGEST_STATEMENT_MS,
+}
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
 
 
@@ -147,9 +149,18 @@ def _asking(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
 
 
 for _name in (
-    "execute", "executemany", "fetch", "fetchval", "fetchrow", "fetchmany", "prepare",
-    "copy_from_table", "copy_from_query", "copy_to_table", "copy_records_to_table",
-):  # fmt: skip
+    "execute",
+    "executemany",
+    "fetch",
+    "fetchval",
+    "fetchrow",
+    "fetchmany",
+    "prepare",
+    "copy_from_table",
+    "copy_from_query",
+    "copy_to_table",
+    "copy_records_to_table",
+):
     setattr(Session, _name, _asking(getattr(asyncpg.Connection, _name)))
 
 

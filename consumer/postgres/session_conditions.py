@@ -50,11 +50,19 @@ async def store_conditions(connection: Connection, rows: Sequence[SessionConditi
                 data_sets = excluded.data_sets
         """,
         [
-            (row.trading_day, row.condition, row.state, row.reason, row.state_since, row.last_modified_at,
-             row.judged_at, row.data_sets)
+            (
+                row.trading_day,
+                row.condition,
+                row.state,
+                row.reason,
+                row.state_since,
+                row.last_modified_at,
+                row.judged_at,
+                row.data_sets,
+            )
             for row in rows
         ],
-    )  # fmt: skip
+    )
 
 
 async def touched_before(connection: Connection, first: dt.date) -> list[dt.date]:
@@ -71,6 +79,7 @@ async def touched_before(connection: Connection, first: dt.date) -> list[dt.date
         ) AS t LEFT JOIN session_condition AS s USING (trading_day)
         WHERE t.trading_day < $2 AND (s.judged_at IS NULL OR s.judged_at < t.at + interval '10 minutes')
         """,
-        _TOUCHED_BY, first,
-    )  # fmt: skip
+        _TOUCHED_BY,
+        first,
+    )
     return [row["trading_day"] for row in rows]

@@ -131,9 +131,12 @@ class SilenceWatch:
             await self._end_on_the_server(self._asking, [backend for _, _, backend in closed])
         longest_s, standing, _ = max(closed, key=lambda one: one[0])
         logger.warning(
-            "postgres_sessions_silent", sessions=len(closed), waited_s=round(longest_s, 1), reason=standing.value,
+            "postgres_sessions_silent",
+            sessions=len(closed),
+            waited_s=round(longest_s, 1),
+            reason=standing.value,
             runbook="postgres-silent",
-        )  # fmt: skip
+        )
         return Silence(sessions=len(closed), longest_s=longest_s, reason=standing.value)
 
     def _is_silent(self, session: Session, since: float, standing: Standing, *, waited_s: float) -> bool:

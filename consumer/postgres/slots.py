@@ -84,8 +84,11 @@ async def missing_slots(
                             WHERE data_set = 'volume_slots' AND retired_at IS NOT NULL)
         GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol
         """,
-        list(fresh_since), list(fresh_since.values()), retry_unproven_before, *args,
-    )  # fmt: skip
+        list(fresh_since),
+        list(fresh_since.values()),
+        retry_unproven_before,
+        *args,
+    )
     return {row["symbol"]: list(row["days"]) for row in rows}
 
 
@@ -126,8 +129,9 @@ async def read_rows(
     rows = await connection.fetch(
         "SELECT trading_date, symbol, fetched_at, volumes FROM volume_slots_daily "
         "WHERE trading_date = ANY ($1) AND symbol = ANY ($2)",
-        list(days), list(symbols),
-    )  # fmt: skip
+        list(days),
+        list(symbols),
+    )
     return {(row["trading_date"], row["symbol"]): (row["fetched_at"], row["volumes"]) for row in rows}
 
 

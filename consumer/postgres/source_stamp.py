@@ -80,5 +80,9 @@ async def write_stamp(pool: Pool, source: DataSource, *, now: dt.datetime, by: s
     await pool.execute(
         "INSERT INTO data_source (kind, identity, name, stamped_at, stamped_by) VALUES ($1, $2, $3, $4, $5) "
         f"ON CONFLICT (only_row) DO {then}",
-        source.kind.value, source.identity, source.name, now, by,
-    )  # fmt: skip
+        source.kind.value,
+        source.identity,
+        source.name,
+        now,
+        by,
+    )

@@ -124,8 +124,10 @@ async def read_jumps(
                           WHERE coalesce(s.company, s.symbol) = d.symbol AND s.execution_day = $1)
         ORDER BY d.symbol
         """,
-        day, before, factor,
-    )  # fmt: skip
+        day,
+        before,
+        factor,
+    )
     return [
         (row["symbol"], OvernightPrices(**{name: row[name] for name in OvernightPrices.__struct_fields__}))
         for row in rows

@@ -32,9 +32,14 @@ async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load
             SET kind = excluded.kind, load_id = excluded.load_id WHERE stock_split.kind <> excluded.kind
         RETURNING symbol
         """,
-        [s.symbol for s in splits], [s.execution_day for s in splits], [s.split_from for s in splits],
-        [s.split_to for s in splits], [s.kind for s in splits], load_id, now,
-    )  # fmt: skip
+        [s.symbol for s in splits],
+        [s.execution_day for s in splits],
+        [s.split_from for s in splits],
+        [s.split_to for s in splits],
+        [s.kind for s in splits],
+        load_id,
+        now,
+    )
     await assign_companies(connection)
     return len(changed)
 
@@ -69,9 +74,10 @@ async def store_owners(connection: Connection, owners: Sequence[tuple[Split, str
         "UPDATE stock_split AS s SET company = nullif(o.company, s.symbol) "
         "FROM unnest($1::text[], $2::date[], $3::text[]) AS o (symbol, day, company) "
         "WHERE s.symbol = o.symbol AND s.execution_day = o.day",
-        [split.symbol for split, _ in owners], [split.execution_day for split, _ in owners],
+        [split.symbol for split, _ in owners],
+        [split.execution_day for split, _ in owners],
         [company for _, company in owners],
-    )  # fmt: skip
+    )
 
 
 async def count_splits(connection: Connection | Pool, *, since: dt.date, until: dt.date) -> int:
@@ -100,9 +106,13 @@ async def withdraw_splits(
             WHERE l.symbol = s.symbol AND l.day = s.execution_day AND l.f = s.split_from AND l.t = s.split_to)
         RETURNING s.symbol, s.execution_day
         """,
-        since, until, [s.symbol for s in listed], [s.execution_day for s in listed], [s.split_from for s in listed],
+        since,
+        until,
+        [s.symbol for s in listed],
+        [s.execution_day for s in listed],
+        [s.split_from for s in listed],
         [s.split_to for s in listed],
-    )  # fmt: skip
+    )
     return sorted((row["symbol"], row["execution_day"]) for row in rows)
 
 
@@ -125,9 +135,12 @@ async def read_splits(connection: Connection | Pool, *, up_to: dt.date) -> dict[
 def split_of(row: dict[str, Any], *, symbol: str) -> Split:
     """Return the split of a row of `stock_split`, as if it were listed under *symbol*."""
     return Split(
-        symbol=symbol, execution_day=row["execution_day"], split_from=row["split_from"], split_to=row["split_to"],
+        symbol=symbol,
+        execution_day=row["execution_day"],
+        split_from=row["split_from"],
+        split_to=row["split_to"],
         kind=row["kind"],
-    )  # fmt: skip
+    )
 
 
 async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, Verdict, float | None]]) -> int:
@@ -141,8 +154,11 @@ async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, V
           AND (s.verdict <> j.verdict OR s.price_ratio IS DISTINCT FROM j.ratio)
         RETURNING s.symbol
         """,
-        [s.symbol for s, _, _ in judged], [s.execution_day for s, _, _ in judged],
-        [s.split_from for s, _, _ in judged], [s.split_to for s, _, _ in judged],
-        [str(verdict) for _, verdict, _ in judged], [ratio for _, _, ratio in judged],
-    )  # fmt: skip
+        [s.symbol for s, _, _ in judged],
+        [s.execution_day for s, _, _ in judged],
+        [s.split_from for s, _, _ in judged],
+        [s.split_to for s, _, _ in judged],
+        [str(verdict) for _, verdict, _ in judged],
+        [ratio for _, _, ratio in judged],
+    )
     return len(rows)

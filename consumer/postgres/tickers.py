@@ -97,9 +97,12 @@ async def apply_listing(
     await _apply_names(connection, rows, now)
     await absence.mirror_activity(connection, now=now)
     return UniverseChange(
-        added=len(set(symbols) - known), removed=absences.removed, active=len(symbols) + len(absences.kept),
-        changes=(*settled, *news), kept=tuple(one for one in absences.kept if one.symbol not in going),
-    )  # fmt: skip
+        added=len(set(symbols) - known),
+        removed=absences.removed,
+        active=len(symbols) + len(absences.kept),
+        changes=(*settled, *news),
+        kept=tuple(one for one in absences.kept if one.symbol not in going),
+    )
 
 
 def _without_codes(row: TickerRow) -> TickerRow:
@@ -127,9 +130,14 @@ async def _upsert(connection: Connection, rows: Sequence[TickerRow], *, day: dt.
                                                                     OR excluded.listed_cik <> u.listed_cik, false)
                                   THEN u.changed_at ELSE excluded.changed_at END
         """,
-        [row.ticker for row in rows], [row.type for row in rows], [row.composite_figi for row in rows],
-        [row.share_class_figi for row in rows], [row.cik for row in rows], day, now,
-    )  # fmt: skip
+        [row.ticker for row in rows],
+        [row.type for row in rows],
+        [row.composite_figi for row in rows],
+        [row.share_class_figi for row in rows],
+        [row.cik for row in rows],
+        day,
+        now,
+    )
 
 
 async def _expect_from(
@@ -141,8 +149,9 @@ async def _expect_from(
     )
     await connection.execute(
         "UPDATE ticker_universe SET listed_from = $2 WHERE symbol = ANY ($1::text[])",
-        list(came), next_session(day) if lacked else day,
-    )  # fmt: skip
+        list(came),
+        next_session(day) if lacked else day,
+    )
 
 
 async def note_others(
@@ -157,8 +166,11 @@ async def note_others(
             SET is_active = false, state = excluded.state, last_seen = excluded.last_seen, missing_since = NULL
             WHERE u.state <> excluded.state OR u.is_active
         """,
-        list(symbols), state, day, now,
-    )  # fmt: skip
+        list(symbols),
+        state,
+        day,
+        now,
+    )
 
 
 async def _apply_names(connection: Connection, rows: Sequence[TickerRow], now: dt.datetime) -> None:
@@ -188,9 +200,16 @@ async def _apply_names(connection: Connection, rows: Sequence[TickerRow], now: d
                OR excluded.composite_figi <> coalesce(m.composite_figi, '')
                OR excluded.share_class_figi <> coalesce(m.share_class_figi, '')
         """,
-        [r.ticker for r in rows], [r.name for r in rows], [r.primary_exchange for r in rows], [r.type for r in rows],
-        [r.cik for r in rows], [r.composite_figi for r in rows], [r.share_class_figi for r in rows], now, ETF_TYPES,
-    )  # fmt: skip
+        [r.ticker for r in rows],
+        [r.name for r in rows],
+        [r.primary_exchange for r in rows],
+        [r.type for r in rows],
+        [r.cik for r in rows],
+        [r.composite_figi for r in rows],
+        [r.share_class_figi for r in rows],
+        now,
+        ETF_TYPES,
+    )
 
 
 async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now: dt.datetime) -> int:
@@ -211,9 +230,12 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
               IS DISTINCT FROM (f.shares, coalesce(f.percent, m.float_percent),
                                 coalesce(f.effective, m.float_effective_date))
         """,
-        list(newest), [float(r.free_float or 0) for r in newest.values()],
-        [r.free_float_percent for r in newest.values()], [r.effective_date for r in newest.values()], now,
-    )  # fmt: skip
+        list(newest),
+        [float(r.free_float or 0) for r in newest.values()],
+        [r.free_float_percent for r in newest.values()],
+        [r.effective_date for r in newest.values()],
+        now,
+    )
     return int(
         await connection.fetchval("SELECT count(*) FROM ticker_metadata WHERE symbol = ANY ($1::text[])", list(newest))
     )
@@ -245,5 +267,7 @@ async def store_derived(
                 as_of = excluded.as_of, updated_at = excluded.updated_at
             WHERE m.as_of IS NULL OR m.as_of <= excluded.as_of
         """,
-        *columns, day, now,
-    )  # fmt: skip
+        *columns,
+        day,
+        now,
+    )

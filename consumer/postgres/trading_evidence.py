@@ -64,15 +64,23 @@ async def read_trading(
                 WHERE c.data_set = 'daily_bars' AND c.trading_day < a.quiet_before
                 ORDER BY c.trading_day DESC LIMIT $3) AS near) AS r ON true
         """,
-        [symbol for symbol, _ in asked], [day for _, day in asked], _SESSIONS_BEFORE, quiet_before,
-    )  # fmt: skip
+        [symbol for symbol, _ in asked],
+        [day for _, day in asked],
+        _SESSIONS_BEFORE,
+        quiet_before,
+    )
     return {
         (row["symbol"], row["day"]): Trading(
-            quiet=row["quiet"], before=row["before"], close_before=row["close_before"], first_from=row["first_from"],
-            open_from=row["open_from"], last=row["last"], factor=row["factor"],
+            quiet=row["quiet"],
+            before=row["before"],
+            close_before=row["close_before"],
+            first_from=row["first_from"],
+            open_from=row["open_from"],
+            last=row["last"],
+            factor=row["factor"],
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 async def read_bars(
@@ -88,8 +96,9 @@ async def read_bars(
     rows = await connection.fetch(
         "SELECT trading_day FROM coverage WHERE data_set = 'daily_bars' AND trading_day > $1 "
         "ORDER BY trading_day DESC LIMIT $2",
-        since, _SESSIONS_BEFORE,
-    )  # fmt: skip
+        since,
+        _SESSIONS_BEFORE,
+    )
     sessions = sorted(row["trading_day"] for row in rows)
     days = {question.changed_on for question in asked} | set(sessions)
     wanted = {(symbol, day) for question in asked for symbol in question.symbols for day in days}
@@ -125,8 +134,10 @@ async def _read_pairs(
             WHERE h.traded_as = a.new AND h.symbol = a.new AND h.volume > 0 AND h.trading_date < a.day
               AND h.trading_date >= least(a.day, b.trading_date) - 7) AS own ON true
         """,
-        [old for old, _, _ in asked], [new for _, new, _ in asked], [day for _, _, day in asked],
-    )  # fmt: skip
+        [old for old, _, _ in asked],
+        [new for _, new, _ in asked],
+        [day for _, _, day in asked],
+    )
     return {
         (row["old"], row["new"], row["day"]): Pair(first_own=row["first_own"], factor=row["factor"]) for row in rows
     }

@@ -53,9 +53,10 @@ async def ask_source(http: aiohttp.ClientSession, base_url: str) -> DataSource:
     try:
         # The key is not sent: this is a question to whoever listens there.
         async with http.get(
-            base_url.rstrip("/") + IDENTITY_PATH, allow_redirects=False,
+            base_url.rstrip("/") + IDENTITY_PATH,
+            allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
-        ) as answer:  # fmt: skip
+        ) as answer:
             mark, status = answer.headers.get(SOURCE_HEADER), answer.status
             body, _ = await BodyReader().beginning(answer, IDENTITY_PATH)
     except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, TimeoutError, OSError) as error:

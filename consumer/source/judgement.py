@@ -64,9 +64,7 @@ def told_by(loads: LoadsHeld) -> Unstamped:
     """What request ids tell: the simulated market's follow from the question, the vendor's are never the same twice."""
     if not loads.loads:
         return Unstamped.EMPTY
-    kinds = Counter(
-        request_id == request_id_of(grouped_daily_target(day)) for day, request_id in loads.request_ids
-    )  # fmt: skip
+    kinds = Counter(request_id == request_id_of(grouped_daily_target(day)) for day, request_id in loads.request_ids)
     match kinds[True], kinds[False]:
         case 0, 0:
             return Unstamped.UNTOLD

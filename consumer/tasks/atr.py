@@ -56,9 +56,14 @@ async def compute_atr(ctx: PartContext) -> Write:
         )
         await bars.replace_atr(connection, ctx.day, values, load_id=load_id)
         await coverage.record_coverage(
-            connection, data_sets.ATR, [ctx.day], rows=len(values), fetched_at=computed_at, load_id=load_id,
+            connection,
+            data_sets.ATR,
+            [ctx.day],
+            rows=len(values),
+            fetched_at=computed_at,
+            load_id=load_id,
             detail=detail,
-        )  # fmt: skip
+        )
         return ledger.PartReport(rows=len(values))
 
     return write
@@ -76,8 +81,10 @@ async def _broken(ctx: PartContext, history: BarHistory, since: dt.date, window_
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, count(*) AS bars FROM daily_history WHERE symbol = ANY ($1) AND trading_date >= $2 "
         "AND trading_date < $3 GROUP BY symbol",
-        list(few), since - _BEFORE_A_HOLE, since,
-    )  # fmt: skip
+        list(few),
+        since - _BEFORE_A_HOLE,
+        since,
+    )
     return sum(few[row["symbol"]] + row["bars"] > period for row in rows)
 
 

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 WHOLE_NUMBERS = (
-    "market_cap", "float_shares", "shares_outstanding", "shares_class", "avg_volume_30d", "avg_volume_10d",
+    "market_cap",
+    "float_shares",
+    "shares_outstanding",
+    "shares_class",
+    "avg_volume_30d",
+    "avg_volume_10d",
     "avg_volume_5d",
-)  # fmt: skip
+)
 SESSIONS = ("sessions", "sessions_10d", "sessions_5d")
 AVERAGES = ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")
 _HIDDEN = ("details_attempted_at", "details_outcome", "details_fetched_at", "created_at")

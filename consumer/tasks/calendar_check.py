@@ -39,14 +39,24 @@ async def check_calendar(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=asked_at, rows=len(rows),
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=asked_at,
+            rows=len(rows),
             rejected=sieve.rejected,
-        )  # fmt: skip
+        )
         await evidence.keep_set_aside(connection, data_sets.CALENDAR_CHECK, day, sieve.set_aside, load_id=load_id)
         await coverage.record_coverage(
-            connection, data_sets.CALENDAR_CHECK, [day], rows=len(rows), fetched_at=asked_at, load_id=load_id,
+            connection,
+            data_sets.CALENDAR_CHECK,
+            [day],
+            rows=len(rows),
+            fetched_at=asked_at,
+            load_id=load_id,
             detail={"differences": lines},
-        )  # fmt: skip
+        )
         return ledger.PartReport(warnings=(*lines, *rejected_warnings("calendar", sieve.rejected)))
 
     return write

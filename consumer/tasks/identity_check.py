@@ -38,7 +38,12 @@ async def record_identity(
     told = [f"{source}: {one}" for one in changes]
     if any(one.kind not in (Kind.CONTESTED, Kind.CORRECTED) for one in changes):
         await coverage.record_coverage(
-            connection, data_sets.IDENTITY, [day], rows=len(told), fetched_at=at, load_id=load_id,
+            connection,
+            data_sets.IDENTITY,
+            [day],
+            rows=len(told),
+            fetched_at=at,
+            load_id=load_id,
             detail={"changes": told},
-        )  # fmt: skip
+        )
     return told

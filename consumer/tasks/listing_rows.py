@@ -45,14 +45,17 @@ async def sort_out(ctx: PartContext, listing: TickerListing) -> SortedOut:
         if contradicted:
             against.setdefault(contradicted, []).append(row.ticker)
     return SortedOut(
-        listed=found[Place.LISTED], tests=[row.ticker for row in found[Place.TEST]],
+        listed=found[Place.LISTED],
+        tests=[row.ticker for row in found[Place.TEST]],
         over_the_counter=[row.ticker for row in found[Place.OVER_THE_COUNTER]],
         warnings=[
             *doubled,
-            *(f"universe: {len(symbols)} symbols are listed with {field} and trade, so they are kept: {named(symbols)}"
-            for field, symbols in against.items()),
+            *(
+                f"universe: {len(those)} symbols are listed with {field} and trade, so they are kept: {named(those)}"
+                for field, those in against.items()
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 async def _of_the_known_companies(ctx: PartContext, listing: TickerListing) -> tuple[list[TickerRow], list[str]]:
@@ -78,9 +81,13 @@ async def _of_the_known_companies(ctx: PartContext, listing: TickerListing) -> t
 
 def _row_to_place(row: TickerRow) -> Row:
     return Row(
-        symbol=row.ticker, name=row.name, type=row.type, market=row.market, active=row.active,
+        symbol=row.ticker,
+        name=row.name,
+        type=row.type,
+        market=row.market,
+        active=row.active,
         has_code=bool(row.composite_figi or row.share_class_figi or row.cik),
-    )  # fmt: skip
+    )
 
 
 def kept_warning(day: dt.date, kept: Sequence[Kept]) -> list[str]:

@@ -46,9 +46,14 @@ async def load_universe(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         await _refuse_a_shrunken(connection, len(rows))
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(rows),
             rejected=sieve.rejected,
-        )  # fmt: skip
+        )
         await evidence.keep_set_aside(connection, data_sets.UNIVERSE, day, sieve.set_aside, load_id=load_id)
         change = await tickers.apply_listing(
             connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=ctx.next_session
@@ -59,12 +64,20 @@ async def load_universe(ctx: PartContext) -> Write:
             connection, change.changes, source="universe", day=day, at=fetched_at, load_id=load_id
         )
         await coverage.record_coverage(
-            connection, data_sets.UNIVERSE, [day], rows=change.active, fetched_at=fetched_at, load_id=load_id,
+            connection,
+            data_sets.UNIVERSE,
+            [day],
+            rows=change.active,
+            fetched_at=fetched_at,
+            load_id=load_id,
             detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
-        )  # fmt: skip
+        )
         warnings = (
-            *rejected_warnings("universe", sieve.rejected), *sorted_out.warnings, *told, *kept_warning(day, change.kept)
-        )  # fmt: skip
+            *rejected_warnings("universe", sieve.rejected),
+            *sorted_out.warnings,
+            *told,
+            *kept_warning(day, change.kept),
+        )
         return ledger.PartReport(rows=change.active, warnings=warnings)
 
     return write
@@ -101,15 +114,25 @@ async def load_floats(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(rows),
             rejected=sieve.rejected,
-        )  # fmt: skip
+        )
         await evidence.keep_set_aside(connection, data_sets.FLOATS, day, sieve.set_aside, load_id=load_id)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
         await coverage.record_coverage(
-            connection, data_sets.FLOATS, [day], rows=stored, fetched_at=fetched_at, load_id=load_id,
+            connection,
+            data_sets.FLOATS,
+            [day],
+            rows=stored,
+            fetched_at=fetched_at,
+            load_id=load_id,
             detail={"entitled": refusal is None},
-        )  # fmt: skip
+        )
         warnings: tuple[str, ...] = ()
         if refusal is None:
             await capabilities.note_given(connection, FLOATS, evidence=f"{len(rows)} floats", now=fetched_at)
@@ -149,11 +172,13 @@ def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
     return [
         ledger.PartPlan(
-            task="metadata_enrich", part=f"details:{number:04}", stage=data_sets.STAGE_DETAILS,
+            task="metadata_enrich",
+            part=f"details:{number:04}",
+            stage=data_sets.STAGE_DETAILS,
             payload={"symbols": batch},
         )
         for number, batch in enumerate(batches, start=1)
-    ]  # fmt: skip
+    ]
 
 
 async def load_details(ctx: PartContext) -> Write:
@@ -163,8 +188,9 @@ async def load_details(ctx: PartContext) -> Write:
     sieve = ctx.sieve()
     outcomes = await bounded_gather(
         [ctx.services.massive.ticker_details(symbol, sieve=sieve) for symbol in wanted],
-        at_once=ctx.services.options.requests_at_once, until=ctx.ask_until(),
-    )  # fmt: skip
+        at_once=ctx.services.options.requests_at_once,
+        until=ctx.ask_until(),
+    )
     found: list[TickerDetails] = []
     not_found: list[str] = []
     failures: list[MassiveError] = []
@@ -183,9 +209,14 @@ async def load_details(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
-            rows=len(found), rejected=sieve.rejected,
-        )  # fmt: skip
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(found),
+            rejected=sieve.rejected,
+        )
         await evidence.keep_set_aside(connection, data_sets.DETAILS, day, sieve.set_aside, load_id=load_id)
         await details.store_details(connection, found, not_found, now=fetched_at)
         await coverage.record_coverage(
@@ -194,8 +225,9 @@ async def load_details(ctx: PartContext) -> Write:
         judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
         told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
         return ledger.PartReport(
-            rows=len(found), warnings=(*rejected_warnings("details", sieve.rejected), *told),
+            rows=len(found),
+            warnings=(*rejected_warnings("details", sieve.rejected), *told),
             unfinished=what_is_left(failures, progress=bool(found or not_found)),
-        )  # fmt: skip
+        )
 
     return write

@@ -64,16 +64,27 @@ async def load_session_bars(ctx: PartContext) -> Write:
             )
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
         weighed = Answer(
-            rows=rows, bars=bars_of(rows), found=judged.found, fetched_at=fetched_at, may_lack=short,
-            exchange_of=judged.exchange_of, lost=lost_rows(sieve.set_aside),
-        )  # fmt: skip
+            rows=rows,
+            bars=bars_of(rows),
+            found=judged.found,
+            fetched_at=fetched_at,
+            may_lack=short,
+            exchange_of=judged.exchange_of,
+            lost=lost_rows(sieve.set_aside),
+        )
         fate = Take() if stands is None else weigh(stands, weighed)
         if isinstance(fate, Refuse) and fate.finding is None:
             return _refused(day, fate, answer)  # the same answer is aside already
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
-            request_id=answer.request_id, rejected=sieve.rejected,
-        )  # fmt: skip
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(rows),
+            request_id=answer.request_id,
+            rejected=sieve.rejected,
+        )
         # Also of an answer that is kept aside: once it is taken, its losses are holes.
         await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
         await standing.note_fate(connection, day, fate, rows, load_id=load_id, fetched_at=fetched_at, now=fetched_at)
@@ -87,10 +98,14 @@ async def load_session_bars(ctx: PartContext) -> Write:
         await bars.replace_bars(connection, day, rows, load_id=load_id, keep=fate.keep)
         await _remember_spellings(connection, answer, spellings)
         await coverage.record_coverage(
-            connection, data_sets.DAILY_BARS, [day], rows=await bars.count_bars(connection, day),
-            fetched_at=fetched_at, load_id=load_id,
+            connection,
+            data_sets.DAILY_BARS,
+            [day],
+            rows=await bars.count_bars(connection, day),
+            fetched_at=fetched_at,
+            load_id=load_id,
             detail={"restated": restated} | ({"accepted_short": True} if short else {}),
-        )  # fmt: skip
+        )
         warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
         warnings += _unlisted_tests_warning(day, tests) if active else []
         warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
@@ -129,7 +144,7 @@ def _named_as_listed(set_aside: Iterable[SetAside], spellings: dict[str, str]) -
     return [
         msgspec.structs.replace(one, symbol=spellings[one.symbol]) if one.symbol in spellings else one
         for one in set_aside
-    ]  # fmt: skip
+    ]
 
 
 async def _remember_spellings(connection: Connection, answer: GroupedDaily, spellings: dict[str, str]) -> None:
@@ -139,8 +154,9 @@ async def _remember_spellings(connection: Connection, answer: GroupedDaily, spel
         "UPDATE ticker_universe AS u SET market_data_symbol = s.spelling "
         "FROM unnest($1::text[], $2::text[]) AS s (symbol, spelling) "
         "WHERE u.symbol = s.symbol AND u.market_data_symbol IS DISTINCT FROM s.spelling",
-        list(seen), list(seen.values()),
-    )  # fmt: skip
+        list(seen),
+        list(seen.values()),
+    )
 
 
 async def fewest_bars(ctx: PartContext, day: dt.date) -> int:

@@ -89,9 +89,12 @@ def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budg
         for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
     }
     return RequestBudget(
-        redis, api_key=settings.api_key, windows=windows, endpoint_windows=of_endpoints,
+        redis,
+        api_key=settings.api_key,
+        windows=windows,
+        endpoint_windows=of_endpoints,
         look_every=dt.timedelta(0) if source.kind is SourceKind.VENDOR else OWN_MARKET_LOOKS,
-    )  # fmt: skip
+    )
 
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:
@@ -102,9 +105,12 @@ def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | N
         logger.warning("flat_files_not_used", flat_files=settings.flat_files, reason=f"not those of {source.words}")
         return None
     return open_store(
-        settings.flat_files, kept_in=settings.data_dir / "flat-files", access_key=settings.s3_access_key,
-        secret_key=settings.s3_secret_key, endpoint=settings.s3_endpoint,
-    )  # fmt: skip
+        settings.flat_files,
+        kept_in=settings.data_dir / "flat-files",
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        endpoint=settings.s3_endpoint,
+    )
 
 
 def _are_of(flat_files: str, source: DataSource) -> bool:

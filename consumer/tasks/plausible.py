@@ -39,8 +39,10 @@ async def unjudged(ctx: PartContext, sessions: Sequence[dt.date]) -> list[dt.dat
         "SELECT b.trading_day FROM coverage AS b LEFT JOIN coverage AS p "
         "ON p.trading_day = b.trading_day AND p.data_set = $2 AND p.fetched_at >= b.fetched_at "
         "WHERE b.data_set = $1 AND b.trading_day = ANY ($3) AND p.trading_day IS NULL ORDER BY b.trading_day",
-        data_sets.DAILY_BARS, data_sets.PLAUSIBILITY, list(sessions),
-    )  # fmt: skip
+        data_sets.DAILY_BARS,
+        data_sets.PLAUSIBILITY,
+        list(sessions),
+    )
     return [row["trading_day"] for row in rows]
 
 
@@ -54,9 +56,12 @@ async def due_rechecks(ctx: PartContext) -> list[dt.date]:
 def recheck_part(day: dt.date) -> PartPlan:
     """Ask about *day* by another way, once its bars have been asked for and judged."""
     return ledger.PartPlan(
-        task="ohlc_daily", part=f"recheck:{day}", stage=data_sets.STAGE_RECHECK,
-        needs=(data_sets.STAGE_BARS, data_sets.STAGE_PLAUSIBLE), payload={"session": day.isoformat()},
-    )  # fmt: skip
+        task="ohlc_daily",
+        part=f"recheck:{day}",
+        stage=data_sets.STAGE_RECHECK,
+        needs=(data_sets.STAGE_BARS, data_sets.STAGE_PLAUSIBLE),
+        payload={"session": day.isoformat()},
+    )
 
 
 async def judge_sessions(ctx: PartContext) -> Write:
@@ -117,9 +122,7 @@ async def _judged(ctx: PartContext, days: Collection[dt.date]) -> dict[dt.date, 
     for at in range(0, len(ordered), AT_ONCE):
         some = ordered[at : at + AT_ONCE]
         stored = await stored_sessions(ctx.services.pool, some)
-        market = await read_market(
-            ctx.services.pool, data_sets.DAILY_BARS, some, ctx.services.calendar, stored=stored
-        )  # fmt: skip
+        market = await read_market(ctx.services.pool, data_sets.DAILY_BARS, some, ctx.services.calendar, stored=stored)
         market = msgspec.structs.replace(market, suspect=market.suspect | found.keys())
         found |= await asyncio.to_thread(judge, market, some)
     return found

@@ -64,8 +64,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     rows: frozenset[str] = frozenset()  # single rows to take
 
     def as_json(self, source: str) -> dict[str, Any]:
-        return {"source": source, "compared": self.compared, "agree_with_what_stands": self.stands,
-                "agree_with_the_other": self.aside}  # fmt: skip
+        return {
+            "source": source,
+            "compared": self.compared,
+            "agree_with_what_stands": self.stands,
+            "agree_with_the_other": self.aside,
+        }
 
 
 async def recheck(ctx: PartContext) -> Write:
@@ -82,9 +86,13 @@ async def recheck(ctx: PartContext) -> Write:
             await findings.mark_rechecked(connection, gone, now=rechecked_at, seen={"source": None})
             return ledger.PartReport()
         await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=evidence.source, fetched_at=rechecked_at,
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=evidence.source,
+            fetched_at=rechecked_at,
             rows=len(evidence.bars),
-        )  # fmt: skip
+        )
         lines = []
         for finding in await _due(ctx, connection, day):
             outcome = weigh_evidence(finding, standing, standing.aside.get(finding.finding_id), evidence)
@@ -97,10 +105,7 @@ async def recheck(ctx: PartContext) -> Write:
 async def _due(ctx: PartContext, connection: Any, day: dt.date) -> list[KeptFinding]:
     since = ctx.fresh_since(ctx.day)
     kept = await findings.of_session(connection, data_sets.DAILY_BARS, day)
-    return [
-        one for one in kept
-        if one.state is State.OPEN and (one.rechecked_at is None or one.rechecked_at < since)
-    ]  # fmt: skip
+    return [one for one in kept if one.state is State.OPEN and (one.rechecked_at is None or one.rechecked_at < since)]
 
 
 def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | None, evidence: Evidence) -> Outcome:
@@ -115,10 +120,13 @@ def weigh_evidence(finding: KeptFinding, standing: Standing, aside: Contested | 
     for_stands = enough and stands >= AGREEING_SAMPLE
     for_other = enough and other is not None and other >= AGREEING_SAMPLE
     return Outcome(
-        finding=finding, compared=len(told), stands=stands, aside=other,
+        finding=finding,
+        compared=len(told),
+        stands=stands,
+        aside=other,
         keep=for_stands and not for_other,
         take=for_other and not for_stands and _may_take(finding, standing, evidence),
-    )  # fmt: skip
+    )
 
 
 def _may_take(finding: KeptFinding, standing: Standing, evidence: Evidence) -> bool:
@@ -147,9 +155,14 @@ def _weigh_rows(finding: KeptFinding, standing: Standing, aside: Contested, evid
     other = _alike(bars_of(aside.rows), evidence.bars, told, same_volume=True)
     settled = kept ^ other == named
     return Outcome(
-        finding=finding, compared=len(told), stands=len(kept) / len(named), aside=len(other) / len(named),
-        keep=settled and not other, take=settled and bool(other), rows=other,
-    )  # fmt: skip
+        finding=finding,
+        compared=len(told),
+        stands=len(kept) / len(named),
+        aside=len(other) / len(named),
+        keep=settled and not other,
+        take=settled and bool(other),
+        rows=other,
+    )
 
 
 async def _settle(connection: Connection, day: dt.date, outcome: Outcome, source: str, *, now: dt.datetime) -> str:
@@ -166,9 +179,14 @@ async def _settle(connection: Connection, day: dt.date, outcome: Outcome, source
     share = "" if outcome.aside is None else f" and {outcome.aside:.0%} with the other answer"
     seen = f"{outcome.compared} rows of {source} agree to {outcome.stands:.0%} with what stands{share}"
     logger.error(
-        "session_stays_suspect", session=str(day), finding=finding.finding_id, kind=str(finding.kind),
-        reason=finding.reason, seen=seen, runbook="suspect-session",
-    )  # fmt: skip
+        "session_stays_suspect",
+        session=str(day),
+        finding=finding.finding_id,
+        kind=str(finding.kind),
+        reason=finding.reason,
+        seen=seen,
+        runbook="suspect-session",
+    )
     return f"bars {day}: suspect: {finding.reason}; {seen}"
 
 

@@ -57,9 +57,7 @@ async def sync_cache(ctx: PartContext) -> Write:
     synced_at = ctx.services.now()
     prepared = await prepare(ctx, cache)
     ttl = None if cache == data_sets.CACHE_UNIVERSE else keys.CACHE_TTL
-    writer = CacheWriter(
-        ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl, source=ctx.services.source
-    )  # fmt: skip
+    writer = CacheWriter(ctx.services.cache, cache=cache, fence=ctx.fence, ttl=ttl, source=ctx.services.source)
     entries = await asyncio.to_thread(_write, writer, prepared.replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:
@@ -67,9 +65,14 @@ async def sync_cache(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=synced_at, rows=entries
         )
         await coverage.record_coverage(
-            connection, cache, [ctx.day], rows=entries, fetched_at=synced_at, load_id=load_id,
+            connection,
+            cache,
+            [ctx.day],
+            rows=entries,
+            fetched_at=synced_at,
+            load_id=load_id,
             detail={"fence": ctx.fence},
-        )  # fmt: skip
+        )
         return ledger.PartReport(rows=entries, warnings=left_out_warning(cache, prepared.left_out))
 
     return write

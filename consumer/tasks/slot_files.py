@@ -105,9 +105,11 @@ async def _tried_in_this_cycle(ctx: PartContext) -> tuple[set[dt.date], set[dt.d
 
 def _part(day: dt.date, *, replaced: bool) -> ledger.PartPlan:
     return ledger.PartPlan(
-        task="volume_slots", part=f"file:{day}", stage=data_sets.STAGE_SLOTS,
+        task="volume_slots",
+        part=f"file:{day}",
+        stage=data_sets.STAGE_SLOTS,
         payload={"session": day.isoformat(), "replaced": replaced},
-    )  # fmt: skip
+    )
 
 
 async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
@@ -116,8 +118,9 @@ async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
     rows = await ctx.services.pool.fetch(
         "SELECT DISTINCT ON (part) part, request_id FROM data_load WHERE source = $1 AND part = ANY ($2) "
         "ORDER BY part, load_id DESC",
-        ctx.provenance(WAY), [f"file:{day}" for day in sessions],
-    )  # fmt: skip
+        ctx.provenance(WAY),
+        [f"file:{day}" for day in sessions],
+    )
     return {sessions[row["part"].removeprefix("file:")]: row["request_id"] for row in rows}
 
 
@@ -156,9 +159,15 @@ async def load_flat_file(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance(WAY), fetched_at=fetched_at, rows=len(rows),
-            request_id=file.version, rejected=sieve.rejected,
-        )  # fmt: skip
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance(WAY),
+            fetched_at=fetched_at,
+            rows=len(rows),
+            request_id=file.version,
+            rejected=sieve.rejected,
+        )
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)
         weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
         taken, replaced = weighed.rows, ctx.payload.get("replaced")
@@ -193,9 +202,12 @@ async def _without_the_file(ctx: PartContext, day: dt.date, error: MassiveError 
     of_this_file = isinstance(error, BadAnswer | NotYetPublished)
     warnings = (f"slots {day}: the flat file is not used: {_in_words(error)}",) if of_this_file else ()
     asks_rest = ledger.PartPlan(
-        task="volume_slots", part="plan:rest", stage=data_sets.STAGE_PLAN_SLOTS, needs=(data_sets.STAGE_SLOTS,),
+        task="volume_slots",
+        part="plan:rest",
+        stage=data_sets.STAGE_PLAN_SLOTS,
+        needs=(data_sets.STAGE_SLOTS,),
         payload={INSTEAD: None if of_this_file else _in_words(error)},
-    )  # fmt: skip
+    )
 
     async def write(_connection: Connection) -> PartReport:
         return ledger.PartReport(warnings=warnings, spawned=(asks_rest,))

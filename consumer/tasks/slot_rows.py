@@ -68,7 +68,8 @@ def _restated_slots(symbol: str, before: list[float], after: list[float]) -> evi
     pairs = list(zip_longest(before, after, fillvalue=0.0))
     differing = [slot for slot, (old, new) in enumerate(pairs) if old != new]
     return evidence.Restated(
-        symbol=symbol, change="added" if not before else "removed" if not after else "changed",
+        symbol=symbol,
+        change="added" if not before else "removed" if not after else "changed",
         before={str(slot): pairs[slot][0] for slot in differing} if before else None,
         after={str(slot): pairs[slot][1] for slot in differing} if after else None,
-    )  # fmt: skip
+    )

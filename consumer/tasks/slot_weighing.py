@@ -70,7 +70,10 @@ def _slots(volumes: Floats | list[float] | None) -> Floats:
 def _outweighed(row: SlotDay, before: Floats, bar: float | None) -> SetAside:
     came = _slots(row.volumes)
     seen = {
-        "day": row.day.isoformat(), "stands": float(before.sum()), "came": float(came.sum()), "bar_volume": bar,
+        "day": row.day.isoformat(),
+        "stands": float(before.sum()),
+        "came": float(came.sum()),
+        "bar_volume": bar,
         "slots": {str(slot): float(came[slot]) for slot in np.flatnonzero(came)},
-    }  # fmt: skip
+    }
     return SetAside(flaw=Flaw.OUTWEIGHED, symbol=row.symbol, evidence=seen)

@@ -54,18 +54,28 @@ async def load_splits(ctx: PartContext) -> Write:
         if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
             raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at,
-            rows=len(listed), rejected=sieve.rejected,
-        )  # fmt: skip
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(listed),
+            rejected=sieve.rejected,
+        )
         await evidence.keep_set_aside(connection, data_sets.SPLITS, present, sieve.set_aside, load_id=load_id)
         await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
         kept = await weigh_missing(connection, listed, sieve.set_aside, since=since, until=until, day=ctx.day)
         standing = [*listed, *(one.split for one in kept)]
         withdrawn = await splits.withdraw_splits(connection, standing, since=since, until=until)
         await coverage.record_coverage(
-            connection, data_sets.SPLITS, [present], rows=len(listed), fetched_at=fetched_at, load_id=load_id,
+            connection,
+            data_sets.SPLITS,
+            [present],
+            rows=len(listed),
+            fetched_at=fetched_at,
+            load_id=load_id,
             detail={"since": since.isoformat()},
-        )  # fmt: skip
+        )
         warnings = [*rejected_warnings("splits", sieve.rejected)]
         warnings += [str(one) for one in kept if one.reason]
         warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
@@ -98,9 +108,12 @@ async def check_splits(ctx: PartContext) -> Write:
             connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=0
         )
         decided = await check_identities(
-            connection, day=present, at=checked_at, load_id=load_id,
+            connection,
+            day=present,
+            at=checked_at,
+            load_id=load_id,
             next_session=ctx.next_session,
-        )  # fmt: skip
+        )
         await splits.assign_companies(connection)
         listed = await split_prices.read_listed(connection, up_to=ctx.day)
         judged, contradicted = judge(listed)
@@ -109,9 +122,14 @@ async def check_splits(ctx: PartContext) -> Write:
         jumps = await split_prices.read_jumps(connection, ctx.day, before, factor=_JUMP)
         suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
         await coverage.record_coverage(
-            connection, data_sets.SPLIT_CHECK, [ctx.day], rows=len(judged), fetched_at=checked_at, load_id=load_id,
+            connection,
+            data_sets.SPLIT_CHECK,
+            [ctx.day],
+            rows=len(judged),
+            fetched_at=checked_at,
+            load_id=load_id,
             detail={"contradicted": len(contradicted), "suspicious": suspicious},
-        )  # fmt: skip
+        )
         return ledger.PartReport(rows=len(judged), warnings=(*decided, *contradicted, *_jump_warning(suspicious)))
 
     return write

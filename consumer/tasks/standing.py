@@ -36,8 +36,10 @@ async def stored_sessions(pool: Pool, days: Collection[dt.date]) -> list[dt.date
     """Return the sessions with bars around *days*."""
     rows = await pool.fetch(
         "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day BETWEEN $2 AND $3 ORDER BY trading_day",
-        data_sets.DAILY_BARS, min(days) - _AROUND, max(days) + _AROUND,
-    )  # fmt: skip
+        data_sets.DAILY_BARS,
+        min(days) - _AROUND,
+        max(days) + _AROUND,
+    )
     return [row["trading_day"] for row in rows]
 
 
@@ -80,9 +82,12 @@ async def read_standing(connection: Connection, day: dt.date, calendar: TradingC
         if (contested := await findings.contested(connection, one.finding_id)) is not None:
             aside[one.finding_id] = contested
     return Standing(
-        bars=stands, final=known.fetched_at >= final_at(calendar.session(day)), fetched_at=known.fetched_at,
-        findings=kept, aside=aside,
-    )  # fmt: skip
+        bars=stands,
+        final=known.fetched_at >= final_at(calendar.session(day)),
+        fetched_at=known.fetched_at,
+        findings=kept,
+        aside=aside,
+    )
 
 
 async def note_fate(
@@ -110,18 +115,28 @@ async def note_fate(
             return
     if fate.finding is not None:
         await findings.report(
-            connection, data_sets.DAILY_BARS, day, fate.finding, load_id=load_id, now=now, contested=aside,
+            connection,
+            data_sets.DAILY_BARS,
+            day,
+            fate.finding,
+            load_id=load_id,
+            now=now,
+            contested=aside,
             contested_at=fetched_at,
-        )  # fmt: skip
+        )
         tell_suspect(day, fate.finding)
 
 
 def tell_suspect(day: dt.date, finding: Finding) -> None:
     """Say in the log that a session is suspect."""
     logger.warning(
-        "session_suspect", session=str(day), kind=str(finding.kind), reason=finding.reason,
-        symbols=list(finding.symbols[:10]), runbook="suspect-session",
-    )  # fmt: skip
+        "session_suspect",
+        session=str(day),
+        kind=str(finding.kind),
+        reason=finding.reason,
+        symbols=list(finding.symbols[:10]),
+        runbook="suspect-session",
+    )
 
 
 async def take_aside(
@@ -148,9 +163,7 @@ async def take_aside(
         await findings.rows_replaced(connection, data_sets.DAILY_BARS, day, now=now)
     await findings.settle(connection, [finding.finding_id], settled, now=now)
     changed = evidence.differences(before, await bars.read_session(connection, day))
-    await evidence.keep_restatements(
-        connection, data_sets.DAILY_BARS, day, changed, load_id=finding.load_id, now=now
-    )  # fmt: skip
+    await evidence.keep_restatements(connection, data_sets.DAILY_BARS, day, changed, load_id=finding.load_id, now=now)
     await _cover_taken(connection, finding, now=now)
     return len(changed)
 
@@ -168,8 +181,13 @@ async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.
     else:
         detail = {} if known is None else known.detail
         await coverage.record_coverage(
-            connection, data_sets.DAILY_BARS, [day], rows=count, fetched_at=fetched_at, load_id=load_id,
+            connection,
+            data_sets.DAILY_BARS,
+            [day],
+            rows=count,
+            fetched_at=fetched_at,
+            load_id=load_id,
             detail={**detail, "finding": finding.finding_id},
-        )  # fmt: skip
+        )
     for data_set in (data_sets.TAKEN, data_sets.PLAUSIBILITY):
         await coverage.record_coverage(connection, data_set, [day], rows=count, fetched_at=now, load_id=load_id)

@@ -69,9 +69,14 @@ async def load_batch(ctx: PartContext) -> Write:
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source=ctx.provenance("rest"), fetched_at=fetched_at, rows=len(rows),
+            connection,
+            ctx.part,
+            fence=ctx.fence,
+            source=ctx.provenance("rest"),
+            fetched_at=fetched_at,
+            rows=len(rows),
             rejected=sieve.rejected,
-        )  # fmt: skip
+        )
         await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, ctx.day, sieve.set_aside, load_id=load_id)
         weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
         restated = await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=load_id)
@@ -88,8 +93,10 @@ async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
     told = await ctx.services.pool.fetchval(
         "SELECT reason FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'not_yet' "
         "AND (part = $3 OR task = 'volume_slots') LIMIT 1",
-        ctx.cycle.cycle_id, ctx.cycle.run_pass, f"bars:{ctx.day}",
-    )  # fmt: skip
+        ctx.cycle.cycle_id,
+        ctx.cycle.run_pass,
+        f"bars:{ctx.day}",
+    )
     if told is not None:
         raise NotYetPublished(told)
 
@@ -142,11 +149,14 @@ async def plan(ctx: PartContext, missing: dict[str, list[dt.date]], files: Files
     named = "rest-" if INSTEAD in ctx.payload else ""  # beside the batches of the same pass's first plan
     return by_file + [
         ledger.PartPlan(
-            task="volume_slots", part=f"batch:{named}{number:04}", stage=data_sets.STAGE_SLOTS, needs=needs,
+            task="volume_slots",
+            part=f"batch:{named}{number:04}",
+            stage=data_sets.STAGE_SLOTS,
+            needs=needs,
             payload={"symbols": batch},
         )
         for number, (batch, needs) in enumerate(batches, start=1)
-    ]  # fmt: skip
+    ]
 
 
 async def _within_the_plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> dict[str, list[dt.date]]:
@@ -184,9 +194,13 @@ async def prove(ctx: PartContext) -> Write:
         )
         for row in counts:
             await coverage.record_coverage(
-                connection, data_sets.SLOT_PROOF, [row["trading_date"]], rows=row["rows"], fetched_at=proved_at,
+                connection,
+                data_sets.SLOT_PROOF,
+                [row["trading_date"]],
+                rows=row["rows"],
+                fetched_at=proved_at,
                 load_id=load_id,
-            )  # fmt: skip
+            )
         suspect, lines = await plausible.hold_against_slots(connection, sessions, load_id=load_id, now=proved_at)
         if unproven:
             lines.append(

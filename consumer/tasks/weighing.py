@@ -117,10 +117,11 @@ def _denied_by_another_way(standing: Standing, answer: Answer) -> list[KeptFindi
     return [
         known
         for known in standing.findings
-        if known.kind is Kind.CONTRADICTED and known.finding_id in standing.aside
+        if known.kind is Kind.CONTRADICTED
+        and known.finding_id in standing.aside
         and was_denied(known, fewest=AGREEING_SAMPLE)
         and _agree(bars_of(standing.aside[known.finding_id].rows), answer.bars, standing)
-    ]  # fmt: skip
+    ]
 
 
 def _just_denied(known: KeptFinding, answer: Answer) -> bool:

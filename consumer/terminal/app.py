@@ -66,7 +66,7 @@ def run(
     """
     options = run_verb.RunOptions(
         once=once, simulated=simulated, tickers=tickers, replay=replay, trading_day=trading_day
-    )  # fmt: skip
+    )
     if (refusal := _refusal(options)) is not None:
         sys.stderr.write(refusal + "\n")
         return run_verb.EXIT_USAGE

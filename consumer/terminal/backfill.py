@@ -77,9 +77,12 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     if request.dry_run or not expected.parts:
         return EXIT_OK
     entry_id = await request_cycle(
-        plan.reached.redis, trading_day=sessions[-1], first_day=sessions[0], task=request.task,
+        plan.reached.redis,
+        trading_day=sessions[-1],
+        first_day=sessions[0],
+        task=request.task,
         requested_by="maintenance backfill",
-    )  # fmt: skip
+    )
     sys.stdout.write(f"{entry_id}\n")
     return EXIT_OK
 

@@ -59,14 +59,16 @@ class Child:
         with contextlib.ExitStack() as stack:
             target = stack.enter_context(private_log(self._log)) if self._log else None
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *self._arguments,
+                sys.executable,
+                "-m",
+                *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if read_ready_line else target or asyncio.subprocess.DEVNULL,
                 stderr=target,
                 env=self._environment,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
-            )  # fmt: skip
+            )
         if not read_ready_line or self._process.stdout is None:
             return {}
         try:

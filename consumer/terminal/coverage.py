@@ -70,9 +70,12 @@ async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
     async with plan.reached.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         first = span.first or await _kept_since(connection, plan, last)
         judged = await judge_sessions(
-            connection, plan.expectations, now=plan.now, days=calendar.trading_days(first, last),
+            connection,
+            plan.expectations,
+            now=plan.now,
+            days=calendar.trading_days(first, last),
             every_set=span.first is not None,
-        )  # fmt: skip
+        )
     found = []
     for day in sorted(judged.verdicts, reverse=True):
         verdict = judged.verdicts[day]
@@ -103,9 +106,14 @@ def _print(console: Console, shown: list[SessionCoverage], gaps: list[SessionCov
             fetched = "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M:%S}"
             state = f"[{COLOURS.get(one.state, 'red')}]{one.state.value}[/]" + (" (outdated)" if one.outdated else "")
             table.add_row(
-                str(each.trading_day), one.data_set, state, *(f"{count:,}" if count else "" for count in counts),
-                fetched, one.source or "", str(one.cycle or ""),
-            )  # fmt: skip
+                str(each.trading_day),
+                one.data_set,
+                state,
+                *(f"{count:,}" if count else "" for count in counts),
+                fetched,
+                one.source or "",
+                str(one.cycle or ""),
+            )
         console.print(table)
     if not gaps:
         console.print("no gaps", highlight=False)

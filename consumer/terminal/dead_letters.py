@@ -42,9 +42,14 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
 
 
 async def replay(
-    settings: Settings, selection: Selection, *, changes: Sequence[str], reason: str | None, by: str | None,
+    settings: Settings,
+    selection: Selection,
+    *,
+    changes: Sequence[str],
+    reason: str | None,
+    by: str | None,
     dry_run: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Send the selected letters again; 3 when none of them is open."""
     try:
         wanted = _changes(changes)
@@ -61,9 +66,15 @@ async def replay(
                 ]
             else:
                 resent = await replaying.replay(
-                    service.pool, service.redis, service.stream, selection, changes=wanted, by=by or operator(),
-                    reason=reason, now=utc_now(),
-                )  # fmt: skip
+                    service.pool,
+                    service.redis,
+                    service.stream,
+                    selection,
+                    changes=wanted,
+                    by=by or operator(),
+                    reason=reason,
+                    now=utc_now(),
+                )
     except replaying.CannotReplay as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
@@ -109,9 +120,13 @@ def _print(letters: Sequence[KeptLetter], causes: Sequence[Cause]) -> None:
         seen[letter.fingerprint] += 1
         if seen[letter.fingerprint] <= SHOWN_OF_A_CAUSE:
             table.add_row(
-                str(letter.dead_letter_id), f"{letter.dead_at:%Y-%m-%d %H:%M:%S}", _what(letter),
-                str(letter.deliveries), letter.fingerprint, letter.reason + _settled(letter),
-            )  # fmt: skip
+                str(letter.dead_letter_id),
+                f"{letter.dead_at:%Y-%m-%d %H:%M:%S}",
+                _what(letter),
+                str(letter.deliveries),
+                letter.fingerprint,
+                letter.reason + _settled(letter),
+            )
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table, highlight=False, markup=False)
     for cause, count in seen.items():
@@ -120,8 +135,9 @@ def _print(letters: Sequence[KeptLetter], causes: Sequence[Cause]) -> None:
     for one in causes:
         console.print(
             f"and {one.not_kept:,} more of cause {one.fingerprint} on {one.stream}, only counted: {one.seen:,} in all, "
-            f"{one.first_at:%Y-%m-%d %H:%M} to {one.last_at:%Y-%m-%d %H:%M} UTC", highlight=False,
-        )  # fmt: skip
+            f"{one.first_at:%Y-%m-%d %H:%M} to {one.last_at:%Y-%m-%d %H:%M} UTC",
+            highlight=False,
+        )
 
 
 def _what(letter: KeptLetter) -> str:

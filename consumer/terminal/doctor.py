@@ -41,8 +41,12 @@ if TYPE_CHECKING:
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 COLOURS = {
-    Level.OK: "green", Level.UNKNOWN: "yellow", Level.WARNING: "yellow", Level.REFUSED: "red", Level.UNREACHABLE: "red",
-}  # fmt: skip
+    Level.OK: "green",
+    Level.UNKNOWN: "yellow",
+    Level.WARNING: "yellow",
+    Level.REFUSED: "red",
+    Level.UNREACHABLE: "red",
+}
 
 
 async def examine(settings: Settings, *, as_json: bool, offline: bool) -> int:
@@ -148,9 +152,13 @@ async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
         return ok("vendor key", "not asked (--offline)")
     async with open_session(max_in_flight=1) as http:
         massive = MassiveClient(
-            http, base_url=settings.base_url or VENDOR_URL, api_key=settings.api_key, budget=UnlimitedBudget(),
-            max_in_flight=1, patience=Patience(tries=1, rate_limited_tries=1),
-        )  # fmt: skip
+            http,
+            base_url=settings.base_url or VENDOR_URL,
+            api_key=settings.api_key,
+            budget=UnlimitedBudget(),
+            max_in_flight=1,
+            patience=Patience(tries=1, rate_limited_tries=1),
+        )
         try:
             day = build_calendar(settings).last_completed(utc_now())
         except CalendarError as error:

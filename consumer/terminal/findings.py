@@ -57,8 +57,10 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
         async with reached(settings) as service:
             accepted = await _accept(service.pool, acceptance)
     except NothingAside:
-        sys.stderr.write(f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
-                         "for the session with `maintenance trigger --force`, or accept what stands\n")  # fmt: skip
+        sys.stderr.write(
+            f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
+            "for the session with `maintenance trigger --force`, or accept what stands\n"
+        )
         return EXIT_USAGE
     if accepted is None:
         sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
@@ -89,9 +91,14 @@ def _print(found: Sequence[KeptFinding]) -> None:
     table = Table("id", "session", "data set", "kind", "found (UTC)", "state", "what", box=None, pad_edge=False)
     for one in found:
         table.add_row(
-            str(one.finding_id), str(one.trading_day), one.data_set, one.kind.value, f"{one.found_at:%Y-%m-%d %H:%M}",
-            one.state.value, one.reason + _rechecked(one) + _settled(one),
-        )  # fmt: skip
+            str(one.finding_id),
+            str(one.trading_day),
+            one.data_set,
+            one.kind.value,
+            f"{one.found_at:%Y-%m-%d %H:%M}",
+            one.state.value,
+            one.reason + _rechecked(one) + _settled(one),
+        )
     Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)
 
 

@@ -80,9 +80,14 @@ def _print_table(console: Console, held: list[Held], *, wide: bool) -> None:
         work = one.work
         known = [str(work.trading_day or "-"), str(work.cycle or "-"), work.task or one.stream] if wide else []
         cells = [
-            *known, _part(work), one.holder, f"{one.idle_seconds:.1f}/{one.lease_seconds:g} s",
-            f"{one.deliveries}/{one.max_deliveries}", one.entry_id, *([_words(one.standing)] if unusual else []),
-        ]  # fmt: skip
+            *known,
+            _part(work),
+            one.holder,
+            f"{one.idle_seconds:.1f}/{one.lease_seconds:g} s",
+            f"{one.deliveries}/{one.max_deliveries}",
+            one.entry_id,
+            *([_words(one.standing)] if unusual else []),
+        ]
         table.add_row(*map(Text, cells), style=COLOURS[one.standing])
     console.print(table)
 

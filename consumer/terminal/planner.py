@@ -66,17 +66,37 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         """A context for *day* as if a cycle had been opened at *now*."""
         at = now or self.now
         cycle = Cycle(
-            cycle_id=0, trading_day=day, occasion="forecast", scheduled=False, due_at=at, requested_by="forecast",
-            tasks=tuple(tasks), force=False, state="running", run_pass=1, opened_at=at, pass_started_at=at,
-            finished_at=None, next_pass_at=None, give_up_at=at, reason=None, missing=(), warnings=(),
+            cycle_id=0,
+            trading_day=day,
+            occasion="forecast",
+            scheduled=False,
+            due_at=at,
+            requested_by="forecast",
+            tasks=tuple(tasks),
+            force=False,
+            state="running",
+            run_pass=1,
+            opened_at=at,
+            pass_started_at=at,
+            finished_at=None,
+            next_pass_at=None,
+            give_up_at=at,
+            reason=None,
+            missing=(),
+            warnings=(),
             first_day=first_day,
-        )  # fmt: skip
+        )
         services = Services(
-            pool=self.reached.pool, cache=self.cache,
+            pool=self.reached.pool,
+            cache=self.cache,
             massive=cast("MassiveClient", None),  # a forecast asks nobody
-            calendar=self.schedule.calendar, schedule=self.schedule, options=task_options(self.settings),
-            now=lambda: at, flat_files=flat_file_store(self.settings, self.source), source=self.source,
-        )  # fmt: skip
+            calendar=self.schedule.calendar,
+            schedule=self.schedule,
+            options=task_options(self.settings),
+            now=lambda: at,
+            flat_files=flat_file_store(self.settings, self.source),
+            source=self.source,
+        )
         return PartContext(services, cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
 
 
@@ -87,6 +107,4 @@ async def planner(settings: Settings, *, look: bool = True) -> AsyncIterator[Pla
     async with (looking if look else reached)(settings) as found:
         with connect_blocking_redis(found.servers.redis_url) as cache:
             held = await read_stamp(found.pool) or VENDOR
-            yield Planner(
-                reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held
-            )  # fmt: skip
+            yield Planner(reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held)

@@ -43,10 +43,14 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description:<16}"), BarColumn(bar_width=32), MofNCompleteColumn(),
-            TextColumn("parts  {task.fields[rows]:>11,} rows  {task.fields[word]:<13}"), TimeElapsedColumn(),
-            console=console, transient=False,
-        )  # fmt: skip
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("parts  {task.fields[rows]:>11,} rows  {task.fields[word]:<13}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=False,
+        )
         self._bars: dict[str, TaskID] = {}
         self._cycle: tuple[int, int] | None = None
 

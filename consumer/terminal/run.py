@@ -50,8 +50,14 @@ if TYPE_CHECKING:
     from market.data_source import DataSource
 
 _TOLD = (
-    EmbeddedError, ChildFailed, RequestRefused, StartRefused, SchemaMismatch, SourceRefused, HttpRefused,
-)  # fmt: skip
+    EmbeddedError,
+    ChildFailed,
+    RequestRefused,
+    StartRefused,
+    SchemaMismatch,
+    SourceRefused,
+    HttpRefused,
+)
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
 SIMULATED_KEY = "simulated-market"
 
@@ -125,9 +131,13 @@ async def _until_it_ends(settings: Settings, options: RunOptions, console: Conso
 
 
 async def _bring_up(
-    settings: Settings, options: RunOptions, console: Console, stack: contextlib.AsyncExitStack, stop: asyncio.Event,
+    settings: Settings,
+    options: RunOptions,
+    console: Console,
+    stack: contextlib.AsyncExitStack,
+    stop: asyncio.Event,
     ending: Ending,
-) -> Running:  # fmt: skip
+) -> Running:
     source = await unless_stopped(stop, run_source.source_of_run(settings, options))
     console.print(f"[bold]data maintenance[/] · {_sources(source, settings, options)}", highlight=False)
     starting = stack.enter_async_context(started(settings, source, on_loss=ending.fail))
@@ -150,9 +160,14 @@ async def _bring_up(
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
     await unless_stopped(stop, _start_children(settings, options, servers, stack, ending))
     return Running(
-        servers=servers, pool=pool, redis=redis, schedule=schedule, expectations=expectations,
-        status_url=f"{url}/status", console=console,
-    )  # fmt: skip
+        servers=servers,
+        pool=pool,
+        redis=redis,
+        schedule=schedule,
+        expectations=expectations,
+        status_url=f"{url}/status",
+        console=console,
+    )
 
 
 def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str:

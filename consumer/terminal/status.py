@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 _COLOURS = {
-    Service.SERVED: "green", Service.UNDER_WAY: "yellow", Service.SUSPECT: "red", Service.LATE: "red",
-}  # fmt: skip
+    Service.SERVED: "green",
+    Service.UNDER_WAY: "yellow",
+    Service.SUSPECT: "red",
+    Service.LATE: "red",
+}
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
@@ -57,8 +60,9 @@ def _print(console: Console, status: Status) -> None:
     console.print(f"[bold {colour}]{status.session.summary}[/]", highlight=False)
     console.print(
         f"due {serving.rule} at {words.new_york(serving.due_at, serving.trading_day)}: {serving.service.value}"
-        f" (deadline {words.new_york(serving.deadline, serving.trading_day)})", highlight=False,
-    )  # fmt: skip
+        f" (deadline {words.new_york(serving.deadline, serving.trading_day)})",
+        highlight=False,
+    )
     _print_data_sets(console, status.session)
     for line in status.behind.values():
         console.print(f"[yellow]behind[/] {line}; see `maintenance gaps`", highlight=False)

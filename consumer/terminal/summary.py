@@ -24,13 +24,22 @@ if TYPE_CHECKING:
     from consumer.verdict.states import SessionVerdict
 
 TABLES = (
-    "market_data_daily", "volume_slots_daily", "ticker_universe", "ticker_metadata", "stock_split", "ticker_atr",
-)  # fmt: skip
+    "market_data_daily",
+    "volume_slots_daily",
+    "ticker_universe",
+    "ticker_metadata",
+    "stock_split",
+    "ticker_atr",
+)
 EXIT_FINDING = 3
 _COLOURS = {
-    SessionState.FINAL: "green", SessionState.PROVISIONAL: "green", SessionState.SUSPECT: "red",
-    SessionState.PARTIAL: "red", SessionState.MISSING: "red", SessionState.RETIRED: "dim",
-}  # fmt: skip
+    SessionState.FINAL: "green",
+    SessionState.PROVISIONAL: "green",
+    SessionState.SUSPECT: "red",
+    SessionState.PARTIAL: "red",
+    SessionState.MISSING: "red",
+    SessionState.RETIRED: "dim",
+}
 COUNTED_CACHES = (keys.TICKER_METADATA, keys.RVOL_AVERAGES, keys.AVERAGE_VOLUMES)
 
 
@@ -98,8 +107,9 @@ def print_summary(
     console.print(f"[bold {_COLOURS[verdict.state]}]{words.sentence(verdict)}[/]", highlight=False)
     console.print(
         f"cycle {cycle.cycle_id} for {cycle.trading_day}: [bold]{cycle.state}[/] in {human_duration(seconds)}"
-        + (f" ({cycle.reason})" if cycle.reason else ""), highlight=False,
-    )  # fmt: skip
+        + (f" ({cycle.reason})" if cycle.reason else ""),
+        highlight=False,
+    )
     console.print(task_table(view))
     total = sum(left.requests.values())
     details = ", ".join(f"{endpoint} {count:,}" for endpoint, count in left.requests.items())

@@ -39,9 +39,13 @@ def ruler_of(holdings: Holdings, expectations: Expectations, now: dt.datetime) -
         slot_files=expectations.slot_files,
     )
     return Ruler(
-        expectations=expectations, plan=plan, now=now, symbols=holdings.symbols, began_at=holdings.began_at or now,
+        expectations=expectations,
+        plan=plan,
+        now=now,
+        symbols=holdings.symbols,
+        began_at=holdings.began_at or now,
         first_bars=min(holdings.bars, default=None),
-    )  # fmt: skip
+    )
 
 
 def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = False) -> SessionVerdict:
@@ -53,10 +57,16 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     held = [holdings.bars.get(day), holdings.slots.get(day)]
     modified = [one.newest for one in held if one is not None and one.newest is not None]
     return SessionVerdict(
-        trading_day=day, state=state, condition=condition_in_all(state, judged),
-        due_at=ruler.first_due(day), final_at=ruler.final_at(day), data_sets=tuple(judged), not_in_plan=never,
-        since=max(stamps, default=None), last_modified_at=max(modified, default=None),
-    )  # fmt: skip
+        trading_day=day,
+        state=state,
+        condition=condition_in_all(state, judged),
+        due_at=ruler.first_due(day),
+        final_at=ruler.final_at(day),
+        data_sets=tuple(judged),
+        not_in_plan=never,
+        since=max(stamps, default=None),
+        last_modified_at=max(modified, default=None),
+    )
 
 
 def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
@@ -136,10 +146,13 @@ def _computed(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> Data
 def _held(newest: Newest) -> Held:
     since = f"{newest.unbroken_since:%a %d %b %Y}" if newest.unbroken_since is not None else ""
     return Held(
-        expected=newest.rows + newest.broken, loaded=newest.rows - newest.lost,
-        missing=newest.broken + newest.lost, oldest=newest.fetched_at,
-        newest=newest.fetched_at, why=f"a session is missing before {since}; backfill it" if newest.broken else None,
-    )  # fmt: skip
+        expected=newest.rows + newest.broken,
+        loaded=newest.rows - newest.lost,
+        missing=newest.broken + newest.lost,
+        oldest=newest.fetched_at,
+        newest=newest.fetched_at,
+        why=f"a session is missing before {since}; backfill it" if newest.broken else None,
+    )
 
 
 def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
@@ -198,14 +211,26 @@ def _verdict(
     due_at = ruler.due_at(name if waits_for is None or state not in LACKING else waits_for, day)
     later = state in LACKING and ruler.is_later(waits_for or name, day)
     return DataSetVerdict(
-        data_set=name, state=state, condition=condition_of(state, pending=later or ruler.now < due_at), due_at=due_at,
-        expected=held.expected, loaded=held.loaded, empty=held.empty, unproven=held.unproven, missing=held.missing,
-        set_aside=held.set_aside, restated=held.restated, since=held.oldest,
+        data_set=name,
+        state=state,
+        condition=condition_of(state, pending=later or ruler.now < due_at),
+        due_at=due_at,
+        expected=held.expected,
+        loaded=held.loaded,
+        empty=held.empty,
+        unproven=held.unproven,
+        missing=held.missing,
+        set_aside=held.set_aside,
+        restated=held.restated,
+        since=held.oldest,
         later=later,
         outdated=name in rulers.SESSION_SETS and not held.retired and _is_outdated(held, day, ruler),
         why="; ".join(findings) or held.why or _reason(name, day, holdings, state),
-        source=held.source, request_id=held.request_id, cycle=held.cycle, fence=held.fence,
-    )  # fmt: skip
+        source=held.source,
+        request_id=held.request_id,
+        cycle=held.cycle,
+        fence=held.fence,
+    )
 
 
 def _is_outdated(held: Held, day: dt.date, ruler: Ruler) -> bool:

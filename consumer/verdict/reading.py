@@ -78,9 +78,14 @@ async def judge_sessions(
     Wants a repeatable-read transaction, so that a verdict is of one instant.
     """
     wanted = Wanted(
-        days=tuple(days), bars=sets.DAILY_BARS, slots=sets.VOLUME_SLOTS, atr=sets.ATR, present=PRESENT_SETS,
-        computed=(*COMPUTED_SETS, *sets.CACHES), tasks=tuple(task.value for task in ALL_TASKS),
-    )  # fmt: skip
+        days=tuple(days),
+        bars=sets.DAILY_BARS,
+        slots=sets.VOLUME_SLOTS,
+        atr=sets.ATR,
+        present=PRESENT_SETS,
+        computed=(*COMPUTED_SETS, *sets.CACHES),
+        tasks=tuple(task.value for task in ALL_TASKS),
+    )
     holdings = await read_holdings(connection, wanted)
     ruler = ruler_of(holdings, expectations, now)
     verdicts = {day: judge(day, holdings, ruler, every_set=every_set) for day in days}

@@ -22,8 +22,10 @@ PRESENT_SETS = (sets.UNIVERSE, sets.FLOATS, sets.SPLITS)
 COMPUTED_SETS = (sets.ATR, sets.DERIVED)
 
 NEEDS: dict[str, Capability] = {
-    sets.FLOATS: Capability.FLOATS, sets.SPLITS: Capability.SPLITS, sets.DETAILS: Capability.TICKER_DETAILS,
-}  # fmt: skip
+    sets.FLOATS: Capability.FLOATS,
+    sets.SPLITS: Capability.SPLITS,
+    sets.DETAILS: Capability.TICKER_DETAILS,
+}
 
 
 #: A first start shortly before the open is no measure of a night.

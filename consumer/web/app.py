@@ -158,9 +158,12 @@ class HttpRefused(Exception):
 async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -> AsyncIterator[str]:
     """Serve until the context ends; gives the base URL. Raises HttpRefused where nothing may listen there."""
     app = build_app(
-        monitor, stream, token=settings.api_token, max_deliveries=settings.max_deliveries,
+        monitor,
+        stream,
+        token=settings.api_token,
+        max_deliveries=settings.max_deliveries,
         names=(settings.http_host, *settings.http_allowed_hosts),
-    )  # fmt: skip
+    )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(monitor.close)
         try:

@@ -101,12 +101,21 @@ class Monitor:
             only_counted = await letter_causes.not_kept(connection)
             held = await source_stamp.read_stamp(connection)
         return Status(
-            now=now, session=session, serving=judged.serving, last_run=judged.last_run, last_final=judged.last_final,
-            behind=_behind(judged, session.date), current=current, last=ended,
-            next_due=next_due(self.schedule, self.calendar, now), caches=await self._caches(),
-            streams=await self._streams(), dead_letters=letters, dead_letters_only_counted=only_counted,
+            now=now,
+            session=session,
+            serving=judged.serving,
+            last_run=judged.last_run,
+            last_final=judged.last_final,
+            behind=_behind(judged, session.date),
+            current=current,
+            last=ended,
+            next_due=next_due(self.schedule, self.calendar, now),
+            caches=await self._caches(),
+            streams=await self._streams(),
+            dead_letters=letters,
+            dead_letters_only_counted=only_counted,
             source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
-        )  # fmt: skip
+        )
 
     async def _session(self, connection: Connection, judged: Judged) -> DayStatus:
         day = judged.serving.trading_day

@@ -34,29 +34,48 @@ def _early_extended_close(value: str) -> dt.time:
 
 
 REDIS_URL = Setting(
-    name="REDIS_URL", field="redis_url", default="", read=redis_url, secret=True,
+    name="REDIS_URL",
+    field="redis_url",
+    default="",
+    read=redis_url,
+    secret=True,
     meaning="a Redis 6.2 or newer of your own; without it an embedded one is started",
-)  # fmt: skip
+)
 CALENDAR_OVERRIDES = Setting(
-    name="TRADING_CALENDAR_OVERRIDES", field="calendar_overrides", default="", read=_overrides,
+    name="TRADING_CALENDAR_OVERRIDES",
+    field="calendar_overrides",
+    default="",
+    read=_overrides,
     meaning="TOML file with closures and early closes that the calendar cannot know yet",
-)  # fmt: skip
+)
 EARLY_EXTENDED_CLOSE = Setting(
-    name="EARLY_EXTENDED_CLOSE", field="early_extended_close", default="17:00", read=_early_extended_close,
+    name="EARLY_EXTENDED_CLOSE",
+    field="early_extended_close",
+    default="17:00",
+    read=_early_extended_close,
     meaning="when the extended session ends on early-close days, New York time",
-)  # fmt: skip
+)
 SESSION_CATCH_UP_DAYS = Setting(
-    name="SESSION_CATCH_UP_DAYS", field="session_catch_up_days", default="10", read=whole(1, 365),
+    name="SESSION_CATCH_UP_DAYS",
+    field="session_catch_up_days",
+    default="10",
+    read=whole(1, 365),
     meaning="how far back the market-session producer publishes transitions that it missed",
-)  # fmt: skip
+)
 LOG_LEVEL = Setting(
-    name="LOG_LEVEL", field="log_level", default="INFO",
-    read=lambda value: one_of("trace", "debug", "info", "warning", "error")(value).upper(), meaning="least level",
-)  # fmt: skip
+    name="LOG_LEVEL",
+    field="log_level",
+    default="INFO",
+    read=lambda value: one_of("trace", "debug", "info", "warning", "error")(value).upper(),
+    meaning="least level",
+)
 LOG_FORMAT = Setting(
-    name="LOG_FORMAT", field="log_format", default="auto", read=one_of("auto", "json", "text"),
+    name="LOG_FORMAT",
+    field="log_format",
+    default="auto",
+    read=one_of("auto", "json", "text"),
     meaning="auto: text on a terminal, JSON lines elsewhere",
-)  # fmt: skip
+)
 
 
 def build_calendar(overrides: Path | None, early_extended_close: dt.time) -> TradingCalendar:

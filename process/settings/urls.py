@@ -19,18 +19,45 @@ REDIS = "redis://user:password@host:6379/0, rediss://… or unix:///path/to/sock
 POSTGRES = "postgresql://user:password@host:5432/database"
 ESCAPES = "in a password @ is %40, / %2F and # %23"
 _REDIS_TLS = {
-    "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_check_hostname",
+    "ssl_cert_reqs",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_password",
+    "ssl_check_hostname",
     "ssl_min_version",
-}  # fmt: skip
+}
 #: Of those that the driver knows: timeouts, retries and protocol are the service's own.
 REDIS_PARAMETERS = {"db", "username", "password", "client_name"}
 #: What the driver understands itself, and the settings of a session that the service leaves alone.
 POSTGRES_PARAMETERS = {
-    "host", "port", "dbname", "database", "user", "password", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey",
-    "sslcrl", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version", "sslnegotiation",
-    "target_session_attrs", "krbsrvname", "gsslib", "service", "servicefile",
-    "application_name", "search_path", "options", "role",
-}  # fmt: skip
+    "host",
+    "port",
+    "dbname",
+    "database",
+    "user",
+    "password",
+    "passfile",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "sslpassword",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "sslnegotiation",
+    "target_session_attrs",
+    "krbsrvname",
+    "gsslib",
+    "service",
+    "servicefile",
+    "application_name",
+    "search_path",
+    "options",
+    "role",
+}
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 

@@ -28,9 +28,13 @@ __all__ = ["SETTINGS", "BadSettings", "Settings", "read_settings"]
 #: It starts no Redis: without a setting it takes the one of this machine.
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 SETTINGS = (
-    msgspec.structs.replace(REDIS_URL, default=DEFAULT_REDIS_URL), SESSION_CATCH_UP_DAYS, EARLY_EXTENDED_CLOSE,
-    CALENDAR_OVERRIDES, LOG_LEVEL, LOG_FORMAT,
-)  # fmt: skip
+    msgspec.structs.replace(REDIS_URL, default=DEFAULT_REDIS_URL),
+    SESSION_CATCH_UP_DAYS,
+    EARLY_EXTENDED_CLOSE,
+    CALENDAR_OVERRIDES,
+    LOG_LEVEL,
+    LOG_FORMAT,
+)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     except CalendarError as error:  # the file changed between two reads
         raise BadSettings([f"{CALENDAR_OVERRIDES.name}: {error}"]) from error
     return Settings(
-        redis_url=values.of("redis_url"), calendar=calendar,
+        redis_url=values.of("redis_url"),
+        calendar=calendar,
         catch_up=dt.timedelta(days=values.of("session_catch_up_days")),
-        log_level=values.of("log_level"), log_format=values.of("log_format"),
-    )  # fmt: skip
+        log_level=values.of("log_level"),
+        log_format=values.of("log_format"),
+    )
