@@ -11,8 +11,8 @@ import msgspec
 from consumer.postgres import coverage
 from consumer.redis_cache.comparer import CacheComparer
 from consumer.redis_cache.marks import tokens_in
-from consumer.tasks import data_sets, redis_sync
-from contract import keys
+from consumer.tasks import redis_sync
+from contract import data_sets, keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

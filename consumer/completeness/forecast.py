@@ -14,8 +14,8 @@ import msgspec
 from consumer.cycle.plan import files_seen, missing_parts
 from consumer.massive.rows import Endpoint
 from consumer.postgres import coverage
-from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, recheck, slot_rows
+from contract import data_sets as sets
 
 if TYPE_CHECKING:
     from consumer.tasks.part import PartContext

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from consumer.tasks import data_sets
-from contract import keys
+from contract import data_sets, keys
 from process.trouble import Trouble
 from producers import mending
 

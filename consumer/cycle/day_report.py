@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.tasks import data_sets as sets
 from consumer.verdict import words
+from contract import data_sets as sets
 from contract.messages import ALL_TASKS, TaskName
 from contract.reports import Condition, CycleState, DataSetReport, DayStatus, RunReport, SessionState, TaskState
 

@@ -15,12 +15,12 @@ from consumer.cycle.lacks import describe_missing, summarised
 from consumer.cycle.plan import files_seen, missing_parts, newer_caches
 from consumer.delivery.errors import LeaseLost
 from consumer.postgres.ledger import PartReport
-from consumer.tasks import data_sets as sets
 from consumer.tasks.part import PartContext
 from consumer.tasks.passes import details_a_pass, slots_a_pass
 from consumer.verdict.options import expectations_of
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.vendor_plan import Capability
+from contract import data_sets as sets
 from contract.messages import TaskName
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from consumer.postgres import slots
-from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, slot_rows
 from consumer.verdict.judge import UNPROVEN_TOLERATED
+from contract import data_sets as sets
 from contract.messages import TaskName
 
 if TYPE_CHECKING:

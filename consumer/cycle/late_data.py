@@ -6,8 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.delivery.entries import Outgoing
-from consumer.tasks import data_sets as sets
 from consumer.verdict.states import LACKING
+from contract import data_sets as sets
 from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.delivery.entries import Outgoing
 from consumer.redis_cache.marks import tokens_in
-from consumer.tasks import data_sets
-from contract import keys
+from contract import data_sets, keys
 from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:

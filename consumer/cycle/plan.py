@@ -15,10 +15,10 @@ from consumer.cycle.soundness import is_atr_there, is_universe_there, sound_sess
 from consumer.postgres import capabilities, coverage
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.redis_cache.marks import tokens_in
-from consumer.tasks import data_sets as sets
 from consumer.tasks import metadata_enrich, plausible, slot_files, slot_rows, volume_slots
 from consumer.tasks.slot_files import FilesSeen
 from consumer.tasks.slot_rows import RANGE_BARS
+from contract import data_sets as sets
 from contract import keys
 from contract.messages import TaskName
 

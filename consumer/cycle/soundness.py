@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.postgres import bars, coverage
-from consumer.tasks import data_sets as sets
+from contract import data_sets as sets
 from market.row_counts import short_days
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.entries import Outgoing
 from consumer.postgres import cycles
-from consumer.tasks import data_sets
+from contract import data_sets
 from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:

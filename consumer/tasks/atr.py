@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer.postgres import bars, coverage, holes, ledger, splits
-from consumer.tasks import data_sets
 from consumer.tasks.part import require_coverage
+from contract import data_sets
 from market.atr import latest_atr
 from market.bounded_fields import RANGE, RANGE_PERCENT
 from market.holes import unbroken_since

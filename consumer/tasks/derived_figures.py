@@ -18,9 +18,9 @@ import numpy as np
 from consumer.postgres import bars, coverage, holes, ledger, tickers
 from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
-from consumer.tasks import data_sets
 from consumer.tasks.atr import split_factors
 from consumer.tasks.part import require_coverage
+from contract import data_sets
 from market.bounded_fields import COLUMNS, MARKET_CAP
 from market.bounds import check_of, is_within
 from market.trading_calendar import NEW_YORK

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.postgres import absence, coverage, identity, list_dates
-from consumer.tasks import data_sets
+from contract import data_sets
 from market.companies import Kind
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
 from consumer.massive.rows import Endpoint
 from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
-from consumer.tasks import data_sets
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
 from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
+from contract import data_sets
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow

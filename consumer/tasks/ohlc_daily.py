@@ -11,10 +11,11 @@ from consumer.massive.daily_rows import as_listed
 from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
-from consumer.tasks import data_sets, standing
+from consumer.tasks import standing
 from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
+from contract import data_sets
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings

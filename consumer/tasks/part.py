@@ -17,7 +17,7 @@ from consumer.delivery.errors import Busy
 from consumer.massive.errors import KeyRejected, MassiveError, OutOfTime
 from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
-from consumer.tasks import data_sets
+from contract import data_sets
 from market.data_source import VENDOR, SourceKind
 from market.trading_calendar import NEW_YORK
 

@@ -14,8 +14,8 @@ import msgspec
 from consumer.postgres import coverage, findings, ledger, slots
 from consumer.postgres.findings import Settled, State
 from consumer.postgres.market_window import read_market
-from consumer.tasks import data_sets
 from consumer.tasks.standing import SERVICE, stored_sessions, tell_suspect
+from contract import data_sets
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 from market.plausibility import denied_volume, judge
 from market.same_finding import same_thing

@@ -17,10 +17,10 @@ from consumer.massive.errors import BadAnswer, MassiveError, NotYetPublished, Ou
 from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
-from consumer.tasks import data_sets
 from consumer.tasks.answers import Standing, bars_of
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
+from contract import data_sets
 from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars

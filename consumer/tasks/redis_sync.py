@@ -15,10 +15,9 @@ import numpy as np
 from consumer.postgres import coverage, ledger, slots
 from consumer.postgres import splits as splits_table
 from consumer.redis_cache.writer import CacheWriter
-from consumer.tasks import data_sets
 from consumer.tasks.cache_rows import atr_text, average_volumes_text, left_out_warning, metadata_text, texts_of
 from consumer.tasks.part import require_coverage
-from contract import keys
+from contract import data_sets, keys
 from market.bounded_fields import DAY_VOLUME
 from market.rvol import mean_accumulated_volume
 from market.splits import price_factors

@@ -20,10 +20,10 @@ from consumer.massive.errors import BadAnswer, FlatFilesUnusable, MassiveError, 
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
 from consumer.massive.rows import Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
-from consumer.tasks import data_sets
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
+from contract import data_sets
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:

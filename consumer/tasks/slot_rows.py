@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.postgres import evidence, slots
 from consumer.postgres.slots import SlotDay
-from consumer.tasks import data_sets
+from contract import data_sets
 from market.schedule import final_at
 
 if TYPE_CHECKING:

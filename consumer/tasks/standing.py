@@ -13,8 +13,8 @@ from loguru import logger
 from consumer.postgres import bars, coverage, evidence, findings
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.postgres.market_window import read_market, read_session_bars, totals_of
-from consumer.tasks import data_sets
 from consumer.tasks.answers import Leave, Refuse, Standing, Take, bars_of
+from contract import data_sets
 from market.findings import Finding, Kind
 from market.plausibility import judge
 from market.schedule import final_at

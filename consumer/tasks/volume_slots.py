@@ -16,13 +16,14 @@ from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, 
 from consumer.massive.rows import Endpoint, Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
-from consumer.tasks import data_sets, plausible, slot_files, slot_rows
+from consumer.tasks import plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_files import INSTEAD, FilesSeen
 from consumer.tasks.slot_rows import RANGE_BARS
 from consumer.tasks.slot_weighing import weigh_slots
+from contract import data_sets
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms

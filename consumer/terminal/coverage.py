@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.postgres import coverage
-from consumer.tasks import data_sets as sets
 from consumer.terminal.planner import Planner, planner
 from consumer.terminal.refused import usage
 from consumer.verdict.gaps import is_gap
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.states import DataSetVerdict, SessionState
+from contract import data_sets as sets
 from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres.holdings import Held, Newest
-from consumer.tasks import data_sets as sets
 from consumer.verdict import ruler as rulers
 from consumer.verdict.in_all import condition_in_all, condition_of, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
 from consumer.verdict.states import LACKING, DataSetVerdict, SessionState, SessionVerdict
 from consumer.verdict.vendor_plan import plan_of
+from contract import data_sets as sets
 from market.row_counts import fewest_on
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import msgspec
 
 from consumer.postgres.holdings import Holdings, Wanted
 from consumer.postgres.holdings_reader import read_holdings
-from consumer.tasks import data_sets as sets
 from consumer.verdict import service
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations, Ruler
 from consumer.verdict.states import SessionState, SessionVerdict
+from contract import data_sets as sets
 from contract.messages import ALL_TASKS
 from market.trading_calendar import NEW_YORK
 

@@ -9,9 +9,9 @@ import datetime as dt
 
 import msgspec
 
-from consumer.tasks import data_sets as sets
 from consumer.tasks.passes import DETAILS_SHARE, PASS_LASTS
 from consumer.verdict.vendor_plan import Capability, VendorPlan
+from contract import data_sets as sets
 from market.schedule import Schedule, final_at
 
 #: What the session in question is made of; fetched a session, or a session and symbol, at a time.

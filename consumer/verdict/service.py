@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.tasks import data_sets as sets
 from consumer.verdict.states import WHOLE, DataSetVerdict, SessionState, SessionVerdict
+from contract import data_sets as sets
 
 if TYPE_CHECKING:
     from consumer.verdict.ruler import Ruler

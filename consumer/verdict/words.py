@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.tasks import data_sets as sets
 from consumer.verdict.states import Condition, DataSetVerdict, SessionState
+from contract import data_sets as sets
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:

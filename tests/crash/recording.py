@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumer.tasks import data_sets as sets
+from contract import data_sets as sets
 from contract import keys
 from tests.histories import audit
 from tests.histories.checker import Terms, breaches

@@ -11,10 +11,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from consumer.postgres.tickers import ETF_TYPES
-from consumer.tasks import data_sets
 from consumer.tasks.calendar_check import check_calendar
 from consumer.tasks.metadata_enrich import load_details, load_floats, load_universe
 from consumer.tasks.splits import load_splits
+from contract import data_sets
 from market.bounded_fields import ENDPOINTS
 from tests.extremes import oracle
 from tests.extremes.findings import assert_each_was_tried, caches, expected_lost, set_aside, strict, value, whole_rows

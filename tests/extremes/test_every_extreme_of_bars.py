@@ -7,10 +7,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from consumer.tasks import data_sets
 from consumer.tasks.derived_figures import compute_derived
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.volume_slots import load_batch
+from contract import data_sets
 from market.bounded_fields import ENDPOINTS
 from tests.extremes import oracle
 from tests.extremes.findings import assert_each_was_tried, caches, set_aside, strict, value, whole_rows

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from consumer.postgres import findings
 from consumer.postgres.findings import Settled, State
-from consumer.tasks import data_sets as sets
+from contract import data_sets as sets
 from market.findings import Finding, Kind
 from tests.simulator.virtual_worker import DAY
 

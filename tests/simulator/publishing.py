@@ -14,11 +14,11 @@ from consumer.cycle import publication
 from consumer.cycle.reporting import Reporter
 from consumer.postgres.holdings import Holdings
 from consumer.postgres.holdings_reader import read_version
-from consumer.tasks import data_sets as sets
 from consumer.verdict.in_all import condition_of
 from consumer.verdict.judge import ruler_of
 from consumer.verdict.reading import Judged
 from consumer.verdict.states import DataSetVerdict, SessionState, SessionVerdict
+from contract import data_sets as sets
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from consumer.tasks import data_sets as sets
+from contract import data_sets as sets
 from contract import keys
 from tests.histories.audit import record_of
 from tests.histories.records import (

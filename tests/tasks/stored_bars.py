@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.massive.rows import DailyRow, SplitRow
 from consumer.postgres import bars
-from consumer.tasks import data_sets
 from consumer.tasks.atr import compute_atr
 from consumer.tasks.splits import load_splits
+from contract import data_sets
 from tests.tasks.conftest import CALENDAR, DAY
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from consumer.massive.rows import DailyRow
 from consumer.postgres import bars, coverage, findings
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
-from consumer.tasks import data_sets
 from consumer.tasks.recheck import recheck
+from contract import data_sets
 from market.contradiction import IMPLAUSIBLE
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW

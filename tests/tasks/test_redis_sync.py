@@ -15,10 +15,9 @@ from consumer.postgres.details import store_details
 from consumer.postgres.slots import SlotDay
 from consumer.postgres.tickers import DerivedFigures
 from consumer.redis_cache.writer import CacheMismatch
-from consumer.tasks import data_sets
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
-from contract import keys
+from contract import data_sets, keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from consumer.massive.errors import KeyRejected, NotYetPublished, ProviderUnavailable, TickerNotFound
 from consumer.massive.rows import RangeBars
-from consumer.tasks import data_sets
 from consumer.tasks.volume_slots import load_batch, plan_parts, prove
+from contract import data_sets
 from market.volume_slots import slot_start_ms
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

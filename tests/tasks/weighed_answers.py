@@ -9,8 +9,8 @@ import msgspec
 
 from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
-from consumer.tasks import data_sets
 from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of
+from contract import data_sets
 from market.findings import Finding, Kind
 
 DAY = dt.date(2025, 11, 11)

@@ -11,7 +11,7 @@ from consumer.postgres import bars, findings
 from consumer.postgres.findings import Contested
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from consumer.tasks import data_sets
+from contract import data_sets
 from market.findings import Finding, Kind
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from consumer.postgres.pool import open_pool
-from consumer.tasks import data_sets as sets
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.ruler import Expectations
+from contract import data_sets as sets
 from market.schedule import Schedule, parse_rules
 from tests.verdict.model import CLOSE, FINAL, FIRST_DUE, Facts, Slot, Symbol
 from tests.verdict.worlds import CALENDAR, at

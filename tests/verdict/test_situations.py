@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from consumer.postgres.holdings import LastAsked
-from consumer.tasks import data_sets as sets
 from consumer.verdict import words
+from contract import data_sets as sets
 from market.trading_calendar import NEW_YORK
 from tests.verdict.worlds import CALENDAR, EVERY_SET, World, at, bars, slots
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended
-from consumer.tasks import data_sets as sets
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.reading import Judged, window
 from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations
+from contract import data_sets as sets
 from contract.messages import ALL_TASKS
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar

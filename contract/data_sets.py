@@ -1,4 +1,8 @@
-"""Names the data sets of the ledger and the stages that parts wait for: one word a thing, spelled once."""
+"""Names the data sets of the ledger, as status, coverage and SQL readers know them: one word a thing, spelled once.
+
+What each of them is, stands in its declaration (consumer/data_sets). A data set that no other code refers to needs no
+line here: its declaration alone names it.
+"""
 
 from __future__ import annotations
 
