@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery.entries import Entry, Outgoing
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from consumer.delivery.task_stream import (
     AT_ONCE,
     LOOKED_AT,
@@ -169,7 +169,7 @@ class Measured:
         await beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._stream.consumer, *ids])
 
     async def _settle(self) -> None:
-        settled = (self._stream.settle(e, Verdict.ACKNOWLEDGE, key=e.fields["part"]) for e in self._held)
+        settled = (self._stream.settle(e, Ending.ACKNOWLEDGE, key=e.fields["part"]) for e in self._held)
         await asyncio.gather(*settled)
 
     async def _settle_with_successors(self) -> None:
@@ -177,7 +177,7 @@ class Measured:
         (entry,) = await self._stream.read(1, block=dt.timedelta(seconds=1))
         await self._stream.begin(entry)
         following = self._next(MOST_SUCCESSORS)
-        await self._stream.settle(entry, Verdict.ACKNOWLEDGE, key=entry.fields["part"], successors=following)
+        await self._stream.settle(entry, Ending.ACKNOWLEDGE, key=entry.fields["part"], successors=following)
         await self._forget(following)
 
     async def _forget(self, sent: list[Outgoing]) -> None:

@@ -16,7 +16,7 @@ from consumer.cycle import opening
 from consumer.cycle.messages import part_message
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.executor import dead_letter
-from consumer.delivery.settle import Policy, Settlement, Verdict
+from consumer.delivery.settle import Ending, Policy, Settlement
 from consumer.massive.errors import (
     BadRequest,
     FlatFilesUnusable,
@@ -112,11 +112,11 @@ class FailureRecorder:
             await self._give_up(delivery, settlement)
             return []
         if message.part is None or message.cycle is None:
-            if settlement.verdict is Verdict.DEAD_LETTER:
+            if settlement.ending is Ending.DEAD_LETTER:
                 await self._give_up(delivery, settlement, trading_day=message.trading_day, task=message.task)
             return await self._of_the_running_cycle()
         part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
-        if settlement.verdict is Verdict.RETRY_LATER:
+        if settlement.ending is Ending.RETRY_LATER:
             await ledger.note_retry(
                 self._services.pool, part, fence=delivery.token, reason=settlement.reason, requests=requests
             )
@@ -168,14 +168,14 @@ class FailureRecorder:
                 requests=requests,
                 retryable=isinstance(failure, ProviderUnavailable | VendorAway),
             )
-            if settlement.verdict is Verdict.DEAD_LETTER:
+            if settlement.ending is Ending.DEAD_LETTER:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
             if isinstance(failure, KeyRejected):
                 await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
             if part.task == TaskName.CYCLE:
                 await ledger.fail_cycle(connection, part.cycle_id, now=now, reason=settlement.reason)
             ready = await ledger.unblock(connection, part.cycle_id)
-        event = EventName.DEAD_LETTERED if settlement.verdict is Verdict.DEAD_LETTER else EventName.PART_FAILED
+        event = EventName.DEAD_LETTERED if settlement.ending is Ending.DEAD_LETTER else EventName.PART_FAILED
         await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
         return [part_message(other, cycle.trading_day) for other in ready]
 
@@ -187,7 +187,7 @@ class FailureRecorder:
         Not LeaseLost: an entry that is handed back whenever it cannot be recorded comes back for ever.
         """
         cycle = await cycles.find_cycle(connection, part.cycle_id)
-        if settlement.verdict is Verdict.DEAD_LETTER:
+        if settlement.ending is Ending.DEAD_LETTER:
             await self._keep_letter(connection, delivery, settlement, part, cycle)
             await self._reporter.refused(settlement.reason)
         if cycle is None or cycle.state != "running":

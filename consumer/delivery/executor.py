@@ -21,7 +21,7 @@ from consumer.delivery.brake import Brake
 from consumer.delivery.entries import MOST_FIELDS, Delivery, flatten
 from consumer.delivery.errors import DataRejected, DeliveryError, PoisonedEntry, ShutdownRequested
 from consumer.delivery.retry_log import RetryLog
-from consumer.delivery.settle import Settlement, Verdict, describe, outcome_of, settle
+from consumer.delivery.settle import Ending, Settlement, describe, outcome_of, settle
 from contract import keys
 from contract.reports import DeadLetter, encode_dead_letter
 
@@ -163,9 +163,7 @@ class Executor:
         logger.warning("handler_does_not_stop", entry_id=entry.entry_id)
         self._keeper.drop(entry.entry_id)  # or the next beat would take the entry back
         with contextlib.suppress(RedisError):
-            await self._stream.settle(
-                entry, Verdict.RELEASE, key=self._handler.key_of(entry), detail=running.deliveries
-            )
+            await self._stream.settle(entry, Ending.RELEASE, key=self._handler.key_of(entry), detail=running.deliveries)
 
     def _ended(self, delivery: asyncio.Task[None]) -> None:
         self._deliveries.discard(delivery)
@@ -182,7 +180,7 @@ class Executor:
                 settlement, successors = await self._judge(delivery, running)
                 self._note(settlement, running)
                 # What was handed back while its handler went on is not handed back again: it would be uncounted twice.
-                if not (running.handed_back and settlement.verdict is Verdict.RELEASE):
+                if not (running.handed_back and settlement.ending is Ending.RELEASE):
                     await self._perform(delivery, settlement, successors, key=key)
         except RedisError as error:
             logger.warning("delivery_left_to_its_lease", entry_id=entry.entry_id, reason=str(error))
@@ -202,7 +200,7 @@ class Executor:
         """Told to stop, or without its lease, the work says nothing of what it needs."""
         if settlement.waits:
             self._brake.failed(begun_at=running.begun_at, now=asyncio.get_running_loop().time())
-        elif settlement.verdict not in (Verdict.RELEASE, Verdict.ABANDON):
+        elif settlement.ending not in (Ending.RELEASE, Ending.ABANDON):
             self._brake.got_through(begun_at=running.begun_at)
 
     async def _insist(self, send: Callable[[], Awaitable[T]]) -> T:
@@ -226,7 +224,7 @@ class Executor:
             successors, failure = await self._work(delivery, running)
         self._keeper.settling(entry.entry_id)
         settlement = msgspec.structs.replace(self._settlement(failure, entry), at=self._now())
-        if failure is None or settlement.verdict in (Verdict.RELEASE, Verdict.ABANDON):
+        if failure is None or settlement.ending in (Ending.RELEASE, Ending.ABANDON):
             return settlement, successors
         return await self._record(delivery, settlement, failure)
 
@@ -271,35 +269,35 @@ class Executor:
         reason = f"not recorded: {describe(unrecorded)}; before that: {settlement.reason}"
         if delivery.entry.oversize:
             # Tried again it would be another message, of the beginning alone. It stays where it is, and is waited for.
-            return Settlement(verdict=Verdict.RELEASE, reason=reason, waits=1), []
+            return Settlement(ending=Ending.RELEASE, reason=reason, waits=1), []
         return msgspec.structs.replace(self._settlement(unrecorded, delivery.entry), reason=reason), []
 
     async def _perform(
         self, delivery: Delivery, settlement: Settlement, successors: list[Outgoing], *, key: str
     ) -> None:
-        entry, verdict = delivery.entry, settlement.verdict
-        log = logger.bind(entry_id=entry.entry_id, verdict=verdict.value, reason=settlement.reason)
+        entry, ending = delivery.entry, settlement.ending
+        log = logger.bind(entry_id=entry.entry_id, ending=ending.value, reason=settlement.reason)
         detail: object = None
-        match verdict:
-            case Verdict.RETRY_LATER:
+        match ending:
+            case Ending.RETRY_LATER:
                 again = self._handler.retry_of(entry, counted=settlement.counted, waits=settlement.waits)
                 due_at = self._now() + settlement.delay
                 detail = msgspec.structs.replace(again, due_at=due_at).as_script_argument()
                 self._retries.retried(entry.entry_id, reason=settlement.reason, delay=settlement.delay)
-            case Verdict.DEAD_LETTER:
+            case Ending.DEAD_LETTER:
                 letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._now())
                 detail = flatten(encode_dead_letter(letter))
                 log.error("delivery_dead_lettered", runbook="dead-letters", fields=letter.fields)
-            case Verdict.ABANDON:
+            case Ending.ABANDON:
                 log.warning("delivery_abandoned")
-            case Verdict.RELEASE:
+            case Ending.RELEASE:
                 detail = delivery.deliveries
                 if not self._stopping:
                     log.warning("delivery_released")
-            case Verdict.ACKNOWLEDGE:
+            case Ending.ACKNOWLEDGE:
                 pass
         settled = await self._insist(
-            lambda: self._stream.settle(entry, verdict, key=key, detail=detail, successors=successors)
+            lambda: self._stream.settle(entry, ending, key=key, detail=detail, successors=successors)
         )
-        if not settled and verdict is not Verdict.ABANDON:
+        if not settled and ending is not Ending.ABANDON:
             log.warning("settlement_came_too_late")

@@ -1,6 +1,6 @@
 """Decides what happens to a delivery once its work has stopped.
 
-Pure: failures in, a verdict out; `worker` performs it. The policy of a failure type is given by the caller
+Pure: failures in, an ending out; `worker` performs it. The policy of a failure type is given by the caller
 (`classify`), so that this package knows nothing of vendors or databases.
 """
 
@@ -34,7 +34,7 @@ BACKOFF_FIRST = dt.timedelta(seconds=1)
 BACKOFF_MOST = dt.timedelta(seconds=30)
 
 
-class Verdict(Enum):
+class Ending(Enum):
     """What is written to Redis for a delivery."""
 
     ACKNOWLEDGE = "ack"
@@ -55,13 +55,13 @@ class Policy(Enum):
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict, its reason in plain words, and for a retry the delay and whether it counts.
+    """The ending, its reason in plain words, and for a retry the delay and whether it counts.
 
     *waits*: how often in a row the work was tried again without counting, because what it needs was away. *at*: when
     the work stopped, where it failed: a dead letter has the same time wherever it is kept.
     """
 
-    verdict: Verdict
+    ending: Ending
     reason: str = ""
     delay: dt.timedelta = dt.timedelta(0)
     counted: bool = True
@@ -118,20 +118,20 @@ def settle(
     """
     match failure:
         case None:
-            return Settlement(verdict=Verdict.ACKNOWLEDGE)
+            return Settlement(ending=Ending.ACKNOWLEDGE)
         case LeaseUncertain():
-            return Settlement(verdict=Verdict.RELEASE, reason=describe(failure))
+            return Settlement(ending=Ending.RELEASE, reason=describe(failure))
         case LeaseLost():
-            return Settlement(verdict=Verdict.ABANDON, reason=describe(failure))
+            return Settlement(ending=Ending.ABANDON, reason=describe(failure))
         case ShutdownRequested():
-            return Settlement(verdict=Verdict.RELEASE, reason="this consumer is shutting down")
+            return Settlement(ending=Ending.RELEASE, reason="this consumer is shutting down")
         case Busy():
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=in_words(failure), delay=failure.delay, counted=False)
+            return Settlement(ending=Ending.RETRY_LATER, reason=in_words(failure), delay=failure.delay, counted=False)
         case DataRejected():
-            return Settlement(verdict=Verdict.DEAD_LETTER, reason=in_words(failure))
+            return Settlement(ending=Ending.DEAD_LETTER, reason=in_words(failure))
         case _ if (policy := classify(failure)) is Policy.RETRY_FREELY:
             return Settlement(
-                verdict=Verdict.RETRY_LATER,
+                ending=Ending.RETRY_LATER,
                 reason=describe(failure),
                 delay=_pause(failure, attempt + waits, random),
                 counted=False,
@@ -151,12 +151,12 @@ def _after_failure(
     reason = describe(failure)
     match policy:
         case Policy.END:
-            return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=reason)
+            return Settlement(ending=Ending.ACKNOWLEDGE, reason=reason)
         case Policy.REJECT:
-            return Settlement(verdict=Verdict.DEAD_LETTER, reason=reason)
+            return Settlement(ending=Ending.DEAD_LETTER, reason=reason)
         case Policy.RETRY if attempt >= max_attempts:
-            return Settlement(verdict=Verdict.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
+            return Settlement(ending=Ending.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
         case Policy.RETRY_THEN_END if attempt >= max_attempts:
-            return Settlement(verdict=Verdict.ACKNOWLEDGE, reason=f"{attempt} attempts, the last: {reason}")
+            return Settlement(ending=Ending.ACKNOWLEDGE, reason=f"{attempt} attempts, the last: {reason}")
         case _:
-            return Settlement(verdict=Verdict.RETRY_LATER, reason=reason, delay=_pause(failure, attempt, random))
+            return Settlement(ending=Ending.RETRY_LATER, reason=reason, delay=_pause(failure, attempt, random))

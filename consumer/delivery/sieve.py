@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from consumer.delivery.flood import Flood
-from consumer.delivery.settle import Verdict, outcome_of
+from consumer.delivery.settle import Ending, outcome_of
 from contract import keys
 from contract.reports import DeadLetter
 
@@ -46,7 +46,7 @@ class Sieve:
         ):
             entries = [one for one in entries if one.entry_id not in letters]
         for one in entries[free:]:
-            await self._stream.settle(one, Verdict.RELEASE, key="")
+            await self._stream.settle(one, Ending.RELEASE, key="")
         return entries[:free]
 
     def _letter(self, entry: Entry) -> DeadLetter | None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.delivery.entries import Entry
-    from consumer.delivery.settle import Verdict
+    from consumer.delivery.settle import Ending
     from contract.reports import DeadLetter
 
 T = TypeVar("T")
@@ -266,17 +266,15 @@ class TaskStream:
     async def settle(
         self,
         entry: Entry,
-        verdict: Verdict,
+        ending: Ending,
         *,
         key: str,
         detail: object = None,
         successors: Iterable[Outgoing] = (),
     ) -> bool:
-        """Write *verdict* with what follows from it; False when somebody else holds the entry (nothing was written)."""
+        """Write *ending* with what follows from it; False when somebody else holds the entry (nothing was written)."""
         following = [message.as_script_argument() for message in successors]
-        reply = await self._settlements.ask(
-            msgspec.json.encode((entry.entry_id, key, verdict.value, detail, following))
-        )
+        reply = await self._settlements.ask(msgspec.json.encode((entry.entry_id, key, ending.value, detail, following)))
         return bool(reply == "OK")
 
     async def _settle_all(self, settlements: list[bytes]) -> list[Any]:

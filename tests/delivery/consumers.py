@@ -72,7 +72,7 @@ class ScriptedHandler:
     async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]:
         if self.record_fails_with:
             raise self.record_fails_with.pop()
-        self.recorded.append((settlement.verdict.value, failure))
+        self.recorded.append((settlement.ending.value, failure))
         return []
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from consumer.runtime import connect_redis
 from contract import keys
 from tests.delivery.consumers import (
@@ -91,7 +91,7 @@ async def test_streams_hold_what_is_left_and_nothing_unfinished_is_trimmed(redis
 
             await until(only_held, within_s=30, what="the end of all but one")
             assert len(consumer.handler.deliveries) == 2000
-        assert await slow.settle(held.entry, Verdict.ACKNOWLEDGE, key="held")
+        assert await slow.settle(held.entry, Ending.ACKNOWLEDGE, key="held")
         assert await at_rest(redis)
     assert (await redis.xinfo_stream(keys.TASKS.name))["radix-tree-keys"] <= 1, "its memory is given back"
 
@@ -202,7 +202,7 @@ async def test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries(red
             delivery = await begun(one)
             await one.claim(10)
             await one.promote()
-            await one.settle(delivery.entry, Verdict.ACKNOWLEDGE, key=f"mine-{number}")
+            await one.settle(delivery.entry, Ending.ACKNOWLEDGE, key=f"mine-{number}")
             await one.collect_consumers(idle=LONG_LEASE)
             await one.sweep()
             await one.leave()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import ResponseError
 
 from consumer.delivery.group_commit import GroupCommit
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from consumer.delivery.task_stream import AT_ONCE, SENT_AT_ONCE
 from contract import keys
 from tests.delivery.consumers import (
@@ -110,9 +110,9 @@ async def test_one_of_many_settled_at_once_that_was_taken_over_is_refused_alone(
         await let_lease_run_out(each_redis, b.entry_id)
         await heir.claim(1)
         settled = await asyncio.gather(
-            stream.settle(a, Verdict.ACKNOWLEDGE, key="a", successors=[message("after a")]),
-            stream.settle(b, Verdict.ACKNOWLEDGE, key="b", successors=[message("after b")]),
-            stream.settle(c, Verdict.DEAD_LETTER, key="c", detail=["reason", "no good"]),
+            stream.settle(a, Ending.ACKNOWLEDGE, key="a", successors=[message("after a")]),
+            stream.settle(b, Ending.ACKNOWLEDGE, key="b", successors=[message("after b")]),
+            stream.settle(c, Ending.DEAD_LETTER, key="c", detail=["reason", "no good"]),
         )
         assert settled == [True, False, True]
         assert [row["consumer"] for row in await pending(each_redis)] == [heir.consumer]
@@ -128,8 +128,8 @@ async def test_a_settlement_that_redis_refuses_leaves_the_others_settled(each_ur
         await asyncio.gather(begun(stream, a), begun(stream, b))
         await each_redis.set(keys.DEAD.name, "somebody's text")
         refused, settled = await asyncio.gather(
-            stream.settle(a, Verdict.DEAD_LETTER, key="a", detail=["reason", "no good"]),
-            stream.settle(b, Verdict.ACKNOWLEDGE, key="b"),
+            stream.settle(a, Ending.DEAD_LETTER, key="a", detail=["reason", "no good"]),
+            stream.settle(b, Ending.ACKNOWLEDGE, key="b"),
             return_exceptions=True,
         )
         assert isinstance(refused, ResponseError) and str(refused).startswith("WRONGTYPE")

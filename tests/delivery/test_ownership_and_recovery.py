@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import redis as redis_client
 
 from consumer.delivery.errors import DataRejected
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from contract import keys
 from tests.delivery.consumers import (
     LEASE,
@@ -77,10 +77,10 @@ async def test_a_frozen_owner_that_wakes_can_neither_begin_nor_settle_nor_take_b
 
         assert await frozen.begin(delivery.entry, key="a") is None
         successors = [message("never")]
-        assert not await frozen.settle(delivery.entry, Verdict.ACKNOWLEDGE, key="a", successors=successors)
+        assert not await frozen.settle(delivery.entry, Ending.ACKNOWLEDGE, key="a", successors=successors)
         assert [row["consumer"] for row in await pending(each_redis)] == [heir.consumer]
         assert await each_redis.xlen(keys.TASKS.name) == 1
-        assert await heir.settle(taken, Verdict.ACKNOWLEDGE, key="a")
+        assert await heir.settle(taken, Ending.ACKNOWLEDGE, key="a")
         assert await at_rest(each_redis)
 
 
@@ -89,7 +89,7 @@ async def test_an_acknowledgement_sends_what_follows_in_the_same_step(each_url: 
         await stream.enqueue([message("first")])
         delivery = await begun(stream)
         assert await stream.settle(
-            delivery.entry, Verdict.ACKNOWLEDGE, key="first", successors=[message("second"), message("third")]
+            delivery.entry, Ending.ACKNOWLEDGE, key="first", successors=[message("second"), message("third")]
         )
         left = [fields["task"] for _, fields in await each_redis.xrange(keys.TASKS.name)]
     assert left == ["second", "third"]
@@ -102,7 +102,7 @@ async def test_a_released_entry_is_claimable_at_once_and_the_delivery_does_not_c
     async with stream_of(each_url, lease=LONG_LEASE) as first, stream_of(each_url, lease=LONG_LEASE) as second:
         await first.enqueue([message("a")])
         delivery = await begun(first)
-        await first.settle(delivery.entry, Verdict.RELEASE, key="a")
+        await first.settle(delivery.entry, Ending.RELEASE, key="a")
         (taken,) = await second.claim(1)
         assert (await begun(second, taken)).deliveries == delivery.deliveries
 
@@ -114,7 +114,7 @@ async def test_a_release_that_is_sent_again_is_uncounted_once(each_url: str, eac
         await each_redis.xclaim(keys.TASKS.name, keys.GROUP, first.consumer, 0, [held.entry.entry_id], retrycount=4)
         held = await begun(first, held.entry)
         for _ in range(3):  # a Redis that stood still runs all that was sent to it meanwhile
-            await first.settle(held.entry, Verdict.RELEASE, key="a", detail=held.deliveries)
+            await first.settle(held.entry, Ending.RELEASE, key="a", detail=held.deliveries)
         (taken,) = await second.claim(1)
         assert (await begun(second, taken)).deliveries == held.deliveries
 
@@ -287,7 +287,7 @@ async def test_leaving_uncounts_only_what_was_still_running(each_url: str, each_
             await each_redis.xclaim(
                 keys.TASKS.name, keys.GROUP, stream.consumer, 0, [delivery.entry.entry_id], retrycount=3
             )
-        await stream.settle(released.entry, Verdict.RELEASE, key="released")
+        await stream.settle(released.entry, Ending.RELEASE, key="released")
         await stream.leave()
         counts = {row["message_id"]: row["times_delivered"] for row in await pending(each_redis)}
     assert counts == {released.entry.entry_id: 2, running.entry.entry_id: 2}

@@ -17,7 +17,7 @@ from consumer.delivery.brake import Brake
 from consumer.delivery.errors import Busy, DeadlinePassed
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.retry_log import TOLD_EVERY_S, RetryLog
-from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, Verdict, settle
+from consumer.delivery.settle import BACKOFF_MOST, Ending, Policy, Settlement, settle
 from consumer.runtime import connect_redis
 from contract import keys
 from tests.delivery.consumers import (
@@ -224,7 +224,7 @@ async def test_after_nobody_was_heard_of_for_long_holders_come_before_those_who_
         await let_lease_run_out(each_redis, held.entry.entry_id)
         taken = await other.claim(1)
         assert [one.entry_id for one in taken] == ([] if silent else [held.entry.entry_id])
-        assert await holder.settle(held.entry, Verdict.RELEASE, key="a") is silent
+        assert await holder.settle(held.entry, Ending.RELEASE, key="a") is silent
         await each_redis.delete(keys.HEARD.pattern)
         [row] = await pending(each_redis)
         assert row["times_delivered"] == (0 if silent else 2)

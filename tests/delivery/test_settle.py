@@ -20,7 +20,7 @@ from consumer.delivery.errors import (
     ShutdownRequested,
     StrayCancellation,
 )
-from consumer.delivery.settle import BACKOFF_MOST, Policy, Settlement, Verdict, backoff, describe, outcome_of, settle
+from consumer.delivery.settle import BACKOFF_MOST, Ending, Policy, Settlement, backoff, describe, outcome_of, settle
 
 A_SECOND = dt.timedelta(seconds=1)
 ANY_POLICY = st.sampled_from(Policy)
@@ -31,44 +31,44 @@ def settled(failure: BaseException | None, *, attempt: int = 1, policy: Policy =
 
 
 @pytest.mark.parametrize(
-    ("failure", "verdict"),
+    ("failure", "ending"),
     [
-        (None, Verdict.ACKNOWLEDGE),
-        (LeaseLost("taken"), Verdict.ABANDON),
-        (ShutdownRequested(), Verdict.RELEASE),
-        (Busy("in turn", delay=A_SECOND), Verdict.RETRY_LATER),
-        (DataRejected("write trading_day"), Verdict.DEAD_LETTER),
-        (PoisonedEntry("7 deliveries"), Verdict.DEAD_LETTER),
-        (DeadlinePassed("no end"), Verdict.RETRY_LATER),
-        (StrayCancellation("odd"), Verdict.RETRY_LATER),
-        (ValueError("a defect"), Verdict.RETRY_LATER),
+        (None, Ending.ACKNOWLEDGE),
+        (LeaseLost("taken"), Ending.ABANDON),
+        (ShutdownRequested(), Ending.RELEASE),
+        (Busy("in turn", delay=A_SECOND), Ending.RETRY_LATER),
+        (DataRejected("write trading_day"), Ending.DEAD_LETTER),
+        (PoisonedEntry("7 deliveries"), Ending.DEAD_LETTER),
+        (DeadlinePassed("no end"), Ending.RETRY_LATER),
+        (StrayCancellation("odd"), Ending.RETRY_LATER),
+        (ValueError("a defect"), Ending.RETRY_LATER),
     ],
 )
-def test_each_way_of_stopping_has_one_verdict(failure: BaseException | None, verdict: Verdict) -> None:
-    assert settled(failure).verdict is verdict
+def test_each_way_of_stopping_has_one_verdict(failure: BaseException | None, ending: Ending) -> None:
+    assert settled(failure).ending is ending
 
 
 @pytest.mark.parametrize(
-    ("policy", "verdict", "counted"),
+    ("policy", "ending", "counted"),
     [
-        (Policy.RETRY, Verdict.RETRY_LATER, True),
-        (Policy.RETRY_FREELY, Verdict.RETRY_LATER, False),
-        (Policy.RETRY_THEN_END, Verdict.RETRY_LATER, True),
-        (Policy.END, Verdict.ACKNOWLEDGE, True),
-        (Policy.REJECT, Verdict.DEAD_LETTER, True),
+        (Policy.RETRY, Ending.RETRY_LATER, True),
+        (Policy.RETRY_FREELY, Ending.RETRY_LATER, False),
+        (Policy.RETRY_THEN_END, Ending.RETRY_LATER, True),
+        (Policy.END, Ending.ACKNOWLEDGE, True),
+        (Policy.REJECT, Ending.DEAD_LETTER, True),
     ],
 )
-def test_the_policy_of_a_failure_decides_its_first_attempt(policy: Policy, verdict: Verdict, counted: bool) -> None:
+def test_the_policy_of_a_failure_decides_its_first_attempt(policy: Policy, ending: Ending, counted: bool) -> None:
     settlement = settled(OSError("away"), policy=policy)
 
-    assert (settlement.verdict, settlement.counted) == (verdict, counted)
+    assert (settlement.ending, settlement.counted) == (ending, counted)
 
 
 @given(attempt=st.integers(1, 1000), policy=ANY_POLICY)
 def test_only_what_is_retried_freely_outlives_the_last_attempt(attempt: int, policy: Policy) -> None:
     settlement = settled(OSError("away"), attempt=attempt, policy=policy)
 
-    retried = settlement.verdict is Verdict.RETRY_LATER
+    retried = settlement.ending is Ending.RETRY_LATER
     limited = policy in (Policy.RETRY, Policy.RETRY_THEN_END)
     assert retried == (policy is Policy.RETRY_FREELY or (limited and attempt < 3))
 
@@ -77,16 +77,16 @@ def test_only_what_is_retried_freely_outlives_the_last_attempt(attempt: int, pol
 def test_losing_the_lease_or_stopping_never_ends_the_work(
     attempt: int, policy: Policy, what: type[DeliveryError]
 ) -> None:
-    verdict = settled(what("now"), attempt=attempt, policy=policy).verdict
+    ending = settled(what("now"), attempt=attempt, policy=policy).ending
 
-    assert verdict in (Verdict.ABANDON, Verdict.RELEASE)
+    assert ending in (Ending.ABANDON, Ending.RELEASE)
 
 
 def test_waiting_its_turn_is_not_an_attempt() -> None:
     settlement = settled(Busy("cycle 7 is running", delay=A_SECOND), attempt=99)
 
     assert settlement == Settlement(
-        verdict=Verdict.RETRY_LATER, reason="cycle 7 is running", delay=A_SECOND, counted=False
+        ending=Ending.RETRY_LATER, reason="cycle 7 is running", delay=A_SECOND, counted=False
     )
 
 
@@ -164,7 +164,7 @@ def test_a_refusal_that_names_its_wait_is_not_tried_before() -> None:
 
 def test_what_another_time_may_bring_is_acknowledged_after_its_last_attempt_and_no_dead_letter() -> None:
     last = settled(ValueError("away"), attempt=3, policy=Policy.RETRY_THEN_END)
-    assert (last.verdict, last.reason) == (Verdict.ACKNOWLEDGE, "3 attempts, the last: ValueError: away")
+    assert (last.ending, last.reason) == (Ending.ACKNOWLEDGE, "3 attempts, the last: ValueError: away")
 
 
 def test_a_nul_in_a_failure_does_not_reach_a_text_column() -> None:

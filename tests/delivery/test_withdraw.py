@@ -7,7 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.delivery.errors import LeaseLost
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from contract import keys
 from tests.delivery.consumers import (
     ScriptedHandler,
@@ -39,7 +39,7 @@ async def test_what_is_queued_held_or_due_later_is_taken_back_and_the_rest_stays
 
         left = [fields["task"] for _, fields in await each_redis.xrange(keys.TASKS.name)]
         assert (left, await pending(each_redis)) == (["other"], [])
-        assert not await stream.settle(held.entry, Verdict.ACKNOWLEDGE, key="held"), "its holder has lost it"
+        assert not await stream.settle(held.entry, Ending.ACKNOWLEDGE, key="held"), "its holder has lost it"
         assert await stream.enqueue([message("queued")]) == 1, "the same work may be asked for anew"
 
 

@@ -289,7 +289,7 @@ MUTATIONS = (
         invariant="I16",
         what="a released delivery counts",
         file=f"{SCRIPTS}/settle.lua",
-        old="verdict == 'release' and math.max((tonumber(detail) or pending[4]) - 1, 0) or pending[4]",
+        old="ending == 'release' and math.max((tonumber(detail) or pending[4]) - 1, 0) or pending[4]",
         new="pending[4]",
         test=f"{OWNERSHIP}::test_stopping_hands_back_running_work_at_once_and_uncounted",
     ),

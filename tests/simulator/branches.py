@@ -14,7 +14,7 @@ from tests.histories.records import CycleTurned, FindingTurned, History, PartTur
 if TYPE_CHECKING:
     from tests.simulator.gates import Step
 
-_VERDICTS = re.compile(r'\["[^"]+","[^"]*","(\w+)",')  # in the arguments of settle.lua
+_ENDINGS = re.compile(r'\["[^"]+","[^"]*","(\w+)",')  # in the arguments of settle.lua
 _SETTLED = {
     "retry": "retried", "dead": "dead-lettered", "release": "handed back", "abandon": "abandoned",
 }  # fmt: skip
@@ -30,8 +30,8 @@ def ways_of_step(step: Step, *, by_reconciler: bool) -> list[str]:
             ways = {"DUPLICATE": "duplicates dropped", "LOST": "begin refused"}
             return [way for word, way in ways.items() if word in reply]
         case "settle":
-            verdicts = [_SETTLED[verdict] for verdict in _VERDICTS.findall(step.detail) if verdict in _SETTLED]
-            return ["settle refused"] if "LOST" in reply else verdicts
+            endings = [_SETTLED[ending] for ending in _ENDINGS.findall(step.detail) if ending in _SETTLED]
+            return ["settle refused"] if "LOST" in reply else endings
         case "claim" if step.result[0]:
             return ["taken over"]
         case "unheard" if int(step.result):

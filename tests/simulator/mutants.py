@@ -16,7 +16,7 @@ import msgspec
 from consumer.cycle.publication import Publisher
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery import entries, task_stream
-from consumer.delivery.settle import Verdict
+from consumer.delivery.settle import Ending
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import PartGone, PartId
@@ -98,15 +98,15 @@ _settle = TaskStream.settle
 
 
 async def _acknowledge_first(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
-    await self._stream.settle(delivery.entry, Verdict.ACKNOWLEDGE, key=self.key_of(delivery.entry))
+    await self._stream.settle(delivery.entry, Ending.ACKNOWLEDGE, key=self.key_of(delivery.entry))
     await self._stream.enqueue(await _run(self, delivery))
     return []
 
 
 async def _settle_then_send(
-    self: TaskStream, entry: Entry, verdict: Verdict, *, successors: Any = (), **rest: Any
+    self: TaskStream, entry: Entry, ending: Ending, *, successors: Any = (), **rest: Any
 ) -> bool:
-    settled = await _settle(self, entry, verdict, **rest)
+    settled = await _settle(self, entry, ending, **rest)
     if settled:
         await self.enqueue(successors)
     return settled
