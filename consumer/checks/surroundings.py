@@ -11,8 +11,8 @@ import msgspec
 
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
 from consumer.massive.body import BodyReader
-from consumer.massive.errors import KeyRejected, MassiveError, NotEntitled, NotYetPublished
 from consumer.massive.sieve import Sieve
+from consumer.vendor.errors import KeyRejected, NotEntitled, NotYetPublished, VendorError
 from market.trading_calendar import TradingCalendar
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ async def check_vendor(massive: MassiveClient, *, last_completed: dt.date) -> Fi
         return refused(check, str(error), "set a valid MASSIVE_API_KEY and start again")
     except (NotEntitled, NotYetPublished) as error:
         return warning(check, str(error), "the plan behind the key does not include it: days stay partial")
-    except MassiveError as error:
+    except VendorError as error:
         return unknown(check, f"{type(error).__name__}: {error}", "look at MASSIVE_BASE_URL and the network")
     return ok(check, "accepted")

@@ -1,41 +1,29 @@
-"""Decides how each failure of a part is treated, and writes into the ledger how its work stopped.
+"""Writes into the ledger how the work of a part stopped; how its failure is treated, failure_classes decides.
 
 A dead letter is kept in the transaction that ends its part. What fails here is tried again rather than forgotten.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from redis.exceptions import RedisError
 
-from consumer import this_machine
 from consumer.cycle import opening
+from consumer.cycle.failure_classes import class_of
 from consumer.cycle.messages import part_message
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.executor import dead_letter
-from consumer.delivery.settle import Ending, Policy, Settlement
-from consumer.massive.errors import (
-    BadRequest,
-    FlatFilesUnusable,
-    KeyRejected,
-    NotEntitled,
-    NotYetPublished,
-    ProviderUnavailable,
-)
+from consumer.delivery.settle import Ending, Settlement
 from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.ledger import PartId
-from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
-from consumer.tasks.part import InputMissing
+from contract.failures import FailureClass
 from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 from contract.reports import EventName
-from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from consumer.cycle.plan_learning import PlanLearner
     from consumer.cycle.reporting import Reporter
@@ -44,42 +32,6 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
     from contract.reports import DeadLetter
-
-
-class VendorAway(Exception):
-    """Other parts of this pass gave up on the vendor already: this one ends without asking."""
-
-
-def policy_of(failure: BaseException) -> Policy:
-    """Return how *failure* is treated; the table in docs/delivery.md says the same in words."""
-    match failure:
-        case NotYetPublished() | KeyRejected() | NotEntitled() | VendorAway() | InputMissing() | FlatFilesUnusable():
-            return Policy.END
-        case BadRequest() | CalendarError():
-            return Policy.REJECT
-        case ProviderUnavailable():
-            return Policy.RETRY_THEN_END  # the cycle waits, and its next pass asks again: nobody has to see to it
-        case _ if isinstance(failure, LocalTrouble) or this_machine.is_of_this_machine(failure):
-            return Policy.RETRY_THEN_END  # once it is cured the next cycle finds what lacks
-        case _ if isinstance(failure, (*CONNECTION_ERRORS, *CONTENTION_ERRORS, RedisError, OSError)):
-            return Policy.RETRY_FREELY  # an OSError that is none of this machine's own: a server that is away
-        case _:
-            return Policy.RETRY
-
-
-class LocalTrouble(Exception):
-    """A file, a disk or a limit of this machine; the text names it and the cure. No server is away."""
-
-
-@contextlib.contextmanager
-def local_trouble_named() -> Iterator[None]:
-    """Tell an error of this machine from a server's absence, which is waited for without end."""
-    try:
-        yield
-    except OSError as error:
-        if not this_machine.is_of_this_machine(error):
-            raise
-        raise LocalTrouble(this_machine.in_words(error)) from error
 
 
 def _message_of(delivery: Delivery) -> TaskMessage | None:
@@ -151,7 +103,8 @@ class FailureRecorder:
     ) -> list[Outgoing]:
         await self._learner.part_refused(part, failure)
         now = self._services.now()
-        not_yet = isinstance(failure, NotYetPublished)
+        failed_as = class_of(failure)
+        not_yet = failed_as is FailureClass.NOT_YET
         async with self._services.pool.acquire() as connection, connection.transaction():
             standing = await ledger.standing_of(connection, part, fence=delivery.token)
             if standing is ledger.Standing.TAKEN:
@@ -166,11 +119,11 @@ class FailureRecorder:
                 now=now,
                 reason=settlement.reason,
                 requests=requests,
-                retryable=isinstance(failure, ProviderUnavailable | VendorAway),
+                retryable=failed_as.is_asked_again,
             )
             if settlement.ending is Ending.DEAD_LETTER:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
-            if isinstance(failure, KeyRejected):
+            if failed_as is FailureClass.KEY_REFUSED:
                 await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
             if part.task == TaskName.CYCLE:
                 await ledger.fail_cycle(connection, part.cycle_id, now=now, reason=settlement.reason)

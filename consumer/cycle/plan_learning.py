@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from consumer.massive.errors import NotEntitled, NotYetPublished, OutsidePlanTimeframe
 from consumer.postgres import capabilities
+from consumer.vendor.errors import NotEntitled, NotYetPublished, OutsidePlanTimeframe
 from consumer.verdict.vendor_plan import Capability
 from market.trading_calendar import NEW_YORK
 

@@ -14,7 +14,8 @@ from loguru import logger
 
 from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.calling_off import CalledOff
-from consumer.cycle.failures import FailureRecorder, VendorAway, local_trouble_named, policy_of
+from consumer.cycle.failure_classes import VendorAway, local_trouble_named, policy_of
+from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import count_in, part_message, retry_message, work_key
 from consumer.cycle.plan_learning import PlanLearner

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from consumer.massive.errors import AnswerTooLarge
 from consumer.massive.rows import Endpoint
+from consumer.vendor.errors import AnswerTooLarge
 
 _MB = 1 << 20
 MOST_ROWS = 100_000  # that an answer of any endpoint is searched for what of it can be read

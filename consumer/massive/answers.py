@@ -13,19 +13,19 @@ from typing import TypeVar
 import msgspec
 
 from consumer.massive.envelope import BareReader, Page, PageReader, Undecodable, describe
-from consumer.massive.errors import (
+from consumer.massive.lenient_json import NoJson, read_object
+from consumer.vendor.errors import (
     BadRequest,
     EndpointNotFound,
     KeyRejected,
-    MassiveError,
     NotEntitled,
     NotYetPublished,
     OutsidePlanTimeframe,
     ProviderUnavailable,
     RateLimited,
     TickerNotFound,
+    VendorError,
 )
-from consumer.massive.lenient_json import NoJson, read_object
 from market.bounded_fields import REQUEST_ID
 from market.bounds import is_within
 
@@ -69,7 +69,7 @@ def read_page(answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page
     return msgspec.structs.replace(page, size=len(answer.body))
 
 
-def refusal(answer: Answer, problem: Problem) -> MassiveError:
+def refusal(answer: Answer, problem: Problem) -> VendorError:
     """The error that a failed answer means."""
     said = f"{answer.path} answered {answer.status}: {problem.text}"
     match _effective_status(answer.status, problem):
@@ -161,7 +161,7 @@ def _effective_status(status: int, problem: Problem) -> int:
             return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _forbidden(said: str, problem: Problem) -> MassiveError:
+def _forbidden(said: str, problem: Problem) -> VendorError:
     text = problem.text.lower()
     if not problem.readable:
         # A proxy or firewall speaks here, not the plan: nothing may be recorded as a capability.

@@ -18,7 +18,7 @@ import msgspec
 from loguru import logger
 from redis.exceptions import RedisError
 
-from consumer.massive.errors import BudgetUnavailable
+from consumer.vendor.errors import BudgetUnavailable
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from consumer.massive.errors import ProviderUnavailable
+from consumer.vendor.errors import ProviderUnavailable
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -18,14 +18,6 @@ from consumer.massive.answer_bounds import MOST_BYTES_OF_A_QUESTION
 from consumer.massive.budget import Budget
 from consumer.massive.daily_rows import sound_rows
 from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one
-from consumer.massive.errors import (
-    AnswerTooLarge,
-    BadAnswer,
-    BadRequest,
-    EndpointNotFound,
-    NotEntitled,
-    TickerNotFound,
-)
 from consumer.massive.pagination import PageTrail, with_query
 from consumer.massive.range_bars import gather_bars, require_own_ticker, window_of
 from consumer.massive.reference_rows import (
@@ -51,6 +43,14 @@ from consumer.massive.rows import (
 )
 from consumer.massive.sieve import Sieve
 from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from consumer.vendor.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    BadRequest,
+    EndpointNotFound,
+    NotEntitled,
+    TickerNotFound,
+)
 from market.data_source import DataSource
 from market.symbols import is_well_formed
 

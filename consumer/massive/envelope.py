@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from consumer.massive.answer_bounds import MOST_ROWS
-from consumer.massive.errors import AnswerTooLarge, ProviderUnavailable
 from consumer.massive.lenient_json import NoJson, read_rows
 from consumer.massive.rows import SetAside
 from consumer.massive.salvage import readable_fields, readable_rows
 from consumer.massive.sieve import FieldChecks, Sieve
+from consumer.vendor.errors import AnswerTooLarge, ProviderUnavailable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Results = TypeVar("Results")

@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
-from consumer.massive.errors import (
-    AnswerTooLarge,
-    BadAnswer,
-    FlatFilesNotInstalled,
-    FlatFilesUnusable,
-    MassiveError,
-    NotYetPublished,
-    ProviderUnavailable,
-)
 from consumer.massive.flat_file_check import BOUND
 from consumer.massive.flat_file_keeping import append, keep, kept_beside
 from consumer.massive.flat_file_store import FlatFile, FlatFileStore, LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.requests import note_request
+from consumer.vendor.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    FlatFilesNotInstalled,
+    FlatFilesUnusable,
+    NotYetPublished,
+    ProviderUnavailable,
+    VendorError,
+)
 from market.bounded_fields import REQUEST_ID
 from market.bounds import check_of
 
@@ -151,7 +151,7 @@ class Bucket:
             self._away = away
             self._breaker.failed()
             raise
-        except MassiveError:
+        except VendorError:
             self._breaker.succeeded()
             raise
         except BaseException:
@@ -171,7 +171,7 @@ class Bucket:
         except (OSError, TimeoutError) as error:
             raise self._unanswered(error) from error
 
-    async def _meaning(self, key: str, error: Exception) -> MassiveError:
+    async def _meaning(self, key: str, error: Exception) -> VendorError:
         said = str(error)
         if any(word in said for word in _REFUSALS):
             return self._rejected()
@@ -180,7 +180,7 @@ class Bucket:
             return await self._absence(key)
         return self._unanswered(error)
 
-    async def _absence(self, key: str) -> MassiveError:
+    async def _absence(self, key: str) -> VendorError:
         """Whether the file is missing, or nothing of this bucket may be read: listing its folder tells."""
         note_request(COUNTED_AS)
         try:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
 from consumer.massive.gunzip import Gunzip
+from consumer.vendor.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consumer import private_files, this_machine
-from consumer.massive.errors import FlatFilesUnusable
+from consumer.vendor.errors import FlatFilesUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

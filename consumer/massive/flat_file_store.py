@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from consumer import this_machine
-from consumer.massive.errors import FlatFilesUnusable, NotYetPublished
 from consumer.massive.flat_files import MARKET_FOLDER, FlatFileKind, flat_file_path
+from consumer.vendor.errors import FlatFilesUnusable, NotYetPublished
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from consumer.massive.daily_rows import sound_rows
-from consumer.massive.errors import BadAnswer, NotYetPublished
 from consumer.massive.flat_file_check import check_flat_file
 from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
 from consumer.massive.sieve import Sieve
+from consumer.vendor.errors import BadAnswer, NotYetPublished
 from market.bounded_fields import VOLUME
 from market.session import TradingSession
 from market.symbols import is_well_formed

@@ -10,7 +10,7 @@ import importlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from consumer.massive.errors import FlatFilesNotInstalled
+from consumer.vendor.errors import FlatFilesNotInstalled
 
 if TYPE_CHECKING:
     import datetime as dt

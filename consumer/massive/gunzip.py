@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from consumer.massive.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
+from consumer.vendor.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

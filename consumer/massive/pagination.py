@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from consumer.massive.errors import BadAnswer
+from consumer.vendor.errors import BadAnswer
 from market.bounded_fields import NEXT_URL
 from market.bounds import check_of
 

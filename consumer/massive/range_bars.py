@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from consumer.massive.daily_rows import instant_ms
 from consumer.massive.envelope import Page
-from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw, RangeBars, RangeRow
 from consumer.massive.sieve import Sieve
+from consumer.vendor.errors import BadAnswer
 from market.bounded_fields import VOLUME
 
 Row = TypeVar("Row", bound=msgspec.Struct)

@@ -25,10 +25,10 @@ from consumer.massive.body import ACCEPT_ENCODING, BodyReader
 from consumer.massive.budget import Budget, Sleep
 from consumer.massive.circuit_breaker import CircuitBreaker
 from consumer.massive.envelope import BareReader, Page, PageReader
-from consumer.massive.errors import BadAnswer, BudgetUnavailable, MassiveError, ProviderUnavailable, RateLimited
 from consumer.massive.requests import note_request
 from consumer.massive.rows import Endpoint
 from consumer.massive.trouble_log import TroubleLog
+from consumer.vendor.errors import BadAnswer, BudgetUnavailable, ProviderUnavailable, RateLimited, VendorError
 from market.data_source import DataSource, SourceKind
 from process.redaction import hide, redacted
 from simulated_market.identity import SOURCE_HEADER
@@ -137,7 +137,7 @@ class Transport:
     async def _tried(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         try:
             return self._read(await self._send(endpoint, target), reader)
-        except MassiveError as error:
+        except VendorError as error:
             failure = error
         # Whoever keeps a failure keeps its traceback, whose frames hold the answer, and what it was raised from: a
         # hundred failures of a part were as many bodies.
@@ -215,7 +215,7 @@ class Transport:
         try:
             self._refuse_another_source(answer)
             return read_page(answer, reader)
-        except MassiveError as error:
+        except VendorError as error:
             # Whatever the vendor or a proxy echoes into its refusal, the key does not reach a log or a table from here.
             error.args = (redacted(str(error)),)
             raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.massive.errors import BadAnswer, KeyRejected, MassiveError, NotEntitled, TickerNotFound
 from consumer.massive.rows import Endpoint
 from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
 from consumer.tasks.identity_check import record_identity
@@ -17,6 +16,7 @@ from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from contract import data_sets
+from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, TickerNotFound, VendorError
 
 if TYPE_CHECKING:
     from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
@@ -193,14 +193,14 @@ async def load_details(ctx: PartContext) -> Write:
     )
     found: list[TickerDetails] = []
     not_found: list[str] = []
-    failures: list[MassiveError] = []
+    failures: list[VendorError] = []
     for symbol, outcome in zip(wanted, outcomes, strict=True):
         match outcome:
             case KeyRejected():
                 raise outcome
             case TickerNotFound():
                 not_found.append(symbol)
-            case MassiveError():
+            case VendorError():
                 failures.append(outcome)
             case _:
                 found.append(outcome)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.massive.daily_rows import as_listed
-from consumer.massive.errors import BadAnswer
 from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import standing
@@ -16,6 +15,7 @@ from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_ro
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
 from contract import data_sets
+from consumer.vendor.errors import BadAnswer
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from consumer.delivery.errors import Busy
-from consumer.massive.errors import KeyRejected, MassiveError, OutOfTime
 from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
 from contract import data_sets
+from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
 from market.data_source import VENDOR, SourceKind
 from market.trading_calendar import NEW_YORK
 
@@ -160,13 +160,13 @@ T = TypeVar("T")
 
 async def bounded_gather(
     work: Sequence[Coroutine[Any, Any, T]], *, at_once: int, until: float | None = None
-) -> list[T | MassiveError]:
+) -> list[T | VendorError]:
     """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. A rejected
     key ends them all. What has not come by *until* (the loop's clock) is OutOfTime."""
     gate = asyncio.Semaphore(at_once)
     clock = asyncio.get_running_loop().time
 
-    async def one(coroutine: Coroutine[Any, Any, T]) -> T | MassiveError:
+    async def one(coroutine: Coroutine[Any, Any, T]) -> T | VendorError:
         async with gate:
             try:
                 if until is not None and clock() >= until:
@@ -179,7 +179,7 @@ async def bounded_gather(
                 raise
             except KeyRejected:
                 raise  # every other request would meet the same answer
-            except MassiveError as error:
+            except VendorError as error:
                 return error
 
     try:
@@ -193,7 +193,7 @@ async def bounded_gather(
     return [task.result() for task in tasks]
 
 
-def what_is_left(failures: Sequence[MassiveError], *, progress: bool) -> Exception | None:
+def what_is_left(failures: Sequence[VendorError], *, progress: bool) -> Exception | None:
     """Why a part is not at its end. One that ran out of time and made progress goes on at once, uncounted."""
     away = next((one for one in failures if not isinstance(one, OutOfTime)), None)
     if away is not None or not failures:

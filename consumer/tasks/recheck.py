@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.massive.errors import BadAnswer, MassiveError, NotYetPublished, OutOfTime, ProviderUnavailable
 from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
@@ -21,6 +20,7 @@ from consumer.tasks.answers import Standing, bars_of
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
 from contract import data_sets
+from consumer.vendor.errors import BadAnswer, NotYetPublished, OutOfTime, ProviderUnavailable, VendorError
 from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars
@@ -216,7 +216,7 @@ async def _rows_of_file(ctx: PartContext, day: dt.date) -> list[DailyRow] | None
         return (await asyncio.to_thread(read_day_bars, found.path, day)).rows
     except NotYetPublished:
         return None
-    except (MassiveError, OSError) as error:
+    except (VendorError, OSError) as error:
         logger.info("flat_file_is_no_evidence", session=str(day), reason=str(error))
         return None
 
@@ -227,7 +227,7 @@ async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Ev
     answers = await bounded_gather(asked, at_once=ctx.services.options.requests_at_once, until=ctx.ask_until())
     rows, told = [], set()
     for symbol, answer in zip(symbols, answers, strict=True):
-        if isinstance(answer, MassiveError):
+        if isinstance(answer, VendorError):
             if isinstance(answer, ProviderUnavailable) and not isinstance(answer, BadAnswer | OutOfTime):
                 raise answer  # it may answer later
             continue  # no evidence: not part of the plan, an unknown path, an answer to another question

@@ -16,7 +16,6 @@ import numpy as np
 from loguru import logger
 
 from consumer import this_machine
-from consumer.massive.errors import BadAnswer, FlatFilesUnusable, MassiveError, NotYetPublished
 from consumer.massive.flat_files import FlatFileKind, read_minute_slots
 from consumer.massive.rows import Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
@@ -24,6 +23,7 @@ from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
 from contract import data_sets
+from consumer.vendor.errors import BadAnswer, FlatFilesUnusable, NotYetPublished, VendorError
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def look(ctx: PartContext) -> FilesSeen:
     days = {*ctx.sessions(ctx.services.options.slot_sessions), ctx.day}
     try:
         return FilesSeen(versions=await store.versions(FlatFileKind.MINUTE, sorted(days)))
-    except (MassiveError, OSError) as error:
+    except (VendorError, OSError) as error:
         return FilesSeen(problem=_in_words(error))
 
 
@@ -130,7 +130,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     try:
         file, found = await _read(ctx, day)
-    except (MassiveError, OSError) as error:
+    except (VendorError, OSError) as error:
         return await _without_the_file(ctx, day, error)
     active = await ctx.services.pool.fetchval(
         "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
@@ -192,7 +192,7 @@ async def _read(ctx: PartContext, day: dt.date) -> tuple[FlatFile, MinuteSlots]:
     return file, found
 
 
-async def _without_the_file(ctx: PartContext, day: dt.date, error: MassiveError | OSError) -> Write:
+async def _without_the_file(ctx: PartContext, day: dt.date, error: VendorError | OSError) -> Write:
     """Have REST asked once all files were tried: one request a symbol then brings all the sessions they left.
 
     Where this plan has no such bars the file is all there is, and its failure is the part's.
@@ -215,7 +215,7 @@ async def _without_the_file(ctx: PartContext, day: dt.date, error: MassiveError 
     return write
 
 
-def _in_words(error: MassiveError | OSError) -> str:
+def _in_words(error: VendorError | OSError) -> str:
     return this_machine.in_words(error) if isinstance(error, OSError) else str(error)
 
 

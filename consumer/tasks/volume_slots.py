@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.massive.errors import KeyRejected, MassiveError, NotYetPublished, TickerNotFound
 from consumer.massive.rows import Endpoint, Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
@@ -24,6 +23,7 @@ from consumer.tasks.slot_files import INSTEAD, FilesSeen
 from consumer.tasks.slot_rows import RANGE_BARS
 from consumer.tasks.slot_weighing import weigh_slots
 from contract import data_sets
+from consumer.vendor.errors import KeyRejected, NotYetPublished, TickerNotFound, VendorError
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
@@ -56,13 +56,13 @@ async def load_batch(ctx: PartContext) -> Write:
         others = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[1:]]
         outcomes += await bounded_gather(others, at_once=at_once, until=until)
     rows: list[SlotDay] = []
-    failures: list[MassiveError] = []
+    failures: list[VendorError] = []
     for outcome in outcomes:
         if isinstance(outcome, KeyRejected):
             raise outcome
         if isinstance(outcome, NotYetPublished):
             failures.insert(0, outcome)
-        elif isinstance(outcome, MassiveError):
+        elif isinstance(outcome, VendorError):
             failures.append(outcome)
         else:
             rows += outcome

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.errors import FlatFilesUnusable, MassiveError, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_file_store import FlatFile, LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
+from consumer.vendor.errors import FlatFilesUnusable, NotYetPublished, ProviderUnavailable, VendorError
 from tests.cycle.stack import CALENDAR, DAY, Clock, Market, Stack, stack_on, until
 from tests.tasks.test_slot_files import publish
 
@@ -175,7 +175,7 @@ async def test_failed_files_are_no_absence_of_the_vendor(stack: Stack, bucket: T
     assert loaded == len(BEFORE)
 
 
-@pytest.mark.parametrize("error", [MassiveError("anything"), NotYetPublished("gone"), OSError("anything")])
+@pytest.mark.parametrize("error", [VendorError("anything"), NotYetPublished("gone"), OSError("anything")])
 async def test_whatever_a_listing_fails_of_the_plan_goes_on(
     stack: Stack, bucket: Troubled, tmp_path: Path, error: Exception
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.cycle.failures import LocalTrouble, local_trouble_named, policy_of
+from consumer.cycle.failure_classes import LocalTrouble, local_trouble_named, policy_of
 from consumer.cycle.handlers import HANDLERS
 from consumer.delivery.settle import Policy
 

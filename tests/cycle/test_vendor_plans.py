@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from consumer.cycle.plan_learning import PlanLearner
-from consumer.massive.errors import NotYetPublished
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.postgres.capabilities import read_capabilities
 from consumer.postgres.ledger import PartId
+from consumer.vendor.errors import NotYetPublished
 from consumer.verdict.service import Service
 from simulated_market.options import Plan
 from tests.cycle.looks import BEFORE, NEXT, last, run_passes, serving, told, watched

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from consumer.massive import client
 from consumer.massive.answers import Answer, read_page
 from consumer.massive.daily_rows import sound_rows
-from consumer.massive.errors import MassiveError
 from consumer.massive.range_bars import gather_bars, window_of
 from consumer.massive.reference_rows import (
     newest_listing,
@@ -23,6 +22,7 @@ from consumer.massive.reference_rows import (
 )
 from consumer.massive.sieve import Sieve
 from consumer.postgres.evidence import evidence_json
+from consumer.vendor.errors import VendorError
 from tests.massive.judges import DAY, NEW_YORK, SINCE, UNTIL, problem
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ BODIES: dict[str, Any] = {
 
 
 def decode(kind: str, body: bytes) -> list[Any]:
-    """What of *body* would be used. Raises MassiveError where all of it is refused."""
+    """What of *body* would be used. Raises VendorError where all of it is refused."""
     answer = Answer(path=f"/{kind}", status=200, body=body)
     sieve = Sieve(DAY)
     match kind:
@@ -178,7 +178,7 @@ def run(bodies: int, seed: int) -> dict[str, int]:
         counts["bodies"] += 1
         try:
             rows = decode(kind, body)
-        except MassiveError:
+        except VendorError:
             counts["refused"] += 1
             continue
         except Exception as error:

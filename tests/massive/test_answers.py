@@ -8,19 +8,19 @@ import pytest
 
 from consumer.massive.answers import LONGEST_RETRY_AFTER, Answer, parse_retry_after, read_page
 from consumer.massive.envelope import Envelope, PageReader, Undecodable
-from consumer.massive.errors import (
+from consumer.massive.rows import RangeRow
+from consumer.vendor.errors import (
     BadRequest,
     EndpointNotFound,
     KeyRejected,
-    MassiveError,
     NotEntitled,
     NotYetPublished,
     OutsidePlanTimeframe,
     ProviderUnavailable,
     RateLimited,
     TickerNotFound,
+    VendorError,
 )
-from consumer.massive.rows import RangeRow
 
 READER = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
 
@@ -74,9 +74,9 @@ def refusal(**fields: str) -> bytes:
     ],
 )
 def test_a_refusal_becomes_the_error_that_says_what_to_do_next(
-    status: int, body: bytes, meaning: type[MassiveError]
+    status: int, body: bytes, meaning: type[VendorError]
 ) -> None:
-    with pytest.raises(MassiveError) as caught:
+    with pytest.raises(VendorError) as caught:
         read_page(Answer(path="/v1/somewhere", status=status, body=body), READER)
     assert type(caught.value) is meaning
     assert "/v1/somewhere" in str(caught.value)

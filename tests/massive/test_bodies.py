@@ -19,15 +19,15 @@ from consumer.massive.answers import Answer
 from consumer.massive.body import BodyReader
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import (
-    AnswerTooLarge,
-    KeyRejected,
-    MassiveError,
-    ProviderUnavailable,
-    TickerNotFound,
-)
 from consumer.massive.rows import Endpoint
 from consumer.massive.transport import Patience
+from consumer.vendor.errors import (
+    AnswerTooLarge,
+    KeyRejected,
+    ProviderUnavailable,
+    TickerNotFound,
+    VendorError,
+)
 from tests.massive.scripted_vendor import (
     DETAILS,
     KEY,
@@ -181,7 +181,7 @@ async def test_a_body_without_end_is_read_to_its_bound_and_hung_up_on(
 )  # fmt: skip
 @pytest.mark.parametrize("headers", [{}, GZIP], ids=["as it is", "packed"])
 async def test_of_a_refusal_without_end_the_beginning_is_read_and_its_status_counts(
-    http: aiohttp.ClientSession, status: int, error: type[MassiveError], headers: dict[str, str]
+    http: aiohttp.ClientSession, status: int, error: type[VendorError], headers: dict[str, str]
 ) -> None:
     endless = Endless(status=status, headers=headers, body=gzip_without_end() if headers else b" " * 65_536)
     async with endless.asked_by(http) as client:

@@ -23,9 +23,9 @@ from consumer.massive.budget import (
     budget_keys,
     budget_windows,
 )
-from consumer.massive.errors import BudgetUnavailable
 from consumer.settings import read_settings
 from consumer.tasks.options import request_budget
+from consumer.vendor.errors import BudgetUnavailable
 from market.data_source import VENDOR, simulated_source
 from tests.massive.scripted_vendor import KEY, Naps
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.errors import (
+from consumer.massive.rows import Flaw
+from consumer.vendor.errors import (
     BadAnswer,
     BadRequest,
     NotEntitled,
@@ -15,7 +16,6 @@ from consumer.massive.errors import (
     OutsidePlanTimeframe,
     TickerNotFound,
 )
-from consumer.massive.rows import Flaw
 from tests.massive.scripted_vendor import KEY, Reply, ScriptedVendor, any_sieve, reply_of
 
 if TYPE_CHECKING:

@@ -15,20 +15,20 @@ from aiohttp import web
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import (
+from consumer.massive.flat_files import FlatFileKind, flat_file_path, read_day_bars, read_minute_slots
+from consumer.massive.rows import Flaw
+from consumer.massive.transport import Patience, open_session
+from consumer.vendor.errors import (
     BadAnswer,
     KeyRejected,
-    MassiveError,
     NotEntitled,
     NotYetPublished,
     OutsidePlanTimeframe,
     ProviderUnavailable,
     RateLimited,
     TickerNotFound,
+    VendorError,
 )
-from consumer.massive.flat_files import FlatFileKind, flat_file_path, read_day_bars, read_minute_slots
-from consumer.massive.rows import Flaw
-from consumer.massive.transport import Patience, open_session
 from market.trading_calendar import TradingCalendar
 from market.volume_slots import bin_volumes, slot_start_ms
 from simulated_market.app import build_app
@@ -133,7 +133,7 @@ async def ask_everything(client: MassiveClient) -> None:
     ],
     ids=lambda value: str(value.kind) if isinstance(value, Fault) else "",
 )
-async def test_a_lasting_fault_ends_as_the_error_that_names_it(fault: Fault, meaning: type[MassiveError]) -> None:
+async def test_a_lasting_fault_ends_as_the_error_that_names_it(fault: Fault, meaning: type[VendorError]) -> None:
     async with market(fault) as client:
         with pytest.raises(meaning):
             await ask_everything(client)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from consumer.massive.answers import Answer, read_page
 from consumer.massive.envelope import BareReader, Envelope, PageReader, Undecodable, reader_of_one
-from consumer.massive.errors import MassiveError
 from consumer.massive.reference_rows import newest_listing
 from consumer.massive.rows import ClosureRow, DailyRow, Flaw, RangeRow, TickerDetails, TickerRow
 from consumer.massive.sieve import Sieve
 from consumer.postgres.evidence import evidence_json
+from consumer.vendor.errors import VendorError
 
 DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
 RANGE = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
@@ -174,7 +174,7 @@ def read_any(body: bytes, status: int = 200) -> None:
     for reader in (DAILY, RANGE, TICKERS, DETAILS):
         try:
             page: Any = read_page(Answer(path="/", status=status, body=body), reader)
-        except MassiveError:
+        except VendorError:
             continue
         assert isinstance(page.rows, list)
 

@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import MassiveError
 from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
+from consumer.vendor.errors import VendorError
 from simulated_market.app import build_app
 from simulated_market.faults.fault_set import FaultKind
 from simulated_market.options import SimulatorOptions
@@ -101,7 +101,7 @@ async def test_a_fault_gives_a_typed_outcome_or_sound_rows(vendor: Vendor, kind:
         await vendor.fail({"kind": kind.value})
         try:
             rows = await vendor.rows(endpoint)
-        except MassiveError as error:
+        except VendorError as error:
             outcomes[endpoint] = type(error).__name__
             continue
         wrong = [row for row in rows if row not in sound and not _is_a_stranger(row)]

@@ -22,11 +22,11 @@ import pytest
 from botocore.config import Config
 
 from consumer.massive import flat_file_bucket
-from consumer.massive.errors import AnswerTooLarge, FlatFilesUnusable, NotYetPublished, ProviderUnavailable
 from consumer.massive.flat_file_bucket import Bucket, open_store
 from consumer.massive.flat_file_check import FileBound
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.requests import counted_requests
+from consumer.vendor.errors import AnswerTooLarge, FlatFilesUnusable, NotYetPublished, ProviderUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

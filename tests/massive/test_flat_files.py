@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from consumer.massive.errors import BadAnswer, FlatFilesNotInstalled, FlatFilesUnusable, NotYetPublished
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import (
     FlatFileKind,
@@ -23,6 +22,7 @@ from consumer.massive.flat_files import (
     read_minute_slots,
 )
 from consumer.massive.rows import Flaw
+from consumer.vendor.errors import BadAnswer, FlatFilesNotInstalled, FlatFilesUnusable, NotYetPublished
 from market.trading_calendar import TradingCalendar
 
 REAL_MARKET = Path(os.environ.get("REAL_MARKET_DIR") or Path(__file__).parents[3] / "shared" / "real-market")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.massive.errors import MassiveError
+from consumer.vendor.errors import VendorError
 from tests.massive.judges import problem
 from tests.massive.mangling import BODIES, decode, run
 
@@ -23,7 +23,7 @@ JSON = st.recursive(
 def usable(kind: str, body: bytes) -> list[object]:
     try:
         return decode(kind, body)
-    except MassiveError:
+    except VendorError:
         return []
 
 

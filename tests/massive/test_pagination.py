@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumer.massive.errors import BadAnswer
 from consumer.massive.pagination import PageTrail, next_target
+from consumer.vendor.errors import BadAnswer
 
 RAW = {"adjusted": "false"}
 

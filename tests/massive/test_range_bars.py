@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from consumer.massive.envelope import Envelope, Page, PageReader
-from consumer.massive.errors import BadAnswer
 from consumer.massive.range_bars import gather_bars, window_of
 from consumer.massive.rows import Flaw, RangeRow, SetAside
+from consumer.vendor.errors import BadAnswer
 
 FIRST, LAST = dt.date(2026, 3, 6), dt.date(2026, 3, 9)  # clocks go forward between the two
 WINDOW = window_of("A", FIRST, LAST)

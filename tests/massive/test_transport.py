@@ -12,8 +12,8 @@ import pytest
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.envelope import Undecodable
-from consumer.massive.errors import BadRequest, BudgetUnavailable, KeyRejected, ProviderUnavailable, RateLimited
 from consumer.massive.transport import Patience
+from consumer.vendor.errors import BadRequest, BudgetUnavailable, KeyRejected, ProviderUnavailable, RateLimited
 from tests.massive.scripted_vendor import (
     DETAILS,
     GATEWAY,

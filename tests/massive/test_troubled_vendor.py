@@ -13,8 +13,8 @@ from loguru import logger
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import ProviderUnavailable, RateLimited
 from consumer.massive.transport import Patience
+from consumer.vendor.errors import ProviderUnavailable, RateLimited
 from tests.massive.scripted_vendor import (
     DETAILS,
     GATEWAY,

@@ -13,9 +13,9 @@ from typing import Any
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import MassiveError
 from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
+from consumer.vendor.errors import VendorError
 
 DAY = dt.date(2026, 7, 15)
 
@@ -40,7 +40,7 @@ async def ask(url: str, count: int) -> dict[str, Any]:
             try:
                 await massive.grouped_daily(DAY)
                 said["an answer"] += 1
-            except MassiveError as error:
+            except VendorError as error:
                 said[f"{type(error).__name__}: {str(error)[:110]}"] += 1
 
         bombs = [asyncio.create_task(bomb()) for _ in range(count)]

@@ -30,14 +30,14 @@ CYCLE_LASTS_S = 60.0
 FLAT_FILE = """
 import datetime as dt, json, sys, time
 from pathlib import Path
-from consumer.massive.errors import MassiveError
+from consumer.vendor.errors import VendorError
 from consumer.massive.flat_files import read_minute_slots
 from market.trading_calendar import TradingCalendar
 from tests.outages.bomb_asker import peak_kb
 began = time.monotonic()
 try:
     said = str(len(read_minute_slots(Path(sys.argv[1]), TradingCalendar().session(dt.date(2026, 7, 15))).symbols))
-except MassiveError as error:
+except VendorError as error:
     said = f"{type(error).__name__}: {error}"
 print(json.dumps({"seconds": round(time.monotonic() - began, 2), "said": said,
     "peak MB": peak_kb() // 1024}))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.plan import FINISH
-from consumer.massive.errors import NotYetPublished, ProviderUnavailable
 from consumer.postgres.ledger import PartPlan, PartReport
+from consumer.vendor.errors import NotYetPublished, ProviderUnavailable
 from tests.simulator.gates import Step, current_actor
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.errors import BadAnswer
 from consumer.massive.transport import Patience, open_session
 from consumer.source.asking import SourceUnknown, ask_source, source_of_address
+from consumer.vendor.errors import BadAnswer
 from market.data_source import VENDOR, DataSource, simulated_source
 from simulated_market.app import build_app
 from simulated_market.options import SimulatorOptions

@@ -8,8 +8,8 @@ import inspect
 import pytest
 
 from consumer.delivery.errors import Busy
-from consumer.massive.errors import OutOfTime, ProviderUnavailable
 from consumer.tasks.part import bounded_gather, what_is_left
+from consumer.vendor.errors import OutOfTime, ProviderUnavailable
 
 
 async def test_outcomes_come_in_order_and_a_vendor_error_is_one_of_them() -> None:

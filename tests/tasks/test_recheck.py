@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.errors import BadAnswer, EndpointNotFound, MassiveError, NotEntitled, ProviderUnavailable
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import FlatFileKind, flat_file_path
 from consumer.massive.rows import DailyRow
@@ -17,6 +16,7 @@ from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.recheck import recheck
 from contract import data_sets
+from consumer.vendor.errors import BadAnswer, EndpointNotFound, NotEntitled, ProviderUnavailable, VendorError
 from market.contradiction import IMPLAUSIBLE
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW
@@ -137,7 +137,7 @@ async def test_a_vendor_that_is_away_settles_nothing_and_is_asked_again(desk: De
 
 @pytest.mark.parametrize("refusal", [NotEntitled("no"), EndpointNotFound("no such path"), BadAnswer("another's")])
 async def test_a_vendor_without_custom_bars_settles_nothing_and_the_plan_comes_to_an_end(
-    desk: Desk, refusal: MassiveError
+    desk: Desk, refusal: VendorError
 ) -> None:
     await stand(desk, [row(symbol) for symbol in SYMBOLS])
     await open_finding(desk, Kind.PRICES)

@@ -1,6 +1,6 @@
-"""Names what can go wrong at the vendor, by what should happen next.
+"""Names what can go wrong at a vendor, by what should happen next.
 
-    MassiveError
+    VendorError
     ├── ProviderUnavailable        ask again later: 5xx, timeouts, lost connections, HTML, bodies that do not decode
     │   ├── RateLimited            still refused after waiting; retry_after says how long the vendor wants
     │   ├── BudgetUnavailable      Redis, which holds the shared request budget, does not answer: nothing was sent
@@ -17,31 +17,39 @@
     └── BadRequest                 fatal: our bug, or a base URL that is not the vendor's
         └── EndpointNotFound       the server knows no such path
 
-No message ever contains the API key.
+Each carries its class, which the ledger keeps. No message ever contains an API key.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from contract.failures import FailureClass
 
 if TYPE_CHECKING:
     import datetime as dt
 
 
-class MassiveError(Exception):
+class VendorError(Exception):
     """Something about the vendor."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.UNKNOWN
 
     def __init__(self, message: str, *, request_id: str | None = None) -> None:
         super().__init__(message if request_id is None else f"{message} (request {request_id})")
         self.request_id = request_id
 
 
-class ProviderUnavailable(MassiveError):
+class ProviderUnavailable(VendorError):
     """The vendor could not answer now; the same request may succeed later."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.UNAVAILABLE
 
 
 class RateLimited(ProviderUnavailable):
     """The vendor counts more requests than the plan allows."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.RATE_LIMITED
 
     def __init__(self, message: str, *, retry_after: dt.timedelta | None = None, request_id: str | None = None) -> None:
         super().__init__(message, request_id=request_id)
@@ -51,49 +59,67 @@ class RateLimited(ProviderUnavailable):
 class BudgetUnavailable(ProviderUnavailable):
     """The shared request budget cannot be asked, so the request was not sent."""
 
+    failure_class: ClassVar[FailureClass] = FailureClass.BUDGET_UNAVAILABLE
+
 
 class OutOfTime(ProviderUnavailable):
     """The part that asks has no time left for this question; it is asked when the part goes on."""
 
+    failure_class: ClassVar[FailureClass] = FailureClass.OUT_OF_TIME
+
 
 class BadAnswer(ProviderUnavailable):
     """The answer is readable and wrong; nothing of it may be stored."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.WRONG_ANSWER
 
 
 class AnswerTooLarge(BadAnswer):
     """The answer goes on beyond what its endpoint can honestly bring; reading stopped there."""
 
 
-class NotYetPublished(MassiveError):
+class NotYetPublished(VendorError):
     """The data of that day does not exist yet."""
 
+    failure_class: ClassVar[FailureClass] = FailureClass.NOT_YET
 
-class NotEntitled(MassiveError):
+
+class NotEntitled(VendorError):
     """The plan behind the key does not include this data."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.NOT_IN_PLAN
 
 
 class OutsidePlanTimeframe(NotEntitled):
     """The plan does not reach to that day."""
 
 
-class TickerNotFound(MassiveError):
+class TickerNotFound(VendorError):
     """The vendor knows no such ticker."""
 
+    failure_class: ClassVar[FailureClass] = FailureClass.UNKNOWN_SYMBOL
 
-class KeyRejected(MassiveError):
+
+class KeyRejected(VendorError):
     """The vendor does not accept the API key."""
 
+    failure_class: ClassVar[FailureClass] = FailureClass.KEY_REFUSED
 
-class FlatFilesUnusable(MassiveError):
+
+class FlatFilesUnusable(VendorError):
     """A person must change something before flat files can be read; the API has what they have."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.FILES_UNUSABLE
 
 
 class FlatFilesNotInstalled(FlatFilesUnusable):
     """The extra that reads flat files is missing."""
 
 
-class BadRequest(MassiveError):
+class BadRequest(VendorError):
     """The vendor does not understand the request."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.BAD_REQUEST
 
 
 class EndpointNotFound(BadRequest):

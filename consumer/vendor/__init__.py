@@ -1,0 +1,1 @@
+"""What tasks need of whoever sells market data: its questions, rows, errors and the protocol; no implementation."""
