@@ -35,12 +35,11 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from consumer.delivery.lease import LeaseKeeper
-    from consumer.massive.client import MassiveClient
-    from consumer.massive.flat_file_store import FlatFileStore
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
     from consumer.source.guard import SourceGuard
     from consumer.tasks.part import TaskOptions
+    from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
     from consumer.verdict.ruler import Expectations
     from market.data_source import DataSource
 
@@ -54,7 +53,7 @@ class Parts:
     commands: redis.asyncio.Redis
     blocking: redis.asyncio.Redis
     cache: redis.Redis
-    massive: MassiveClient
+    vendor: MarketDataVendor
     source: DataSource
     flat_files: FlatFileStore | None = None
 
@@ -132,7 +131,7 @@ def build_consumer(
     services = Services(
         pool=parts.pool,
         cache=parts.cache,
-        massive=parts.massive,
+        vendor=parts.vendor,
         calendar=schedule.calendar,
         schedule=schedule,
         options=trial.options or task_options(settings),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from consumer.massive.rows import Endpoint
+from consumer.vendor.questions import Question
 from market.schedule import BadRule, Rule, parse_rules
 from process.settings.reading import BadValue, Setting
 from process.settings.shared import (
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VENDOR_URL = "https://api.massive.com"
-ENDPOINTS = tuple(endpoint.value for endpoint in Endpoint)
+ENDPOINTS = tuple(endpoint.value for endpoint in Question)
 
 
 def _endpoint_budgets(value: str) -> Mapping[str, tuple[int | None, int | None]]:
-    """Endpoint → requests a second, requests a minute."""
+    """Question → requests a second, requests a minute."""
     found: dict[str, tuple[int | None, int | None]] = {}
     for word in value.split():
         match = re.fullmatch(r"([a-z_]+)=([1-9][0-9]{0,5})/([sm])", word)

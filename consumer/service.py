@@ -13,14 +13,10 @@ from loguru import logger
 
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
-from consumer.massive.client import MassiveClient
-from consumer.massive.transport import open_session
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_blocking_redis, connect_redis, stop_signals, unless_stopped, utc_now
-from consumer.settings import VENDOR_URL
-from consumer.source.asking import source_of_address
 from consumer.source.guard import SourceGuard
-from consumer.tasks.options import flat_file_store, request_budget
+from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
 from consumer.web.silence import tell_silence
@@ -84,9 +80,8 @@ async def _open(
     commands = await stack.enter_async_context(connect_redis(redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
-    web = await stack.enter_async_context(open_session(max_in_flight=settings.requests_in_flight))
-    vendor_url = settings.base_url or VENDOR_URL
-    source = await unless_stopped(stop, source_of_address(web, vendor_url))
+    web = await stack.enter_async_context(open_web(settings))
+    source = await unless_stopped(stop, source_of_settings(settings, web))
     opening = functools.partial(
         open_pool,
         database_url,
@@ -101,22 +96,15 @@ async def _open(
     await unless_stopped(stop, start_up.through_restarts(preparing))
     blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
     cache = stack.enter_context(connect_blocking_redis(redis_url))
-    massive = MassiveClient(
-        web,
-        base_url=vendor_url,
-        api_key=settings.api_key,
-        budget=request_budget(settings, commands, source),
-        max_in_flight=settings.requests_in_flight,
-        source=source,
-    )
-    stack.callback(massive.tell_rest)
+    vendor = vendor_of(settings, web, commands, source)
+    stack.callback(vendor.tell_rest)
     parts = Parts(
         redis_url=redis_url,
         pool=pool,
         commands=commands,
         blocking=blocking,
         cache=cache,
-        massive=massive,
+        vendor=vendor,
         source=source,
         flat_files=flat_file_store(settings, source),
     )

@@ -10,15 +10,15 @@ import aiohttp
 import msgspec
 
 from consumer.checks.finding import Finding, ok, refused, unknown, warning
-from consumer.massive.body import BodyReader
-from consumer.massive.sieve import Sieve
+from consumer.vendor.body import BodyReader
 from consumer.vendor.errors import KeyRejected, NotEntitled, NotYetPublished, VendorError
+from consumer.vendor.sieve import Sieve
 from market.trading_calendar import TradingCalendar
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.massive.client import MassiveClient
+    from consumer.vendor.protocol import MarketDataVendor
 
 HORIZON = dt.timedelta(days=365)
 LEAST_FREE_GB = 2.0
@@ -70,11 +70,11 @@ async def check_http(host: str, port: int) -> Finding:
     return ok(check, f"up and healthy on {address}")
 
 
-async def check_vendor(massive: MassiveClient, *, last_completed: dt.date) -> Finding:
+async def check_vendor(vendor: MarketDataVendor, *, last_completed: dt.date) -> Finding:
     """One cheap request: the splits of one day, which every plan includes."""
     check = "vendor key"
     try:
-        await massive.list_splits(last_completed, last_completed, sieve=Sieve(last_completed))
+        await vendor.list_splits(last_completed, last_completed, sieve=Sieve(last_completed))
     except KeyRejected as error:
         return refused(check, str(error), "set a valid MASSIVE_API_KEY and start again")
     except (NotEntitled, NotYetPublished) as error:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.plan import files_seen, missing_parts
-from consumer.massive.rows import Endpoint
 from consumer.postgres import coverage
 from consumer.tasks import metadata_enrich, recheck, slot_rows
 from contract import data_sets as sets
+from consumer.vendor.questions import Question
 
 if TYPE_CHECKING:
     from consumer.tasks.part import PartContext
@@ -63,17 +63,17 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
     if not active:
         active = USUAL_MARKET
         assumes.append(f"a market of {active:,} tickers: none is listed yet")
-    requests[Endpoint.GROUPED_DAILY] = stages[sets.STAGE_BARS]
-    requests[Endpoint.SPLITS] = stages[sets.STAGE_SPLITS]
-    requests[Endpoint.DAY_BAR] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
+    requests[Question.GROUPED_DAILY] = stages[sets.STAGE_BARS]
+    requests[Question.SPLITS] = stages[sets.STAGE_SPLITS]
+    requests[Question.DAY_BAR] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
     if stages[sets.STAGE_UNIVERSE]:
-        requests[Endpoint.TICKERS] = math.ceil(active / LISTING_PAGE)
+        requests[Question.TICKERS] = math.ceil(active / LISTING_PAGE)
         assumes.append("no symbol leaves the market (one more listing page when some do)")
     if stages[sets.STAGE_FLOATS]:
-        requests[Endpoint.FLOATS] = math.ceil(active / FLOAT_PAGE)
-    requests[Endpoint.MARKET_HOLIDAYS] = stages[sets.STAGE_CALENDAR]
+        requests[Question.FLOATS] = math.ceil(active / FLOAT_PAGE)
+    requests[Question.MARKET_HOLIDAYS] = stages[sets.STAGE_CALENDAR]
     if stages[sets.STAGE_DETAILS] or stages[sets.STAGE_PLAN_DETAILS]:
-        requests[Endpoint.TICKER_DETAILS] = await _details(ctx, active)
+        requests[Question.TICKER_DETAILS] = await _details(ctx, active)
     if stages[sets.STAGE_SLOTS] or stages[sets.STAGE_PLAN_SLOTS]:
         requests.update(await _slots(ctx, active))
     counted = {str(name): count for name, count in requests.items() if count}
@@ -95,10 +95,10 @@ async def _details(ctx: PartContext, active: int) -> int:
 async def _slots(ctx: PartContext, active: int) -> dict[str, int]:
     sessions = ctx.sessions(ctx.services.options.slot_sessions)
     if await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
-        return {Endpoint.RANGE_BARS: active * math.ceil(len(sessions) / SESSIONS_A_REQUEST)}
+        return {Question.RANGE_BARS: active * math.ceil(len(sessions) / SESSIONS_A_REQUEST)}
     missing = await slot_rows.missing_slots(ctx)
     asked = 0
     for days in missing.values():
         between = ctx.services.calendar.trading_days(days[0], days[-1])
         asked += math.ceil(len(between) / SESSIONS_A_REQUEST)
-    return {Endpoint.RANGE_BARS: asked}
+    return {Question.RANGE_BARS: asked}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from consumer import this_machine
-from consumer.delivery.errors import DataRejected, DeadlinePassed
+from consumer.delivery.errors import DataRejected, DeadlinePassed, LeaseLost
 from consumer.delivery.settle import Policy
+from consumer.fence import FenceLost
 from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
 from consumer.tasks.part import InputMissing
 from consumer.vendor.errors import VendorError
@@ -92,3 +93,12 @@ def local_trouble_named() -> Iterator[None]:
         if not this_machine.is_of_this_machine(error):
             raise
         raise LocalTrouble(this_machine.in_words(error)) from error
+
+
+@contextlib.contextmanager
+def lease_lost_named() -> Iterator[None]:
+    """Tell delivery that a store has refused the fence: this entry is somebody else's now, and nothing is settled."""
+    try:
+        yield
+    except FenceLost as error:
+        raise LeaseLost(str(error)) from error

@@ -115,7 +115,7 @@ def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
 async def finish_cycle(ctx: PartContext) -> Write:
     """The last part of every pass."""
     now = ctx.services.now()
-    ctx.services.massive.tell_rest()
+    ctx.services.vendor.tell_rest()
     lenient = PartContext(ctx.services, msgspec.structs.replace(ctx.cycle, force=False), ctx.part, {}, ctx.fence)
     ended = await _ended_parts(ctx)
     files = await files_seen(lenient)

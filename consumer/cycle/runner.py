@@ -14,16 +14,16 @@ from loguru import logger
 
 from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.calling_off import CalledOff
-from consumer.cycle.failure_classes import VendorAway, local_trouble_named, policy_of
+from consumer.cycle.failure_classes import VendorAway, lease_lost_named, local_trouble_named, policy_of
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import count_in, part_message, retry_message, work_key
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.massive.requests import counted_requests
 from consumer.postgres import cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId
 from consumer.tasks.part import PartContext
+from consumer.vendor.requests import counted_requests
 from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ class CycleRunner:
         )
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
+        with lease_lost_named():
+            return await self._run(delivery)
+
+    async def _run(self, delivery: Delivery) -> list[Outgoing]:
         try:
             message = decode_task(delivery.entry.fields)
         except UndecodableMessage as error:
@@ -232,4 +236,5 @@ class CycleRunner:
     async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]:
         """Write into the ledger how the work stopped; return what may go on without it."""
         requests = self._requests.pop(delivery.entry.entry_id, Counter())
-        return await self._failures.record(delivery, settlement, failure, requests)
+        with lease_lost_named():
+            return await self._failures.record(delivery, settlement, failure, requests)

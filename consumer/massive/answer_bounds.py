@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from consumer.massive.rows import Endpoint
 from consumer.vendor.errors import AnswerTooLarge
+from consumer.vendor.questions import Question
 
 _MB = 1 << 20
 MOST_ROWS = 100_000  # that an answer of any endpoint is searched for what of it can be read
@@ -34,21 +34,21 @@ _OBJECTS_A_ROW = 4
 
 BOUNDS = {
     # 12,500 rows of 105 to 130 bytes are 1.3 to 1.6 MB; a simulated market of 50,000 tickers 6.5 MB.
-    Endpoint.GROUPED_DAILY: AnswerBound(size=16 * _MB, rows=MOST_ROWS),
+    Question.GROUPED_DAILY: AnswerBound(size=16 * _MB, rows=MOST_ROWS),
     # 52 sessions x 192 bars x 105 bytes are 1.1 MB; all that limit=50000 can ever let through is 5.5 MB.
-    Endpoint.RANGE_BARS: AnswerBound(size=8 * _MB, rows=50_000),
+    Question.RANGE_BARS: AnswerBound(size=8 * _MB, rows=50_000),
     # One bar.
-    Endpoint.DAY_BAR: AnswerBound(size=_MB, rows=1_000),
+    Question.DAY_BAR: AnswerBound(size=_MB, rows=1_000),
     # limit=1000 rows of 350 bytes.
-    Endpoint.TICKERS: AnswerBound(size=4 * _MB, rows=5_000),
+    Question.TICKERS: AnswerBound(size=4 * _MB, rows=5_000),
     # One company with its description: 3 kB.
-    Endpoint.TICKER_DETAILS: AnswerBound(size=_MB, rows=1_000),
+    Question.TICKER_DETAILS: AnswerBound(size=_MB, rows=1_000),
     # limit=5000 rows of 115 bytes: 0.6 MB.
-    Endpoint.FLOATS: AnswerBound(size=4 * _MB, rows=10_000),
+    Question.FLOATS: AnswerBound(size=4 * _MB, rows=10_000),
     # limit=5000 rows of 200 bytes: 1 MB.
-    Endpoint.SPLITS: AnswerBound(size=8 * _MB, rows=10_000),
+    Question.SPLITS: AnswerBound(size=8 * _MB, rows=10_000),
     # Some twenty closures.
-    Endpoint.MARKET_HOLIDAYS: AnswerBound(size=_MB, rows=1_000),
+    Question.MARKET_HOLIDAYS: AnswerBound(size=_MB, rows=1_000),
 }
 
 # Of all the pages of one question together: the longest honest one, the whole listing, is 13 pages and 4.5 MB.

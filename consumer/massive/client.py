@@ -16,33 +16,12 @@ import msgspec
 
 from consumer.massive.answer_bounds import MOST_BYTES_OF_A_QUESTION
 from consumer.massive.budget import Budget
-from consumer.massive.daily_rows import sound_rows
-from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one
+from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one, rows_of
 from consumer.massive.pagination import PageTrail, with_query
 from consumer.massive.range_bars import gather_bars, require_own_ticker, window_of
-from consumer.massive.reference_rows import (
-    newest_listing,
-    sound_closures,
-    sound_details,
-    sound_floats,
-    sound_splits,
-)
-from consumer.massive.rows import (
-    ClosureRow,
-    CustomDayRow,
-    DailyRow,
-    Endpoint,
-    FloatRow,
-    GroupedDaily,
-    RangeBars,
-    RangeRow,
-    SplitRow,
-    TickerDetails,
-    TickerListing,
-    TickerRow,
-)
-from consumer.massive.sieve import Sieve
 from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from consumer.massive.wire_rows import CustomDayRow, RangeRow
+from consumer.vendor.daily_rows import sound_rows
 from consumer.vendor.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -51,6 +30,26 @@ from consumer.vendor.errors import (
     NotEntitled,
     TickerNotFound,
 )
+from consumer.vendor.questions import Question
+from consumer.vendor.reference_rows import (
+    newest_listing,
+    sound_closures,
+    sound_details,
+    sound_floats,
+    sound_splits,
+)
+from consumer.vendor.rows import (
+    ClosureRow,
+    DailyRow,
+    FloatRow,
+    GroupedDaily,
+    RangeBars,
+    SplitRow,
+    TickerDetails,
+    TickerListing,
+    TickerRow,
+)
+from consumer.vendor.sieve import Sieve
 from market.data_source import DataSource
 from market.symbols import is_well_formed
 
@@ -113,7 +112,7 @@ class MassiveClient:
     async def grouped_daily(self, day: dt.date) -> GroupedDaily:
         """The whole market's bars of *day* in one request."""
         target = with_query(f"/v2/aggs/grouped/locale/us/market/stocks/{day.isoformat()}", RAW.items())
-        page = await self._transport.get_page(Endpoint.GROUPED_DAILY, target, _DAILY)
+        page = await self._transport.get_page(Question.GROUPED_DAILY, target, _DAILY)
         _require_raw(page)
         _require_whole(page, page.envelope.results_count)
         sieve = Sieve(day)
@@ -137,7 +136,7 @@ class MassiveClient:
         """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""
         path = f"/v2/aggs/ticker/{_quoted(symbol)}/range/5/minute/{first_day.isoformat()}/{last_day.isoformat()}"
         params = {**RAW, "sort": "asc", "limit": str(RANGE_LIMIT)}
-        pages = await self._all_pages(Endpoint.RANGE_BARS, path, params, _RANGE)
+        pages = await self._all_pages(Question.RANGE_BARS, path, params, _RANGE)
         for page in pages:
             _require_raw(page)
             _require_whole(page, page.envelope.results_count)
@@ -146,7 +145,7 @@ class MassiveClient:
     async def daily_bar(self, symbol: str, day: dt.date) -> DailyRow | None:
         """One ticker's bar of *day* from the custom bars: another way to what `grouped_daily` says. None: no bar."""
         path = f"/v2/aggs/ticker/{_quoted(symbol)}/range/1/day/{day.isoformat()}/{day.isoformat()}"
-        page = await self._transport.get_page(Endpoint.DAY_BAR, with_query(path, RAW.items()), _DAY)
+        page = await self._transport.get_page(Question.DAY_BAR, with_query(path, RAW.items()), _DAY)
         _require_raw(page)
         _require_whole(page, page.envelope.results_count)
         require_own_ticker(page, symbol)
@@ -161,13 +160,13 @@ class MassiveClient:
         """Every stock ticker, read to the end."""
         params = {"market": "stocks", "active": str(active).lower(), "order": "asc", "sort": "ticker"}
         params["limit"] = str(LISTING_LIMIT)
-        pages = await self._all_pages(Endpoint.TICKERS, "/v3/reference/tickers", params, _TICKERS)
+        pages = await self._all_pages(Question.TICKERS, "/v3/reference/tickers", params, _TICKERS)
         for page in pages:
             declared = page.envelope.count
             # A count above the page size would be a total over all pages, which says nothing about this one.
             _require_whole(page, declared if declared is not None and declared <= LISTING_LIMIT else None)
-        await self._require_end(Endpoint.TICKERS, "/v3/reference/tickers", params, _TICKERS, pages)
-        listing = newest_listing(pages, sieve)
+        await self._require_end(Question.TICKERS, "/v3/reference/tickers", params, _TICKERS, pages)
+        listing = newest_listing(rows_of(pages, sieve), sieve, pages=len(pages))
         if active and not listing.rows:
             raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
         return listing
@@ -177,46 +176,46 @@ class MassiveClient:
         params = {"market": "stocks", "active": "false", "order": "desc", "sort": "delisted_utc"}
         params["limit"] = str(LISTING_LIMIT)
         target = with_query("/v3/reference/tickers", params.items())
-        page = await self._transport.get_page(Endpoint.TICKERS, target, _TICKERS)
-        return newest_listing([page], sieve).rows
+        page = await self._transport.get_page(Question.TICKERS, target, _TICKERS)
+        return newest_listing(rows_of([page], sieve), sieve).rows
 
     async def ticker_details(self, symbol: str, *, sieve: Sieve) -> TickerDetails:
         """One ticker's details; `TickerNotFound` where the vendor knows none."""
         target = f"/v3/reference/tickers/{_quoted(symbol)}"
-        page = await self._transport.get_page(Endpoint.TICKER_DETAILS, target, _DETAILS)
+        page = await self._transport.get_page(Question.TICKER_DETAILS, target, _DETAILS)
         if len(page.rows) != 1 or page.rows[0].ticker != symbol:
             raise BadAnswer(f"Asked for details of {symbol}, got others or none", request_id=page.envelope.request_id)
-        return sound_details(page, sieve)[0]
+        return sound_details(rows_of([page], sieve), sieve)[0]
 
     async def list_floats(self, *, sieve: Sieve) -> list[FloatRow]:
         """Every ticker's free float; `NotEntitled` where the plan or the vendor does not have the endpoint."""
         params = {"limit": str(BULK_LIMIT), "sort": "ticker.asc"}
         try:
-            pages = await self._all_pages(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS)
+            pages = await self._all_pages(Question.FLOATS, "/stocks/vX/float", params, _FLOATS)
         except (TickerNotFound, EndpointNotFound) as error:
             raise NotEntitled(f"The vendor offers no float data for this key: {error}") from error
-        await self._require_end(Endpoint.FLOATS, "/stocks/vX/float", params, _FLOATS, pages)
-        return sound_floats(pages, sieve)
+        await self._require_end(Question.FLOATS, "/stocks/vX/float", params, _FLOATS, pages)
+        return sound_floats(rows_of(pages, sieve), sieve)
 
     async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
         """The splits executed from *since* to *until*, both included, one for each ticker and day."""
         bounds = {"execution_date.gte": since.isoformat(), "execution_date.lte": until.isoformat()}
         params = {**bounds, "limit": str(BULK_LIMIT), "sort": "execution_date.asc"}
         try:
-            pages = await self._all_pages(Endpoint.SPLITS, "/stocks/v1/splits", params, _SPLITS)
+            pages = await self._all_pages(Question.SPLITS, "/stocks/v1/splits", params, _SPLITS)
         except (TickerNotFound, EndpointNotFound, NotEntitled):
             # The older endpoint has the same rows for plans and servers that lack the newer one.
             params = {**bounds, "limit": str(LISTING_LIMIT), "order": "asc", "sort": "execution_date"}
-            pages = await self._all_pages(Endpoint.SPLITS, "/v3/reference/splits", params, _SPLITS)
-        return sound_splits(pages, since, until, sieve)
+            pages = await self._all_pages(Question.SPLITS, "/v3/reference/splits", params, _SPLITS)
+        return sound_splits(rows_of(pages, sieve), since, until, sieve)
 
     async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         """The exchanges' closures and early closes ahead, as the vendor knows them."""
-        page = await self._transport.get_page(Endpoint.MARKET_HOLIDAYS, "/v1/marketstatus/upcoming", _CLOSURES)
-        return sound_closures(page, sieve)
+        page = await self._transport.get_page(Question.MARKET_HOLIDAYS, "/v1/marketstatus/upcoming", _CLOSURES)
+        return sound_closures(rows_of([page], sieve), sieve)
 
     async def _all_pages(
-        self, endpoint: Endpoint, path: str, params: Mapping[str, str], reader: PageReader[Row]
+        self, endpoint: Question, path: str, params: Mapping[str, str], reader: PageReader[Row]
     ) -> list[Page[Row]]:
         target = with_query(path, params.items())
         trail = PageTrail(
@@ -239,7 +238,7 @@ class MassiveClient:
 
     async def _require_end(
         self,
-        endpoint: Endpoint,
+        endpoint: Question,
         path: str,
         params: Mapping[str, str],
         reader: PageReader[Listed],

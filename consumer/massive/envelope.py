@@ -5,17 +5,17 @@ it can read and says what it could not, so that one bad row among 11,000 costs o
 is `Undecodable`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from consumer.massive.answer_bounds import MOST_ROWS
 from consumer.massive.lenient_json import NoJson, read_rows
-from consumer.massive.rows import SetAside
 from consumer.massive.salvage import readable_fields, readable_rows
-from consumer.massive.sieve import FieldChecks, Sieve
 from consumer.vendor.errors import AnswerTooLarge, ProviderUnavailable
+from consumer.vendor.rows import SetAside
+from consumer.vendor.sieve import FieldChecks, Sieve
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Results = TypeVar("Results")
@@ -52,6 +52,13 @@ class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     def undecodable(self) -> int:
         """How many rows could not be read."""
         return sum(one.field is None for one in self.set_aside)
+
+
+def rows_of(pages: Iterable[Page[Row]], sieve: Sieve) -> Iterator[Row]:
+    """The rows of the pages of one question; what could not be read of them is noted in *sieve*."""
+    for page in pages:
+        sieve.take(page.set_aside)
+        yield from page.rows
 
 
 _NOTHING: Envelope[Any] = Envelope()

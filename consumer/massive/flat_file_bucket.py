@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
 from consumer.massive.flat_file_check import BOUND
 from consumer.massive.flat_file_keeping import append, keep, kept_beside
-from consumer.massive.flat_file_store import FlatFile, FlatFileStore, LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
-from consumer.massive.requests import note_request
+from consumer.massive.flat_file_store import LocalFolder
+from consumer.massive.flat_files import FileOnDisk, flat_file_path
 from consumer.vendor.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -30,11 +29,14 @@ from consumer.vendor.errors import (
     ProviderUnavailable,
     VendorError,
 )
+from consumer.vendor.requests import note_request
 from market.bounded_fields import REQUEST_ID
 from market.bounds import check_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
+
+    from consumer.vendor.protocol import FlatFileKind, FlatFileStore
 
 VENDOR_ENDPOINT = "https://files.massive.com"
 COUNTED_AS = "flat_files"
@@ -99,18 +101,18 @@ class Bucket:
             return None
         return _etag(found)
 
-    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FlatFile:
+    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FileOnDisk:
         version = await self.version(kind, day)
         if version is None:
             raise NotYetPublished(f"There is no flat file {_key(kind, day)} in {self._name} yet")
         known = self._path(kind, day, version)
         if known.exists():
-            return FlatFile(path=known, version=version)
+            return FileOnDisk(path=known, version=version)
         with kept_beside(known, self._kept_in) as unfinished:
             version = await self._download(kind, day, unfinished)
             path = self._path(kind, day, version)
             await asyncio.to_thread(keep, unfinished, path)
-        return FlatFile(path=path, version=version)
+        return FileOnDisk(path=path, version=version)
 
     async def _download(self, kind: FlatFileKind, day: dt.date, into: Path) -> str:
         """What arrives is of one version: that of the answer, which may be newer than the one asked about."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.gunzip import Gunzip
 from consumer.vendor.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
+from consumer.vendor.gunzip import Gunzip
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,35 +6,18 @@ The vendor publishes a day's file the next morning and now and then replaces it.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from consumer import this_machine
-from consumer.massive.flat_files import MARKET_FOLDER, FlatFileKind, flat_file_path
+from consumer.massive.flat_files import MARKET_FOLDER, FileOnDisk, flat_file_path
 from consumer.vendor.errors import FlatFilesUnusable, NotYetPublished
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection
+    from pathlib import Path
 
-
-class FlatFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file on this machine, and the version of the vendor's file that it is."""
-
-    path: Path
-    version: str
-
-
-class FlatFileStore(Protocol):
-    """Where flat files are."""
-
-    async def versions(self, kind: FlatFileKind, days: Collection[dt.date]) -> dict[dt.date, str]:
-        """The versions of those files of *days* that are published, in as few questions as may be."""
-
-    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FlatFile:
-        """The file itself; NotYetPublished where there is none."""
+    from consumer.vendor.protocol import FlatFileKind
 
 
 class LocalFolder:
@@ -46,12 +29,12 @@ class LocalFolder:
     async def versions(self, kind: FlatFileKind, days: Collection[dt.date]) -> dict[dt.date, str]:
         return await asyncio.to_thread(self._look, kind, days)
 
-    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FlatFile:
+    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FileOnDisk:
         found = await self.versions(kind, [day])
         path = flat_file_path(self._root, kind, day)
         if day not in found:
             raise NotYetPublished(f"There is no flat file {path.name} in {path.parent} yet")
-        return FlatFile(path=path, version=found[day])
+        return FileOnDisk(path=path, version=found[day])
 
     def _look(self, kind: FlatFileKind, days: Collection[dt.date]) -> dict[dt.date, str]:
         """In a thread: the folder may be another machine's."""

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from consumer.massive.daily_rows import sound_rows
 from consumer.massive.flat_file_check import check_flat_file
-from consumer.massive.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
-from consumer.massive.sieve import Sieve
+from consumer.vendor.daily_rows import sound_rows
 from consumer.vendor.errors import BadAnswer, NotYetPublished
+from consumer.vendor.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
+from consumer.vendor.sieve import Sieve
 from market.bounded_fields import VOLUME
 from market.session import TradingSession
 from market.symbols import is_well_formed

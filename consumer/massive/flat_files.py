@@ -7,32 +7,45 @@ not there is `NotYetPublished`.  Reading needs polars, an extra that is imported
 from __future__ import annotations
 
 import importlib
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.vendor.errors import FlatFilesNotInstalled
+from consumer.vendor.protocol import FlatFileKind
 
 if TYPE_CHECKING:
     import datetime as dt
-    from pathlib import Path
     from types import ModuleType
 
-    from consumer.massive.rows import GroupedDaily, MinuteSlots
+    from consumer.vendor.rows import GroupedDaily, MinuteSlots
     from market.session import TradingSession
 
 MARKET_FOLDER = "us_stocks_sip"
 
 
-class FlatFileKind(StrEnum):
-    """The vendor's folder for each kind of file."""
+_FOLDERS = {FlatFileKind.DAY: "day_aggs_v1", FlatFileKind.MINUTE: "minute_aggs_v1"}
 
-    DAY = "day_aggs_v1"
-    MINUTE = "minute_aggs_v1"
+
+class FileOnDisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A file on this machine, and the version of the vendor's file that it is."""
+
+    path: Path
+    version: str
+
+    def minute_slots(self, session: TradingSession) -> MinuteSlots:
+        """Its minutes summed into slots."""
+        return read_minute_slots(self.path, session)
+
+    def day_bars(self, day: dt.date) -> GroupedDaily:
+        """Its bars."""
+        return read_day_bars(self.path, day)
 
 
 def flat_file_path(root: Path, kind: FlatFileKind, day: dt.date) -> Path:
     """Where the vendor's layout puts that file, whether it is there or not."""
-    return root / MARKET_FOLDER / kind / f"{day:%Y}" / f"{day:%m}" / f"{day.isoformat()}.csv.gz"
+    return root / MARKET_FOLDER / _FOLDERS[kind] / f"{day:%Y}" / f"{day:%m}" / f"{day.isoformat()}.csv.gz"
 
 
 def read_minute_slots(path: Path, session: TradingSession) -> MinuteSlots:

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.massive.daily_rows import instant_ms
 from consumer.massive.envelope import Page
-from consumer.massive.rows import Flaw, RangeBars, RangeRow
-from consumer.massive.sieve import Sieve
+from consumer.massive.wire_rows import RangeRow
+from consumer.vendor.daily_rows import instant_ms
 from consumer.vendor.errors import BadAnswer
+from consumer.vendor.rows import Flaw, RangeBars
+from consumer.vendor.sieve import Sieve
 from market.bounded_fields import VOLUME
 
 Row = TypeVar("Row", bound=msgspec.Struct)

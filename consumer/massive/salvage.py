@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from consumer.massive.lenient_json import UnreadableRow
-from consumer.massive.rows import Flaw, SetAside
+from consumer.vendor.rows import Flaw, SetAside
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 

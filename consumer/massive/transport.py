@@ -21,14 +21,14 @@ from yarl import URL
 
 from consumer.massive.answer_bounds import BOUNDS
 from consumer.massive.answers import Answer, parse_retry_after, read_page
-from consumer.massive.body import ACCEPT_ENCODING, BodyReader
 from consumer.massive.budget import Budget, Sleep
 from consumer.massive.circuit_breaker import CircuitBreaker
 from consumer.massive.envelope import BareReader, Page, PageReader
-from consumer.massive.requests import note_request
-from consumer.massive.rows import Endpoint
 from consumer.massive.trouble_log import TroubleLog
+from consumer.vendor.body import ACCEPT_ENCODING, BodyReader
 from consumer.vendor.errors import BadAnswer, BudgetUnavailable, ProviderUnavailable, RateLimited, VendorError
+from consumer.vendor.questions import Question
+from consumer.vendor.requests import note_request
 from market.data_source import DataSource, SourceKind
 from process.redaction import hide, redacted
 from simulated_market.identity import SOURCE_HEADER
@@ -101,9 +101,9 @@ class Transport:
         self._bodies = BodyReader()
         self._patience = patience
         self.troubles = TroubleLog(clock=patience.clock)
-        self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Endpoint}
+        self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Question}
 
-    def _breaker(self, endpoint: Endpoint) -> CircuitBreaker:
+    def _breaker(self, endpoint: Question) -> CircuitBreaker:
         patience = self._patience
         return CircuitBreaker(
             endpoint.value,
@@ -114,7 +114,7 @@ class Transport:
             draw=patience.draw,
         )
 
-    async def get_page(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
+    async def get_page(self, endpoint: Question, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         """The page at *target* (path and query), after as many tries as `Patience` allows."""
         tries = refusals = 0
         paused = dt.timedelta(0)
@@ -134,7 +134,7 @@ class Transport:
             finally:
                 self.troubles.tell_due()
 
-    async def _tried(self, endpoint: Endpoint, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
+    async def _tried(self, endpoint: Question, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         try:
             return self._read(await self._send(endpoint, target), reader)
         except VendorError as error:
@@ -144,7 +144,7 @@ class Transport:
         failure.__cause__ = failure.__context__ = None
         raise failure.with_traceback(None)
 
-    async def _send(self, endpoint: Endpoint, target: str) -> Answer:
+    async def _send(self, endpoint: Question, target: str) -> Answer:
         breaker = self.breakers[endpoint]
         while True:
             # The slot before the grant: a grant that waited for a slot would be sent too late to count as rationed.
@@ -156,7 +156,7 @@ class Transport:
             # The trial may have to wait for the budget. Its outcome tells for all; failing meanwhile tells nothing.
             await breaker.trial_ended()
 
-    async def _ask(self, endpoint: Endpoint, breaker: CircuitBreaker, target: str) -> Answer:
+    async def _ask(self, endpoint: Question, breaker: CircuitBreaker, target: str) -> Answer:
         self.requests_made[endpoint] += 1
         note_request(endpoint.value)
         answer = await self._answered(endpoint, target)
@@ -184,7 +184,7 @@ class Transport:
             breaker.abandoned()
             raise
 
-    async def _answered(self, endpoint: Endpoint, target: str) -> Answer:
+    async def _answered(self, endpoint: Question, target: str) -> Answer:
         path = target.partition("?")[0]
         try:
             return await self._exchange(endpoint, path, target)
@@ -193,7 +193,7 @@ class Transport:
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
             raise ProviderUnavailable(f"{path} broke off: {type(error).__name__} {str(error)[:200]}") from error
 
-    async def _exchange(self, endpoint: Endpoint, path: str, target: str) -> Answer:
+    async def _exchange(self, endpoint: Question, path: str, target: str) -> Answer:
         url = URL(self.base_url + target, encoded=True)
         async with self._http.get(url, headers=self._headers, timeout=self._timeout, allow_redirects=False) as response:
             bound, unread = BOUNDS[endpoint], None
@@ -229,7 +229,7 @@ class Transport:
             found = "no simulated market" if answer.market is None else f"simulated market {answer.market[:80]!r}"
             raise BadAnswer(f"{answer.path} was answered by {found}; this run loads from {self._source.words}")
 
-    async def _wait_for_the_vendor(self, endpoint: Endpoint, error: RateLimited, refusals: int) -> dt.timedelta:
+    async def _wait_for_the_vendor(self, endpoint: Question, error: RateLimited, refusals: int) -> dt.timedelta:
         pause = error.retry_after or self._budget.recovery(refusals)
         self.troubles.note(
             str(endpoint),
@@ -241,7 +241,7 @@ class Transport:
         await self._budget.pause(pause)
         return pause
 
-    async def _back_off(self, endpoint: Endpoint, error: ProviderUnavailable, tries: int) -> None:
+    async def _back_off(self, endpoint: Question, error: ProviderUnavailable, tries: int) -> None:
         ceiling = min(self._patience.first_delay * 2 ** (tries - 1), self._patience.longest_delay)
         delay_s = self._patience.draw() * ceiling.total_seconds()
         self.troubles.note(

@@ -20,8 +20,8 @@ from market.listing import Absence, Absent, delisting_day, weigh_absence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.massive.rows import TickerRow
     from consumer.postgres.pool import Connection
+    from consumer.vendor.rows import TickerRow
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from consumer.massive.rows import DailyRow
     from consumer.postgres.pool import Connection, Pool
+    from consumer.vendor.rows import DailyRow
 
 _COLUMNS = (
     "trading_date",

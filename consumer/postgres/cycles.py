@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.delivery.errors import LeaseLost
+from consumer.fence import FenceLost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,12 +101,12 @@ async def last_ended(connection: Connection | Pool) -> Cycle | None:
 
 
 async def lock_cycle(connection: Connection, cycle_id: int) -> Cycle:
-    """Lock the cycle until the transaction ends. Raises LeaseLost when it was called off.
+    """Lock the cycle until the transaction ends. Raises FenceLost when it was called off.
 
     Without it two parts that end together would each still see the other one running, and neither would release what
     waits for both. The order is always: one's own part, then the cycle, then other parts of it.
     """
     row = await connection.fetchrow("SELECT * FROM cycle WHERE cycle_id = $1 FOR UPDATE", cycle_id)
     if row is None or row["state"] in CALLED_OFF:
-        raise LeaseLost(f"cycle {cycle_id} is {'gone' if row is None else row['state']}")
+        raise FenceLost(f"cycle {cycle_id} is {'gone' if row is None else row['state']}")
     return cycle_from(row)

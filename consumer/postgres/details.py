@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from consumer.massive.rows import TickerDetails
     from consumer.postgres.pool import Connection, Pool
+    from consumer.vendor.rows import TickerDetails
 
 
 # A share count that has not followed a split yet is asked for again after this many days.

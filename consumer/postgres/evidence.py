@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from consumer.massive.rows import SetAside
     from consumer.postgres.pool import Connection
+    from consumer.vendor.rows import SetAside
 
 # Enough to see what came; a name of a million characters is none.
 _LONGEST_TEXT = 200

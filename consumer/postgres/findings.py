@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.massive.rows import DailyRow
+from consumer.vendor.rows import DailyRow
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from market.renames import PENDING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.massive.rows import TickerRow
     from consumer.postgres.pool import Connection, Pool
+    from consumer.vendor.rows import TickerRow
     from market.identity import NextSession
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.delivery.errors import LeaseLost
+from consumer.fence import FenceLost
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -160,7 +160,7 @@ async def take_part(
 
 @contextlib.asynccontextmanager
 async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator[Connection]:
-    """A transaction that commits only while *fence* is still the part's. Raises LeaseLost.
+    """A transaction that commits only while *fence* is still the part's. Raises FenceLost.
 
     The row lock makes a new owner's `take_part` wait for a transaction in flight, and see its effect.
     """
@@ -174,7 +174,7 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
             fence,
         )
         if held is None:
-            raise LeaseLost(f"fence {fence} of {part.key} is not the newest, or its cycle was called off")
+            raise FenceLost(f"fence {fence} of {part.key} is not the newest, or its cycle was called off")
         yield connection
 
 

@@ -18,8 +18,8 @@ from market.renames import PENDING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.massive.rows import FloatRow, TickerRow
     from consumer.postgres.pool import Connection, Pool
+    from consumer.vendor.rows import FloatRow, TickerRow
 
 ETF_TYPES = ("ETF", "ETN", "ETV", "ETS")
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from consumer.delivery.errors import LeaseLost
+from consumer.fence import FenceLost
 from contract import keys
 from market.data_source import VENDOR
 
@@ -160,7 +160,7 @@ class CacheWriter:
 
     def _require_held(self, reply: object) -> None:
         if reply == "FENCED":
-            raise LeaseLost(f"a newer writer of {self._cache} has begun")
+            raise FenceLost(f"a newer writer of {self._cache} has begun")
         if str(reply).startswith("FOREIGN "):
             raise ForeignCache(
                 f"{self._cache}: this Redis holds data of {str(reply)[8:]!r}, not of {self._source.mark!r}"

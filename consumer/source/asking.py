@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 from loguru import logger
 
-from consumer.massive.body import BodyReader
+from consumer.vendor.body import BodyReader
 from market.data_source import VENDOR, DataSource, source_of_mark
 from simulated_market.identity import IDENTITY_PATH, SOURCE_HEADER
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.rows import DailyRow, Flaw
 from consumer.postgres.findings import Contested, KeptFinding, State
+from consumer.vendor.rows import DailyRow, Flaw
 from market.findings import ABOUT_AN_ANSWER, Finding, Kind
 from market.same_finding import same_thing
 from market.session_bars import SessionBars, session_bars, with_averages
@@ -20,7 +20,7 @@ from market.session_bars import SessionBars, session_bars, with_averages
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.massive.rows import SetAside
+    from consumer.vendor.rows import SetAside
 
 # A vendor's caches outlive minutes, and our own attempts follow each other within them: that is one answer twice.
 INDEPENDENT_AFTER = dt.timedelta(hours=1)

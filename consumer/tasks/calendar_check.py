@@ -24,7 +24,7 @@ async def check_calendar(ctx: PartContext) -> Write:
     asked_at = ctx.services.now()
     sieve = ctx.sieve()
     try:
-        rows = await ctx.services.massive.upcoming_closures(sieve=sieve)
+        rows = await ctx.services.vendor.upcoming_closures(sieve=sieve)
     except (NotEntitled, TickerNotFound, EndpointNotFound) as error:
         rows, lines = [], [f"calendar: the vendor lists no closures ahead for this key ({error})"]
     else:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.rows import TickerRow
 from consumer.postgres import identity, trading_evidence
+from consumer.vendor.rows import TickerRow
 from market.companies import agreement
 from market.listing import Place, Row, Stored, is_doubtful, place
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from consumer.massive.rows import TickerListing
     from consumer.postgres.absence import Kept
     from consumer.tasks.part import PartContext
+    from consumer.vendor.rows import TickerListing
 
 _NAMED = 5
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.massive.rows import Endpoint
 from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import kept_warning, sort_out
@@ -17,13 +16,14 @@ from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from contract import data_sets
 from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, TickerNotFound, VendorError
+from consumer.vendor.questions import Question
 
 if TYPE_CHECKING:
-    from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
-    from consumer.massive.sieve import Sieve
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+    from consumer.vendor.sieve import Sieve
 
 FLOATS = "floats"  # as a capability of the plan is called
 # Fewer symbols than this share of those active now is a truncated answer, not a delisting.
@@ -35,7 +35,7 @@ async def load_universe(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     sieve = ctx.sieve()
     day = await ctx.present_day(fetched_at)
-    listing = await ctx.services.massive.list_tickers(active=True, sieve=sieve)
+    listing = await ctx.services.vendor.list_tickers(active=True, sieve=sieve)
     sorted_out = await sort_out(ctx, listing)
     rows = sorted_out.listed
     if not rows:
@@ -94,7 +94,7 @@ async def _delisted(ctx: PartContext, listed: list[str], sieve: Sieve) -> list[T
     if not await tickers.vanished(ctx.services.pool, listed):
         return []
     try:
-        return await ctx.services.massive.recently_delisted(sieve=sieve)
+        return await ctx.services.vendor.recently_delisted(sieve=sieve)
     except NotEntitled:
         return []
 
@@ -106,7 +106,7 @@ async def load_floats(ctx: PartContext) -> Write:
     rows: list[FloatRow] = []
     refusal: NotEntitled | None = None
     try:
-        rows = await ctx.services.massive.list_floats(sieve=sieve)
+        rows = await ctx.services.vendor.list_floats(sieve=sieve)
     except NotEntitled as error:
         refusal = error
 
@@ -166,7 +166,7 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
     """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
-    size = ctx.services.options.batch_of(Endpoint.TICKER_DETAILS)
+    size = ctx.services.options.batch_of(Question.TICKER_DETAILS)
     most = ctx.services.options.requests_a_pass
     symbols = symbols if most is None else symbols[: details_a_pass(most)]
     batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
@@ -187,7 +187,7 @@ async def load_details(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     sieve = ctx.sieve()
     outcomes = await bounded_gather(
-        [ctx.services.massive.ticker_details(symbol, sieve=sieve) for symbol in wanted],
+        [ctx.services.vendor.ticker_details(symbol, sieve=sieve) for symbol in wanted],
         at_once=ctx.services.options.requests_at_once,
         until=ctx.ask_until(),
     )

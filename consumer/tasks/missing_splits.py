@@ -17,8 +17,8 @@ from market.splits import Split
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.massive.rows import SetAside
     from consumer.postgres.pool import Connection
+    from consumer.vendor.rows import SetAside
 
 # A split whose date is corrected moves by no more.
 NEAR = dt.timedelta(days=10)

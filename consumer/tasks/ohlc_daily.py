@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.massive.daily_rows import as_listed
-from consumer.massive.rows import Flaw
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import standing
 from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
 from contract import data_sets
+from consumer.vendor.daily_rows import as_listed
 from consumer.vendor.errors import BadAnswer
+from consumer.vendor.rows import Flaw
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings
@@ -23,10 +23,10 @@ from market.symbols import is_test_issue, listed_spellings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.massive.rows import DailyRow, GroupedDaily, SetAside
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.rows import DailyRow, GroupedDaily, SetAside
 
 # A session is never replaced by one that holds less than this share of what is stored: such an answer was cut.
 SMALLEST_SHARE = 0.7
@@ -39,7 +39,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
     """
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
-    answer = await ctx.services.massive.grouped_daily(day)
+    answer = await ctx.services.vendor.grouped_daily(day)
     tests = await _test_issues(ctx, answer)
     if not any(row.T not in tests for row in answer.rows):
         raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)

@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from consumer.delivery.errors import Busy
-from consumer.massive.sieve import Sieve
 from consumer.postgres import coverage
 from contract import data_sets
 from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
+from consumer.vendor.sieve import Sieve
 from market.data_source import VENDOR, SourceKind
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from consumer.massive.client import MassiveClient
-    from consumer.massive.flat_file_store import FlatFileStore
-    from consumer.massive.rows import Endpoint
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
+    from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
+    from consumer.vendor.questions import Question
     from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
@@ -57,7 +56,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     requests_a_pass: int | None = None
     deadline: dt.timedelta = dt.timedelta(hours=1)
 
-    def batch_of(self, endpoint: Endpoint) -> int:
+    def batch_of(self, endpoint: Question) -> int:
         """How many symbols a part asks *endpoint* for."""
         return min(self.batch, self.endpoint_batches.get(endpoint.value, self.batch))
 
@@ -70,7 +69,7 @@ class Services:
         *,
         pool: Pool,
         cache: Redis,
-        massive: MassiveClient,
+        vendor: MarketDataVendor,
         calendar: TradingCalendar,
         schedule: Schedule,
         options: TaskOptions,
@@ -82,7 +81,7 @@ class Services:
         self.flat_files = flat_files
         self.pool = pool
         self.cache = cache
-        self.massive = massive
+        self.vendor = vendor
         self.calendar = calendar
         self.schedule = schedule
         self.options = options

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.massive.flat_files import FlatFileKind, read_day_bars
 from consumer.postgres import coverage, findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.tasks.answers import Standing, bars_of
@@ -21,16 +20,17 @@ from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
 from contract import data_sets
 from consumer.vendor.errors import BadAnswer, NotYetPublished, OutOfTime, ProviderUnavailable, VendorError
+from consumer.vendor.protocol import FlatFileKind
 from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars
 from market.symbols import listed_spellings
 
 if TYPE_CHECKING:
-    from consumer.massive.rows import DailyRow
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.rows import DailyRow
 
 SAMPLE = 30
 ENOUGH = 10
@@ -200,7 +200,7 @@ def _by(source: str, outcome: Outcome, what: str) -> Settled:
 async def _evidence(ctx: PartContext, day: dt.date, due: list[KeptFinding]) -> Evidence:
     rows = await _rows_of_file(ctx, day)
     if rows is not None:
-        return Evidence(source="massive:flat_files", bars=bars_of(await _as_listed(ctx, rows)), asked=None)
+        return Evidence(source=ctx.provenance("flat_files"), bars=bars_of(await _as_listed(ctx, rows)), asked=None)
     named = [symbol for one in due for symbol in one.symbols]
     if any(not one.symbols for one in due) or not named:
         named += await samples.most_traded(ctx.services.pool, day, most=SAMPLE)
@@ -213,7 +213,7 @@ async def _rows_of_file(ctx: PartContext, day: dt.date) -> list[DailyRow] | None
         return None
     try:
         found = await ctx.services.flat_files.fetch(FlatFileKind.DAY, day)
-        return (await asyncio.to_thread(read_day_bars, found.path, day)).rows
+        return (await asyncio.to_thread(found.day_bars, day)).rows
     except NotYetPublished:
         return None
     except (VendorError, OSError) as error:
@@ -223,7 +223,7 @@ async def _rows_of_file(ctx: PartContext, day: dt.date) -> list[DailyRow] | None
 
 async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Evidence:
     spellings = await slots.market_data_symbols(ctx.services.pool, symbols)
-    asked = [ctx.services.massive.daily_bar(spellings.get(symbol, symbol), day) for symbol in symbols]
+    asked = [ctx.services.vendor.daily_bar(spellings.get(symbol, symbol), day) for symbol in symbols]
     answers = await bounded_gather(asked, at_once=ctx.services.options.requests_at_once, until=ctx.ask_until())
     rows, told = [], set()
     for symbol, answer in zip(symbols, answers, strict=True):
@@ -236,7 +236,7 @@ async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Ev
             rows.append(msgspec.structs.replace(answer, T=symbol))
     if late := sum(isinstance(answer, OutOfTime) for answer in answers):
         raise OutOfTime(f"{late} of {len(symbols)} custom bars did not come in time: too few tell nothing of a market")
-    return Evidence(source="massive:custom_bars", bars=bars_of(rows), asked=frozenset(told))
+    return Evidence(source=ctx.provenance("custom_bars"), bars=bars_of(rows), asked=frozenset(told))
 
 
 async def _as_listed(ctx: PartContext, rows: list[DailyRow]) -> list[DailyRow]:

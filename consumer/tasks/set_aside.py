@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.massive.rows import Flaw
+from consumer.vendor.rows import Flaw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,9 +15,9 @@ from market.findings import Finding, Kind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from consumer.massive.rows import DailyRow
     from consumer.postgres.findings import KeptFinding
     from consumer.tasks.answers import Answer, Standing
+    from consumer.vendor.rows import DailyRow
     from market.session_bars import SessionBars
 
 

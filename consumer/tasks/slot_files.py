@@ -16,22 +16,22 @@ import numpy as np
 from loguru import logger
 
 from consumer import this_machine
-from consumer.massive.flat_files import FlatFileKind, read_minute_slots
-from consumer.massive.rows import Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
 from contract import data_sets
 from consumer.vendor.errors import BadAnswer, FlatFilesUnusable, NotYetPublished, VendorError
+from consumer.vendor.protocol import FlatFileKind
+from consumer.vendor.rows import Flaw
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
-    from consumer.massive.flat_file_store import FlatFile
-    from consumer.massive.rows import MinuteSlots
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.protocol import FlatFile
+    from consumer.vendor.rows import MinuteSlots
 
 WAY = "flat_files"
 
@@ -186,7 +186,7 @@ async def _read(ctx: PartContext, day: dt.date) -> tuple[FlatFile, MinuteSlots]:
     if store is None:
         raise FlatFilesUnusable("MASSIVE_FLAT_FILES is not set any more")
     file = await store.fetch(FlatFileKind.MINUTE, day)
-    found = await asyncio.to_thread(read_minute_slots, file.path, ctx.services.calendar.session(day))
+    found = await asyncio.to_thread(file.minute_slots, ctx.services.calendar.session(day))
     if not found.symbols:
         raise BadAnswer(f"the minute file of {day} is empty, which is a trading day")
     return file, found

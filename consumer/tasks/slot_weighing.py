@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.massive.rows import Flaw, SetAside
 from consumer.postgres import evidence, proven_slots
 from consumer.postgres.slots import SlotDay
 from contract import data_sets
+from consumer.vendor.rows import Flaw, SetAside
 from market.schedule import final_at
 from market.slot_weighing import may_replace
 from market.volume_slots import SLOTS_PER_DAY

@@ -21,11 +21,11 @@ from market.splits import Split
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.massive.rows import SplitRow
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.postgres.split_prices import ListedSplits
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.rows import SplitRow
 
 AHEAD = dt.timedelta(days=7)
 # From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
@@ -45,7 +45,7 @@ async def load_splits(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     until = max(ctx.day, ctx.services.calendar.last_completed(fetched_at)) + AHEAD
     sieve = ctx.sieve()
-    rows = await ctx.services.massive.list_splits(since, until, sieve=sieve)
+    rows = await ctx.services.vendor.list_splits(since, until, sieve=sieve)
     listed = [_split(row) for row in rows]
     present = await ctx.present_day(fetched_at)
 

@@ -22,9 +22,9 @@ from market.schedule import final_at
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from consumer.massive.rows import DailyRow
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext
+    from consumer.vendor.rows import DailyRow
     from market.market_table import Market
     from market.trading_calendar import TradingCalendar
 

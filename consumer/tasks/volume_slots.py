@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.massive.rows import Endpoint, Flaw
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import plausible, slot_files, slot_rows
@@ -24,6 +23,8 @@ from consumer.tasks.slot_rows import RANGE_BARS
 from consumer.tasks.slot_weighing import weigh_slots
 from contract import data_sets
 from consumer.vendor.errors import KeyRejected, NotYetPublished, TickerNotFound, VendorError
+from consumer.vendor.questions import Question
+from consumer.vendor.rows import Flaw
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumer.massive.rows import Rejected
-    from consumer.massive.sieve import Sieve
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.vendor.rows import Rejected
+    from consumer.vendor.sieve import Sieve
 
 
 async def load_batch(ctx: PartContext) -> Write:
@@ -106,7 +107,7 @@ async def _fetch(
     ctx: PartContext, symbol: str, days: list[dt.date], spellings: dict[str, str], sieve: Sieve
 ) -> list[SlotDay]:
     try:
-        bars = await ctx.services.massive.five_minute_bars(spellings.get(symbol, symbol), days[0], days[-1])
+        bars = await ctx.services.vendor.five_minute_bars(spellings.get(symbol, symbol), days[0], days[-1])
     except TickerNotFound:
         # Listed, and yet unknown here: a contradiction, so no proof that nobody traded.
         return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days]
@@ -139,7 +140,7 @@ async def plan_parts(ctx: PartContext) -> Write:
 
 async def plan(ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen) -> list[ledger.PartPlan]:
     """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
-    size = ctx.services.options.batch_of(Endpoint.RANGE_BARS)
+    size = ctx.services.options.batch_of(Question.RANGE_BARS)
     by_file, missing = await slot_files.plan(ctx, missing, files)
     missing = await _within_the_plan(ctx, missing)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.

@@ -20,15 +20,13 @@ from consumer.checks.postgres_sessions import check_sessions
 from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.checks.vendor_plan import check_plan
-from consumer.massive.budget import UnlimitedBudget
-from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
-from consumer.settings import VENDOR_URL, build_calendar
+from consumer.settings import build_calendar
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.stopped_servers import looked_at
+from consumer.vendors import open_web, vendor_asked_once
 from market.calendar_errors import CalendarError
 from market.trading_calendar import NEW_YORK
 
@@ -150,20 +148,12 @@ async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
         return ok("vendor key", "none set: a run takes the simulated market, on servers of your own with --simulated")
     if offline:
         return ok("vendor key", "not asked (--offline)")
-    async with open_session(max_in_flight=1) as http:
-        massive = MassiveClient(
-            http,
-            base_url=settings.base_url or VENDOR_URL,
-            api_key=settings.api_key,
-            budget=UnlimitedBudget(),
-            max_in_flight=1,
-            patience=Patience(tries=1, rate_limited_tries=1),
-        )
+    async with open_web(settings) as web:
         try:
             day = build_calendar(settings).last_completed(utc_now())
         except CalendarError as error:
             return unknown("vendor key", f"not asked: {error}")
-        return await surroundings.check_vendor(massive, last_completed=day)
+        return await surroundings.check_vendor(vendor_asked_once(settings, web), last_completed=day)
 
 
 def _print(console: Console, findings: list[Finding]) -> None:

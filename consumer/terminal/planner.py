@@ -15,9 +15,10 @@ from consumer.postgres.ledger import PartId
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import Settings, build_calendar
-from consumer.tasks.options import flat_file_store, task_options
+from consumer.tasks.options import task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, looking, reached
+from consumer.vendors import flat_file_store
 from consumer.verdict.options import expectations_set
 from contract.messages import ALL_TASKS
 from market.data_source import VENDOR, DataSource, SourceKind
@@ -26,7 +27,7 @@ from market.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from consumer.massive.client import MassiveClient
+    from consumer.vendor.protocol import MarketDataVendor
     from consumer.verdict.ruler import Expectations
 
 
@@ -89,7 +90,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
         services = Services(
             pool=self.reached.pool,
             cache=self.cache,
-            massive=cast("MassiveClient", None),  # a forecast asks nobody
+            vendor=cast("MarketDataVendor", None),  # a forecast asks nobody
             calendar=self.schedule.calendar,
             schedule=self.schedule,
             options=task_options(self.settings),

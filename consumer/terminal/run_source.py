@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.massive.transport import open_session
-from consumer.settings import VENDOR_URL
-from consumer.source.asking import source_of_address
+from consumer.vendors import open_web, source_of_settings
 from market.data_source import DataSource, SourceKind
 from simulated_market.identity import source_of
 from simulated_market.options import SimulatorOptions
@@ -61,8 +59,8 @@ async def source_of_run(settings: Settings, options: RunOptions) -> DataSource:
     """Return whose data the run loads; an address that is not the vendor's own is asked, and waited for."""
     if starts_a_market(settings, options):
         return source_of(market_options(settings, options))
-    async with open_session(max_in_flight=1) as http:
-        return await source_of_address(http, settings.base_url or VENDOR_URL)
+    async with open_web(settings) as web:
+        return await source_of_settings(settings, web)
 
 
 def words_for(source: DataSource, settings: Settings, options: RunOptions) -> str:

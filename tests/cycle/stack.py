@@ -37,10 +37,10 @@ from simulated_market.options import SimulatorOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from consumer.massive.flat_file_store import FlatFileStore
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
+    from consumer.vendor.protocol import FlatFileStore
     from consumer.verdict.reading import Judged
     from consumer.verdict.states import DataSetVerdict, SessionVerdict
 
@@ -297,7 +297,7 @@ async def stack_on(
         )  # fmt: skip
         settings = read_settings({"MASSIVE_API_KEY": "any", "MAINTENANCE_LEASE": f"{LEASE.total_seconds():g}s"})
         parts = Parts(
-            redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, massive=massive,
+            redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, vendor=massive,
             source=VENDOR, flat_files=flat_files,
         )  # fmt: skip
         instead = Instead(schedule=schedule, options=options, random=Random(1))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.flat_file_store import FlatFile, LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
+from consumer.massive.flat_file_store import LocalFolder
+from consumer.massive.flat_files import FileOnDisk, flat_file_path
 from consumer.vendor.errors import FlatFilesUnusable, NotYetPublished, ProviderUnavailable, VendorError
+from consumer.vendor.protocol import FlatFileKind
 from tests.cycle.stack import CALENDAR, DAY, Clock, Market, Stack, stack_on, until
 from tests.tasks.test_slot_files import publish
 
@@ -39,12 +40,12 @@ class Troubled(LocalFolder):
             raise self.fails["list"]
         return await super().versions(kind, days)
 
-    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FlatFile:
+    async def fetch(self, kind: FlatFileKind, day: dt.date) -> FileOnDisk:
         self.fetched += 1
         if "fetch" in self.fails:
             raise self.fails["fetch"]
         found = await LocalFolder.versions(self, kind, [day])
-        return FlatFile(path=flat_file_path(self._root, kind, day), version=found[day])
+        return FileOnDisk(path=flat_file_path(self._root, kind, day), version=found[day])
 
 
 @pytest.fixture
@@ -155,14 +156,14 @@ async def test_failed_files_are_no_absence_of_the_vendor(stack: Stack, bucket: T
     )
     await stack.market.fail({"kind": "not_entitled", "endpoint": "range_bars"})
     bucket.fails["fetch"] = AWAY
-    splits = stack.services.massive.list_splits
+    splits = stack.services.vendor.list_splits
 
     async def once_the_files_have_failed(*asked: Any, **more: Any) -> Any:
         failed = "SELECT count(*) = $1 FROM part WHERE part LIKE 'file:%' AND state = 'failed'"
         await until(lambda: stack.value(failed, len(BEFORE)), what="the end of all files")
         return await splits(*asked, **more)
 
-    stack.services.massive.list_splits = once_the_files_have_failed  # type: ignore[method-assign]
+    stack.services.vendor.list_splits = once_the_files_have_failed  # type: ignore[method-assign]
     cycle = await stack.run_cycle()
 
     parts = await stack.parts(cycle.cycle_id)

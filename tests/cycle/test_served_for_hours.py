@@ -34,7 +34,7 @@ async def test_the_next_evenings_restatement_with_highs_tenfold_changes_nothing(
     await stack.run_cycle()
     stood = await bars(stack)
     stack.clock.at = new_york(NEXT_DAY, "20:30")
-    massive = stack.services.massive
+    massive = stack.services.vendor
     honest = massive.grouped_daily
 
     async def with_highs_tenfold(day: dt.date) -> Any:

@@ -13,7 +13,7 @@ from simulated_market.options import Plan
 from tests.cycle.stack import DAY, EVENING, IN_FLIGHT, OPTIONS, Clock, market_of, new_york, stack_on
 
 if TYPE_CHECKING:
-    from consumer.massive.rows import RangeBars
+    from consumer.vendor.rows import RangeBars
     from tests.cycle.stack import Market, Stack
 
 NEXT_DAY = dt.date(2025, 11, 12)
@@ -252,7 +252,7 @@ async def test_parts_too_large_for_their_deadline_commit_what_came_and_go_on_unt
         for task in ("metadata_enrich", "ohlc_daily"):
             await stack.run_cycle(task=task)
         await market.reset()
-        massive, asked = stack.services.massive, []
+        massive, asked = stack.services.vendor, []
         answer = massive.five_minute_bars
 
         async def slowly(symbol: str, *days: dt.date) -> RangeBars:

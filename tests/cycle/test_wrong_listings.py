@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from consumer.massive.rows import TickerRow
+from consumer.vendor.rows import TickerRow
 from tests.cycle.stack import DAY, new_york
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def exchanged(rows: Rows) -> Rows:
 
 
 def list_as(stack: Stack, edit: Callable[[Rows], Rows]) -> None:
-    massive: Any = stack.services.massive
+    massive: Any = stack.services.vendor
     ask = type(massive).list_tickers
 
     async def list_tickers(*, active: bool = True, sieve: Any) -> Any:

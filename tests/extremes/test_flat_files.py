@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from consumer.massive.flat_file_store import LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path, read_day_bars
+from consumer.massive.flat_files import flat_file_path, read_day_bars
 from consumer.tasks.slot_files import load_flat_file
+from consumer.vendor.protocol import FlatFileKind
 from market.bounded_fields import ENDPOINTS
 from tests.extremes.oracle import SYMBOL
 from tests.tasks.conftest import DAY

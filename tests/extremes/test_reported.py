@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.massive.flat_file_store import LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
+from consumer.massive.flat_files import flat_file_path
 from consumer.postgres import evidence
 from consumer.tasks.cache_rows import atr_text, average_volumes_text, left_out_warning, metadata_text, texts_of
 from consumer.tasks.derived_figures import compute_derived
@@ -19,6 +19,7 @@ from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.redis_sync import sync_cache
 from consumer.tasks.slot_files import load_flat_file
 from contract import data_sets
+from consumer.vendor.protocol import FlatFileKind
 from tests.extremes.values import Case, Extreme
 from tests.extremes.wire import GROUPED, LISTING, envelope, list_sound
 from tests.tasks.conftest import DAY, NOW

@@ -20,10 +20,10 @@ from redis.asyncio import Redis
 
 from consumer import service
 from consumer.composition import Instead
-from consumer.massive.rows import Endpoint
 from consumer.runtime import utc_now
 from consumer.settings import read_settings
 from consumer.tasks.options import task_options
+from consumer.vendor.questions import Question
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import EVENING, Clock, until
 
@@ -214,7 +214,7 @@ async def consumer_on(
         {**QUICK, "DATABASE_URL": place.dsn, "REDIS_URL": place.redis_url, "MASSIVE_BASE_URL": place.market.url,
          **environment}
     )  # fmt: skip
-    batches = dict.fromkeys((endpoint.value for endpoint in Endpoint), BATCH)
+    batches = dict.fromkeys((endpoint.value for endpoint in Question), BATCH)
     instead = Instead(
         options=msgspec.structs.replace(task_options(settings), endpoint_batches=batches),
         due_clock=utc_now,  # delays are kept by the clock of Redis, which is not ours to set

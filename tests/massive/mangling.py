@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.massive import client
 from consumer.massive.answers import Answer, read_page
-from consumer.massive.daily_rows import sound_rows
+from consumer.massive.envelope import rows_of
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.reference_rows import (
+from consumer.postgres.evidence import evidence_json
+from consumer.vendor.daily_rows import sound_rows
+from consumer.vendor.errors import VendorError
+from consumer.vendor.reference_rows import (
     newest_listing,
     sound_closures,
     sound_details,
     sound_floats,
     sound_splits,
 )
-from consumer.massive.sieve import Sieve
-from consumer.postgres.evidence import evidence_json
-from consumer.vendor.errors import VendorError
+from consumer.vendor.sieve import Sieve
 from tests.massive.judges import DAY, NEW_YORK, SINCE, UNTIL, problem
 
 if TYPE_CHECKING:
@@ -97,15 +98,15 @@ def decode(kind: str, body: bytes) -> list[Any]:
             rows = list(zip(bars.timestamps_ms.tolist(), bars.volumes.tolist(), strict=True))
             sieve.absorb(bars.rejected, bars.set_aside)
         case "tickers":
-            rows = newest_listing([read_page(answer, client._TICKERS)], sieve).rows
+            rows = newest_listing(rows_of([read_page(answer, client._TICKERS)], sieve), sieve).rows
         case "details":
-            rows = sound_details(read_page(answer, client._DETAILS), sieve)
+            rows = sound_details(rows_of([read_page(answer, client._DETAILS)], sieve), sieve)
         case "floats":
-            rows = sound_floats([read_page(answer, client._FLOATS)], sieve)
+            rows = sound_floats(rows_of([read_page(answer, client._FLOATS)], sieve), sieve)
         case "closures":
-            rows = sound_closures(read_page(answer, client._CLOSURES), sieve)
+            rows = sound_closures(rows_of([read_page(answer, client._CLOSURES)], sieve), sieve)
         case _:
-            rows = sound_splits([read_page(answer, client._SPLITS)], SINCE, UNTIL, sieve)
+            rows = sound_splits(rows_of([read_page(answer, client._SPLITS)], sieve), SINCE, UNTIL, sieve)
     for lost in sieve.set_aside:
         json.loads(evidence_json(lost.evidence))  # what was set aside can be kept
     assert sieve.rejected.total() == len(sieve.set_aside)

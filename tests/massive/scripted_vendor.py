@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from consumer.massive.budget import UnlimitedBudget
-from consumer.massive.sieve import Sieve
+from consumer.vendor.sieve import Sieve
 
 if TYPE_CHECKING:
     import io

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.massive.answers import LONGEST_RETRY_AFTER, Answer, parse_retry_after, read_page
 from consumer.massive.envelope import Envelope, PageReader, Undecodable
-from consumer.massive.rows import RangeRow
+from consumer.massive.wire_rows import RangeRow
 from consumer.vendor.errors import (
     BadRequest,
     EndpointNotFound,

@@ -16,11 +16,10 @@ from aiohttp.test_utils import TestServer
 from consumer.massive import client as asking
 from consumer.massive.answer_bounds import BOUNDS, AnswerBound
 from consumer.massive.answers import Answer
-from consumer.massive.body import BodyReader
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.rows import Endpoint
 from consumer.massive.transport import Patience
+from consumer.vendor.body import BodyReader
 from consumer.vendor.errors import (
     AnswerTooLarge,
     KeyRejected,
@@ -28,6 +27,7 @@ from consumer.vendor.errors import (
     TickerNotFound,
     VendorError,
 )
+from consumer.vendor.questions import Question
 from tests.massive.scripted_vendor import (
     DETAILS,
     KEY,
@@ -53,7 +53,7 @@ SINCE, UNTIL = dt.date(2026, 7, 1), dt.date(2026, 7, 2)
 @pytest.fixture(autouse=True)
 def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound of two megabytes in place of eight: what is tried here needs not be larger than that."""
-    for endpoint in Endpoint:
+    for endpoint in Question:
         monkeypatch.setitem(BOUNDS, endpoint, AnswerBound(size=2_000_000, rows=1_000))
 
 

@@ -24,8 +24,8 @@ from consumer.massive.budget import (
     budget_windows,
 )
 from consumer.settings import read_settings
-from consumer.tasks.options import request_budget
 from consumer.vendor.errors import BudgetUnavailable
+from consumer.vendors import request_budget
 from market.data_source import VENDOR, simulated_source
 from tests.massive.scripted_vendor import KEY, Naps
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.rows import Flaw
 from consumer.vendor.errors import (
     BadAnswer,
     BadRequest,
@@ -16,6 +15,7 @@ from consumer.vendor.errors import (
     OutsidePlanTimeframe,
     TickerNotFound,
 )
+from consumer.vendor.rows import Flaw
 from tests.massive.scripted_vendor import KEY, Reply, ScriptedVendor, any_sieve, reply_of
 
 if TYPE_CHECKING:

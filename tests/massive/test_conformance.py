@@ -15,8 +15,7 @@ from aiohttp import web
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.flat_files import FlatFileKind, flat_file_path, read_day_bars, read_minute_slots
-from consumer.massive.rows import Flaw
+from consumer.massive.flat_files import flat_file_path, read_day_bars, read_minute_slots
 from consumer.massive.transport import Patience, open_session
 from consumer.vendor.errors import (
     BadAnswer,
@@ -29,6 +28,8 @@ from consumer.vendor.errors import (
     TickerNotFound,
     VendorError,
 )
+from consumer.vendor.protocol import FlatFileKind
+from consumer.vendor.rows import Flaw
 from market.trading_calendar import TradingCalendar
 from market.volume_slots import bin_volumes, slot_start_ms
 from simulated_market.app import build_app

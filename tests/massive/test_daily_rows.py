@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from consumer.massive.daily_rows import sound_rows
 from consumer.massive.envelope import Envelope, PageReader
-from consumer.massive.rows import DailyRow, Flaw
-from consumer.massive.sieve import Sieve
+from consumer.vendor.daily_rows import sound_rows
+from consumer.vendor.rows import DailyRow, Flaw
+from consumer.vendor.sieve import Sieve
 
 DAY = dt.date(2020, 10, 14)
 CLOSE_MS = 1602705600000  # 2020-10-14T20:00Z, how the vendor stamps that day

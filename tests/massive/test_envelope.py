@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.massive.answers import Answer, read_page
-from consumer.massive.envelope import BareReader, Envelope, PageReader, Undecodable, reader_of_one
-from consumer.massive.reference_rows import newest_listing
-from consumer.massive.rows import ClosureRow, DailyRow, Flaw, RangeRow, TickerDetails, TickerRow
-from consumer.massive.sieve import Sieve
+from consumer.massive.envelope import BareReader, Envelope, PageReader, Undecodable, reader_of_one, rows_of
+from consumer.massive.wire_rows import RangeRow
 from consumer.postgres.evidence import evidence_json
 from consumer.vendor.errors import VendorError
+from consumer.vendor.reference_rows import newest_listing
+from consumer.vendor.rows import ClosureRow, DailyRow, Flaw, TickerDetails, TickerRow
+from consumer.vendor.sieve import Sieve
 
 DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
 RANGE = PageReader(RangeRow, msgspec.json.Decoder(Envelope[list[RangeRow]]).decode)
@@ -74,7 +75,7 @@ def test_a_wrong_envelope_field_does_not_cost_the_rows() -> None:
 )
 def test_a_text_that_is_none_costs_its_field_and_is_kept_as_evidence(body: bytes) -> None:
     sieve = Sieve(dt.date(2026, 7, 15))
-    assert newest_listing([TICKERS.read(body)], sieve).rows == [TickerRow(ticker="A")]
+    assert newest_listing(rows_of([TICKERS.read(body)], sieve), sieve).rows == [TickerRow(ticker="A")]
     (lost,) = sieve.set_aside
     assert (lost.symbol, lost.field, dict(sieve.rejected)) == ("A", "name", {"field name": 1})
     assert "lent" in evidence_json(lost.evidence)
@@ -82,7 +83,7 @@ def test_a_text_that_is_none_costs_its_field_and_is_kept_as_evidence(body: bytes
 
 def test_a_symbol_with_a_nul_in_it_costs_its_row() -> None:
     sieve = Sieve(dt.date(2026, 7, 15))
-    assert newest_listing([TICKERS.read(body_of({"ticker": "A\0B"}, {"ticker": "C"}))], sieve).rows == [
+    assert newest_listing(rows_of([TICKERS.read(body_of({"ticker": "A\0B"}, {"ticker": "C"}))], sieve), sieve).rows == [
         TickerRow(ticker="C")
     ]
     assert dict(sieve.rejected) == {Flaw.SYMBOL: 1}

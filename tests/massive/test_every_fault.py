@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
 from consumer.vendor.errors import VendorError
+from consumer.vendor.sieve import Sieve
 from simulated_market.app import build_app
 from simulated_market.faults.fault_set import FaultKind
 from simulated_market.options import SimulatorOptions

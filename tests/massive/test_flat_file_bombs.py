@@ -10,8 +10,9 @@ import pytest
 
 from consumer.massive import flat_file_check
 from consumer.massive.flat_file_check import FileBound, check_flat_file
-from consumer.massive.flat_files import FlatFileKind, flat_file_path, read_day_bars, read_minute_slots
+from consumer.massive.flat_files import flat_file_path, read_day_bars, read_minute_slots
 from consumer.vendor.errors import BadAnswer
+from consumer.vendor.protocol import FlatFileKind
 from market.trading_calendar import TradingCalendar
 
 if TYPE_CHECKING:

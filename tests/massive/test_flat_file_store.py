@@ -24,14 +24,15 @@ from botocore.config import Config
 from consumer.massive import flat_file_bucket
 from consumer.massive.flat_file_bucket import Bucket, open_store
 from consumer.massive.flat_file_check import FileBound
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
-from consumer.massive.requests import counted_requests
+from consumer.massive.flat_files import flat_file_path
 from consumer.vendor.errors import AnswerTooLarge, FlatFilesUnusable, NotYetPublished, ProviderUnavailable
+from consumer.vendor.protocol import FlatFileKind
+from consumer.vendor.requests import counted_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.massive.flat_file_store import FlatFileStore
+    from consumer.vendor.protocol import FlatFileStore
 
 DAY = dt.date(2026, 7, 15)
 BUCKET = "flatfiles"

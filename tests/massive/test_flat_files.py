@@ -21,8 +21,8 @@ from consumer.massive.flat_files import (
     read_day_bars,
     read_minute_slots,
 )
-from consumer.massive.rows import Flaw
 from consumer.vendor.errors import BadAnswer, FlatFilesNotInstalled, FlatFilesUnusable, NotYetPublished
+from consumer.vendor.rows import Flaw
 from market.trading_calendar import TradingCalendar
 
 REAL_MARKET = Path(os.environ.get("REAL_MARKET_DIR") or Path(__file__).parents[3] / "shared" / "real-market")

@@ -10,8 +10,9 @@ import pytest
 
 from consumer.massive.envelope import Envelope, Page, PageReader
 from consumer.massive.range_bars import gather_bars, window_of
-from consumer.massive.rows import Flaw, RangeRow, SetAside
+from consumer.massive.wire_rows import RangeRow
 from consumer.vendor.errors import BadAnswer
+from consumer.vendor.rows import Flaw, SetAside
 
 FIRST, LAST = dt.date(2026, 3, 6), dt.date(2026, 3, 9)  # clocks go forward between the two
 WINDOW = window_of("A", FIRST, LAST)

@@ -6,11 +6,12 @@ import datetime as dt
 
 import pytest
 
-from consumer.massive.rows import Endpoint, Flaw, SetAside, TickerDetails
-from consumer.massive.sieve import MOST_EVIDENCE, MOST_NAMED, FieldChecks, Sieve
+from consumer.vendor.questions import Question
+from consumer.vendor.rows import Flaw, SetAside, TickerDetails
+from consumer.vendor.sieve import MOST_EVIDENCE, MOST_NAMED, FieldChecks, Sieve
 
 TODAY = dt.date(2025, 11, 11)
-DETAILS = FieldChecks(Endpoint.TICKER_DETAILS, TickerDetails)
+DETAILS = FieldChecks(Question.TICKER_DETAILS, TickerDetails)
 
 
 def test_rows_are_named_beyond_the_evidence_and_counted_beyond_the_names() -> None:

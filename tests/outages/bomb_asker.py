@@ -13,9 +13,9 @@ from typing import Any
 
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.sieve import Sieve
 from consumer.massive.transport import Patience, open_session
 from consumer.vendor.errors import VendorError
+from consumer.vendor.sieve import Sieve
 
 DAY = dt.date(2026, 7, 15)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerRow
 from consumer.postgres import absence, bars, tickers
 from consumer.postgres.slots import SlotDay, mark_unproven, write_slots
+from consumer.vendor.rows import DailyRow, TickerRow
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection

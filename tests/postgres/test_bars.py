@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.massive.rows import DailyRow
 from consumer.postgres import bars
+from consumer.vendor.rows import DailyRow
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from consumer.delivery.errors import LeaseLost
+from consumer.fence import FenceLost
 from consumer.postgres import coverage, cycles, ledger
 from consumer.postgres.ledger import FenceBehind, PartGone, PartId, PartPlan, Standing
 from consumer.postgres.pool import open_pool
@@ -63,7 +63,7 @@ async def commit(pool: Pool, fence: int) -> None:
 async def test_a_worker_that_was_followed_commits_nothing(pool: Pool) -> None:
     await take(pool, 1)
     await take(pool, 2)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(FenceLost):
         await commit(pool, 1)
     assert await pool.fetchval("SELECT count(*) FROM coverage") == 0
     await commit(pool, 2)
@@ -75,7 +75,7 @@ async def test_what_is_committed_is_not_begun_again_nor_committed_twice(pool: Po
     await commit(pool, 1)
     with pytest.raises(PartGone):
         await take(pool, 2)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(FenceLost):
         await commit(pool, 1)
     assert await pool.fetchval("SELECT state FROM part WHERE part = 'finish'") == "ready"
 
@@ -100,7 +100,7 @@ async def test_whoever_was_followed_may_not_say_how_the_part_ended(pool: Pool) -
 async def test_a_part_of_a_cycle_that_was_called_off_neither_begins_nor_commits_nor_ends(pool: Pool) -> None:
     await take(pool, 1)
     await pool.execute("UPDATE cycle SET state = 'cancelled'")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(FenceLost):
         await commit(pool, 1)
     with pytest.raises(PartGone):
         await take(pool, 2)
@@ -110,7 +110,7 @@ async def test_a_part_of_a_cycle_that_was_called_off_neither_begins_nor_commits_
 
 async def test_a_cancellation_amid_a_commit_lets_nothing_through(pool: Pool) -> None:
     await take(pool, 1)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(FenceLost):
         async with ledger.fenced_write(pool, PART, fence=1) as connection:
             await pool.execute("UPDATE cycle SET state = 'cancelled'")  # does not wait for the part's row
             await cycles.lock_cycle(connection, 1)
@@ -131,7 +131,7 @@ async def test_a_transaction_frozen_with_the_parts_row_in_hand_is_ended_and_its_
     impatient: Pool,
 ) -> None:
     await take(impatient, 1)
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, LeaseLost, OSError)):
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, FenceLost, OSError)):
         async with ledger.fenced_write(impatient, PART, fence=1) as frozen:
 
             async def follow() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
 from consumer.postgres import bars, details, identity, tickers
 from consumer.postgres.slots import SlotDay, missing_slots, read_slots, write_slots
+from consumer.vendor.rows import DailyRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
 from consumer.postgres import bars, details, tickers
 from consumer.postgres.list_dates import judge_list_dates
 from consumer.postgres.slots import SlotDay, write_slots
+from consumer.vendor.rows import DailyRow, TickerDetails, TickerRow
 from tests.tasks.conftest import CALENDAR
 
 if TYPE_CHECKING:

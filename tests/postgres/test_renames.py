@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.massive.rows import TickerRow
 from consumer.postgres import bars, splits
+from consumer.vendor.rows import TickerRow
 from market.splits import Split
 from tests.postgres.test_identity import DAYS, NOW, check, history, listed, listing, trade, universe
 

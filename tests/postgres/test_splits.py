@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerDetails, TickerRow
 from consumer.postgres import bars, details, identity, split_prices, splits, tickers
 from consumer.tasks.splits import judge, owners
+from consumer.vendor.rows import DailyRow, TickerDetails, TickerRow
 from market.split_check import OvernightPrices, Verdict
 from market.splits import Split, price_factors
 

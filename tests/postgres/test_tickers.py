@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
 from consumer.postgres import tickers
 from consumer.postgres.details import store_details
 from consumer.postgres.tickers import DerivedFigures, UniverseChange
+from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from consumer.delivery.errors import LeaseLost
+from consumer.fence import FenceLost
 from consumer.redis_cache.writer import HASH_BATCH, CacheMismatch, CacheWriter
 from contract import keys
 
@@ -162,7 +162,7 @@ def test_a_writer_that_a_newer_one_overtook_changes_nothing_more(cache: Redis) -
         lambda: old.finish("late"),
         old.begin,
     ):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(FenceLost):
             late()
     after = {key: cache.dump(key) for key in cache.scan_iter() if not key.startswith(("maintenance:building", TEXT))}
     assert after == before

@@ -144,7 +144,7 @@ class VirtualWorker(Actor):
         pool: Any = GatedPool(self, world.sessions)
         parts = Parts(
             redis_url="", pool=pool, commands=cast("Any", client), blocking=cast("Any", client),
-            cache=cast("Any", None), massive=cast("Any", None), source=VENDOR,
+            cache=cast("Any", None), vendor=cast("Any", None), source=VENDOR,
         )  # fmt: skip
         reporter = VerdictsOnly(pool, client, EXPECTATIONS, now=self._now) if publishes else silent_reporter()
         instead = Instead(

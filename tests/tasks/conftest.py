@@ -69,7 +69,7 @@ class Desk:
         part: str = "test",
     ) -> PartContext:
         services = Services(
-            pool=self.pool, cache=self.cache, massive=self.vendor, calendar=CALENDAR,  # type: ignore[arg-type]
+            pool=self.pool, cache=self.cache, vendor=self.vendor, calendar=CALENDAR,  # type: ignore[arg-type]
             schedule=Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m")), options=self.options,
             now=lambda: self.now, flat_files=self.flat_files,
             source=DataSource(kind=SourceKind.REPLAY, identity="folder") if self.replays else VENDOR,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.massive.rows import DailyRow, SplitRow
 from consumer.postgres import bars
 from consumer.tasks.atr import compute_atr
 from consumer.tasks.splits import load_splits
 from contract import data_sets
+from consumer.vendor.rows import DailyRow, SplitRow
 from tests.tasks.conftest import CALENDAR, DAY
 
 if TYPE_CHECKING:

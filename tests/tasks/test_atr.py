@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerRow
 from consumer.postgres import splits, tickers
 from consumer.tasks.atr import compute_atr
 from consumer.tasks.part import InputMissing
+from consumer.vendor.rows import DailyRow, TickerRow
 from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 from tests.tasks.stored_bars import atr_of, load_listed, put_bars, row, split

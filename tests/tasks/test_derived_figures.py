@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumer.massive.rows import DailyRow, TickerDetails
 from consumer.postgres import bars, splits
 from consumer.postgres.bars import BarHistory
 from consumer.postgres.details import store_details
 from consumer.tasks.derived_figures import ShareCount, compute_derived, derive, possible, shares_on
 from consumer.tasks.part import InputMissing
 from contract import data_sets
+from consumer.vendor.rows import DailyRow, TickerDetails
 from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.massive.rows import Flaw
 from consumer.tasks.splits import check_splits, load_splits
+from consumer.vendor.rows import Flaw
 from tests.tasks.conftest import CALENDAR, DAY
 from tests.tasks.stored_bars import SINCE, atr_of, load_listed, put_bars, row, split
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.massive.rows import Endpoint
 from consumer.settings import read_settings
 from consumer.tasks.options import task_options
+from consumer.vendor.questions import Question
 
-BARS, DETAILS = Endpoint.RANGE_BARS, Endpoint.TICKER_DETAILS
+BARS, DETAILS = Question.RANGE_BARS, Question.TICKER_DETAILS
 
 
 def sizes(environment: str) -> tuple[int, int]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.massive.rows import DailyRow, GroupedDaily, RangeBars
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.volume_slots import load_batch, plan_parts
+from consumer.vendor.rows import DailyRow, GroupedDaily, RangeBars
 from market.volume_slots import slot_start_ms
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.massive.flat_file_store import LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
-from consumer.massive.rows import DailyRow
+from consumer.massive.flat_files import flat_file_path
 from consumer.postgres import bars, coverage, findings
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.recheck import recheck
 from contract import data_sets
 from consumer.vendor.errors import BadAnswer, EndpointNotFound, NotEntitled, ProviderUnavailable, VendorError
+from consumer.vendor.protocol import FlatFileKind
+from consumer.vendor.rows import DailyRow
 from market.contradiction import IMPLAUSIBLE
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from consumer.delivery.errors import LeaseLost
-from consumer.massive.rows import FloatRow, TickerDetails, TickerRow
+from consumer.fence import FenceLost
 from consumer.postgres import bars, slots, tickers
 from consumer.postgres.details import store_details
 from consumer.postgres.slots import SlotDay
@@ -18,6 +17,8 @@ from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
 from contract import data_sets, keys
+from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+from contract import keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ async def test_the_ledger_and_redis_tell_of_the_same_write(stocked: Desk) -> Non
 async def test_a_part_that_lost_its_lease_writes_neither_cache_nor_ledger(stocked: Desk) -> None:
     await sync(stocked, data_sets.CACHE_UNIVERSE, fence=5)
     await delist(stocked, "SPY")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(FenceLost):
         await sync(stocked, data_sets.CACHE_UNIVERSE, fence=4)
     assert stocked.cache.smembers("ticker:universe") == set(SYMBOLS)
     assert await stocked.pool.fetchval("SELECT count(*) FROM data_load") == 1

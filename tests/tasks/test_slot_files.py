@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from consumer.massive.flat_file_store import LocalFolder
-from consumer.massive.flat_files import FlatFileKind, flat_file_path
+from consumer.massive.flat_files import flat_file_path
 from consumer.tasks.slot_files import load_flat_file
 from consumer.tasks.volume_slots import plan_parts
+from consumer.vendor.protocol import FlatFileKind
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.massive.rows import DailyRow, RangeBars
 from consumer.postgres import bars
 from consumer.tasks.volume_slots import load_batch
+from consumer.vendor.rows import DailyRow, RangeBars
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 from tests.tasks.test_volume_slots import BATCH, bars_at, list_symbols
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from consumer.massive.rows import RangeBars
 from consumer.tasks.volume_slots import load_batch, plan_parts, prove
 from contract import data_sets
 from consumer.vendor.errors import KeyRejected, NotYetPublished, ProviderUnavailable, TickerNotFound
+from consumer.vendor.rows import RangeBars
 from market.volume_slots import slot_start_ms
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from consumer.massive.rows import DailyRow
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of
 from contract import data_sets
+from consumer.vendor.rows import DailyRow
 from market.findings import Finding, Kind
 
 DAY = dt.date(2025, 11, 11)

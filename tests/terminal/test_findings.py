@@ -6,12 +6,12 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
-from consumer.massive.rows import DailyRow
 from consumer.postgres import bars, findings
 from consumer.postgres.findings import Contested
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from contract import data_sets
+from consumer.vendor.rows import DailyRow
 from market.findings import Finding, Kind
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from consumer.massive.gunzip import Gunzip
 from consumer.vendor.errors import AnswerTooLarge, BadAnswer, ProviderUnavailable
+from consumer.vendor.gunzip import Gunzip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

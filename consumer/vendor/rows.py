@@ -1,7 +1,7 @@
-"""Names the rows the vendor sends and the results handed to the tasks.
+"""Names the rows that a vendor's answers are made of and the results handed to the tasks.
 
-Rows carry the vendor's own field names and ignore fields they do not know.  Only what a row is useless without is
-required.  Results say what was set aside, and why, so that nothing is dropped unseen.
+Rows carry the field names of the first vendor, whose JSON is decoded into them; another one fills them by name.  Only
+what a row is useless without is required.  Results say what was set aside, and why, so that nothing is dropped unseen.
 """
 
 import datetime as dt
@@ -17,19 +17,6 @@ from market.bounded_fields import MILLISECONDS
 
 # Held while a row is decoded: numpy could not hold what is beyond.
 Milliseconds = Annotated[int, msgspec.Meta(ge=int(MILLISECONDS.least), le=int(MILLISECONDS.most))]
-
-
-class Endpoint(StrEnum):
-    """The vendor's endpoints as our counters and logs call them."""
-
-    GROUPED_DAILY = "grouped_daily"
-    RANGE_BARS = "range_bars"
-    DAY_BAR = "day_bar"
-    TICKERS = "tickers"
-    TICKER_DETAILS = "ticker_details"
-    FLOATS = "floats"
-    SPLITS = "splits"
-    MARKET_HOLIDAYS = "market_holidays"
 
 
 class Flaw(StrEnum):
@@ -86,26 +73,6 @@ class GroupedDaily(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     rejected: Rejected = {}
     set_aside: tuple[SetAside, ...] = ()
-
-
-class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What volume slots need of an intraday bar: its start and its volume."""
-
-    t: Milliseconds
-    v: float
-
-
-class CustomDayRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One ticker's bar of one day as the custom bars give it: the fields of DailyRow, without the ticker."""
-
-    o: float
-    h: float
-    l: float  # noqa: E741  (the vendor's name)
-    c: float
-    v: float
-    t: Milliseconds
-    vw: float | None = None
-    n: int | None = None
 
 
 class RangeBars(msgspec.Struct, frozen=True, kw_only=True):

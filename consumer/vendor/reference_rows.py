@@ -5,39 +5,30 @@ What is lost of them goes into the sieve of the question.  Pure.
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
 
-from consumer.massive.envelope import Page
-from consumer.massive.rows import (
-    ClosureRow,
-    Endpoint,
-    Flaw,
-    FloatRow,
-    SplitRow,
-    TickerDetails,
-    TickerListing,
-    TickerRow,
-)
-from consumer.massive.sieve import FieldChecks, Sieve
+from consumer.vendor.questions import Question
+from consumer.vendor.rows import ClosureRow, Flaw, FloatRow, SplitRow, TickerDetails, TickerListing, TickerRow
+from consumer.vendor.sieve import FieldChecks, Sieve
 from market.bounded_fields import SPLIT_SHARES
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-_LISTING = FieldChecks(Endpoint.TICKERS, TickerRow)
-_DETAILS = FieldChecks(Endpoint.TICKER_DETAILS, TickerDetails)
-_FLOATS = FieldChecks(Endpoint.FLOATS, FloatRow)
-_SPLITS = FieldChecks(Endpoint.SPLITS, SplitRow)
-_CLOSURES = FieldChecks(Endpoint.MARKET_HOLIDAYS, ClosureRow)
+_LISTING = FieldChecks(Question.TICKERS, TickerRow)
+_DETAILS = FieldChecks(Question.TICKER_DETAILS, TickerDetails)
+_FLOATS = FieldChecks(Question.FLOATS, FloatRow)
+_SPLITS = FieldChecks(Question.SPLITS, SplitRow)
+_CLOSURES = FieldChecks(Question.MARKET_HOLIDAYS, ClosureRow)
 
 
-def newest_listing(pages: Sequence[Page[TickerRow]], sieve: Sieve) -> TickerListing:
+def newest_listing(rows: Iterable[TickerRow], sieve: Sieve, *, pages: int = 1) -> TickerListing:
     """One row a ticker; of duplicates the one updated last, with the others beside it."""
     kept: dict[str, TickerRow] = {}
     others: list[TickerRow] = []
-    for row in _sound(pages, _LISTING, sieve):
+    for row in _sound(rows, _LISTING, sieve):
         known = kept.get(row.ticker)
         newer = known is None or (row.last_updated_utc or "") > (known.last_updated_utc or "")
         if known is not None:
@@ -47,22 +38,22 @@ def newest_listing(pages: Sequence[Page[TickerRow]], sieve: Sieve) -> TickerList
         if newer:
             kept[row.ticker] = row
     rejected = dict(sieve.rejected)
-    return TickerListing(rows=list(kept.values()), pages=len(pages), others=tuple(others), rejected=rejected)
+    return TickerListing(rows=list(kept.values()), pages=pages, others=tuple(others), rejected=rejected)
 
 
-def sound_details(page: Page[TickerDetails], sieve: Sieve) -> list[TickerDetails]:
-    """The details of a page without what cannot be."""
-    return list(_sound([page], _DETAILS, sieve))
+def sound_details(rows: Iterable[TickerDetails], sieve: Sieve) -> list[TickerDetails]:
+    """The details without what cannot be."""
+    return list(_sound(rows, _DETAILS, sieve))
 
 
-def sound_floats(pages: Sequence[Page[FloatRow]], sieve: Sieve) -> list[FloatRow]:
+def sound_floats(rows: Iterable[FloatRow], sieve: Sieve) -> list[FloatRow]:
     """One row a ticker; of duplicates the one with the latest effective date, of those that say how many shares."""
 
     def rank(row: FloatRow) -> tuple[bool, dt.date]:
         return bool(row.free_float), row.effective_date or dt.date.min
 
     kept: dict[str, FloatRow] = {}
-    for row in _sound(pages, _FLOATS, sieve):
+    for row in _sound(rows, _FLOATS, sieve):
         known = kept.get(row.ticker)
         newer = known is None or rank(row) > rank(known)
         if known is not None:
@@ -72,13 +63,13 @@ def sound_floats(pages: Sequence[Page[FloatRow]], sieve: Sieve) -> list[FloatRow
     return list(kept.values())
 
 
-def sound_splits(pages: Sequence[Page[SplitRow]], since: dt.date, until: dt.date, sieve: Sieve) -> list[SplitRow]:
+def sound_splits(rows: Iterable[SplitRow], since: dt.date, until: dt.date, sieve: Sieve) -> list[SplitRow]:
     """One split a ticker, day and ratio: the vendor repeats some, also as 1:7 and 10:70, and a factor counts once.
 
     Different ratios on one day are all kept: which of them is true, the prices say (market/split_check.py).
     """
     kept: dict[tuple[str, dt.date, float], SplitRow] = {}
-    for row in _sound(pages, _SPLITS, sieve):
+    for row in _sound(rows, _SPLITS, sieve):
         ratio = row.split_from / row.split_to
         if not since <= row.execution_date <= until:
             sieve.drop_row(Flaw.FOREIGN_DAY, row, row.ticker)
@@ -91,14 +82,12 @@ def sound_splits(pages: Sequence[Page[SplitRow]], since: dt.date, until: dt.date
     return list(kept.values())
 
 
-def sound_closures(page: Page[ClosureRow], sieve: Sieve) -> list[ClosureRow]:
+def sound_closures(rows: Iterable[ClosureRow], sieve: Sieve) -> list[ClosureRow]:
     """The closures ahead without what cannot be."""
-    return list(_sound([page], _CLOSURES, sieve))
+    return list(_sound(rows, _CLOSURES, sieve))
 
 
-def _sound(pages: Sequence[Page[Row]], checks: FieldChecks, sieve: Sieve) -> Iterator[Row]:
-    for page in pages:
-        sieve.take(page.set_aside)
-        for row in page.rows:
-            if (sound := checks.sound(row, sieve)) is not None:
-                yield sound
+def _sound(rows: Iterable[Row], checks: FieldChecks, sieve: Sieve) -> Iterator[Row]:
+    for row in rows:
+        if (sound := checks.sound(row, sieve)) is not None:
+            yield sound

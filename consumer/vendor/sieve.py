@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from consumer.massive.rows import Endpoint, Flaw, Rejected, SetAside
+from consumer.vendor.questions import Question
+from consumer.vendor.rows import Flaw, Rejected, SetAside
 from market.bounded_fields import ENDPOINTS
 from market.bounds import Check, check_of
 from market.symbols import is_well_formed
@@ -94,7 +95,7 @@ class FieldChecks:
     """The bounds of one endpoint's fields, ready to be held against rows of one type."""
 
     def __init__(
-        self, endpoint: Endpoint | str, row_type: type[msgspec.Struct], *, without: Container[str] = ()
+        self, endpoint: Question | str, row_type: type[msgspec.Struct], *, without: Container[str] = ()
     ) -> None:
         attributes = {field.encode_name: field.name for field in msgspec.structs.fields(row_type)}
         self._checks: tuple[tuple[str, str, Check, bool], ...] = tuple(

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from consumer.massive.rows import DailyRow, Flaw
-from consumer.massive.sieve import Sieve
+from consumer.vendor.rows import DailyRow, Flaw
+from consumer.vendor.sieve import Sieve
 from market.bounded_fields import PRICE, TRADES, VOLUME
 from market.symbols import is_well_formed
 
