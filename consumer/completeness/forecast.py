@@ -14,8 +14,8 @@ import msgspec
 from consumer.cycle.plan import files_seen, missing_parts
 from consumer.postgres import coverage
 from consumer.tasks import metadata_enrich, recheck, slot_rows
-from contract import data_sets as sets
 from consumer.vendor.questions import Question
+from contract import data_sets as sets
 
 if TYPE_CHECKING:
     from consumer.tasks.part import PartContext

@@ -22,6 +22,7 @@ from consumer.cycle.messages import part_message, pass_message, rule_message
 from consumer.cycle.stale_figures import request_for_stale_figures
 from consumer.postgres import cycles, ledger
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
+from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from process.trouble import Trouble
 
@@ -102,7 +103,7 @@ class CatchUp:
         messages: list[Outgoing] = []
         unended = await cycles.unended_cycles(self._pool)
         for cycle in unended:
-            if cycle.state == "running":
+            if cycle.state is CycleState.RUNNING:
                 lost = await ledger.dispatchable(self._pool, cycle.cycle_id, all_open=True)
                 messages += [part_message(part, cycle.trading_day) for part in lost]
             elif cycle.next_pass_at is None or cycle.next_pass_at <= now:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from consumer.cycle import opening
 from consumer.cycle.failure_classes import class_of
 from consumer.cycle.messages import part_message
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.executor import dead_letter
 from consumer.delivery.settle import Ending, Settlement
 from consumer.postgres import cycles, dead_letters, ledger
-from consumer.postgres.ledger import PartId
+from consumer.postgres.cycle_changes import end_cycles
+from consumer.postgres.ledger import PartEnd, PartId
+from consumer.postgres.part_ends import Ownership, close_parts, ownership_of
+from consumer.postgres.states import PartState
 from contract.failures import FailureClass
 from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
-from contract.reports import EventName
+from contract.reports import CycleState, EventName
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -79,7 +81,7 @@ class FailureRecorder:
     async def _of_the_running_cycle(self) -> list[Outgoing]:
         """What the running cycle has ready: a request that waits for it, or is given up, may be all that still leads
         to it. Whoever opened it may have died, again and again, before it sent the first part."""
-        running = [one for one in await cycles.unended_cycles(self._services.pool) if one.state == "running"]
+        running = [one for one in await cycles.unended_cycles(self._services.pool) if one.state is CycleState.RUNNING]
         return [
             part_message(part, cycle.trading_day)
             for cycle in running
@@ -106,27 +108,27 @@ class FailureRecorder:
         failed_as = class_of(failure)
         not_yet = failed_as is FailureClass.NOT_YET
         async with self._services.pool.acquire() as connection, connection.transaction():
-            standing = await ledger.standing_of(connection, part, fence=delivery.token)
-            if standing is ledger.Standing.TAKEN:
+            ownership = await ownership_of(connection, part, fence=delivery.token)
+            if ownership is Ownership.TAKEN:
                 raise LeaseLost(f"{part.key} belongs to a newer delivery")
-            if standing is ledger.Standing.OVER:
+            if ownership is Ownership.OVER:
                 return await self._nothing_to_end(connection, delivery, part, settlement)
             cycle = await cycles.lock_cycle(connection, part.cycle_id)
-            await ledger.end_part(
-                connection,
-                part,
-                state="not_yet" if not_yet else "failed",
-                now=now,
+            end = PartEnd(
+                state=PartState.NOT_YET if not_yet else PartState.FAILED,
+                at=now,
                 reason=settlement.reason,
                 requests=requests,
                 retryable=failed_as.is_asked_again,
             )
+            await ledger.end_part(connection, part, end)
             if settlement.ending is Ending.DEAD_LETTER:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
             if failed_as is FailureClass.KEY_REFUSED:
-                await ledger.cancel_waiting_parts(connection, part.cycle_id, now=now, but=opening.PLAN.task)
+                await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, but=TaskName.CYCLE, running=False)
             if part.task == TaskName.CYCLE:
-                await ledger.fail_cycle(connection, part.cycle_id, now=now, reason=settlement.reason)
+                await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, running=False)
+                await end_cycles(connection, [cycle], CycleState.FAILED, now=now, reason=settlement.reason)
             ready = await ledger.unblock(connection, part.cycle_id)
         event = EventName.DEAD_LETTERED if settlement.ending is Ending.DEAD_LETTER else EventName.PART_FAILED
         await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
@@ -143,7 +145,7 @@ class FailureRecorder:
         if settlement.ending is Ending.DEAD_LETTER:
             await self._keep_letter(connection, delivery, settlement, part, cycle)
             await self._reporter.refused(settlement.reason)
-        if cycle is None or cycle.state != "running":
+        if cycle is None or cycle.state is not CycleState.RUNNING:
             return []
         waiting = await ledger.dispatchable(connection, part.cycle_id)
         return [part_message(other, cycle.trading_day) for other in waiting]

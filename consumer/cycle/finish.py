@@ -13,8 +13,10 @@ import msgspec
 
 from consumer.cycle.lacks import describe_missing, summarised
 from consumer.cycle.plan import files_seen, missing_parts, newer_caches
-from consumer.delivery.errors import LeaseLost
+from consumer.postgres.cycle_changes import Outcome, end_pass
 from consumer.postgres.ledger import PartReport
+from consumer.postgres.part_outcomes import ended_parts
+from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.tasks.passes import details_a_pass, slots_a_pass
 from consumer.verdict.options import expectations_of
@@ -22,38 +24,19 @@ from consumer.verdict.reading import judge_sessions
 from consumer.verdict.vendor_plan import Capability
 from contract import data_sets as sets
 from contract.messages import TaskName
+from contract.reports import CycleState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.ledger import PartPlan
+    from consumer.postgres.part_outcomes import EndedPart
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Write
     from consumer.verdict.ruler import Ruler
 
 NOT_YET_RETRY = dt.timedelta(minutes=15)
 UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
-
-
-class EndedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger says of a part that ended."""
-
-    task: str
-    part: str
-    state: str
-    retryable: bool
-    reason: str | None
-    warnings: list[str]
-    symbols: int = 0  # how many it was to ask for one by one
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of the cycle; what its session's data are worth is judged from them (consumer/verdict)."""
-
-    state: str
-    missing: tuple[str, ...] = ()
-    next_pass_at: dt.datetime | None = None
-    reason: str | None = None
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,20 +64,23 @@ def judge(
     """Return what becomes of the cycle; *fatal*: why no further pass can help."""
     missing = left.missing
     if fatal is not None:
-        return Outcome(state="failed", missing=missing, reason=fatal)
+        return Outcome(state=CycleState.FAILED, missing=missing, reason=fatal)
     if not missing and (not left.goes_on or now >= give_up_at):
-        return Outcome(state="complete")
-    not_yet = any(part.state == "not_yet" for part in ended)
+        return Outcome(state=CycleState.COMPLETE)
+    not_yet = any(part.state is PartState.NOT_YET for part in ended)
     again = any(_is_planned_again(part, missing) for part in ended)
-    retryable = any(part.state == "failed" and part.retryable for part in ended)
+    retryable = any(part.state is PartState.FAILED and part.retryable for part in ended)
     if (left.cut or not missing) and not (not_yet or retryable) and now < give_up_at:
         # One that was not cut has asked for all there was: what it did not bring is not there yet.
         next_pass_at = now if left.cut else min(now + NOT_YET_RETRY, give_up_at)
         return Outcome(
-            state="waiting", missing=missing, next_pass_at=next_pass_at, reason="this plan brings the rest bit by bit"
+            state=CycleState.WAITING,
+            missing=missing,
+            next_pass_at=next_pass_at,
+            reason="this plan brings the rest bit by bit",
         )
     if missing and (not (not_yet or retryable or again) or now >= give_up_at):
-        return Outcome(state="partial", missing=missing)
+        return Outcome(state=CycleState.PARTIAL, missing=missing)
     delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
     if not_yet and left.published_at is not None:
         delay = max(delay, left.published_at - now)  # to ask every quarter of an hour until midnight helps nobody
@@ -102,13 +88,13 @@ def judge(
     if again and not (not_yet or retryable):
         suspect = any(" recheck:" in line for line in missing)
         reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
-    return Outcome(state="waiting", missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
+    return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
 
 
 def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
     """Whether a session that was just loaded is still missing: it turned out short beside the others."""
     name = f"{part.task} {part.part}"
-    loaded = part.state == "done" and part.part.startswith("bars:")
+    loaded = part.state is PartState.DONE and part.part.startswith("bars:")
     return loaded and any(line == name or line.startswith(f"{name}:") for line in missing)
 
 
@@ -117,7 +103,7 @@ async def finish_cycle(ctx: PartContext) -> Write:
     now = ctx.services.now()
     ctx.services.vendor.tell_rest()
     lenient = PartContext(ctx.services, msgspec.structs.replace(ctx.cycle, force=False), ctx.part, {}, ctx.fence)
-    ended = await _ended_parts(ctx)
+    ended = await ended_parts(ctx.services.pool, ctx.cycle, but_stage=sets.STAGE_FINISH)
     files = await files_seen(lenient)
     parts = await missing_parts(lenient, files)
     ruler = await _ruler(ctx)
@@ -138,22 +124,7 @@ async def finish_cycle(ctx: PartContext) -> Write:
         warnings.append(f"redis_sync: the caches stand at {newer} and are not taken back to {ctx.day}")
 
     async def write(connection: Connection) -> PartReport:
-        judged = await connection.fetchval(
-            """
-            UPDATE cycle SET state = $2, missing = $3, warnings = $4, next_pass_at = $5, reason = $6,
-                   finished_at = CASE WHEN $2 = 'waiting' THEN NULL ELSE $7::timestamptz END
-            WHERE cycle_id = $1 AND state = 'running' RETURNING 1
-            """,
-            ctx.cycle.cycle_id,
-            outcome.state,
-            list(outcome.missing),
-            summarised(warnings),
-            outcome.next_pass_at,
-            outcome.reason,
-            now,
-        )
-        if judged is None:
-            raise LeaseLost(f"cycle {ctx.cycle.cycle_id} does not run any more")
+        await end_pass(connection, ctx.cycle, outcome, warnings=summarised(warnings), now=now)
         return PartReport()
 
     return write
@@ -193,7 +164,7 @@ def _was_cut(ctx: PartContext, parts: Sequence[PartPlan], ended: Sequence[EndedP
         (slots_a_pass(most), "batch:", {sets.STAGE_SLOTS, sets.STAGE_PLAN_SLOTS}),
         (details_a_pass(most), "details:", {sets.STAGE_DETAILS, sets.STAGE_PLAN_DETAILS}),
     ):
-        asked = sum(part.symbols for part in ended if part.part.startswith(prefix) and part.state == "done")
+        asked = sum(part.symbols for part in ended if part.part.startswith(prefix) and part.state is PartState.DONE)
         if stages & planned and asked >= share:
             return True
     return False
@@ -203,15 +174,3 @@ def _published_at(ctx: PartContext, ruler: Ruler) -> dt.datetime | None:
     if ruler.plan.has(Capability.SAME_DAY):
         return None
     return ruler.plan.published_at(ctx.services.calendar.session(ctx.day))
-
-
-async def _ended_parts(ctx: PartContext) -> list[EndedPart]:
-    rows = await ctx.services.pool.fetch(
-        "SELECT task, part, state, retryable, reason, warnings, "
-        "coalesce(jsonb_array_length(payload->'symbols'), 0) AS symbols FROM part WHERE cycle_id = $1 AND pass = $2 "
-        "AND stage <> $3 ORDER BY task, part",
-        ctx.cycle.cycle_id,
-        ctx.cycle.run_pass,
-        sets.STAGE_FINISH,
-    )
-    return [EndedPart(**dict(row)) for row in rows]

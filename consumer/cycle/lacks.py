@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from consumer.cycle.finish import EndedPart
     from consumer.postgres.ledger import PartPlan
+    from consumer.postgres.part_outcomes import EndedPart
     from consumer.tasks.part import PartContext
 
 # Computed from what was fetched: planned again together with any of their inputs.

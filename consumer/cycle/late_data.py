@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.delivery.entries import Outgoing
+from consumer.postgres.cycles import asked_so_far
 from consumer.verdict.states import LACKING
 from contract import data_sets as sets
 from contract.messages import TaskMessage, TaskName, encode
@@ -28,13 +29,9 @@ async def request_for_late_data(pool: Pool, judged: Judged | None, *, now: dt.da
     if slots is None or slots.state not in LACKING or now < slots.due_at:
         return []
     name = f"published-{day}-"
-    tried = await pool.fetchrow(
-        "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, $1)",
-        f"request:{name}",
-    )
-    assert tried is not None, "an aggregate has a row"
-    if tried["times"] and now < tried["last"] + AGAIN_AFTER:
+    tried = await asked_so_far(pool, name)
+    if tried.last is not None and now < tried.last + AGAIN_AFTER:
         return []
-    request = f"{name}{tried['times'] + 1}"
+    request = f"{name}{tried.times + 1}"
     message = TaskMessage(task=TaskName.CYCLE, trading_day=day, request=request, requested_by="catch-up")
     return [Outgoing(fields=encode(message), key=f"request:{request}")]

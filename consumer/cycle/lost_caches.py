@@ -7,6 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from consumer.delivery.entries import Outgoing
+from consumer.postgres.cycles import asked_so_far
 from consumer.redis_cache.marks import tokens_in
 from contract import data_sets, keys
 from contract.messages import TaskMessage, TaskName, encode
@@ -47,14 +48,10 @@ async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime)
         return []
     # Named after the write that was lost, so that it is asked for once; where that did not help, again, but rarely.
     name = f"caches-lost-{max(row['load_id'] for row in written)}-"
-    tried = await pool.fetchrow(
-        "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, $1)",
-        f"request:{name}",
-    )
-    assert tried is not None, "an aggregate has a row"
-    if tried["times"] and now < tried["last"] + min(FIRST_WAIT * 2 ** min(tried["times"], 10), LONGEST_WAIT):
+    tried = await asked_so_far(pool, name)
+    if tried.last is not None and now < tried.last + min(FIRST_WAIT * 2 ** min(tried.times, 10), LONGEST_WAIT):
         return []
-    request = f"{name}{tried['times'] + 1}"
+    request = f"{name}{tried.times + 1}"
     message = TaskMessage(
         task=TaskName.REDIS_SYNC, trading_day=written[0]["trading_day"], request=request, requested_by="catch-up"
     )

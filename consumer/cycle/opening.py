@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.calling_off import end_early
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.postgres import cycles, ledger
+from consumer.postgres import cycle_changes, cycles, ledger, part_outcomes
+from consumer.postgres.cycle_changes import Request
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId, PartPlan
 from contract.messages import ALL_TASKS, TaskMessage, TaskName
+from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from market.schedule import BadRule, due_time, parse_rules
 
@@ -37,20 +39,6 @@ BUSY_DELAY = dt.timedelta(seconds=3)
 BACKFILL_TASKS = (TaskName.OHLC_DAILY, TaskName.VOLUME_SLOTS)
 BACKFILL_PATIENCE = dt.timedelta(days=7)
 LONGEST_BACKFILL = 520  # sessions: two years
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish for a cycle, checked against the calendar."""
-
-    trading_day: dt.date
-    occasion: str
-    scheduled: bool
-    due_at: dt.datetime
-    requested_by: str
-    tasks: tuple[str, ...]
-    force: bool
-    give_up_at: dt.datetime
-    first_day: dt.date | None = None
 
 
 def request_from(
@@ -145,11 +133,19 @@ def tasks_of(task: TaskName) -> tuple[str, ...]:
     return tuple(dict.fromkeys((task.value, TaskName.REDIS_SYNC.value)))
 
 
+class Served(Enum):
+    """How a request was served."""
+
+    OPENED = "opened"  # by a cycle of its own
+    JOINED = "joined"  # by one that runs and does the same
+    KNOWN = "known"  # by the one that it was served by before
+
+
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a request: the cycle that serves it, those it replaced, and the parts to send."""
 
     cycle: Cycle
-    verdict: str  # opened, joined, known
+    served: Served
     superseded: tuple[Cycle, ...] = ()
     suspended: tuple[Cycle, ...] = ()
     parts: tuple[PartId, ...] = ()
@@ -158,11 +154,11 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opened:
     """Open, join or find the cycle for *request*. Raises Busy while another one has to end first."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", cycles.OPENING_LOCK)
+        await cycle_changes.take_turn(connection)
         known = await cycles.cycle_of_occasion(connection, request.trading_day, request.occasion)
         if known is not None:
             parts = await ledger.dispatchable(connection, known.cycle_id)
-            return Opened(cycle=known, verdict="known", parts=tuple(parts))
+            return Opened(cycle=known, served=Served.KNOWN, parts=tuple(parts))
         unended = await cycles.unended_cycles(connection)
         if request.first_day is None:
             suspended = await suspend_backfills(connection, unended, now=now)
@@ -173,17 +169,21 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
         for other in unended:
             if replaces(request, other):
                 replaced.append(other)
-            elif other.state == "running" and joins(request, other) and not await _gave_up(connection, other):
+            elif (
+                other.state is CycleState.RUNNING
+                and joins(request, other)
+                and not await part_outcomes.has_failed_part(connection, other)
+            ):
                 # Whoever opened it may have died before it sent the first part, and its request may be gone.
                 parts = await ledger.dispatchable(connection, other.cycle_id)
-                return Opened(cycle=other, verdict="joined", suspended=suspended, parts=tuple(parts))
-            elif other.state == "running":
+                return Opened(cycle=other, served=Served.JOINED, suspended=suspended, parts=tuple(parts))
+            elif other.state is CycleState.RUNNING:
                 raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
-        await end_early(connection, [other.cycle_id for other in replaced], state="superseded", now=now)
+        await cycle_changes.end_cycles(connection, replaced, CycleState.SUPERSEDED, now=now)
         cycle = await _insert(connection, request, now)
         return Opened(
             cycle=cycle,
-            verdict="opened",
+            served=Served.OPENED,
             superseded=tuple(replaced),
             suspended=suspended,
             parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
@@ -192,13 +192,8 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
 
 async def suspend_backfills(connection: Connection, unended: Sequence[Cycle], *, now: dt.datetime) -> tuple[Cycle, ...]:
     """Let the running backfill wait: it goes on with what it still lacks when nothing else runs."""
-    running = tuple(other for other in unended if other.first_day is not None and other.state == "running")
-    await connection.execute(
-        "UPDATE cycle SET state = 'waiting', next_pass_at = $2, reason = 'the day''s own cycle goes first' "
-        "WHERE cycle_id = ANY ($1)",
-        [other.cycle_id for other in running],
-        now,
-    )
+    running = tuple(other for other in unended if other.first_day is not None and other.state is CycleState.RUNNING)
+    await cycle_changes.suspend(connection, running, now=now, reason="the day's own cycle goes first")
     return running
 
 
@@ -214,7 +209,7 @@ def replaces(request: Request, other: Cycle) -> bool:
         return other.due_at <= request.due_at
     if request.scheduled:
         return other.trading_day == request.trading_day
-    return other.state == "waiting" and other.trading_day == request.trading_day
+    return other.state is CycleState.WAITING and other.trading_day == request.trading_day
 
 
 def joins(request: Request, running: Cycle) -> bool:
@@ -227,36 +222,8 @@ def joins(request: Request, running: Cycle) -> bool:
     )
 
 
-async def _gave_up(connection: Connection, running: Cycle) -> bool:
-    """Whether the pass has given a part up: to join it would be to go without what that part was to bring."""
-    failed: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed')",
-        running.cycle_id,
-        running.run_pass,
-    )
-    return failed
-
-
 async def _insert(connection: Connection, request: Request, now: dt.datetime) -> Cycle:
-    row = await connection.fetchrow(
-        """
-        INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, force, state, opened_at,
-                           pass_started_at, give_up_at, first_day)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $8, $9, $10) RETURNING *
-        """,
-        request.trading_day,
-        request.occasion,
-        request.scheduled,
-        request.due_at,
-        request.requested_by,
-        list(request.tasks),
-        request.force,
-        now,
-        request.give_up_at,
-        request.first_day,
-    )
-    assert row is not None, "INSERT … RETURNING"
-    cycle = cycles.cycle_from(row)
+    cycle = await cycle_changes.insert_cycle(connection, request, now)
     await ledger.insert_parts(connection, cycle.cycle_id, 1, [PLAN])
     await ledger.unblock(connection, cycle.cycle_id)
     return cycle

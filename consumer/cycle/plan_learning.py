@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from consumer.postgres import capabilities
+from consumer.postgres.part_outcomes import is_kind_answered
 from consumer.vendor.errors import NotEntitled, NotYetPublished, OutsidePlanTimeframe
 from consumer.verdict.vendor_plan import Capability
 from market.trading_calendar import NEW_YORK
@@ -64,14 +65,7 @@ class PlanLearner:
         """
         if capability is Capability.SAME_DAY:
             return False
-        answered: bool = await self._services.pool.fetchval(
-            "SELECT EXISTS (SELECT FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 "
-            "AND part.pass = cycle.pass AND task = $2 AND split_part(part, ':', 1) = $3 AND row_count > 0)",
-            part.cycle_id,
-            part.task,
-            part.part.partition(":")[0],
-        )
-        return answered
+        return await is_kind_answered(self._services.pool, part)
 
 
 def _is_of_the_plan(failure: BaseException, capability: Capability) -> bool:

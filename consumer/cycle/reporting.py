@@ -12,6 +12,7 @@ import asyncpg
 from loguru import logger
 from redis.exceptions import RedisError
 
+from consumer.cycle.opening import Served
 from consumer.cycle.publication import Change, Published, Publisher
 from consumer.cycle.run_report import human_duration, read_run
 from consumer.postgres import cycles
@@ -108,12 +109,11 @@ class Reporter:
         """Tell that a request was served: by a new cycle, or by one there already was."""
         cycle = opened.cycle
         log = logger.bind(trading_day=str(cycle.trading_day), cycle=cycle.cycle_id, occasion=cycle.occasion)
-        match opened.verdict:
-            case "opened":
-                log.info("maintenance_cycle_started", requested_by=cycle.requested_by, tasks=list(cycle.tasks))
-                await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
-            case verdict:
-                log.info("request_served_by_another_cycle", verdict=verdict, state=cycle.state)
+        if opened.served is Served.OPENED:
+            log.info("maintenance_cycle_started", requested_by=cycle.requested_by, tasks=list(cycle.tasks))
+            await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
+        else:
+            log.info("request_served_by_another_cycle", served=opened.served.value, state=cycle.state)
         for other in opened.suspended:
             log.info("backfill_suspended", backfill=other.cycle_id)
         for other in opened.superseded:
@@ -161,7 +161,7 @@ class Reporter:
             if (parts := run.parts.get(task)) is not None:
                 detail = f"{state.value}, {parts.done} of {parts.total} parts"
                 await self.event(EventName.TASK_FINISHED, cycle=cycle, task=TaskName(task), detail=detail)
-        if cycle.state == CycleState.WAITING:
+        if cycle.state is CycleState.WAITING:
             logger.warning(
                 "maintenance_cycle_waiting",
                 date=str(cycle.trading_day),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from consumer.postgres.run_figures import TaskTally, read_requests, read_retried, read_tallies
+from consumer.postgres.states import CALLED_OFF
 from contract.messages import ALL_TASKS
 from contract.reports import CycleState, PartCount, RunReport, TaskState
 
@@ -19,80 +19,34 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
 
 
-class TaskTally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many parts of a task are in which state, and what they cost."""
-
-    task: str
-    total: int
-    done: int
-    failed: int
-    not_yet: int
-    open: int
-    blocked: int
-    rows: int
-    seconds: float
-
-
 def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
     """Return what the cycle did about a task."""
     if task not in cycle.tasks:
         return TaskState.SKIPPED
-    if cycle.state == "running":
+    running, waiting = cycle.state is CycleState.RUNNING, cycle.state is CycleState.WAITING
+    if running:
         if tally is None or tally.blocked == tally.total:
             return TaskState.PENDING
         if tally.open:
             return TaskState.IN_PROGRESS
-    if tally is None and cycle.state in ("failed", "superseded", "cancelled"):
-        return TaskState.FAILED if cycle.state == "failed" else TaskState.SKIPPED
-    if cycle.state == "cancelled":
+    if tally is None and cycle.state in (CycleState.FAILED, *CALLED_OFF):
+        return TaskState.FAILED if cycle.state is CycleState.FAILED else TaskState.SKIPPED
+    if cycle.state is CycleState.CANCELLED:
         return TaskState.COMPLETED if tally is not None and tally.done == tally.total else TaskState.SKIPPED
-    lacks = cycle.state != "running" and any(line.startswith(f"{task} ") for line in cycle.missing)
+    lacks = not running and any(line.startswith(f"{task} ") for line in cycle.missing)
     if tally is not None and (tally.not_yet or tally.failed):
-        return TaskState.WAITING if tally.not_yet or cycle.state == "waiting" else TaskState.FAILED
+        return TaskState.WAITING if tally.not_yet or waiting else TaskState.FAILED
     if lacks:
-        return TaskState.WAITING if cycle.state == "waiting" else TaskState.FAILED
+        return TaskState.WAITING if waiting else TaskState.FAILED
     return TaskState.COMPLETED
-
-
-async def read_tallies(pool: Pool | Connection, cycle: Cycle) -> dict[str, TaskTally]:
-    """Count the parts of the cycle's present pass, by task."""
-    rows = await pool.fetch(
-        """
-        SELECT task, count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done,
-               count(*) FILTER (WHERE state IN ('failed', 'superseded', 'cancelled')) AS failed,
-               count(*) FILTER (WHERE state = 'not_yet') AS not_yet,
-               count(*) FILTER (WHERE state IN ('blocked', 'ready', 'running', 'retrying')) AS open,
-               count(*) FILTER (WHERE state = 'blocked') AS blocked,
-               coalesce(sum(row_count), 0)::bigint AS rows,
-               coalesce(extract(epoch FROM max(coalesce(ended_at, now())) - min(started_at)), 0)::float8 AS seconds
-        FROM part WHERE cycle_id = $1 AND pass = $2 AND task <> 'cycle' GROUP BY task
-        """,
-        cycle.cycle_id,
-        cycle.run_pass,
-    )
-    return {row["task"]: TaskTally(**dict(row)) for row in rows}
-
-
-async def read_requests(pool: Pool | Connection, cycle_id: int) -> dict[str, int]:
-    """Sum the requests that the cycle has made, by endpoint."""
-    rows = await pool.fetch(
-        "SELECT key AS endpoint, sum(value::bigint)::bigint AS requests FROM part, jsonb_each_text(requests) "
-        "WHERE cycle_id = $1 GROUP BY key ORDER BY key",
-        cycle_id,
-    )
-    return {row["endpoint"]: row["requests"] for row in rows}
 
 
 async def read_troubles(pool: Pool | Connection, cycle: Cycle) -> list[str]:
     """Say why parts of a running cycle are being tried again, most frequent reason first."""
-    if cycle.state != "running":
+    if cycle.state is not CycleState.RUNNING:
         return []
-    rows = await pool.fetch(
-        "SELECT reason, count(*) AS parts FROM part WHERE cycle_id = $1 AND state = 'retrying' AND reason IS NOT NULL "
-        "GROUP BY reason ORDER BY parts DESC, reason LIMIT 5",
-        cycle.cycle_id,
-    )
-    return [f"{row['parts']} parts are tried again: {row['reason']}" for row in rows]
+    retried = await read_retried(pool, cycle.cycle_id)
+    return [f"{parts} parts are tried again: {reason}" for reason, parts in retried.items()]
 
 
 async def read_run(pool: Pool | Connection, cycle: Cycle, *, now: dt.datetime) -> RunReport:
@@ -102,7 +56,7 @@ async def read_run(pool: Pool | Connection, cycle: Cycle, *, now: dt.datetime) -
     return RunReport(
         cycle=cycle.cycle_id,
         trading_day=cycle.trading_day,
-        state=CycleState(cycle.state),
+        state=cycle.state,
         tasks={task.value: state_of(task.value, tallies.get(task.value), cycle) for task in ALL_TASKS},
         rule=cycle.occasion if cycle.scheduled else None,
         requested_by=cycle.requested_by,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -20,8 +20,9 @@ from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import count_in, part_message, retry_message, work_key
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.delivery.errors import Busy, DataRejected
-from consumer.postgres import cycles, ledger
-from consumer.postgres.ledger import FenceBehind, PartGone, PartId
+from consumer.postgres import cycles, ledger, part_outcomes
+from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, Taker
+from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.vendor.requests import counted_requests
 from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from consumer.delivery.entries import Delivery, Entry, Outgoing
     from consumer.delivery.settle import Policy, Settlement
     from consumer.delivery.task_stream import TaskStream
+    from consumer.postgres.cycle_changes import Request
     from consumer.postgres.cycles import Cycle
+    from consumer.postgres.ledger import Taken
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
     from contract.reports import DeadLetter
@@ -86,7 +89,7 @@ class CycleRunner:
     async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
         return await self._failures.give_up_all(letters)
 
-    def _request(self, message: TaskMessage, entry: Entry) -> opening.Request:
+    def _request(self, message: TaskMessage, entry: Entry) -> Request:
         return opening.request_from(
             message,
             message.request or entry.entry_id,
@@ -125,9 +128,8 @@ class CycleRunner:
     async def _call_off(self, ended: Sequence[Cycle]) -> None:
         """Stop who is at work for *ended*, which a newer cycle has replaced."""
         if ended:
-            called_off = await calling_off.close_parts(
-                self._services.pool, ended, state="superseded", now=self._services.now()
-            )
+            now = self._services.now()
+            called_off = await calling_off.close(self._services.pool, ended, PartState.SUPERSEDED, now=now)
             await calling_off.withdraw(self._stream, called_off)
 
     async def _set_aside(self, suspended: Sequence[Cycle]) -> None:
@@ -139,7 +141,7 @@ class CycleRunner:
         if not suspended:
             return
         pool = self._services.pool
-        closed = await calling_off.close_parts(pool, suspended, state="superseded", now=self._services.now())
+        closed = await calling_off.close(pool, suspended, PartState.SUPERSEDED, now=self._services.now())
         await calling_off.withdraw(self._stream, CalledOff(parts=closed.parts))
         for cycle in suspended:
             again = await ledger.dispatchable(pool, cycle.cycle_id, all_open=True)
@@ -162,14 +164,8 @@ class CycleRunner:
         if cycle is None:
             raise DataRejected(f"cycle {cycle_id} is unknown: leave cycle and part out to ask for a new one")
         try:
-            row = await ledger.take_part(
-                self._services.pool,
-                part,
-                fence=delivery.token,
-                holder=self._stream.consumer,
-                attempt=message.attempt,
-                now=self._services.now(),
-            )
+            taker = Taker(name=self._stream.consumer, fence=delivery.token, attempt=message.attempt)
+            taken = await ledger.take_part(self._services.pool, part, taker, now=self._services.now())
         except FenceBehind as behind:
             await self._stream.raise_fence(behind.seen)
             raise Busy(str(behind), delay=FENCE_BEHIND_DELAY) from behind
@@ -178,17 +174,15 @@ class CycleRunner:
             logger.info("part_needs_no_run", cycle=cycle_id, task=part.task, part=name, state=gone.state)
             waiting = await ledger.dispatchable(self._services.pool, cycle_id)
             return [part_message(other, cycle.trading_day) for other in waiting]
-        if row["pass"] != cycle.run_pass:
+        if taken.run_pass != cycle.run_pass:
             # Its next pass has begun since it was read: a late message of the last pass takes a part of this one.
             cycle = await cycles.find_cycle(self._services.pool, cycle_id) or cycle
         with logger.contextualize(trading_day=str(cycle.trading_day), cycle=cycle_id, task=part.task, part=name):
-            return await self._run_taken(delivery, cycle, part, row)
+            return await self._run_taken(delivery, cycle, part, taken)
 
-    async def _run_taken(
-        self, delivery: Delivery, cycle: cycles.Cycle, part: PartId, row: dict[str, Any]
-    ) -> list[Outgoing]:
+    async def _run_taken(self, delivery: Delivery, cycle: Cycle, part: PartId, taken: Taken) -> list[Outgoing]:
         await self._stop_asking_when_vendor_is_away(cycle, part)
-        ctx = PartContext(self._services, cycle, part, row["payload"], delivery.token)
+        ctx = PartContext(self._services, cycle, part, taken.payload, delivery.token)
         requests = self._requests.setdefault(delivery.entry.entry_id, Counter())
         with counted_requests(requests), local_trouble_named():
             write = await handler_of(part)(ctx)
@@ -211,25 +205,16 @@ class CycleRunner:
             await ledger.note_progress(connection, part, rows=report.rows, requests=requests)
             return []
         await cycles.lock_cycle(connection, part.cycle_id)
-        now = self._services.now()
-        await ledger.end_part(connection, part, state="done", now=now, report=report, requests=requests)
+        end = PartEnd(state=PartState.DONE, at=self._services.now(), report=report, requests=requests)
+        await ledger.end_part(connection, part, end)
         return await ledger.unblock(connection, part.cycle_id)
 
-    async def _stop_asking_when_vendor_is_away(self, cycle: cycles.Cycle, part: PartId) -> None:
-        """One pass makes a handful of parts find out that the vendor is away, not all of them.
-
-        A wrong or short answer to one question is no absence: the others may well be answered.
-        """
+    async def _stop_asking_when_vendor_is_away(self, cycle: Cycle, part: PartId) -> None:
+        """One pass makes a handful of parts find out that the vendor is away, not all of them."""
         kind = part.part.partition(":")[0]
         if part.task in (TaskName.CYCLE, TaskName.REDIS_SYNC) or kind in (*ASK_NOBODY, ASKS_THE_BUCKET):
             return
-        gave_up = await self._services.pool.fetchval(
-            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable "
-            "AND coalesce(reason, '') !~ '(^|: )BadAnswer: ' AND split_part(part, ':', 1) <> $3",
-            cycle.cycle_id,
-            cycle.run_pass,
-            ASKS_THE_BUCKET,
-        )
+        gave_up = await part_outcomes.gave_up_on_vendor(self._services.pool, cycle, but_kind=ASKS_THE_BUCKET)
         if gave_up >= AWAY_AFTER:
             raise VendorAway(f"{gave_up} parts gave up on the vendor in this pass")
 

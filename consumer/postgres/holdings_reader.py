@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.postgres import findings
+from consumer.postgres import cycles, findings
 from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended, Wanted
+from consumer.postgres.part_outcomes import reasons_of_days
 from consumer.postgres.slots import LISTED_ON
 
 if TYPE_CHECKING:
@@ -17,29 +18,22 @@ if TYPE_CHECKING:
 
 async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
     """Read what a verdict on *wanted.days* needs. Wants a repeatable-read transaction: all of one instant."""
-    facts = await connection.fetchrow(
-        "SELECT (SELECT min(opened_at) FROM cycle) AS began_at, "
-        "(SELECT count(*) FROM ticker_universe WHERE is_active) AS symbols"
-    )
-    assert facts is not None, "a SELECT without FROM has a row"
     capabilities = await connection.fetch("SELECT capability, available FROM vendor_capability")
-    unended = await connection.fetch(
-        "SELECT trading_day, tasks, first_day FROM cycle WHERE state IN ('running', 'waiting')"
-    )
     return Holdings(
         bars=await _bars(connection, wanted),
         slots=await _slots(connection, wanted),
         newest=await _newest(connection, wanted),
         details=await _details(connection),
         findings=await _findings(connection, wanted),
-        reasons=await _reasons(connection, wanted),
+        reasons=await reasons_of_days(connection, wanted.days, tasks=wanted.tasks),
         capabilities={row["capability"]: row["available"] for row in capabilities},
         unended=tuple(
-            Unended(trading_day=row["trading_day"], tasks=tuple(row["tasks"]), first_day=row["first_day"])
-            for row in unended
+            Unended(trading_day=cycle.trading_day, tasks=cycle.tasks, first_day=cycle.first_day)
+            for cycle in await cycles.unended_cycles(connection)
         ),
         version=await read_version(connection),
-        **dict(facts),
+        began_at=await cycles.first_opened_at(connection),
+        symbols=await connection.fetchval("SELECT count(*) FROM ticker_universe WHERE is_active"),
     )
 
 
@@ -211,21 +205,3 @@ async def _details(connection: Connection) -> tuple[LastAsked, ...]:
         """
     )
     return tuple(LastAsked(**dict(row)) for row in rows)
-
-
-async def _reasons(connection: Connection, wanted: Wanted) -> dict[tuple[dt.date, str], str]:
-    """Why the newest cycle of each of the days did not bring a part, by (day, "task/kind of part")."""
-    rows = await connection.fetch(
-        """
-        SELECT DISTINCT ON (c.trading_day, what)
-               c.trading_day, p.task || '/' || split_part(p.part, ':', 1) AS what, p.reason
-        FROM (SELECT DISTINCT ON (trading_day) trading_day, cycle_id FROM cycle
-              WHERE trading_day = ANY ($1) AND tasks @> $2 ORDER BY trading_day, cycle_id DESC) AS c
-        JOIN part AS p USING (cycle_id)
-        WHERE p.reason IS NOT NULL AND p.state IN ('failed', 'not_yet', 'retrying')
-        ORDER BY c.trading_day, what, p.ended_at DESC NULLS LAST
-        """,
-        list(wanted.days),
-        list(wanted.tasks),
-    )
-    return {(row["trading_day"], row["what"]): row["reason"] for row in rows}

@@ -1,22 +1,25 @@
 """Keeps the ledger of parts: what is planned, who runs it under which fence, what is done.
 
 Every write of a part goes through `fenced_write`: one transaction that holds the data, the part's end and the fence
-check together. A worker that lost its lease finds another fence there and writes nothing.
+check together. A worker that lost its lease finds another fence there and writes nothing. Parts that end without being
+run are the business of `part_ends`; what a pass has come to is read in `part_outcomes`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from enum import Enum
+import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from consumer.fence import FenceLost
+from consumer.postgres.states import OPEN_STATES, PartState
+from contract.reports import CycleState
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from consumer.postgres.pool import Connection, Pool
 
@@ -59,6 +62,21 @@ class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any] = {}
 
 
+class Taker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes a part: a consumer, by name, with the token of its delivery."""
+
+    name: str
+    fence: int
+    attempt: int = 1
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run of a part, and in which pass of its cycle it stands now."""
+
+    run_pass: int
+    payload: dict[str, Any]
+
+
 class PartReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a part has done, recorded with it.
 
@@ -69,6 +87,21 @@ class PartReport(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     spawned: tuple[PartPlan, ...] = ()
     unfinished: Exception | None = None
+
+
+class PartEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How a part ended. *retryable*: another pass of its cycle may well bring it."""
+
+    state: PartState
+    at: dt.datetime
+    report: PartReport = PartReport()
+    requests: Mapping[str, int] = {}
+    reason: str | None = None
+    retryable: bool = False
+
+
+def _named(part: PartId) -> tuple[int, str, str]:
+    return part.cycle_id, part.task, part.part
 
 
 async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, parts: Sequence[PartPlan]) -> None:
@@ -110,7 +143,7 @@ async def dispatchable(connection: Connection | Pool, cycle_id: int, *, all_open
 
     None of a cycle that was called off, whatever its parts still say: each would be sent, refused and sent again.
     """
-    states = ["ready", "running", "retrying"] if all_open else ["ready"]
+    states = [PartState.READY, PartState.RUNNING, PartState.RETRYING] if all_open else [PartState.READY]
     rows = await connection.fetch(
         "SELECT task, part FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND part.state = ANY ($2) "
         "AND cycle.state = 'running' ORDER BY task, part",
@@ -120,42 +153,41 @@ async def dispatchable(connection: Connection | Pool, cycle_id: int, *, all_open
     return [PartId(cycle_id=cycle_id, task=row["task"], part=row["part"]) for row in rows]
 
 
-async def take_part(
-    pool: Pool, part: PartId, *, fence: int, holder: str, attempt: int, now: dt.datetime
-) -> dict[str, Any]:
-    """Put *fence* on the part and return its row. Raises PartGone, FenceBehind."""
+async def take_part(pool: Pool, part: PartId, taker: Taker, *, now: dt.datetime) -> Taken:
+    """Put the taker's fence on the part and return what to run. Raises PartGone, FenceBehind."""
     row = await pool.fetchrow(
         """
         UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7, ended_at = NULL
         WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence < $4
           AND state IN ('ready', 'running', 'retrying')
           AND EXISTS (SELECT FROM cycle WHERE cycle_id = $1 AND state = 'running')
-        RETURNING *
+        RETURNING pass AS run_pass, payload
         """,
-        part.cycle_id,
-        part.task,
-        part.part,
-        fence,
-        holder,
-        attempt,
+        *_named(part),
+        taker.fence,
+        taker.name,
+        taker.attempt,
         now,
     )
-    if row is not None:
-        return dict(row)
+    if row is None:
+        raise await _why_not_taken(pool, part)
+    return Taken(**dict(row))
+
+
+async def _why_not_taken(pool: Pool, part: PartId) -> PartGone | FenceBehind:
+    """What keeps the part from being taken now: the statement that was to take it says only that something does."""
     known = await pool.fetchrow(
         "SELECT part.state, part.fence, cycle.state AS cycle_state FROM part JOIN cycle USING (cycle_id) "
         "WHERE cycle_id = $1 AND task = $2 AND part = $3",
-        part.cycle_id,
-        part.task,
-        part.part,
+        *_named(part),
     )
     if known is None:
-        raise PartGone("unknown")
-    if known["cycle_state"] != "running":
-        raise PartGone(f"of a cycle that is {known['cycle_state']}")
-    if known["state"] in ("ready", "running", "retrying"):
-        raise FenceBehind(known["fence"])
-    raise PartGone(known["state"])
+        return PartGone("unknown")
+    if known["cycle_state"] != CycleState.RUNNING:
+        return PartGone(f"of a cycle that is {known['cycle_state']}")
+    if known["state"] in OPEN_STATES and known["state"] != PartState.BLOCKED:
+        return FenceBehind(known["fence"])
+    return PartGone(known["state"])
 
 
 @contextlib.asynccontextmanager
@@ -168,9 +200,7 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
         held = await connection.fetchval(
             "SELECT 1 FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
             "AND fence = $4 AND part.state = 'running' AND cycle.state = 'running' FOR NO KEY UPDATE OF part",
-            part.cycle_id,
-            part.task,
-            part.part,
+            *_named(part),
             fence,
         )
         if held is None:
@@ -178,39 +208,26 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
         yield connection
 
 
-async def end_part(
-    connection: Connection,
-    part: PartId,
-    *,
-    state: str,
-    now: dt.datetime,
-    report: PartReport | None = None,
-    requests: Mapping[str, int] | None = None,
-    reason: str | None = None,
-    retryable: bool = False,
-) -> None:
+async def end_part(connection: Connection, part: PartId, end: PartEnd) -> None:
     """Record how the part ended, and add what it spawned."""
-    report = report or PartReport()
     await connection.execute(
         """
         UPDATE part SET state = $4, ended_at = $5, row_count = row_count + $6, reason = $7, retryable = $8,
                warnings = $9
         WHERE cycle_id = $1 AND task = $2 AND part = $3
         """,
-        part.cycle_id,
-        part.task,
-        part.part,
-        state,
-        now,
-        report.rows,
-        reason,
-        retryable,
-        list(report.warnings),
+        *_named(part),
+        end.state,
+        end.at,
+        end.report.rows,
+        end.reason,
+        end.retryable,
+        list(end.report.warnings),
     )
-    await _add_requests(connection, part, requests or {})
-    if report.spawned:
+    await _add_requests(connection, part, end.requests)
+    if end.report.spawned:
         run_pass = await connection.fetchval("SELECT pass FROM cycle WHERE cycle_id = $1", part.cycle_id)
-        await insert_parts(connection, part.cycle_id, run_pass, report.spawned)
+        await insert_parts(connection, part.cycle_id, run_pass, end.report.spawned)
 
 
 async def _add_requests(connection: Connection, part: PartId, requests: Mapping[str, int]) -> None:
@@ -219,9 +236,7 @@ async def _add_requests(connection: Connection, part: PartId, requests: Mapping[
         await connection.execute(
             "UPDATE part SET requests = requests || jsonb_build_object($4::text, "
             "coalesce((requests->>$4)::bigint, 0) + $5::bigint) WHERE cycle_id = $1 AND task = $2 AND part = $3",
-            part.cycle_id,
-            part.task,
-            part.part,
+            *_named(part),
             endpoint,
             count,
         )
@@ -231,9 +246,7 @@ async def note_progress(connection: Connection, part: PartId, *, rows: int, requ
     """Record that a part has committed some of its work and is not at its end."""
     await connection.execute(
         "UPDATE part SET row_count = row_count + $4 WHERE cycle_id = $1 AND task = $2 AND part = $3",
-        part.cycle_id,
-        part.task,
-        part.part,
+        *_named(part),
         rows,
     )
     await _add_requests(connection, part, requests)
@@ -245,61 +258,8 @@ async def note_retry(pool: Pool, part: PartId, *, fence: int, reason: str, reque
         await connection.execute(
             "UPDATE part SET state = 'retrying', reason = $5, holder = NULL "
             "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND fence = $4 AND state = 'running'",
-            part.cycle_id,
-            part.task,
-            part.part,
+            *_named(part),
             fence,
             reason,
         )
         await _add_requests(connection, part, requests)
-
-
-class Standing(Enum):
-    """How a part stands towards a delivery that wants to say how it ended."""
-
-    OPEN = "open"  # nobody newer has it: the delivery may end it
-    TAKEN = "taken"  # a newer delivery has it
-    OVER = "over"  # it has ended, its cycle has, or the ledger never knew it
-
-
-async def standing_of(connection: Connection, part: PartId, *, fence: int) -> Standing:
-    """Return how *part* stands towards the delivery with *fence*; an open one is locked until the transaction ends."""
-    row = await connection.fetchrow(
-        "SELECT fence FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
-        "AND part.state IN ('ready', 'running', 'retrying') AND cycle.state = 'running' FOR UPDATE OF part",
-        part.cycle_id,
-        part.task,
-        part.part,
-    )
-    if row is None:
-        return Standing.OVER
-    return Standing.OPEN if row["fence"] <= fence else Standing.TAKEN
-
-
-async def cancel_waiting_parts(connection: Connection, cycle_id: int, *, now: dt.datetime, but: str) -> None:
-    """End the parts that nobody runs yet, except those of task *but*."""
-    await connection.execute(
-        "UPDATE part SET state = 'superseded', ended_at = $2 "
-        "WHERE cycle_id = $1 AND task <> $3 AND state IN ('blocked', 'ready', 'retrying')",
-        cycle_id,
-        now,
-        but,
-    )
-
-
-async def close_earlier_passes(connection: Connection, cycle_id: int, *, now: dt.datetime) -> None:
-    """End what a suspended pass left open: the next pass plans anew what is still missing."""
-    await connection.execute(
-        "UPDATE part SET state = 'superseded', ended_at = $2 "
-        "WHERE cycle_id = $1 AND state IN ('blocked', 'ready', 'running', 'retrying')",
-        cycle_id,
-        now,
-    )
-
-
-async def fail_cycle(connection: Connection, cycle_id: int, *, now: dt.datetime, reason: str) -> None:
-    """End a cycle that cannot be planned or judged."""
-    await cancel_waiting_parts(connection, cycle_id, now=now, but="")
-    await connection.execute(
-        "UPDATE cycle SET state = 'failed', finished_at = $2, reason = $3 WHERE cycle_id = $1", cycle_id, now, reason
-    )

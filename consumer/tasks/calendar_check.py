@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from consumer.postgres import coverage, evidence, ledger
 from consumer.tasks.set_aside import rejected_warnings
-from contract import data_sets
 from consumer.vendor.errors import EndpointNotFound, NotEntitled, TickerNotFound
+from contract import data_sets
 from market.calendar_check import ListedClosure, differences
 from market.trading_calendar import NEW_YORK
 

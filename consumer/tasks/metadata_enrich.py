@@ -14,9 +14,9 @@ from consumer.tasks.listing_rows import kept_warning, sort_out
 from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, TickerNotFound, VendorError
 from consumer.vendor.questions import Question
+from contract import data_sets
 
 if TYPE_CHECKING:
     from consumer.postgres.ledger import PartReport

@@ -12,10 +12,10 @@ from consumer.tasks import standing
 from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
-from contract import data_sets
 from consumer.vendor.daily_rows import as_listed
 from consumer.vendor.errors import BadAnswer
 from consumer.vendor.rows import Flaw
+from contract import data_sets
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
 from market.symbols import is_test_issue, listed_spellings

@@ -15,9 +15,9 @@ import msgspec
 
 from consumer.delivery.errors import Busy
 from consumer.postgres import coverage
-from contract import data_sets
 from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
 from consumer.vendor.sieve import Sieve
+from contract import data_sets
 from market.data_source import VENDOR, SourceKind
 from market.trading_calendar import NEW_YORK
 

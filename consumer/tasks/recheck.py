@@ -18,9 +18,9 @@ from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.tasks.answers import Standing, bars_of
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.standing import read_standing, take_aside
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer, NotYetPublished, OutOfTime, ProviderUnavailable, VendorError
 from consumer.vendor.protocol import FlatFileKind
+from contract import data_sets
 from market.contradiction import AGREEING_SAMPLE, IMPLAUSIBLE, alike_symbols
 from market.findings import Kind
 from market.session_bars import SessionBars

@@ -17,13 +17,14 @@ from loguru import logger
 
 from consumer import this_machine
 from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
+from consumer.postgres.part_outcomes import done_without_rows
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer, FlatFilesUnusable, NotYetPublished, VendorError
 from consumer.vendor.protocol import FlatFileKind
 from consumer.vendor.rows import Flaw
+from contract import data_sets
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
@@ -94,12 +95,8 @@ async def _tried_in_this_cycle(ctx: PartContext) -> tuple[set[dt.date], set[dt.d
     """
     if await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
         return set(), set()
-    rows = await ctx.services.pool.fetch(
-        "SELECT part, warnings <> '{}' AS at_fault FROM part WHERE cycle_id = $1 AND task = 'volume_slots' "
-        "AND part LIKE 'file:%' AND state = 'done' AND row_count = 0",
-        ctx.cycle.cycle_id,
-    )
-    days = {dt.date.fromisoformat(row["part"].removeprefix("file:")): row["at_fault"] for row in rows}
+    tried = await done_without_rows(ctx.services.pool, ctx.cycle, task="volume_slots", kind="file")
+    days = {dt.date.fromisoformat(part.removeprefix("file:")): at_fault for part, at_fault in tried.items()}
     return set(days), {day for day, at_fault in days.items() if at_fault}
 
 

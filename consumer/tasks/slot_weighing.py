@@ -12,8 +12,8 @@ import numpy as np
 
 from consumer.postgres import evidence, proven_slots
 from consumer.postgres.slots import SlotDay
-from contract import data_sets
 from consumer.vendor.rows import Flaw, SetAside
+from contract import data_sets
 from market.schedule import final_at
 from market.slot_weighing import may_replace
 from market.volume_slots import SLOTS_PER_DAY

@@ -13,8 +13,8 @@ from consumer.postgres import coverage, evidence, ledger, split_prices, splits
 from consumer.tasks.identity_check import check_identities
 from consumer.tasks.missing_splits import NEAR, weigh_missing
 from consumer.tasks.set_aside import rejected_warnings
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer
+from contract import data_sets
 from market.split_check import Claim, Verdict, is_same_ratio, looks_like_a_split, strength, verdicts_of
 from market.splits import Split
 

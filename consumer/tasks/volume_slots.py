@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
+from consumer.postgres.part_outcomes import why_not_published
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import plausible, slot_files, slot_rows
 from consumer.tasks.part import bounded_gather, what_is_left
@@ -21,10 +22,10 @@ from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_files import INSTEAD, FilesSeen
 from consumer.tasks.slot_rows import RANGE_BARS
 from consumer.tasks.slot_weighing import weigh_slots
-from contract import data_sets
 from consumer.vendor.errors import KeyRejected, NotYetPublished, TickerNotFound, VendorError
 from consumer.vendor.questions import Question
 from consumer.vendor.rows import Flaw
+from contract import data_sets
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
 from market.volume_slots import bin_volumes, slot_start_ms
@@ -92,15 +93,9 @@ async def load_batch(ctx: PartContext) -> Write:
 
 async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
     """Raise NotYetPublished, without a request, where another part of this pass has already been told so."""
-    told = await ctx.services.pool.fetchval(
-        "SELECT reason FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'not_yet' "
-        "AND (part = $3 OR task = 'volume_slots') LIMIT 1",
-        ctx.cycle.cycle_id,
-        ctx.cycle.run_pass,
-        f"bars:{ctx.day}",
-    )
-    if told is not None:
-        raise NotYetPublished(told)
+    reason = await why_not_published(ctx.services.pool, ctx.cycle, task="volume_slots", part=f"bars:{ctx.day}")
+    if reason is not None:
+        raise NotYetPublished(reason)
 
 
 async def _fetch(

@@ -36,6 +36,7 @@ from consumer.terminal.parameters import (
     MaybeReason,
 )
 from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, ExitCode, tell, usage, what_a_server_said
+from consumer.terminal.run_options import RunOptions
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
@@ -64,9 +65,7 @@ def run(
     once
         Run one cycle and exit: 0 when the day is complete, 3 with what is missing otherwise.
     """
-    options = run_verb.RunOptions(
-        once=once, simulated=simulated, tickers=tickers, replay=replay, trading_day=trading_day
-    )
+    options = RunOptions(once=once, simulated=simulated, tickers=tickers, replay=replay, trading_day=trading_day)
     if (refusal := _refusal(options)) is not None:
         sys.stderr.write(refusal + "\n")
         return run_verb.EXIT_USAGE
@@ -77,7 +76,7 @@ def run(
     return asyncio.run(run_verb.run(settings, options))
 
 
-def _refusal(options: run_verb.RunOptions) -> str | None:
+def _refusal(options: RunOptions) -> str | None:
     if options.replay is not None and not (options.replay / "us_stocks_sip").is_dir():
         return f"--replay {options.replay}: no folder us_stocks_sip there; name the folder that holds it"
     if options.tickers is not None and not 20 <= options.tickers <= 50_000:

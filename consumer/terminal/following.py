@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from consumer.cycle.reporting import Reporter
+from consumer.postgres.cycles import cycle_of_occasion
 from consumer.postgres.pool import BUSY_ERRORS, Pool
 from consumer.runtime import Stopped, utc_now
 from consumer.terminal.progress import display_for
@@ -173,10 +174,7 @@ async def _something_is_due(running: Running) -> bool:
     except CalendarError as error:
         running.console.print(f"nothing is due: {error}", highlight=False)
         return False
-    known = await running.pool.fetchval(
-        "SELECT 1 FROM cycle WHERE trading_day = $1 AND occasion = $2", due.trading_day, due.rule.text
-    )
-    return known is None
+    return await cycle_of_occasion(running.pool, due.trading_day, due.rule.text) is None
 
 
 async def _show_until_at_rest(running: Running, watch: CycleWatch, stopped: asyncio.Task[bool]) -> View | None:

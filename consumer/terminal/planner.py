@@ -21,6 +21,7 @@ from consumer.terminal.reach import Reached, looking, reached
 from consumer.vendors import flat_file_store
 from consumer.verdict.options import expectations_set
 from contract.messages import ALL_TASKS
+from contract.reports import CycleState
 from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule
 
@@ -75,7 +76,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             requested_by="forecast",
             tasks=tuple(tasks),
             force=False,
-            state="running",
+            state=CycleState.RUNNING,
             run_pass=1,
             opened_at=at,
             pass_started_at=at,

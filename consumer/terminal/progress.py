@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.cycle.run_report import TaskTally
+    from consumer.postgres.run_figures import TaskTally
     from consumer.terminal.watch import View
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import errno
 import functools
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from loguru import logger
 from rich.console import Console
 from rich.markup import escape
@@ -47,6 +44,7 @@ from process.settings import shared
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from consumer.terminal.run_options import RunOptions
     from market.data_source import DataSource
 
 _TOLD = (
@@ -60,16 +58,6 @@ _TOLD = (
 )
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
 SIMULATED_KEY = "simulated-market"
-
-
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The flags of `maintenance run`."""
-
-    once: bool = False
-    tickers: int | None = None
-    simulated: bool = False
-    replay: Path | None = None
-    trading_day: dt.date | None = None
 
 
 def log_as_json(settings: Settings) -> bool:

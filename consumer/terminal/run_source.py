@@ -15,7 +15,7 @@ from simulated_market.options import SimulatorOptions
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-    from consumer.terminal.run import RunOptions
+    from consumer.terminal.run_options import RunOptions
 
 SERVERS_OF_ONES_OWN = (("DATABASE_URL", "database_url"), ("REDIS_URL", "redis_url"))
 

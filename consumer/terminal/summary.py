@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from rich.table import Table
 
-from consumer.cycle.run_report import human_duration, read_requests, state_of
+from consumer.cycle.run_report import human_duration, state_of
+from consumer.postgres.run_figures import read_requests
 from consumer.verdict import words
 from consumer.verdict.states import SessionState
 from contract import keys
 from contract.messages import ALL_TASKS
+from contract.reports import CycleState
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -129,7 +131,9 @@ def print_summary(
 
 def exit_code(view: View, verdict: SessionVerdict) -> int:
     """Return what a script is to make of a cycle at rest: 0 when it has done its work and its session is whole."""
-    done = view.cycle.state == "complete" or (view.cycle.state == "waiting" and not view.cycle.missing)
+    done = view.cycle.state is CycleState.COMPLETE or (
+        view.cycle.state is CycleState.WAITING and not view.cycle.missing
+    )
     fine = verdict.state in (SessionState.PROVISIONAL, SessionState.FINAL)
     return 0 if done and fine else EXIT_FINDING
 

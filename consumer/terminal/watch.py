@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.cycle.run_report import TaskTally, read_tallies
 from consumer.postgres import cycles
 from consumer.postgres.cycles import Cycle
+from consumer.postgres.run_figures import TaskTally, read_tallies
 from contract import keys
-from contract.reports import decode_dead_letter
+from contract.reports import CycleState, decode_dead_letter
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,7 +35,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def at_rest(self) -> bool:
         """Whether nothing runs: the cycle has ended, or waits for another pass."""
-        return self.cycle.state != "running"
+        return self.cycle.state is not CycleState.RUNNING
 
 
 class CycleWatch:
@@ -47,10 +47,8 @@ class CycleWatch:
 
     async def newest(self) -> View | None:
         """The running cycle, else the newest that was not superseded."""
-        row = await self._pool.fetchrow(
-            "SELECT * FROM cycle WHERE state <> 'superseded' ORDER BY state = 'running' DESC, cycle_id DESC LIMIT 1"
-        )
-        return None if row is None else await self._view(cycles.cycle_from(row))
+        cycle = await cycles.running_or_newest(self._pool)
+        return None if cycle is None else await self._view(cycle)
 
     async def serving(self, entry_id: str, day: dt.date) -> View | None:
         """The cycle that serves the request of *entry_id*, once there is one. Raises RequestRefused."""
@@ -61,10 +59,8 @@ class CycleWatch:
             return None
         if (reason := await self._refusal(entry_id)) is not None:
             raise RequestRefused(reason)
-        row = await self._pool.fetchrow(
-            "SELECT * FROM cycle WHERE trading_day = $1 AND state <> 'superseded' ORDER BY cycle_id DESC LIMIT 1", day
-        )
-        return None if row is None else await self._view(cycles.cycle_from(row))
+        cycle = await cycles.newest_that_counts(self._pool, day)
+        return None if cycle is None else await self._view(cycle)
 
     async def _under_way(self, entry_id: str) -> bool:
         if await self._redis.xrange(keys.TASKS.name, entry_id, entry_id):

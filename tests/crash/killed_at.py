@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import consumer.__main__
+from consumer.cycle.opening import Served
 from contract import keys
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def of_part(task: str, part: str) -> Reached:
 
 
 def opened_now(_arguments: tuple[Any, ...], _named: dict[str, Any], result: Opened) -> bool:
-    return result.verdict == "opened"
+    return result.served is Served.OPENED
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumer.postgres.cycles import OPENING_LOCK
+from consumer.postgres.cycle_changes import OPENING_LOCK
 from producers.trigger import request_cycle
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.crash.repeats import Askers

@@ -157,12 +157,17 @@ class Stack:
     async def cycle(self, day: dt.date | None = None) -> Cycle | None:
         """The newest cycle, of *day* if given."""
         row = await self.pool.fetchrow(
-            "SELECT * FROM cycle WHERE $1::date IS NULL OR trading_day = $1 ORDER BY cycle_id DESC LIMIT 1", day
+            f"SELECT {cycles.COLUMNS} FROM cycle WHERE $1::date IS NULL OR trading_day = $1 "
+            "ORDER BY cycle_id DESC LIMIT 1",
+            day,
         )
         return None if row is None else cycles.cycle_from(row)
 
     async def cycles(self) -> list[Cycle]:
-        return [cycles.cycle_from(row) for row in await self.pool.fetch("SELECT * FROM cycle ORDER BY cycle_id")]
+        return [
+            cycles.cycle_from(row)
+            for row in await self.pool.fetch(f"SELECT {cycles.COLUMNS} FROM cycle ORDER BY cycle_id")
+        ]
 
     async def at_rest(self, *, after: int = 0, within_s: float = DEADLINE_S) -> Cycle:
         """The newest cycle once it no longer runs and no message is under way; *after*: one with a higher id."""

@@ -74,13 +74,13 @@ async def test_a_part_taken_in_a_pass_that_has_begun_since_is_run_in_that_pass(
         stale = cycle is not None and not taken
         return msgspec.structs.replace(cycle, run_pass=cycle.run_pass - 1) if stale else cycle
 
-    async def taking(pool: Any, part: Any, **named: Any) -> Any:
+    async def taking(pool: Any, part: Any, taker: Any, **named: Any) -> Any:
         taken.append(part.key)
-        return await take_part(pool, part, **named)
+        return await take_part(pool, part, taker, **named)
 
-    async def noted(self: CycleRunner, delivery: Any, cycle: Any, part: Any, row: Any) -> Any:
-        in_its_pass.append(cycle.run_pass == row["pass"])
-        return await run_taken(self, delivery, cycle, part, row)
+    async def noted(self: CycleRunner, delivery: Any, cycle: Any, part: Any, as_taken: Any) -> Any:
+        in_its_pass.append(cycle.run_pass == as_taken.run_pass)
+        return await run_taken(self, delivery, cycle, part, as_taken)
 
     monkeypatch.setattr(cycles, "find_cycle", as_of_the_last_pass)
     monkeypatch.setattr(ledger, "take_part", taking)

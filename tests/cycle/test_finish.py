@@ -6,8 +6,10 @@ import datetime as dt
 
 import pytest
 
-from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, EndedPart, Left, judge
+from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, Left, judge
 from consumer.cycle.lacks import summarised, unproven_lines
+from consumer.postgres.part_outcomes import EndedPart
+from consumer.postgres.states import PartState
 
 NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
 GIVE_UP_AT = NOW + dt.timedelta(hours=13)
@@ -17,7 +19,8 @@ REST = Left(missing=(), goes_on=True, cut=True)  # what this plan brings bit by 
 
 
 def part(state: str, *, retryable: bool = False) -> EndedPart:
-    return EndedPart(task="ohlc_daily", part="bars", state=state, retryable=retryable, reason=None, warnings=[])
+    ended = PartState(state)
+    return EndedPart(task="ohlc_daily", part="bars", state=ended, retryable=retryable, reason=None, warnings=[])
 
 
 DONE, NOT_YET = part("done"), part("not_yet")

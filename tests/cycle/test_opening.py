@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from consumer.cycle.opening import Request, joins, replaces, request_from, tasks_of
+from consumer.cycle.opening import joins, replaces, request_from, tasks_of
 from consumer.delivery.errors import Busy, DataRejected
+from consumer.postgres.cycle_changes import Request
 from consumer.postgres.cycles import Cycle
 from contract.messages import ALL_TASKS, TaskMessage, TaskName
+from contract.reports import CycleState
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, EVENING, SCHEDULE, new_york
 
 YESTERDAY = dt.date(2025, 11, 10)
@@ -27,7 +29,8 @@ def cycle(**changed: Any) -> Cycle:
         "opened_at": AT_FIVE, "pass_started_at": AT_FIVE, "finished_at": None, "next_pass_at": None,
         "give_up_at": EVENING, "reason": None, "missing": (), "warnings": (),
     }  # fmt: skip
-    return Cycle(**{**fields, **changed})
+    values = {**fields, **changed}
+    return Cycle(**{**values, "state": CycleState(values["state"])})
 
 
 def asked(**changed: Any) -> Cycle:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cycle import publication
-from consumer.cycle.run_report import TaskTally, human_duration, read_run, state_of
+from consumer.cycle.run_report import human_duration, read_run, state_of
 from consumer.cycle.runner import CycleRunner
 from consumer.delivery.settle import Policy
+from consumer.postgres.run_figures import TaskTally
 from consumer.verdict.reading import judge_sessions
 from contract.reports import CycleState, SessionState, TaskState, decode_event, decode_status
 from tests.cycle.stack import DAY, EVENING, until

@@ -18,8 +18,8 @@ from consumer.tasks.metadata_enrich import load_details, load_universe
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.redis_sync import sync_cache
 from consumer.tasks.slot_files import load_flat_file
-from contract import data_sets
 from consumer.vendor.protocol import FlatFileKind
+from contract import data_sets
 from tests.extremes.values import Case, Extreme
 from tests.extremes.wire import GROUPED, LISTING, envelope, list_sound
 from tests.tasks.conftest import DAY, NOW

@@ -19,7 +19,10 @@ from pathlib import Path
 from tests.mutations.table import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("market", "producers", "consumer", "tests", "bench", "pyproject.toml", "README.md", "streams.md", "docs")
+COPIED = (
+    "market", "contract", "process", "producers", "simulated_market", "consumer", "tests", "bench",
+    "pyproject.toml", "README.md", "streams.md", "docs",
+)  # fmt: skip
 
 
 def main() -> int:

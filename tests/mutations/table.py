@@ -13,7 +13,7 @@ CYCLES = "consumer/postgres/cycles.py"
 RUNNER = "consumer/cycle/runner.py"
 FAILURES = "consumer/cycle/failures.py"
 OPENING = "consumer/cycle/opening.py"
-CALLING_OFF = "consumer/cycle/calling_off.py"
+PART_ENDS = "consumer/postgres/part_ends.py"
 SCHEDULES = "tests/simulator/test_simulator.py::test_a_schedule_that_failed_comes_to_a_good_end"
 SCRIPTS = "consumer/delivery/scripts"
 OWNERSHIP = "tests/delivery/test_ownership_and_recovery.py"
@@ -127,17 +127,17 @@ MUTATIONS = (
     Mutation(
         invariant="I3",
         what="whoever was followed says how the part ended",
-        file=LEDGER,
-        old='Standing.OPEN if row["fence"] <= fence else Standing.TAKEN',
-        new="Standing.OPEN",
+        file=PART_ENDS,
+        old='Ownership.OPEN if row["fence"] <= fence else Ownership.TAKEN',
+        new="Ownership.OPEN",
         test=f"{FENCE}::test_whoever_was_followed_may_not_say_how_the_part_ended",
     ),
     Mutation(
         invariant="I3",
         what="a cancelled cycle's parts commit",
         file=CYCLES,
-        old='    if row is None or row["state"] in CALLED_OFF:',
-        new="    if row is None:",
+        old="    if cycle is None or cycle.state in CALLED_OFF:",
+        new="    if cycle is None:",
         test=f"{FENCE}::test_a_cancellation_amid_a_commit_lets_nothing_through",
     ),
     Mutation(
@@ -329,8 +329,8 @@ MUTATIONS = (
         invariant="I5",
         what="who joins a cycle sends nothing of it",
         file=OPENING,
-        old='verdict="joined", suspended=suspended, parts=tuple(parts))',
-        new='verdict="joined", suspended=suspended)',
+        old="served=Served.JOINED, suspended=suspended, parts=tuple(parts))",
+        new="served=Served.JOINED, suspended=suspended)",
         test=SCHEDULES,
     ),
     Mutation(
@@ -344,7 +344,7 @@ MUTATIONS = (
     Mutation(
         invariant="I4",
         what="parts of a cycle that was called off long ago stay open",
-        file=CALLING_OFF,
+        file=CYCLES,
         old='"OR EXISTS (SELECT FROM part',
         new='"OR EXISTS (SELECT FROM part WHERE false) AND EXISTS (SELECT FROM part',
         test=SCHEDULES,
@@ -352,9 +352,9 @@ MUTATIONS = (
     Mutation(
         invariant="I3",
         what="what was set aside is closed in whatever pass",
-        file=CALLING_OFF,
-        old='"WHERE part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "',
-        new='"WHERE part.cycle_id = ended.cycle_id "',
+        file=PART_ENDS,
+        old='"part.cycle_id = ended.cycle_id AND part.pass <= ended.pass "',
+        new='"part.cycle_id = ended.cycle_id "',
         test=SCHEDULES,
     ),
     Mutation(

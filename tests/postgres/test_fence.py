@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 
 from consumer.fence import FenceLost
-from consumer.postgres import coverage, cycles, ledger
-from consumer.postgres.ledger import FenceBehind, PartGone, PartId, PartPlan, Standing
+from consumer.postgres import coverage, cycles, ledger, part_ends
+from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, PartPlan, Taker
+from consumer.postgres.part_ends import Ownership
 from consumer.postgres.pool import open_pool
+from consumer.postgres.states import PartState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +50,7 @@ async def impatient(migrated_dsn: str, pool: Pool) -> AsyncIterator[Pool]:
 
 
 async def take(pool: Pool, fence: int) -> None:
-    await ledger.take_part(pool, PART, fence=fence, holder=f"worker-{fence}", attempt=1, now=NOW)
+    await ledger.take_part(pool, PART, Taker(name=f"worker-{fence}", fence=fence), now=NOW)
 
 
 async def commit(pool: Pool, fence: int) -> None:
@@ -56,7 +58,7 @@ async def commit(pool: Pool, fence: int) -> None:
     async with ledger.fenced_write(pool, PART, fence=fence) as connection:
         await coverage.record_coverage(connection, "splits", [DAY], rows=fence, fetched_at=NOW, load_id=1)
         await cycles.lock_cycle(connection, 1)
-        await ledger.end_part(connection, PART, state="done", now=NOW)
+        await ledger.end_part(connection, PART, PartEnd(state=PartState.DONE, at=NOW))
         await ledger.unblock(connection, 1)
 
 
@@ -91,8 +93,8 @@ async def test_whoever_was_followed_may_not_say_how_the_part_ended(pool: Pool) -
     await take(pool, 1)
     await take(pool, 2)
     async with pool.acquire() as connection, connection.transaction():
-        assert await ledger.standing_of(connection, PART, fence=1) is Standing.TAKEN
-        assert await ledger.standing_of(connection, PART, fence=2) is Standing.OPEN
+        assert await part_ends.ownership_of(connection, PART, fence=1) is Ownership.TAKEN
+        assert await part_ends.ownership_of(connection, PART, fence=2) is Ownership.OPEN
     await ledger.note_retry(pool, PART, fence=1, reason="late", requests={})
     assert await pool.fetchval("SELECT state FROM part WHERE part = 'splits'") == "running"
 
@@ -105,7 +107,7 @@ async def test_a_part_of_a_cycle_that_was_called_off_neither_begins_nor_commits_
     with pytest.raises(PartGone):
         await take(pool, 2)
     async with pool.acquire() as connection, connection.transaction():
-        assert await ledger.standing_of(connection, PART, fence=1) is Standing.OVER
+        assert await part_ends.ownership_of(connection, PART, fence=1) is Ownership.OVER
 
 
 async def test_a_cancellation_amid_a_commit_lets_nothing_through(pool: Pool) -> None:
@@ -122,7 +124,7 @@ async def test_a_successor_waits_for_a_commit_in_flight_and_sees_it(pool: Pool) 
         following = asyncio.create_task(take(pool, 2))
         while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        await ledger.end_part(connection, PART, state="done", now=NOW)
+        await ledger.end_part(connection, PART, PartEnd(state=PartState.DONE, at=NOW))
     with pytest.raises(PartGone):
         await following
 

@@ -19,7 +19,7 @@ from consumer.delivery import entries, task_stream
 from consumer.delivery.settle import Ending
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres import cycles, ledger
-from consumer.postgres.ledger import PartGone, PartId
+from consumer.postgres.ledger import PartGone, PartId, Taken, Taker
 from consumer.verdict.states import SessionState
 
 if TYPE_CHECKING:
@@ -80,17 +80,16 @@ async def _write_without_fence(pool: Any, part: PartId, *, fence: int) -> AsyncI
         yield connection
 
 
-async def _take_without_fence(
-    pool: Any, part: PartId, *, fence: int, holder: str, attempt: int, now: dt.datetime
-) -> dict[str, Any]:
+async def _take_without_fence(pool: Any, part: PartId, taker: Taker, *, now: dt.datetime) -> Taken:
     row = await pool.fetchrow(
         "UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7 "
-        "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND state IN ('ready', 'running', 'retrying') RETURNING *",
-        part.cycle_id, part.task, part.part, fence, holder, attempt, now,
+        "WHERE cycle_id = $1 AND task = $2 AND part = $3 AND state IN ('ready', 'running', 'retrying') "
+        "RETURNING pass AS run_pass, payload",
+        part.cycle_id, part.task, part.part, taker.fence, taker.name, taker.attempt, now,
     )  # fmt: skip
     if row is None:
         raise PartGone("not open")
-    return dict(row)
+    return Taken(**dict(row))
 
 
 _run = CycleRunner.run

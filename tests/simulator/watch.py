@@ -90,7 +90,7 @@ class Watch:
 
     def hear(self, step: Step) -> None:
         """A process has the reply of *step*. One that is told of a newer token than its own has to lift the counter."""
-        row = step.result if step.name == "take_part SELECT part.state," and step.failure is None else None
+        row = step.result if step.name == "_why_not_taken SELECT part.state," and step.failure is None else None
         if row is None or row["cycle_state"] != "running" or row["state"] not in OPEN:
             return
         assert isinstance(step.actor, VirtualWorker)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from consumer.postgres import bars
 from consumer.tasks.atr import compute_atr
 from consumer.tasks.splits import load_splits
-from contract import data_sets
 from consumer.vendor.rows import DailyRow, SplitRow
+from contract import data_sets
 from tests.tasks.conftest import CALENDAR, DAY
 
 if TYPE_CHECKING:

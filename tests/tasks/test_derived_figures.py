@@ -14,8 +14,8 @@ from consumer.postgres.bars import BarHistory
 from consumer.postgres.details import store_details
 from consumer.tasks.derived_figures import ShareCount, compute_derived, derive, possible, shares_on
 from consumer.tasks.part import InputMissing
-from contract import data_sets
 from consumer.vendor.rows import DailyRow, TickerDetails
+from contract import data_sets
 from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

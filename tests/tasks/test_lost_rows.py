@@ -12,8 +12,8 @@ from consumer.postgres.findings import Contested, Settled, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.standing import take_aside
-from contract import data_sets
 from consumer.vendor.rows import DailyRow, Flaw, GroupedDaily, SetAside
+from contract import data_sets
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW
 from tests.tasks.test_recheck import SYMBOLS, row, stand

@@ -11,9 +11,9 @@ from consumer.postgres import bars
 from consumer.tasks.calendar_check import check_calendar
 from consumer.tasks.metadata_enrich import load_details, load_floats, load_universe, plan_parts
 from consumer.tasks.splits import check_splits, load_splits
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, ProviderUnavailable, TickerNotFound
 from consumer.vendor.rows import DailyRow, FloatRow, TickerDetails, TickerListing, TickerRow
+from contract import data_sets
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:

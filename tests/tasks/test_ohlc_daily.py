@@ -10,9 +10,9 @@ import pytest
 from consumer.postgres import splits
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.splits import check_splits
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer
 from consumer.vendor.rows import Flaw, GroupedDaily
+from contract import data_sets
 from market.splits import Split
 from tests.tasks.conftest import DAY, NOW
 from tests.tasks.stored_bars import SINCE, atr_of, load_listed, put_bars, row, split

@@ -14,10 +14,10 @@ from consumer.postgres import bars, coverage, findings
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.recheck import recheck
-from contract import data_sets
 from consumer.vendor.errors import BadAnswer, EndpointNotFound, NotEntitled, ProviderUnavailable, VendorError
 from consumer.vendor.protocol import FlatFileKind
 from consumer.vendor.rows import DailyRow
+from contract import data_sets
 from market.contradiction import IMPLAUSIBLE
 from market.findings import Finding, Kind
 from tests.tasks.conftest import DAY, NOW

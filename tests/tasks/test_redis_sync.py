@@ -16,9 +16,8 @@ from consumer.postgres.tickers import DerivedFigures
 from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
-from contract import data_sets, keys
 from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
-from contract import keys
+from contract import data_sets, keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:

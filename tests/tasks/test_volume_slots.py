@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from consumer.tasks.volume_slots import load_batch, plan_parts, prove
-from contract import data_sets
 from consumer.vendor.errors import KeyRejected, NotYetPublished, ProviderUnavailable, TickerNotFound
 from consumer.vendor.rows import RangeBars
+from contract import data_sets
 from market.volume_slots import slot_start_ms
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 

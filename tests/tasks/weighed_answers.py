@@ -9,8 +9,8 @@ import msgspec
 
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.tasks.answers import INDEPENDENT_AFTER, Answer, Leave, Refuse, Standing, Take, bars_of
-from contract import data_sets
 from consumer.vendor.rows import DailyRow
+from contract import data_sets
 from market.findings import Finding, Kind
 
 DAY = dt.date(2025, 11, 11)

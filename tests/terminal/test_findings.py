@@ -10,8 +10,8 @@ from consumer.postgres import bars, findings
 from consumer.postgres.findings import Contested
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from contract import data_sets
 from consumer.vendor.rows import DailyRow
+from contract import data_sets
 from market.findings import Finding, Kind
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.settings import read_settings
 from consumer.terminal import run_source
-from consumer.terminal.run import RunOptions
+from consumer.terminal.run_options import RunOptions
 from contract import keys
 from market.data_source import VENDOR, simulated_source
 

@@ -9,7 +9,9 @@ import msgspec
 from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.runner import CycleRunner
+from consumer.postgres import cycles, part_ends
 from consumer.postgres.ledger import PartId
+from consumer.postgres.states import PartState
 from tests.simulator.mutants import MUTANTS, Mutant, function
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _begin_next_pass = next_pass.begin_next_pass
 
 async def _join_and_send_nothing(pool: Any, request: Any, *, now: dt.datetime) -> Any:
     opened = await _open_cycle(pool, request, now=now)
-    return msgspec.structs.replace(opened, parts=()) if opened.verdict == "joined" else opened
+    return msgspec.structs.replace(opened, parts=()) if opened.served is opening.Served.JOINED else opened
 
 
 async def _begin_and_forget_whom_it_suspends(pool: Any, cycle_id: int, *, now: dt.datetime) -> Any:
@@ -33,30 +35,24 @@ async def _send_nothing(self: FailureRecorder) -> list[Any]:
 
 
 async def _forget_after_ten_minutes(pool: Any, stream: Any, *, now: dt.datetime) -> None:
-    rows = await pool.fetch(
-        "SELECT * FROM cycle WHERE state IN ('superseded', 'cancelled') "
-        "AND finished_at > $1::timestamptz - interval '10 minutes'",
-        now,
-    )
-    for cycle in map(calling_off.cycles.cycle_from, rows):
-        await calling_off.close_parts(pool, [cycle], state=cycle.state, now=now)
+    for cycle in await cycles.left_open(pool, now=now):
+        if cycle.finished_at is not None and cycle.finished_at > now - cycles.WITHDRAWN_WITHIN:
+            await calling_off.close(pool, [cycle], PartState(cycle.state), now=now)
 
 
-async def close_parts(pool: Any, ended: Any, *, state: str, now: dt.datetime) -> Any:
+async def close_parts(pool: Any, ended: Any, state: PartState, *, now: dt.datetime) -> Any:
     """Of the same name: schedules name the step after it."""
     rows = await pool.fetch(
         "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
         "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
         [cycle.cycle_id for cycle in ended], now, state,
     )  # fmt: skip
-    return calling_off.CalledOff(cycles=tuple(ended), parts=tuple(PartId(**dict(row)) for row in rows))
+    return [PartId(**dict(row)) for row in rows]
 
 
 async def _withdraw_and_send_nothing(self: CycleRunner, suspended: Any) -> None:
     for cycle in suspended:
-        closed = await calling_off.close_parts(
-            self._services.pool, [cycle], state="superseded", now=self._services.now()
-        )
+        closed = await calling_off.close(self._services.pool, [cycle], PartState.SUPERSEDED, now=self._services.now())
         await calling_off.withdraw(self._stream, calling_off.CalledOff(parts=closed.parts))
 
 
@@ -73,7 +69,7 @@ CURES = {
         breaks=function(calling_off, "finish_calling_off", _forget_after_ten_minutes),
     ),
     "only the pass that was set aside is closed": Mutant(
-        broken="parts are closed whatever their pass", breaks=function(calling_off, "close_parts", close_parts)
+        broken="parts are closed whatever their pass", breaks=function(part_ends, "close_parts", close_parts)
     ),
     "a next pass stops what it sets aside": Mutant(
         broken="a next pass leaves at work whom it has set aside",

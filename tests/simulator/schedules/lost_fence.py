@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.simulator.directed import Director
     from tests.simulator.virtual_worker import VirtualWorker
 
-ASKED = "take_part SELECT"
+ASKED = "_why_not_taken SELECT"
 PART = "1/ohlc_daily/rows:0"
 
 
