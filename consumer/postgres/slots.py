@@ -61,18 +61,19 @@ async def missing_slots(
     """
     # In the text and not "$4 IS NULL OR …": a plan for either reads the window's rows of the whole market.
     only, args = ("", []) if symbols is None else ("AND {}.symbol = ANY ($4)", [list(symbols)])
+    # Materialized, and by the days themselves: joined to *w* instead, PostgreSQL reads every row ever stored.
     rows = await connection.fetch(
         f"""
-        WITH asked AS (
-            SELECT s.symbol, max(s.fetched_at) AS last FROM volume_slots_daily AS s
-            WHERE s.trading_date = ANY ($1) {only.format("s")} GROUP BY s.symbol
-        )
+        WITH stands AS MATERIALIZED (
+            SELECT s.trading_date, s.symbol, s.outcome, s.fetched_at FROM volume_slots_daily AS s
+            WHERE s.trading_date = ANY ($1) {only.format("s")}
+        ), asked AS (SELECT symbol, max(fetched_at) AS last FROM stands GROUP BY symbol)
         SELECT u.symbol, array_agg(w.day ORDER BY w.day) AS days
         FROM ticker_universe AS u
         CROSS JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since)
-        LEFT JOIN volume_slots_daily AS s
+        LEFT JOIN stands AS s
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
-              AND (s.outcome <> 'unproven' OR s.fetched_at >= $3) {only.format("s")}
+              AND (s.outcome <> 'unproven' OR s.fetched_at >= $3)
         LEFT JOIN asked ON asked.symbol = u.symbol
         WHERE s.symbol IS NULL {only.format("u")}
           AND ({LISTED_ON} OR u.is_active AND w.day >= coalesce(u.issuer_since, '-infinity'))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -20,6 +21,7 @@ from consumer.postgres.slots import (
     unproven_by_day,
     write_slots,
 )
+from tests.postgres.rows_read import rows_read
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -222,6 +224,35 @@ async def test_an_unproven_row_is_asked_for_again_once_it_is_old_enough(connecti
     await write(connection, untraded("A", outcome="unproven"), untraded("A", day=DAYS[0]))
     assert await missing(connection, retry_unproven_before=NOON) == {}
     assert await missing(connection, retry_unproven_before=NOON + dt.timedelta(seconds=1)) == {"A": [DAY]}
+
+
+class Explained:
+    """A connection that notes how many rows of each relation its queries read."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.read: Counter[str] = Counter()
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        self.read += await rows_read(self._connection, query, arguments)
+        return await self._connection.fetch(query, *arguments)
+
+
+@pytest.mark.parametrize(("symbols", "of_them"), [(["S7", "S8"], 2), (None, 40)])
+async def test_what_is_missing_is_read_once_from_the_rows_of_its_own_sessions_and_symbols(
+    connection: Connection, symbols: list[str] | None, of_them: int
+) -> None:
+    await list_symbols(connection, *(f"S{number}" for number in range(40)))
+    await connection.execute(
+        "INSERT INTO volume_slots_daily (trading_date, symbol, outcome, fetched_at, load_id) "
+        "SELECT $1::date - day, 'S' || number, 'no_trades', $2, 1 "
+        "FROM generate_series(0, 499) AS day, generate_series(0, 39) AS number",
+        DAY, NOON,
+    )  # fmt: skip
+    await connection.execute("ANALYZE volume_slots_daily, ticker_universe")
+    explained = Explained(connection)
+    assert await missing(explained, symbols=symbols) == {}  # type: ignore[arg-type]
+    assert explained.read["volume_slots_daily"] == of_them * len(DAYS)
 
 
 # Proof
