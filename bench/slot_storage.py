@@ -111,7 +111,7 @@ async def measure(dsn: str, sessions: int, symbols: int) -> None:
             loads = await timed(load_arrays), await timed(load_rows)
             await connection.execute("VACUUM ANALYZE")
             reads = await timed(mean_of_arrays), await timed(mean_of_rows)
-            tables = ("volume_slots_daily", "slot_row")
+            tables = ("session_slots", "slot_row")
             sizes = [
                 await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", name) for name in tables
             ]

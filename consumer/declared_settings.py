@@ -20,7 +20,18 @@ from process.settings.shared import (
     SESSION_CATCH_UP_DAYS,
 )
 from process.settings.urls import database_url, http_url
-from process.settings.values import duration, folder, folder_to_be, limit, listening_on, names, switch, text, whole
+from process.settings.values import (
+    duration,
+    folder,
+    folder_to_be,
+    limit,
+    listening_on,
+    names,
+    schema_name,
+    switch,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +87,20 @@ SETTINGS: tuple[Setting, ...] = (
         read=database_url,
         secret=True,
         meaning="a PostgreSQL 15 or newer (TimescaleDB welcome) of your own; without it an embedded one is started",
+    ),
+    Setting(
+        name="DATABASE_SCHEMA",
+        field="database_schema",
+        default="maintenance",
+        read=schema_name,
+        meaning="the schema of that database in which our tables stand; made where there is none",
+    ),
+    Setting(
+        name="READERS_SCHEMA",
+        field="readers_schema",
+        default="public",
+        read=schema_name,
+        meaning="the schema in which SQL readers find their views, such as market_data_daily",
     ),
     Setting(
         name="DATA_DIR",

@@ -15,6 +15,7 @@ from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_blocking_redis, connect_redis, stop_signals, unless_stopped, utc_now
+from consumer.settings import schemas_set
 from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
 from consumer.web.app import serve_http
@@ -87,6 +88,7 @@ async def _open(
         database_url,
         lease=settings.lease,
         size=settings.parts_at_once + 4,
+        schemas=schemas_set(settings),
         on_silence=tell_silence(commands, name),
     )
     pool = await unless_stopped(stop, start_up.through_restarts(opening))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.declared_settings import SETTINGS, VENDOR_URL
+from consumer.postgres.schemas import Schemas
 from market.schedule import Rule
 from process.settings import shared
 from process.settings.reading import BadSettings, Setting, Values, read_values
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
 
     from market.trading_calendar import TradingCalendar
 
-__all__ = ["SETTINGS", "VENDOR_URL", "BadSettings", "Setting", "Settings", "build_calendar", "read_settings"]
+__all__ = [
+    "SETTINGS",
+    "VENDOR_URL",
+    "BadSettings",
+    "Setting",
+    "Settings",
+    "build_calendar",
+    "read_settings",
+    "schemas_set",
+]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     redis_url: str | None
     database_url: str | None
+    database_schema: str
+    readers_schema: str
     api_key: str | None
     base_url: str | None
     requests_per_second: int | None
@@ -98,6 +110,11 @@ def _contradictions(values: Values) -> list[str]:
             f"MAINTENANCE_LEASE={lease.total_seconds():g}s: a part may not take less time than its holder may be "
             "silent; raise the one or lower the other"
         )
+    if values.has("database_schema", "readers_schema") and values.of("database_schema") == values.of("readers_schema"):
+        problems.append(
+            f"DATABASE_SCHEMA={values.of('database_schema')} is READERS_SCHEMA too, and views and tables cannot share "
+            "names: write another name for one of them"
+        )
     if values.of("base_url") and values.has("api_key") and values.of("api_key") is None:
         problems.append("MASSIVE_BASE_URL is set without MASSIVE_API_KEY: set the key that this address expects")
     return problems
@@ -106,3 +123,8 @@ def _contradictions(values: Values) -> list[str]:
 def build_calendar(settings: Settings) -> TradingCalendar:
     """Return the calendar that the settings describe. Raises CalendarError where its file has changed since."""
     return shared.build_calendar(settings.calendar_overrides, settings.early_extended_close)
+
+
+def schemas_set(settings: Settings) -> Schemas:
+    """Return the schemas that the settings name."""
+    return Schemas(tables=settings.database_schema, readers=settings.readers_schema)

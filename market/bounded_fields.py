@@ -174,15 +174,15 @@ LAST_DAY: Final = dt.date(2200, 1, 1)
 
 #: By table and column.
 COLUMNS: Final[Mapping[str, Mapping[str, Bound]]] = {
-    "market_data_daily": {
+    "daily_bar": {
         "symbol": SYMBOL,
         **dict.fromkeys(("open", "high", "low", "close", "vwap"), PRICE),
         "volume": VOLUME,
         "trades_count": TRADES,
     },
-    "volume_slots_daily": {"symbol": SYMBOL, "volumes": VOLUME},
+    "session_slots": {"symbol": SYMBOL, "volumes": VOLUME},
     "ticker_atr": {"symbol": SYMBOL, "atr": RANGE, "atr_percent": RANGE_PERCENT},
-    "ticker_universe": {
+    "listed_ticker": {
         "symbol": SYMBOL,
         "ticker_type": WORD,
         "listed_figi": FIGI,
@@ -190,7 +190,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Bound]]] = {
         "listed_share_class_figi": FIGI,
         "delisted_at": DELISTED_AT,
     },
-    "ticker_metadata": {
+    "ticker_profile": {
         "symbol": SYMBOL,
         "company_name": NAME,
         "exchange": MIC,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # As template0 has it.  What a test may leave beyond its tables (settings, schemas) is asked for afterwards.
 _EMPTY = """
+    DROP SCHEMA IF EXISTS maintenance CASCADE;
     DROP SCHEMA public CASCADE;
     CREATE SCHEMA public AUTHORIZATION pg_database_owner;
     GRANT USAGE ON SCHEMA public TO PUBLIC;
@@ -26,22 +27,23 @@ _EMPTY = """
 _LEFT_OVER = """
     SELECT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = (
                SELECT oid FROM pg_database WHERE datname = current_database()))
-        OR EXISTS (SELECT FROM pg_namespace WHERE nspname NOT IN ('public', 'information_schema')
+        OR EXISTS (SELECT FROM pg_namespace WHERE nspname NOT IN ('public', 'maintenance', 'information_schema')
                AND nspname NOT LIKE 'pg\\_%')
         OR EXISTS (SELECT FROM pg_default_acl)
 """
 # Which transactions last touched what the catalogue says of the tables: any change leaves another number there. But
 # for sequences, whose restart is one.
 _SCHEMA = """
+    WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'maintenance'))
     SELECT md5(string_agg(DISTINCT row, ' ' ORDER BY row)) FROM (
         SELECT concat('c', oid, ':', xmin) AS row FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S'
+        WHERE relnamespace IN (SELECT oid FROM ours) AND relkind <> 'S'
         UNION ALL SELECT concat('a', attrelid, '.', attnum, ':', a.xmin) FROM pg_attribute a
-        JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S'
-        UNION ALL SELECT concat('k', oid, ':', xmin) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        JOIN pg_class c ON c.oid = attrelid WHERE relnamespace IN (SELECT oid FROM ours) AND relkind <> 'S'
+        UNION ALL SELECT concat('k', oid, ':', xmin) FROM pg_constraint WHERE connamespace IN (SELECT oid FROM ours)
         UNION ALL SELECT concat('t', oid, ':', xmin) FROM pg_trigger
-        UNION ALL SELECT concat('p', oid, ':', xmin) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-        UNION ALL SELECT concat('m', name, ':', xmin) FROM schema_migration
+        UNION ALL SELECT concat('p', oid, ':', xmin) FROM pg_proc WHERE pronamespace IN (SELECT oid FROM ours)
+        UNION ALL SELECT concat('m', name, ':', xmin) FROM maintenance.schema_migration
     ) AS rows
 """
 ENDS_WITHIN_MS = 10_000
@@ -129,16 +131,16 @@ class MigratedDatabases(Databases):
             self._schema = await pool.fetchval(_SCHEMA)
             tables = [
                 row["tablename"]
-                for row in await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+                for row in await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'maintenance'")
                 if not await pool.fetchval(f"SELECT EXISTS (SELECT FROM {row['tablename']})")
             ]
-            sequences = await pool.fetch("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
+            sequences = await pool.fetch("SELECT sequencename FROM pg_sequences WHERE schemaname = 'maintenance'")
         finally:
             await pool.close()
         # Without triggers, those of foreign keys among them, in any order.
         self._empty = "; ".join([
-            "SET session_replication_role = replica", *(f"DELETE FROM {name}" for name in tables),
-            *(f"ALTER SEQUENCE {row['sequencename']} RESTART" for row in sequences),
+            "SET session_replication_role = replica", *(f"DELETE FROM maintenance.{name}" for name in tables),
+            *(f"ALTER SEQUENCE maintenance.{row['sequencename']} RESTART" for row in sequences),
         ])  # fmt: skip
 
     async def _empties(self, connection: asyncpg.Connection[asyncpg.Record]) -> bool:

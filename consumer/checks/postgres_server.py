@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.checks.finding import Finding, ok, refused, warning
 from consumer.postgres.migrate import migrations
 from consumer.postgres.schema import read_schema
+from consumer.postgres.schemas import schemas_of
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
@@ -18,6 +19,7 @@ CONNECTIONS_NEEDED = 10
 
 async def check_postgres(pool: Pool) -> list[Finding]:
     """Ask the server and judge. Raises one of CONNECTION_ERRORS where it does not answer."""
+    schemas = await schemas_of(pool)
     row = await pool.fetchrow(
         """
         SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS words,
@@ -27,11 +29,15 @@ async def check_postgres(pool: Pool) -> list[Finding]:
                current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
                current_setting('max_connections')::int AS connections,
                (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connected,
-               current_user AS by, current_schema() AS schema,
-               coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+               current_user AS by, current_database() AS database,
+               ARRAY(SELECT s FROM unnest($1::text[]) AS s WHERE NOT CASE
+                         WHEN to_regnamespace(quote_ident(s)) IS NULL
+                         THEN has_database_privilege(current_database(), 'CREATE')
+                         ELSE has_schema_privilege(quote_ident(s)::regnamespace, 'CREATE') END) AS forbidden,
                pg_database_size(current_database()) AS bytes,
                (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb
-        """
+        """,
+        [schemas.tables, schemas.readers],
     )
     assert row is not None, "a SELECT without FROM has a row"
     return [_version(row), _writable(row), _encoding(row), _rights(row), _durable(row), _room(row)]
@@ -65,14 +71,14 @@ def _encoding(row: Any) -> Finding:
 
 
 def _rights(row: Any) -> Finding:
-    """PostgreSQL 15 and newer let only the owner of a database make tables in its schema public."""
+    """PostgreSQL 15 and newer let only the owner of a database make schemas, and tables in its schema public."""
     check = "postgresql rights"
-    if row["schema"] is None:
-        return refused(check, "search_path names no schema", "create one, or ALTER ROLE … SET search_path = public")
-    if not row["may_create"]:
-        cure = f"as its owner: GRANT CREATE ON SCHEMA {row['schema']} TO {row['by']}"
-        return refused(check, f"{row['by']} may make no tables in schema {row['schema']}", cure)
-    return ok(check, f"{row['by']} may make tables in schema {row['schema']}")
+    if forbidden := row["forbidden"]:
+        seen = f"{row['by']} may make nothing in schema {' and '.join(forbidden)} of database {row['database']}"
+        made = [f"CREATE SCHEMA IF NOT EXISTS {name}" for name in forbidden if name != "public"]
+        cure = "; ".join([*made, f"GRANT USAGE, CREATE ON SCHEMA {', '.join(forbidden)} TO {row['by']}"])
+        return refused(check, seen, f"as its owner: {cure}; or name others in DATABASE_SCHEMA and READERS_SCHEMA")
+    return ok(check, f"{row['by']} may make tables and views")
 
 
 def _durable(row: Any) -> Finding:

@@ -59,7 +59,7 @@ async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
     stages = Counter(part.stage for part in parts)
     requests: Counter[str] = Counter()
     assumes: list[str] = []
-    active = await ctx.services.pool.fetchval("SELECT count(*) FROM ticker_universe WHERE is_active")
+    active = await ctx.services.pool.fetchval("SELECT count(*) FROM listed_ticker WHERE is_active")
     if not active:
         active = USUAL_MARKET
         assumes.append(f"a market of {active:,} tickers: none is listed yet")

@@ -31,7 +31,7 @@ async def sound_sessions(ctx: PartContext, sessions: tuple[dt.date, ...]) -> dic
 
 async def is_universe_there(ctx: PartContext) -> bool:
     """Whether anybody is listed: no listing leaves nobody."""
-    listed = "SELECT EXISTS (SELECT FROM ticker_universe WHERE is_active)"
+    listed = "SELECT EXISTS (SELECT FROM listed_ticker WHERE is_active)"
     return bool(await ctx.services.pool.fetchval(listed))
 
 

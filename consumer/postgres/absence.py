@@ -55,7 +55,7 @@ async def apply_absences(
         """
         SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik,
                missed_listings + (coalesce(missing_until, $2) < $2)::integer AS missed
-        FROM ticker_universe WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol
+        FROM listed_ticker WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol
         """,
         list(listed),
         day,
@@ -84,7 +84,7 @@ async def apply_absences(
     kept = [symbol for symbol, verdict in verdicts.items() if verdict is Absence.KEPT]
     await connection.execute(
         """
-        UPDATE ticker_universe
+        UPDATE listed_ticker
         SET missed_listings = missed_listings + (coalesce(missing_until, $2) < $2)::integer,
             missing_since = coalesce(missing_since, $2), missing_until = greatest(missing_until, $2)
         WHERE symbol = ANY ($1::text[])
@@ -100,7 +100,7 @@ async def apply_absences(
 async def _moved(connection: Connection, symbols: Sequence[str]) -> dict[str, dt.date]:
     """Return since when those of *symbols* whose rename was noticed before it began have another one."""
     rows = await connection.fetch(
-        "SELECT c.symbol, c.changed_on FROM ticker_change AS c JOIN ticker_universe AS u USING (symbol) "
+        "SELECT c.symbol, c.changed_on FROM ticker_change AS c JOIN listed_ticker AS u USING (symbol) "
         "WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND c.changed_on > u.last_seen "
         "AND c.symbol = ANY ($1::text[])",
         list(symbols),
@@ -137,7 +137,7 @@ async def _deactivate(
     out = {symbol: verdict for symbol, verdict in verdicts.items() if verdict is not Absence.KEPT}
     await connection.execute(
         """
-        UPDATE ticker_universe AS u SET is_active = false, state = o.state, removed_at = $3, reason_removed = $4,
+        UPDATE listed_ticker AS u SET is_active = false, state = o.state, removed_at = $3, reason_removed = $4,
                missing_since = NULL, missing_until = NULL, missed_listings = 0
         FROM unnest($1::text[], $2::text[]) AS o (symbol, state) WHERE u.symbol = o.symbol
         """,
@@ -152,7 +152,7 @@ async def _note_delistings(connection: Connection, rows: Sequence[TickerRow], *,
     """An inactive symbol that the vendor lists as gone, with the same identity, is delisted; not in days to come."""
     known = await connection.fetch(
         "SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik "
-        "FROM ticker_universe WHERE NOT is_active AND state IN ('unlisted', 'delisted') AND symbol = ANY ($1::text[])",
+        "FROM listed_ticker WHERE NOT is_active AND state IN ('unlisted', 'delisted') AND symbol = ANY ($1::text[])",
         [row.ticker for row in rows],
     )
     gone = _delisting_days(rows)
@@ -161,7 +161,7 @@ async def _note_delistings(connection: Connection, rows: Sequence[TickerRow], *,
     instants = {row.ticker: instant_of(row.delisted_utc) for row in rows if row.delisted_utc is not None}
     await connection.execute(
         """
-        UPDATE ticker_universe AS u SET state = 'delisted', delisted_at = d.at
+        UPDATE listed_ticker AS u SET state = 'delisted', delisted_at = d.at
         FROM unnest($1::text[], $2::timestamptz[]) AS d (symbol, at) WHERE u.symbol = d.symbol
         """,
         list(days),
@@ -172,7 +172,7 @@ async def _note_delistings(connection: Connection, rows: Sequence[TickerRow], *,
 async def settle_missing(connection: Connection, *, now: dt.datetime) -> list[str]:
     """Deactivate those missing from the listing whose bars have ended too, now that newer ones are there; by name."""
     missing = await connection.fetch(
-        "SELECT symbol, missing_since FROM ticker_universe WHERE is_active AND missing_since IS NOT NULL ORDER BY 1"
+        "SELECT symbol, missing_since FROM listed_ticker WHERE is_active AND missing_since IS NOT NULL ORDER BY 1"
     )
     newest = await trading_evidence.newest_session(connection)
     traded = await trading_evidence.last_traded(connection, [row["symbol"] for row in missing])
@@ -188,7 +188,7 @@ async def settle_missing(connection: Connection, *, now: dt.datetime) -> list[st
 async def mirror_activity(connection: Connection, *, now: dt.datetime) -> None:
     """Bring the metadata's flag to what the universe says."""
     await connection.execute(
-        "UPDATE ticker_metadata SET is_actively_trading = u.is_active, updated_at = $1 FROM ticker_universe AS u "
-        "WHERE u.symbol = ticker_metadata.symbol AND ticker_metadata.is_actively_trading <> u.is_active",
+        "UPDATE ticker_profile SET is_actively_trading = u.is_active, updated_at = $1 FROM listed_ticker AS u "
+        "WHERE u.symbol = ticker_profile.symbol AND ticker_profile.is_actively_trading <> u.is_active",
         now,
     )

@@ -67,13 +67,13 @@ class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def count_bars(connection: Connection | Pool, day: dt.date) -> int:
-    return int(await connection.fetchval("SELECT count(*) FROM market_data_daily WHERE trading_date = $1", day))
+    return int(await connection.fetchval("SELECT count(*) FROM daily_bar WHERE trading_date = $1", day))
 
 
 async def count_by_day(connection: Connection | Pool, days: Iterable[dt.date]) -> dict[dt.date, int]:
     """Return how many bars stand of each of *days* that has any."""
     rows = await connection.fetch(
-        "SELECT trading_date, count(*) AS rows FROM market_data_daily WHERE trading_date = ANY ($1) GROUP BY 1",
+        "SELECT trading_date, count(*) AS rows FROM daily_bar WHERE trading_date = ANY ($1) GROUP BY 1",
         list(days),
     )
     return {row["trading_date"]: row["rows"] for row in rows}
@@ -87,9 +87,7 @@ async def replace_bars(
     connection: Connection, day: dt.date, rows: Iterable[DailyRow], *, load_id: int, keep: Collection[str] = ()
 ) -> None:
     """Make *rows* the bars of *day*; those of *keep* stay as they stand, from the load that brought them."""
-    await connection.execute(
-        "DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol <> ALL ($2)", day, list(keep)
-    )
+    await connection.execute("DELETE FROM daily_bar WHERE trading_date = $1 AND symbol <> ALL ($2)", day, list(keep))
     ordered = sorted((row for row in rows if row.T not in keep), key=lambda row: row.T)
     await _copy(connection, day, ordered, load_id=load_id)
 
@@ -100,7 +98,7 @@ async def replace_rows(
     """Put *rows* in place of those symbols' bars of *day*, and take away the bars of *gone*."""
     ordered = sorted(rows, key=lambda row: row.T)
     await connection.execute(
-        "DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol = ANY ($2)",
+        "DELETE FROM daily_bar WHERE trading_date = $1 AND symbol = ANY ($2)",
         day,
         [*(row.T for row in ordered), *gone],
     )
@@ -109,7 +107,7 @@ async def replace_rows(
 
 async def _copy(connection: Connection, day: dt.date, ordered: Iterable[DailyRow], *, load_id: int) -> None:
     await connection.copy_records_to_table(
-        "market_data_daily",
+        "daily_bar",
         columns=_COLUMNS,
         records=[(day, r.T, r.o, r.h, r.l, r.c, r.v, r.vw, r.n, load_id) for r in ordered],
     )
@@ -118,8 +116,7 @@ async def _copy(connection: Connection, day: dt.date, ordered: Iterable[DailyRow
 async def read_session(connection: Connection, day: dt.date) -> dict[str, tuple[float | int | None, ...]]:
     """Return by symbol (open, high, low, close, volume, vwap, trades_count) of *day* as stored."""
     rows = await connection.fetch(
-        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM market_data_daily "
-        "WHERE trading_date = $1",
+        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM daily_bar WHERE trading_date = $1",
         day,
     )
     return {row["symbol"]: tuple(row)[1:] for row in rows}

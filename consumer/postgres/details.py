@@ -46,7 +46,7 @@ async def details_due(
                    (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
                    (m.details_fetched_at AT TIME ZONE 'America/New_York')::date AS counted_day,
                    (hashtext(u.symbol) & 1073741823) % $2 AS phase
-            FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol)
+            FROM listed_ticker AS u LEFT JOIN ticker_profile AS m USING (symbol)
             WHERE u.is_active {only}
         )
         SELECT symbol FROM known
@@ -74,7 +74,7 @@ async def store_details(
     """Store details, and remember the attempt also where the vendor has none."""
     await connection.executemany(
         """
-        INSERT INTO ticker_metadata AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
+        INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
             industry_group, sic_code, shares_outstanding, shares_class, cik, composite_figi, share_class_figi,
             list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17)
@@ -117,7 +117,7 @@ async def store_details(
     await date_reissues(connection, [(details.ticker, details.list_date) for details in found])
     await connection.execute(
         """
-        INSERT INTO ticker_metadata AS m (symbol, details_attempted_at, details_outcome, created_at, updated_at)
+        INSERT INTO ticker_profile AS m (symbol, details_attempted_at, details_outcome, created_at, updated_at)
         SELECT symbol, $2, 'not_found', $2, $2 FROM unnest($1::text[]) AS u (symbol)
         ON CONFLICT (symbol) DO UPDATE SET details_attempted_at = $2, details_outcome = 'not_found'
         """,

@@ -33,7 +33,7 @@ async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
         ),
         version=await read_version(connection),
         began_at=await cycles.first_opened_at(connection),
-        symbols=await connection.fetchval("SELECT count(*) FROM ticker_universe WHERE is_active"),
+        symbols=await connection.fetchval("SELECT count(*) FROM listed_ticker WHERE is_active"),
     )
 
 
@@ -74,7 +74,7 @@ async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
                 WHERE NOT starts_with(key, 'field ')) AS set_aside
         FROM coverage AS c LEFT JOIN data_load AS l USING (load_id)
         LEFT JOIN (SELECT w.day, count(m.symbol) AS rows FROM unnest($2::date[]) AS w (day)
-                   LEFT JOIN market_data_daily AS m ON m.trading_date = w.day GROUP BY w.day) AS b
+                   LEFT JOIN daily_bar AS m ON m.trading_date = w.day GROUP BY w.day) AS b
                ON b.day = c.trading_day
         WHERE c.data_set = $1
         """,
@@ -110,7 +110,7 @@ async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
             SELECT w.day, coalesce(sum(u.symbols), 0)::bigint AS expected
             FROM w LEFT JOIN (
                 SELECT state, is_active, last_seen, issuer_since, listed_from, count(*) AS symbols
-                FROM ticker_universe GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
+                FROM listed_ticker GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
             GROUP BY w.day),
         standing AS (
             SELECT w.day, count(u.symbol) AS there,
@@ -120,8 +120,8 @@ async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
                    min(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS oldest,
                    max(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS newest,
                    max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
-            FROM w JOIN volume_slots_daily AS s ON s.trading_date = w.day
-            LEFT JOIN ticker_universe AS u ON u.symbol = s.symbol AND {LISTED_ON}
+            FROM w JOIN session_slots AS s ON s.trading_date = w.day
+            LEFT JOIN listed_ticker AS u ON u.symbol = s.symbol AND {LISTED_ON}
             GROUP BY w.day)
         -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
         SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
@@ -201,7 +201,7 @@ async def _details(connection: Connection) -> tuple[LastAsked, ...]:
         """
         SELECT greatest(u.issuer_since, u.listed_from) AS since,
                (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS asked_on, count(*) AS symbols
-        FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol) WHERE u.is_active GROUP BY 1, 2
+        FROM listed_ticker AS u LEFT JOIN ticker_profile AS m USING (symbol) WHERE u.is_active GROUP BY 1, 2
         """
     )
     return tuple(LastAsked(**dict(row)) for row in rows)

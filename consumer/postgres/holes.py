@@ -17,7 +17,7 @@ _LOST_BY_NAME = """
     SELECT s.trading_day, coalesce(u.symbol, s.symbol) AS symbol
     FROM set_aside AS s
     JOIN coverage AS c USING (data_set, trading_day, load_id)
-    LEFT JOIN ticker_universe AS u ON u.market_data_symbol = s.symbol
+    LEFT JOIN listed_ticker AS u ON u.market_data_symbol = s.symbol
     WHERE s.data_set = 'daily_bars' AND s.symbol IS NOT NULL AND s.field IS NULL AND s.trading_day BETWEEN $1 AND $2
 """
 _LOST_WITHOUT_A_NAME = """
@@ -28,7 +28,7 @@ _LOST_WITHOUT_A_NAME = """
     CROSS JOIN LATERAL (SELECT p.trading_day FROM coverage AS p
                         WHERE p.data_set = 'daily_bars' AND p.trading_day < n.trading_day
                         ORDER BY p.trading_day DESC LIMIT $3) AS before
-    JOIN market_data_daily AS b ON b.trading_date = before.trading_day
+    JOIN daily_bar AS b ON b.trading_date = before.trading_day
 """
 
 
@@ -46,7 +46,7 @@ async def of_symbols(connection: Connection | Pool, *, since: dt.date, up_to: dt
               AND (p.last_day <> 'infinity' OR NOT EXISTS (
                   SELECT FROM company_span AS before WHERE before.traded_as = a.symbol
                   AND before.last_day <> 'infinity' AND a.trading_day BETWEEN before.first_day AND before.last_day))
-        WHERE NOT EXISTS (SELECT FROM market_data_daily AS b
+        WHERE NOT EXISTS (SELECT FROM daily_bar AS b
                           WHERE b.trading_date = a.trading_day AND b.symbol = a.symbol)
         ORDER BY 1, 2
         """,

@@ -49,7 +49,7 @@ async def read_known(connection: Connection) -> dict[str, Known]:
         SELECT u.symbol, u.listed_figi AS composite_figi, u.listed_share_class_figi AS share_class_figi,
                u.listed_cik AS cik, u.ticker_type AS type, m.company_name AS name, u.is_active AS active, u.state,
                u.last_seen, u.issuer_since AS since
-        FROM ticker_universe AS u LEFT JOIN ticker_metadata AS m USING (symbol)
+        FROM listed_ticker AS u LEFT JOIN ticker_profile AS m USING (symbol)
         """
     )
     return {row["symbol"]: Known(**dict(row)) for row in rows}
@@ -59,7 +59,7 @@ async def known_codes(connection: Connection | Pool, symbols: Sequence[str]) -> 
     """Return whose those of *symbols* are that the universe knows."""
     rows = await connection.fetch(
         "SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik "
-        "FROM ticker_universe WHERE symbol = ANY ($1::text[])",
+        "FROM listed_ticker WHERE symbol = ANY ($1::text[])",
         list(symbols),
     )
     return {row["symbol"]: Listed(**dict(row)) for row in rows}
@@ -142,7 +142,7 @@ async def apply_changes(
             await renames.close_renames_into(connection, change)
         if change.kind in (Kind.RENAMED, Kind.REISSUED):
             await connection.execute(
-                "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1",
+                "UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1",
                 change.new_symbol or change.symbol,
                 change.changed_on,
             )
@@ -236,7 +236,7 @@ async def _take_codes(connection: Connection, change: Change, *, now: dt.datetim
     new = change.new
     await connection.execute(
         """
-        UPDATE ticker_universe SET listed_figi = coalesce($2, listed_figi), changed_at = $5,
+        UPDATE listed_ticker SET listed_figi = coalesce($2, listed_figi), changed_at = $5,
                listed_share_class_figi = coalesce($3, listed_share_class_figi), listed_cik = coalesce($4, listed_cik)
         WHERE symbol = $1
         """,
@@ -245,4 +245,4 @@ async def _take_codes(connection: Connection, change: Change, *, now: dt.datetim
         now,
     )
     if change.kind is Kind.REISSUED:
-        await connection.execute("DELETE FROM ticker_metadata WHERE symbol = $1", change.symbol)
+        await connection.execute("DELETE FROM ticker_profile WHERE symbol = $1", change.symbol)

@@ -30,7 +30,7 @@ async def judge_list_dates(
     only, args = ("", []) if symbols is None else ("AND m.symbol = ANY ($1)", [list(symbols)])
     rows = await connection.fetch(
         f"""
-        SELECT m.symbol, m.list_date FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol)
+        SELECT m.symbol, m.list_date FROM ticker_profile AS m JOIN listed_ticker AS u USING (symbol)
         WHERE u.is_active AND u.issuer_since IS NULL {only}
           AND m.list_date <= (SELECT max(trading_day) FROM coverage WHERE data_set = 'daily_bars')
           AND EXISTS (SELECT FROM coverage AS c WHERE c.data_set = 'daily_bars'
@@ -64,7 +64,7 @@ def _weigh(bars: Trading) -> tuple[Kind, str]:
 async def _write_down(connection: Connection, change: Change, *, now: dt.datetime) -> bool:
     if change.kind is Kind.LISTED:
         await connection.execute(
-            "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, change.changed_on
+            "UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1", change.symbol, change.changed_on
         )
     written = await connection.fetchval(
         "INSERT INTO ticker_change (symbol, changed_on, kind, evidence, found_at) VALUES ($1, $2, $3, $4, $5) "
@@ -84,7 +84,7 @@ async def forget_slots_of_nobody(connection: Connection, *, symbol: str | None =
     """Delete "no trades" of sessions before a symbol was listed at all, asked for before its list date was known."""
     await connection.execute(
         """
-        DELETE FROM volume_slots_daily AS s USING ticker_universe AS u, ticker_change AS c
+        DELETE FROM session_slots AS s USING listed_ticker AS u, ticker_change AS c
         WHERE u.symbol = s.symbol AND c.symbol = s.symbol AND c.kind = 'listed' AND c.changed_on = u.issuer_since
           AND s.trading_date < u.issuer_since AND s.outcome <> 'traded' AND ($1::text IS NULL OR s.symbol = $1)
         """,
@@ -97,12 +97,12 @@ async def _take_back(connection: Connection) -> None:
     await connection.execute(
         """
         WITH undone AS (
-            DELETE FROM ticker_change AS c USING ticker_universe AS u, ticker_metadata AS m
+            DELETE FROM ticker_change AS c USING listed_ticker AS u, ticker_profile AS m
             WHERE c.kind = 'listed' AND u.symbol = c.symbol AND m.symbol = c.symbol
               AND u.issuer_since = c.changed_on AND m.list_date < c.changed_on
             RETURNING c.symbol
         )
-        UPDATE ticker_universe AS u SET issuer_since = NULL FROM undone WHERE u.symbol = undone.symbol
+        UPDATE listed_ticker AS u SET issuer_since = NULL FROM undone WHERE u.symbol = undone.symbol
         """
     )
 
@@ -114,7 +114,7 @@ async def date_reissues(connection: Connection, dates: Sequence[tuple[str, dt.da
     """
     await connection.execute(
         """
-        UPDATE ticker_universe AS u SET issuer_since = d.day
+        UPDATE listed_ticker AS u SET issuer_since = d.day
         FROM unnest($1::text[], $2::date[]) AS d (symbol, day)
         JOIN ticker_change AS c ON c.symbol = d.symbol AND c.kind = 'reissued'
         WHERE u.symbol = d.symbol AND u.issuer_since >= c.changed_on AND d.day > u.issuer_since

@@ -25,7 +25,7 @@ async def read_session_bars(connection: Connection | Pool, day: dt.date) -> Sess
     row = await connection.fetchrow(
         "SELECT array_agg(symbol) AS symbols, array_agg(open) AS o, array_agg(high) AS h, array_agg(low) AS l, "
         "array_agg(close) AS c, array_agg(volume) AS v, array_agg(vwap) AS vw "
-        "FROM market_data_daily WHERE trading_date = $1",
+        "FROM daily_bar WHERE trading_date = $1",
         day,
     )
     if row is None or row["symbols"] is None:
@@ -79,8 +79,7 @@ def _nearest(day: dt.date, stored: Sequence[dt.date], order: dict[dt.date, int])
 
 async def _exchanges(pool: Pool) -> dict[str, str]:
     rows = await pool.fetch(
-        "SELECT exchange, array_agg(symbol) AS symbols FROM ticker_metadata WHERE exchange IS NOT NULL "
-        "GROUP BY exchange"
+        "SELECT exchange, array_agg(symbol) AS symbols FROM ticker_profile WHERE exchange IS NOT NULL GROUP BY exchange"
     )
     return {symbol: row["exchange"] for row in rows for symbol in row["symbols"]}
 
@@ -104,7 +103,7 @@ async def _totals(
         wanted |= set(sorted(other for other in stored if other > day)[:NEAREST])
     rows = await pool.fetch(
         "SELECT b.trading_date, coalesce(m.exchange, '') AS exchange, sum(b.volume) AS volume, count(*) AS rows "
-        "FROM market_data_daily AS b LEFT JOIN ticker_metadata AS m USING (symbol) WHERE b.trading_date = ANY ($1) "
+        "FROM daily_bar AS b LEFT JOIN ticker_profile AS m USING (symbol) WHERE b.trading_date = ANY ($1) "
         "GROUP BY b.trading_date, coalesce(m.exchange, '')",
         list(wanted),
     )

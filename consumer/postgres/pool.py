@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from loguru import logger
 
+from consumer.postgres.schemas import BY_DEFAULT, Schemas
 from consumer.postgres.session import (
     CONNECTED_WITHIN_S,
     DatabaseUnreachable,
@@ -111,6 +112,7 @@ async def open_pool(
     lease: dt.timedelta,
     size: int = 8,
     name: str = "maintenance",
+    schemas: Schemas = BY_DEFAULT,
     within_s: float = CONNECTED_WITHIN_S,
     on_silence: Callable[[Silence], Awaitable[None]] | None = None,
 ) -> Pool:
@@ -118,7 +120,7 @@ async def open_pool(
 
     *on_silence* is told of sessions that had to be closed because they did not answer.
     """
-    opening = functools.partial(connect, dsn, lease=lease, name=name, within_s=within_s)
+    opening = functools.partial(connect, dsn, lease=lease, name=name, schemas=schemas, within_s=within_s)
     watch = SilenceWatch(opening, lease, on_silence)
 
     async def connect_watched(*_: object, **__: object) -> Session:

@@ -16,7 +16,7 @@ async def read_proven(
 ) -> dict[tuple[dt.date, str], list[float] | None]:
     """Return by (day, symbol) the volumes of the proven rows that were fetched when their session was final."""
     rows = await connection.fetch(
-        "SELECT s.trading_date, s.symbol, s.volumes FROM volume_slots_daily AS s "
+        "SELECT s.trading_date, s.symbol, s.volumes FROM session_slots AS s "
         "JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since) ON s.trading_date = w.day "
         "WHERE s.symbol = ANY ($3) AND s.fetched_at >= w.since AND s.outcome <> 'unproven'",
         list(final_since),
@@ -32,8 +32,8 @@ async def bar_volumes(
     """Return by day that has bars, and by symbol that has one, what the daily bars say was traded."""
     rows = await connection.fetch(
         "SELECT w.day, b.symbol, b.volume FROM unnest($1::date[]) AS w (day) "
-        "LEFT JOIN market_data_daily AS b ON b.trading_date = w.day AND b.symbol = ANY ($2) "
-        "WHERE EXISTS (SELECT FROM market_data_daily AS one WHERE one.trading_date = w.day)",
+        "LEFT JOIN daily_bar AS b ON b.trading_date = w.day AND b.symbol = ANY ($2) "
+        "WHERE EXISTS (SELECT FROM daily_bar AS one WHERE one.trading_date = w.day)",
         list(days),
         list(symbols),
     )
@@ -47,7 +47,7 @@ async def bar_volumes(
 async def confirm(connection: Connection, keys: Sequence[tuple[dt.date, str]], *, fetched_at: dt.datetime) -> None:
     """State that rows were asked for again at *fetched_at*, and stay as they stand."""
     await connection.execute(
-        "UPDATE volume_slots_daily AS s SET fetched_at = greatest(s.fetched_at, $3) "
+        "UPDATE session_slots AS s SET fetched_at = greatest(s.fetched_at, $3) "
         "FROM unnest($1::date[], $2::text[]) AS n (day, symbol) WHERE s.trading_date = n.day AND s.symbol = n.symbol",
         [day for day, _ in keys],
         [symbol for _, symbol in keys],

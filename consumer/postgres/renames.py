@@ -45,12 +45,12 @@ async def move(connection: Connection, change: Change, moving: Sequence[str]) ->
         list(moving),
     )
     await connection.execute(
-        "UPDATE ticker_universe SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
+        "UPDATE listed_ticker SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
         change.symbol,
     )
     # Where the change was learned late, the old symbol was asked for on days when it was nobody's.
     await connection.execute(
-        "DELETE FROM volume_slots_daily WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
+        "DELETE FROM session_slots WHERE symbol = $1 AND trading_date >= $2 AND outcome <> 'traded'",
         change.symbol,
         change.changed_on,
     )
@@ -60,7 +60,7 @@ async def leave(connection: Connection, change: Change, *, now: dt.datetime) -> 
     """Take the old symbol, which the listing has no more, out of the market."""
     await connection.execute(
         """
-        UPDATE ticker_universe SET is_active = false, state = 'renamed', removed_at = $2, reason_removed = $3,
+        UPDATE listed_ticker SET is_active = false, state = 'renamed', removed_at = $2, reason_removed = $3,
                missing_since = NULL, missing_until = NULL, missed_listings = 0
         WHERE symbol = $1
         """,
@@ -77,9 +77,9 @@ async def undo_denied(
     rows = await connection.fetch(
         """
         SELECT c.symbol, c.changed_on, c.new_symbol, c.since, c.old_codes, c.new_codes, c.listed_on
-        FROM ticker_change AS c JOIN ticker_universe AS u USING (symbol)
+        FROM ticker_change AS c JOIN listed_ticker AS u USING (symbol)
         WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed' AND c.old_codes IS NOT NULL
-          AND c.changed_on > (SELECT max(last_seen) FROM ticker_universe) - $1::integer
+          AND c.changed_on > (SELECT max(last_seen) FROM listed_ticker) - $1::integer
         """,
         _DOUBTED_DAYS,
     )
@@ -141,11 +141,11 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
         new,
         day,
     )
-    await connection.execute("UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", new, since)
+    await connection.execute("UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1", new, since)
     # Until a listing has it again it is one that trades and is missing there.
     await connection.execute(
         """
-        UPDATE ticker_universe SET is_active = true, state = 'listed', removed_at = NULL, reason_removed = NULL,
+        UPDATE listed_ticker SET is_active = true, state = 'listed', removed_at = NULL, reason_removed = NULL,
                missing_since = $2, missing_until = $2, missed_listings = 0, changed_at = $3
         WHERE symbol = $1
         """,
@@ -195,7 +195,7 @@ async def is_a_slip_undone(connection: Connection, change: Change) -> bool:
                 slip["changed_on"],
             )
             await connection.execute(
-                "UPDATE ticker_universe SET issuer_since = $2 WHERE symbol = $1", change.symbol, slip["since"]
+                "UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1", change.symbol, slip["since"]
             )
             return True
     return False

@@ -17,11 +17,11 @@ async def most_traded(connection: Connection | Pool, day: dt.date, *, most: int)
     rows = await connection.fetch(
         """
         WITH traded AS (
-            SELECT symbol, max(volume) AS volume, bool_or(trading_date = $1) AS there FROM market_data_daily
+            SELECT symbol, max(volume) AS volume, bool_or(trading_date = $1) AS there FROM daily_bar
             WHERE trading_date BETWEEN $1::date - $2::integer AND $1::date + $2::integer GROUP BY symbol
         ), ranked AS (
             SELECT symbol, volume, row_number() OVER (PARTITION BY m.exchange ORDER BY volume DESC, symbol) AS place
-            FROM traded LEFT JOIN ticker_metadata AS m USING (symbol) WHERE there
+            FROM traded LEFT JOIN ticker_profile AS m USING (symbol) WHERE there
         )
         SELECT symbol FROM ranked ORDER BY place, volume DESC, symbol LIMIT $3
         """,

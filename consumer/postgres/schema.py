@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres.migrate import migrations
+from consumer.postgres.schemas import find_former, has_table, schemas_of
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
@@ -27,9 +28,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_schema(pool: Pool) -> Schema:
     """Compare what was applied with what is packaged. Raises one of CONNECTION_ERRORS, or what refuses us."""
-    if await pool.fetchval("SELECT to_regclass('schema_migration') IS NULL"):
+    place = await find_former(pool) or (await schemas_of(pool)).tables
+    if not await has_table(pool, place, "schema_migration"):
         return Schema(made=False)
-    rows = await pool.fetch("SELECT name, checksum FROM schema_migration")
+    rows = await pool.fetch(f'SELECT name, checksum FROM "{place}".schema_migration')
     applied = {row["name"]: row["checksum"] for row in rows}
     ours = {migration.name: migration.checksum for migration in migrations()}
     return Schema(

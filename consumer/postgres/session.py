@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from consumer.postgres.schemas import BY_DEFAULT, Schemas
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Mapping
@@ -178,7 +180,12 @@ async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> 
 
 
 async def connect(
-    dsn: str, *, lease: dt.timedelta, name: str, within_s: float = CONNECTED_WITHIN_S, **_: object
+    dsn: str,
+    *,
+    lease: dt.timedelta,
+    name: str,
+    schemas: Schemas = BY_DEFAULT,
+    within_s: float = CONNECTED_WITHIN_S,
 ) -> Session:
     """Return a session as this service needs it. Raises DatabaseUnreachable, or what refuses us."""
     session: Session | None = None
@@ -189,7 +196,8 @@ async def connect(
                 dsn, timeout=within_s, connection_class=Session, server_settings={"application_name": name}
             )
             _listen(session)
-            await _make_independent(session, _set(settings_of(lease, session.get_server_version())))
+            settings = settings_of(lease, session.get_server_version()) | schemas.in_session()
+            await _make_independent(session, _set(settings))
             session.backend = await session.fetchval("SELECT pg_backend_pid()")
             await prepare_connection(session)
         return session

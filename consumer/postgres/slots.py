@@ -65,11 +65,11 @@ async def missing_slots(
     rows = await connection.fetch(
         f"""
         WITH stands AS MATERIALIZED (
-            SELECT s.trading_date, s.symbol, s.outcome, s.fetched_at FROM volume_slots_daily AS s
+            SELECT s.trading_date, s.symbol, s.outcome, s.fetched_at FROM session_slots AS s
             WHERE s.trading_date = ANY ($1) {only.format("s")}
         ), asked AS (SELECT symbol, max(fetched_at) AS last FROM stands GROUP BY symbol)
         SELECT u.symbol, array_agg(w.day ORDER BY w.day) AS days
-        FROM ticker_universe AS u
+        FROM listed_ticker AS u
         CROSS JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since)
         LEFT JOIN stands AS s
                ON s.trading_date = w.day AND s.symbol = u.symbol AND s.fetched_at >= w.since
@@ -96,7 +96,7 @@ async def missing_slots(
 async def market_data_symbols(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:
     """Return how bars spell those of *symbols* that they are known to spell otherwise than the listing."""
     rows = await connection.fetch(
-        "SELECT symbol, market_data_symbol FROM ticker_universe "
+        "SELECT symbol, market_data_symbol FROM listed_ticker "
         "WHERE market_data_symbol IS NOT NULL AND symbol = ANY ($1::text[])",
         list(symbols),
     )
@@ -110,13 +110,13 @@ async def write_slots(
     if not rows:
         return
     await connection.execute(
-        "DELETE FROM volume_slots_daily AS s USING unnest($1::date[], $2::text[]) AS n (day, symbol) "
+        "DELETE FROM session_slots AS s USING unnest($1::date[], $2::text[]) AS n (day, symbol) "
         "WHERE s.trading_date = n.day AND s.symbol = n.symbol",
         [row.day for row in rows],
         [row.symbol for row in rows],
     )
     await connection.copy_to_table(
-        "volume_slots_daily",
+        "session_slots",
         source=io.BytesIO(_encode(rows, fetched_at, load_id)),
         columns=("trading_date", "symbol", "outcome", "volumes", "fetched_at", "load_id"),
         format="binary",
@@ -128,7 +128,7 @@ async def read_rows(
 ) -> dict[tuple[dt.date, str], tuple[dt.datetime, list[float] | None]]:
     """Return by (day, symbol) when a row was fetched and its volumes, None where nobody traded."""
     rows = await connection.fetch(
-        "SELECT trading_date, symbol, fetched_at, volumes FROM volume_slots_daily "
+        "SELECT trading_date, symbol, fetched_at, volumes FROM session_slots "
         "WHERE trading_date = ANY ($1) AND symbol = ANY ($2)",
         list(days),
         list(symbols),
@@ -164,24 +164,24 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
     Where a bar has volume or was set aside, or the day has no bars at all, it is not. Return how many are unproven.
     """
     await connection.execute(
-        "UPDATE volume_slots_daily AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
+        "UPDATE session_slots AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
         f"AND s.outcome = 'unproven' AND NOT {_SET_ASIDE} "
-        "AND EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date) "
-        "AND NOT EXISTS (SELECT FROM market_data_daily AS b "
+        "AND EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date) "
+        "AND NOT EXISTS (SELECT FROM daily_bar AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
         days,
     )
     await connection.execute(
-        "UPDATE volume_slots_daily AS s SET outcome = 'unproven' "
+        "UPDATE session_slots AS s SET outcome = 'unproven' "
         "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
-        f"AND ({_SET_ASIDE} OR EXISTS (SELECT FROM market_data_daily AS b "
+        f"AND ({_SET_ASIDE} OR EXISTS (SELECT FROM daily_bar AS b "
         "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0) "
-        "OR NOT EXISTS (SELECT FROM market_data_daily AS b WHERE b.trading_date = s.trading_date))",
+        "OR NOT EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date))",
         days,
     )
     return int(
         await connection.fetchval(
-            "SELECT count(*) FROM volume_slots_daily WHERE trading_date = ANY ($1) AND outcome = 'unproven'", days
+            "SELECT count(*) FROM session_slots WHERE trading_date = ANY ($1) AND outcome = 'unproven'", days
         )
     )
 
@@ -193,7 +193,7 @@ async def traded_without_volume(
     rows = await connection.fetch(
         "SELECT s.trading_date, count(*) AS rows, "
         "array_agg(s.symbol ORDER BY s.symbol) FILTER (WHERE b.volume = 0) AS symbols "
-        "FROM volume_slots_daily AS s JOIN market_data_daily AS b USING (trading_date, symbol) "
+        "FROM session_slots AS s JOIN daily_bar AS b USING (trading_date, symbol) "
         "WHERE s.trading_date = ANY ($1) AND s.outcome = 'traded' GROUP BY s.trading_date",
         days,
     )
@@ -204,7 +204,7 @@ async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]
     """Return for each day with unproven rows how many there are, and how many rows the day has in all."""
     rows = await connection.fetch(
         "SELECT trading_date, count(*) FILTER (WHERE outcome = 'unproven') AS unproven, count(*) AS rows "
-        "FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY trading_date ORDER BY trading_date",
+        "FROM session_slots WHERE trading_date = ANY ($1) GROUP BY trading_date ORDER BY trading_date",
         days,
     )
     return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.postgres.schemas import find_former, has_table, schemas_of
 from market.data_source import DataSource, SourceKind
 
 if TYPE_CHECKING:
@@ -24,46 +25,79 @@ class LoadsHeld(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class _Tables(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tables are called that are read here."""
+
+    source: str = "data_source"
+    loads: str = "data_load"
+    coverage: str = "coverage"
+    bars: str = "daily_bar"
+    profiles: str = "ticker_profile"
+
+
+async def _tables(connection: Connection | Pool, *, wanted: str) -> _Tables | None:
+    """Where *wanted* stands: also in a release without a schema of its own, which is not moved before this has been
+    read, so that a run of another source leaves it as it was. None where there is no such table yet."""
+    if await has_table(connection, (await schemas_of(connection)).tables, wanted):
+        return _Tables()
+    former = await find_former(connection)
+    if former is None or not await has_table(connection, former, wanted):
+        return None
+    return _Tables(
+        source=f'"{former}".data_source',
+        loads=f'"{former}".data_load',
+        coverage=f'"{former}".coverage',
+        bars=f'"{former}".market_data_daily',
+        profiles=f'"{former}".ticker_metadata',
+    )
+
+
 async def read_stamp(connection: Connection | Pool) -> DataSource | None:
     """Return the stamp; None where there is none yet, also in a schema from before it."""
-    if await connection.fetchval("SELECT to_regclass('data_source') IS NULL"):
+    tables = await _tables(connection, wanted="data_source")
+    if tables is None:
         return None
-    row = await connection.fetchrow("SELECT kind, identity, name FROM data_source")
+    row = await connection.fetchrow(f"SELECT kind, identity, name FROM {tables.source}")
     return None if row is None else DataSource(kind=SourceKind(row[0]), identity=row[1], name=row[2])
 
 
 async def read_loads(connection: Connection | Pool) -> LoadsHeld:
     """Return what the loads say; nothing where the schema is not there yet."""
-    if await connection.fetchval("SELECT to_regclass('data_load') IS NULL"):
+    tables = await _tables(connection, wanted="data_load")
+    if tables is None:
         return LoadsHeld()
-    loads = await connection.fetchval("SELECT count(*) FROM data_load WHERE source <> 'computed' AND row_count > 0")
+    loads = await connection.fetchval(
+        f"SELECT count(*) FROM {tables.loads} WHERE source <> 'computed' AND row_count > 0"
+    )
     rows = await connection.fetch(
-        "SELECT DISTINCT substr(part, 6) AS day, request_id FROM data_load "
+        f"SELECT DISTINCT substr(part, 6) AS day, request_id FROM {tables.loads} "
         "WHERE part ~ '^bars:[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND request_id IS NOT NULL AND row_count > 0"
     )
     found = tuple((dt.date.fromisoformat(row["day"]), row["request_id"]) for row in rows)
     replayed = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM data_load WHERE source LIKE 'replay:%') "
-        "OR EXISTS (SELECT FROM ticker_metadata WHERE company_name = symbol || ' (replayed)')"
+        f"SELECT EXISTS (SELECT FROM {tables.loads} WHERE source LIKE 'replay:%') "
+        f"OR EXISTS (SELECT FROM {tables.profiles} WHERE company_name = symbol || ' (replayed)')"
     )
     return LoadsHeld(loads=loads, request_ids=found, replayed=replayed)
 
 
 async def read_oldest_session(connection: Connection | Pool) -> tuple[dt.date, dict[str, float]] | None:
     """Return the oldest session of bars: its day, and the closes by symbol. The oldest is over beyond doubt."""
+    tables = await _tables(connection, wanted="data_load") or _Tables()
     rows = await connection.fetch(
-        "SELECT trading_date, symbol, close FROM market_data_daily "
-        "WHERE trading_date = (SELECT min(trading_date) FROM market_data_daily)"
+        f"SELECT trading_date, symbol, close FROM {tables.bars} "
+        f"WHERE trading_date = (SELECT min(trading_date) FROM {tables.bars})"
     )
     return (rows[0]["trading_date"], {row["symbol"]: row["close"] for row in rows}) if rows else None
 
 
 async def cache_tokens(connection: Connection | Pool) -> dict[str, int]:
     """Return the fence token under which each cache was last written, by its name in the ledger."""
-    if await connection.fetchval("SELECT to_regclass('coverage') IS NULL"):
+    tables = await _tables(connection, wanted="coverage")
+    if tables is None:
         return {}
     rows = await connection.fetch(
-        "SELECT DISTINCT ON (data_set) data_set, (detail->>'fence')::bigint AS fence FROM coverage "
+        f"SELECT DISTINCT ON (data_set) data_set, (detail->>'fence')::bigint AS fence FROM {tables.coverage} "
         "WHERE data_set LIKE 'cache:%' AND detail ? 'fence' ORDER BY data_set, fetched_at DESC, load_id DESC"
     )
     return {row["data_set"]: row["fence"] for row in rows}

@@ -26,7 +26,7 @@ WITH owned AS (
     UNION
     -- The present company of a symbol that changed hands since, where it was there before under another one.
     SELECT s.*, s.symbol AS owner FROM stock_split AS s
-    JOIN ticker_universe AS u USING (symbol)
+    JOIN listed_ticker AS u USING (symbol)
     WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
       AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
                   AND s.execution_day BETWEEN p.first_day AND p.last_day)
@@ -39,7 +39,7 @@ WITH owned AS (
     UNION ALL
     -- Bars come of symbols that no listing has.
     SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
-    WHERE NOT EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = o.owner) GROUP BY owner
+    WHERE NOT EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = o.owner) GROUP BY owner
 ), near AS (
     SELECT o.owner, o.execution_day, p.traded_as, p.first_day, p.last_day
     FROM (SELECT DISTINCT owner, execution_day FROM owned) AS o JOIN span AS p ON p.company = o.owner
@@ -48,7 +48,7 @@ WITH owned AS (
 before AS (
     SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, b.close
     FROM near AS n CROSS JOIN LATERAL (
-        SELECT d.trading_date, d.close FROM market_data_daily AS d
+        SELECT d.trading_date, d.close FROM daily_bar AS d
         WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
           AND d.trading_date < n.execution_day AND d.trading_date >= n.execution_day - $2::integer
         ORDER BY d.trading_date DESC LIMIT 1) AS b
@@ -56,7 +56,7 @@ before AS (
 ), after AS (
     SELECT DISTINCT ON (n.owner, n.execution_day) n.owner, n.execution_day, a.open, a.close
     FROM near AS n CROSS JOIN LATERAL (
-        SELECT d.trading_date, d.open, d.close FROM market_data_daily AS d
+        SELECT d.trading_date, d.open, d.close FROM daily_bar AS d
         WHERE d.symbol = n.traded_as AND d.trading_date BETWEEN n.first_day AND n.last_day
           AND d.trading_date >= n.execution_day AND d.trading_date <= n.execution_day + $2::integer
           AND d.trading_date <= $1

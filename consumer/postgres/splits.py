@@ -57,7 +57,7 @@ async def assign_companies(connection: Connection) -> None:
             SELECT s.symbol, s.execution_day, nullif(coalesce(
                 (SELECT p.company FROM company_span AS p WHERE p.traded_as = s.symbol AND p.last_day <> 'infinity'
                  AND s.execution_day BETWEEN p.first_day AND p.last_day ORDER BY p.last_day LIMIT 1),
-                (SELECT c.new_symbol FROM ticker_change AS c JOIN ticker_universe AS u ON u.symbol = c.symbol
+                (SELECT c.new_symbol FROM ticker_change AS c JOIN listed_ticker AS u ON u.symbol = c.symbol
                  WHERE c.symbol = s.symbol AND c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed'
                  ORDER BY c.changed_on DESC LIMIT 1)), s.symbol) AS company
             FROM (SELECT DISTINCT symbol, execution_day FROM stock_split) AS s

@@ -50,13 +50,13 @@ class DerivedFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def count_active(connection: Connection | Pool) -> int:
-    return int(await connection.fetchval("SELECT count(*) FROM ticker_universe WHERE is_active"))
+    return int(await connection.fetchval("SELECT count(*) FROM listed_ticker WHERE is_active"))
 
 
 async def vanished(connection: Connection | Pool, listed: Sequence[str]) -> list[str]:
     """Return the active symbols that a complete listing no longer has."""
     rows = await connection.fetch(
-        "SELECT symbol FROM ticker_universe WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol",
+        "SELECT symbol FROM listed_ticker WHERE is_active AND symbol <> ALL ($1::text[]) ORDER BY symbol",
         list(listed),
     )
     return [row["symbol"] for row in rows]
@@ -78,13 +78,13 @@ async def apply_listing(
     """
     symbols = [row.ticker for row in rows]
     settled, changes = await identity.find_changes(connection, rows, day=day, now=now, next_session=next_session)
-    stored = await connection.fetch("SELECT symbol, is_active FROM ticker_universe WHERE state NOT IN ('test', 'otc')")
+    stored = await connection.fetch("SELECT symbol, is_active FROM listed_ticker WHERE state NOT IN ('test', 'otc')")
     known = {row["symbol"] for row in stored}
     active = {row["symbol"] for row in stored if row["is_active"]}
     contested = {change.new_symbol or change.symbol for change in changes if change.kind is Kind.CONTESTED} & known
     rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
     reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
-    await connection.execute("DELETE FROM ticker_metadata WHERE symbol = ANY ($1::text[])", reissued)
+    await connection.execute("DELETE FROM ticker_profile WHERE symbol = ANY ($1::text[])", reissued)
     await _upsert(connection, rows, day=day, now=now)
     # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
     await _expect_from(connection, sorted(set(symbols) - active) if known else [], day=day, next_session=next_session)
@@ -113,7 +113,7 @@ def _without_codes(row: TickerRow) -> TickerRow:
 async def _upsert(connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, now: dt.datetime) -> None:
     await connection.execute(
         """
-        INSERT INTO ticker_universe AS u (symbol, is_active, ticker_type, listed_figi, listed_share_class_figi,
+        INSERT INTO listed_ticker AS u (symbol, is_active, ticker_type, listed_figi, listed_share_class_figi,
                                           listed_cik, last_seen, added_at, changed_at)
         SELECT symbol, true, kind, figi, share_figi, cik, $6, $7, $7
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -148,7 +148,7 @@ async def _expect_from(
         "SELECT EXISTS (SELECT FROM coverage WHERE data_set = 'universe' AND trading_day = $1)", day
     )
     await connection.execute(
-        "UPDATE ticker_universe SET listed_from = $2 WHERE symbol = ANY ($1::text[])",
+        "UPDATE listed_ticker SET listed_from = $2 WHERE symbol = ANY ($1::text[])",
         list(came),
         next_session(day) if lacked else day,
     )
@@ -160,7 +160,7 @@ async def note_others(
     """Note symbols that the vendor lists and that are not maintained: `test` issues and `otc` shares."""
     await connection.execute(
         """
-        INSERT INTO ticker_universe AS u (symbol, is_active, state, last_seen, added_at, changed_at)
+        INSERT INTO listed_ticker AS u (symbol, is_active, state, last_seen, added_at, changed_at)
         SELECT symbol, false, $2, $3, $4, $4 FROM unnest($1::text[]) AS o (symbol)
         ON CONFLICT (symbol) DO UPDATE
             SET is_active = false, state = excluded.state, last_seen = excluded.last_seen, missing_since = NULL
@@ -177,7 +177,7 @@ async def _apply_names(connection: Connection, rows: Sequence[TickerRow], now: d
     """Copy the listing's own facts into the metadata."""
     await connection.execute(
         """
-        INSERT INTO ticker_metadata AS m (symbol, company_name, exchange, ticker_type, cik, composite_figi,
+        INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, cik, composite_figi,
                                           share_class_figi, is_etf, created_at, updated_at)
         SELECT symbol, name, exchange, kind, cik, figi, share_figi,
                coalesce(kind = ANY ($9::text[]), false), $8, $8
@@ -220,7 +220,7 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
             newest[row.ticker] = row
     await connection.execute(
         """
-        UPDATE ticker_metadata AS m
+        UPDATE ticker_profile AS m
         SET float_shares = f.shares, float_percent = coalesce(f.percent, m.float_percent),
             float_effective_date = coalesce(f.effective, m.float_effective_date), updated_at = $5
         FROM unnest($1::text[], $2::float8[], $3::float8[], $4::date[]) AS f (symbol, shares, percent, effective)
@@ -237,7 +237,7 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
         now,
     )
     return int(
-        await connection.fetchval("SELECT count(*) FROM ticker_metadata WHERE symbol = ANY ($1::text[])", list(newest))
+        await connection.fetchval("SELECT count(*) FROM ticker_profile WHERE symbol = ANY ($1::text[])", list(newest))
     )
 
 
@@ -249,10 +249,10 @@ async def store_derived(
     columns = [[row[number] for row in rows] for number in range(10)]
     await connection.execute(
         """
-        INSERT INTO ticker_metadata AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
+        INSERT INTO ticker_profile AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
                                           avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
                                           avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
-        SELECT d.*, $11, $12, $12, EXISTS (SELECT FROM ticker_universe AS u WHERE u.symbol = d.symbol AND u.is_active)
+        SELECT d.*, $11, $12, $12, EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
         FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
                     $8::integer[], $9::integer[], $10::integer[])
              AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,

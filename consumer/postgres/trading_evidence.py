@@ -32,7 +32,7 @@ async def read_trading(
         """
         SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
                f.trading_date AS first_from, f.open AS open_from, greatest(l.trading_date, w.trading_day) AS last,
-               NOT EXISTS (SELECT FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
+               NOT EXISTS (SELECT FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
                            AND d.trading_date < a.quiet_before
                            AND d.trading_date >= least(a.quiet_before - 7, r.since)) AS quiet,
                coalesce((SELECT exp(sum(one.ratio)) FROM (
@@ -43,15 +43,15 @@ async def read_trading(
         FROM (SELECT symbol, day, greatest(day, $4::date) AS quiet_before
               FROM unnest($1::text[], $2::date[]) AS u (symbol, day)) AS a
         LEFT JOIN LATERAL (
-            SELECT d.trading_date, d.close FROM market_data_daily AS d
+            SELECT d.trading_date, d.close FROM daily_bar AS d
             WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date < a.day
             ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
         LEFT JOIN LATERAL (
-            SELECT d.trading_date, d.open FROM market_data_daily AS d
+            SELECT d.trading_date, d.open FROM daily_bar AS d
             WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date >= a.day
             ORDER BY d.trading_date LIMIT 1) AS f ON true
         LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM market_data_daily AS d WHERE d.symbol = a.symbol AND d.volume > 0
+            SELECT d.trading_date FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
             ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
         LEFT JOIN LATERAL (
             -- A row set aside came too: it does not say that nobody traded.
@@ -121,11 +121,11 @@ async def _read_pairs(
                    GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
         FROM unnest($1::text[], $2::text[], $3::date[]) AS a (old, new, day)
         LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM market_data_daily AS d
+            SELECT d.trading_date FROM daily_bar AS d
             WHERE d.symbol = a.old AND d.volume > 0 AND d.trading_date < a.day
             ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
         LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM market_data_daily AS d
+            SELECT d.trading_date FROM daily_bar AS d
             WHERE d.symbol = a.new AND d.volume > 0 AND d.trading_date >= a.day
             ORDER BY d.trading_date LIMIT 1) AS f ON true
         LEFT JOIN LATERAL (
@@ -145,7 +145,7 @@ async def _read_pairs(
 
 async def newest_session(connection: Connection | Pool) -> dt.date | None:
     """Return the newest session of which bars are stored."""
-    day: dt.date | None = await connection.fetchval("SELECT max(trading_date) FROM market_data_daily")
+    day: dt.date | None = await connection.fetchval("SELECT max(trading_date) FROM daily_bar")
     return day
 
 
@@ -157,7 +157,7 @@ async def last_traded(connection: Connection | Pool, symbols: Sequence[str]) -> 
     rows = await connection.fetch(
         """
         SELECT a.symbol, greatest(
-            (SELECT b.trading_date FROM market_data_daily AS b WHERE b.symbol = a.symbol AND b.volume > 0
+            (SELECT b.trading_date FROM daily_bar AS b WHERE b.symbol = a.symbol AND b.volume > 0
              ORDER BY b.trading_date DESC LIMIT 1),
             (SELECT max(s.trading_day) FROM set_aside AS s JOIN coverage AS c USING (data_set, trading_day, load_id)
              WHERE s.data_set = 'daily_bars' AND s.field IS NULL AND s.symbol = a.symbol)) AS day
@@ -172,7 +172,7 @@ async def read_stored(connection: Connection | Pool, symbols: Sequence[str]) -> 
     """Return what is stored of each of *symbols*: whether it is a company's, and whether it trades."""
     rows = await connection.fetch(
         """
-        SELECT symbol FROM ticker_universe WHERE symbol = ANY ($1::text[]) AND state <> 'test'
+        SELECT symbol FROM listed_ticker WHERE symbol = ANY ($1::text[]) AND state <> 'test'
           AND coalesce(ticker_type, listed_figi, listed_share_class_figi, listed_cik) IS NOT NULL
         """,
         list(symbols),
@@ -192,6 +192,6 @@ async def read_stored(connection: Connection | Pool, symbols: Sequence[str]) -> 
 async def read_states(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:
     """Return the state in the universe of those of *symbols* that it knows."""
     rows = await connection.fetch(
-        "SELECT symbol, state FROM ticker_universe WHERE symbol = ANY ($1::text[])", list(symbols)
+        "SELECT symbol, state FROM listed_ticker WHERE symbol = ANY ($1::text[])", list(symbols)
     )
     return {row["symbol"]: row["state"] for row in rows}

@@ -53,12 +53,12 @@ def texts_of(rows: Iterable[Mapping[str, Any]], text_of: Callable[[Mapping[str, 
 
 
 def metadata_text(row: Mapping[str, Any]) -> str:
-    """A row of ticker_metadata as its readers expect it: nulls dropped, counts as whole numbers."""
+    """A row of ticker_profile as its readers expect it: nulls dropped, counts as whole numbers."""
     return _json({name: value for name, value in row.items() if value is not None and name not in _HIDDEN})
 
 
 def average_volumes_text(row: Mapping[str, Any]) -> str:
-    """The average volumes of a row of ticker_metadata, all three or none."""
+    """The average volumes of a row of ticker_profile, all three or none."""
     values = {name: row[name] for name in (*AVERAGES, "as_of")}
     if None in values.values():
         raise Unspeakable("an average is not known")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 AVERAGES = (30, 10, 5)
 _BY_BARS = {
-    name: check_of(COLUMNS["ticker_metadata"][name])
+    name: check_of(COLUMNS["ticker_profile"][name])
     for name in ("last_close", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d", "avg_price_30d")
 }
 
@@ -94,7 +94,7 @@ def possible(figures: DerivedFigures) -> DerivedFigures | None:
 
 async def _share_counts(connection: Connection) -> dict[str, ShareCount]:
     rows = await connection.fetch(
-        "SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_metadata "
+        "SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_profile "
         "WHERE shares_outstanding IS NOT NULL AND details_fetched_at IS NOT NULL"
     )
     return {

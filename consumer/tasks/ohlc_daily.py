@@ -137,7 +137,7 @@ def _unlisted_tests_warning(day: dt.date, tests: dict[str, bool]) -> list[str]:
     return [f"bars {day}: left out as test issues by their names alone, no listing has them: {', '.join(unlisted)}"]
 
 
-_LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
+_LISTED = "SELECT coalesce(array_agg(symbol), '{}') FROM listed_ticker WHERE is_active"
 
 
 def _named_as_listed(set_aside: Iterable[SetAside], spellings: dict[str, str]) -> list[SetAside]:
@@ -152,7 +152,7 @@ async def _remember_spellings(connection: Connection, answer: GroupedDaily, spel
     """Intraday bars will be asked for under the same spelling."""
     seen = {spellings[row.T]: row.T for row in answer.rows if row.T in spellings}
     await connection.execute(
-        "UPDATE ticker_universe AS u SET market_data_symbol = s.spelling "
+        "UPDATE listed_ticker AS u SET market_data_symbol = s.spelling "
         "FROM unnest($1::text[], $2::text[]) AS s (symbol, spelling) "
         "WHERE u.symbol = s.symbol AND u.market_data_symbol IS DISTINCT FROM s.spelling",
         list(seen),

@@ -241,7 +241,7 @@ async def _custom_bars(ctx: PartContext, day: dt.date, symbols: list[str]) -> Ev
 
 async def _as_listed(ctx: PartContext, rows: list[DailyRow]) -> list[DailyRow]:
     listed = await ctx.services.pool.fetchval(
-        "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
+        "SELECT coalesce(array_agg(symbol), '{}') FROM listed_ticker WHERE is_active"
     )
     spellings = listed_spellings(listed)
     return [msgspec.structs.replace(row, T=spellings.get(row.T, row.T)) for row in rows]

@@ -102,7 +102,7 @@ async def prepare(ctx: PartContext, cache: str) -> Prepared:
 
 async def _metadata(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
-        "SELECT m.* FROM ticker_metadata AS m JOIN ticker_universe AS u USING (symbol) WHERE u.is_active"
+        "SELECT m.* FROM ticker_profile AS m JOIN listed_ticker AS u USING (symbol) WHERE u.is_active"
     )
     texts = texts_of(map(dict, rows), metadata_text)
     return Prepared(
@@ -114,8 +114,8 @@ async def _metadata(ctx: PartContext) -> Prepared:
 async def _average_volumes(ctx: PartContext) -> Prepared:
     rows = await ctx.services.pool.fetch(
         "SELECT symbol, avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_volume_sessions AS sessions, "
-        "avg_volume_sessions_10d AS sessions_10d, avg_volume_sessions_5d AS sessions_5d, as_of FROM ticker_metadata "
-        "JOIN ticker_universe AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
+        "avg_volume_sessions_10d AS sessions_10d, avg_volume_sessions_5d AS sessions_5d, as_of FROM ticker_profile "
+        "JOIN listed_ticker AS u USING (symbol) WHERE u.is_active AND as_of IS NOT NULL"
     )
     texts = texts_of(map(dict, rows), average_volumes_text)
     return Prepared(
@@ -125,7 +125,7 @@ async def _average_volumes(ctx: PartContext) -> Prepared:
 
 
 async def _universe(ctx: PartContext) -> Prepared:
-    rows = await ctx.services.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active")
+    rows = await ctx.services.pool.fetch("SELECT symbol FROM listed_ticker WHERE is_active")
     symbols = [row["symbol"] for row in rows]
     return Prepared(replace=lambda writer: writer.replace_set(keys.TICKER_UNIVERSE.pattern, symbols))
 

@@ -130,7 +130,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
     except (VendorError, OSError) as error:
         return await _without_the_file(ctx, day, error)
     active = await ctx.services.pool.fetchval(
-        "SELECT coalesce(array_agg(symbol), '{}') FROM ticker_universe WHERE is_active"
+        "SELECT coalesce(array_agg(symbol), '{}') FROM listed_ticker WHERE is_active"
     )
     lacking = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
     wanted = active if ctx.payload.get("replaced") else lacking

@@ -183,7 +183,7 @@ async def prove(ctx: PartContext) -> Write:
         await list_dates.forget_slots_of_nobody(connection)
         unproven = await slots.mark_unproven(connection, sessions)
         counts = await connection.fetch(
-            "SELECT trading_date, count(*) AS rows FROM volume_slots_daily WHERE trading_date = ANY ($1) GROUP BY 1",
+            "SELECT trading_date, count(*) AS rows FROM session_slots WHERE trading_date = ANY ($1) GROUP BY 1",
             sessions,
         )
         load_id = await coverage.record_load(

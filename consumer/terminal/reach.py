@@ -15,6 +15,7 @@ from consumer.delivery.task_stream import TaskStream
 from consumer.postgres.pool import Pool, open_pool
 from consumer.postgres.schema import read_schema
 from consumer.runtime import connect_redis
+from consumer.settings import schemas_set
 from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, ExitCode, what_a_server_said
 from consumer.terminal.servers import Servers, locate
 from consumer.terminal.stopped_servers import looked_at
@@ -39,7 +40,14 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
 async def reach_postgres(settings: Settings, dsn: str) -> Pool:
     """Return a small pool of sessions like the service's own. Raises one of CONNECTION_ERRORS when nothing answers."""
-    return await open_pool(dsn, lease=settings.lease, size=2, name="maintenance command", within_s=ANSWERS_WITHIN_S)
+    return await open_pool(
+        dsn,
+        lease=settings.lease,
+        size=2,
+        name="maintenance command",
+        schemas=schemas_set(settings),
+        within_s=ANSWERS_WITHIN_S,
+    )
 
 
 async def reach_tables(settings: Settings, dsn: str) -> Pool:

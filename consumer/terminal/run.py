@@ -26,7 +26,7 @@ from consumer.embedded.errors import EmbeddedError
 from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
-from consumer.settings import Settings, build_calendar
+from consumer.settings import Settings, build_calendar, schemas_set
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused
 from consumer.terminal import run_source
@@ -133,7 +133,14 @@ async def _bring_up(
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
-    opening = functools.partial(open_pool, servers.database_url, lease=settings.lease, size=4, name="maintenance-run")
+    opening = functools.partial(
+        open_pool,
+        servers.database_url,
+        lease=settings.lease,
+        size=4,
+        name="maintenance-run",
+        schemas=schemas_set(settings),
+    )
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, redis, source, now=utc_now)

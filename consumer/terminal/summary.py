@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from consumer.verdict.states import SessionVerdict
 
 TABLES = (
-    "market_data_daily",
-    "volume_slots_daily",
-    "ticker_universe",
-    "ticker_metadata",
+    "daily_bar",
+    "session_slots",
+    "listed_ticker",
+    "ticker_profile",
     "stock_split",
     "ticker_atr",
 )

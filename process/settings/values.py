@@ -63,6 +63,13 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def schema_name(value: str) -> str:
+    """Reads the name of a PostgreSQL schema that needs no quotes, and is not the server's own."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_") or value == "information_schema":
+        raise BadValue("is no name of a schema: write small letters, digits and _, such as maintenance")
+    return value
+
+
 def switch(value: str) -> bool:
     """Reads on and off."""
     return one_of("on", "off")(value) == "on"

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.crash.deployment import LEASE_S
+from tests.looking import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -176,7 +177,7 @@ class Disturbances:
             return bool((await self._ask_postgres(TERMINATED))[0])
 
     async def _ask_postgres(self, query: str) -> list[int]:
-        connection = await asyncpg.connect(self._deployed.dsn(self._database), timeout=10)
+        connection = await look_into(self._deployed.dsn(self._database), timeout=10)
         try:
             return [row[0] for row in await connection.fetch(query, self._database)]
         finally:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 TABLES = {
-    "market_data_daily": "trading_date, symbol, open, high, low, close, volume, vwap, trades_count",
-    "volume_slots_daily": "trading_date, symbol, outcome, volumes",
-    "ticker_universe": "symbol, is_active, ticker_type",
-    "ticker_metadata": "symbol, company_name, sector, industry, market_cap, float_shares, shares_outstanding, "
+    "daily_bar": "trading_date, symbol, open, high, low, close, volume, vwap, trades_count",
+    "session_slots": "trading_date, symbol, outcome, volumes",
+    "listed_ticker": "symbol, is_active, ticker_type",
+    "ticker_profile": "symbol, company_name, sector, industry, market_cap, float_shares, shares_outstanding, "
     "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, details_outcome, list_date, as_of",
     "stock_split": "symbol, execution_day, split_from, split_to",
     "ticker_atr": "trading_date, symbol, atr, atr_percent, bars_used",

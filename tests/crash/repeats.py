@@ -6,13 +6,13 @@ was cut short, and may have asked for all that its part is about.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import msgspec
 
 from consumer.postgres.migrate import migrate
-from consumer.postgres.pool import prepare_connection
+from consumer.postgres.pool import open_pool
 from tests.histories import audit
 
 if TYPE_CHECKING:
@@ -33,13 +33,10 @@ CREATE TRIGGER count_delivery AFTER UPDATE ON part FOR EACH ROW
 
 async def count_deliveries(dsn: str) -> None:
     """Make the tables of a new database, and have it count, and write down what commits."""
-    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=1, init=prepare_connection)
-    try:
+    async with await open_pool(dsn, lease=dt.timedelta(seconds=10), size=1) as pool:
         await migrate(pool)
         await pool.execute(_COUNTED)
         await pool.execute(audit.TABLES)
-    finally:
-        await pool.close()
 
 
 async def cut_short(db: Connection) -> dict[str, int]:

@@ -14,7 +14,6 @@ import signal
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -32,6 +31,7 @@ from tests.crash.fingerprint import of_caches, of_tables
 from tests.crash.forked import Forks, Start, forks
 from tests.crash.killed_at import POINTS
 from tests.crash.stack import Market, simulated_market, until
+from tests.looking import look_into
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +72,7 @@ class Place:
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[Place]:
         self.redis = Redis.from_url(self.redis_url, decode_responses=True)
-        self.db = await asyncpg.connect(self._dsn)
+        self.db = await look_into(self._dsn)
         try:
             yield self
         finally:

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from producers.trigger import request_cycle
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.crash.stack import Market, simulated_market, until, workers
+from tests.looking import look_into
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,7 +57,7 @@ class Place:
 
 @pytest.fixture
 async def disturbed(postgres_dsn: str, redis_url: str) -> AsyncIterator[Place]:
-    connection = await asyncpg.connect(postgres_dsn)
+    connection = await look_into(postgres_dsn)
     redis = Redis.from_url(f"{redis_url}?db=1", decode_responses=True)
     yield Place(postgres_dsn, f"{redis_url}?db=1", connection, redis)
     await redis.aclose()
@@ -70,7 +71,7 @@ async def undisturbed(postgres_dsn: str, redis_url: str) -> AsyncIterator[Place]
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
     before, _, after = postgres_dsn.partition("?")
     dsn = before.rpartition("/")[0] + f"/{name}?{after}"
-    connection = await asyncpg.connect(dsn)
+    connection = await look_into(dsn)
     redis = Redis.from_url(f"{redis_url}?db=2", decode_responses=True)
     yield Place(dsn, f"{redis_url}?db=2", connection, redis)
     await redis.aclose()

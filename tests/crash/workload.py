@@ -18,6 +18,7 @@ from producers.trigger import request_cycle
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.crash.repeats import Askers
 from tests.crash.stack import until
+from tests.looking import look_into
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,7 +32,7 @@ ASK_AGAIN_S = 3.0
 LOOK_EVERY_S = 0.25
 WORK_WITHIN_S = 10.0
 ASKED_AT_MOST = 3
-GAP_TABLES = {"market_data_daily": "trading_date", "volume_slots_daily": "trading_date", "coverage": "trading_day"}
+GAP_TABLES = {"daily_bar": "trading_date", "session_slots": "trading_date", "coverage": "trading_day"}
 
 Fingerprint = dict[str, tuple[int, str]]
 
@@ -56,7 +57,7 @@ class Workload:
 
     @contextlib.asynccontextmanager
     async def ledger(self) -> AsyncIterator[Any]:
-        connection = await asyncpg.connect(self._deployed.dsn(self.database), timeout=10, command_timeout=60)
+        connection = await look_into(self._deployed.dsn(self.database), timeout=10, command_timeout=60)
         try:
             yield connection
         finally:
@@ -117,7 +118,7 @@ class Workload:
             await db.execute("SELECT pg_advisory_xact_lock($1)", OPENING_LOCK)
             if await db.fetchval("SELECT EXISTS (SELECT FROM cycle WHERE state = 'running')"):
                 return False
-            days = await db.fetch("SELECT DISTINCT trading_date AS day FROM volume_slots_daily ORDER BY 1")
+            days = await db.fetch("SELECT DISTINCT trading_date AS day FROM session_slots ORDER BY 1")
             if not days:
                 return False
             day = self._random.choice(days)["day"]

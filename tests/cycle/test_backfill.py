@@ -32,7 +32,7 @@ async def test_sessions_before_the_window_are_loaded_and_nothing_else_is_asked(s
     await stack.run_cycle()
     await stack.market.reset()
     listed = await stack.value(
-        "SELECT count(*) FROM ticker_universe WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1", LAST
+        "SELECT count(*) FROM listed_ticker WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1", LAST
     )
     assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.MISSING}
 
@@ -48,8 +48,8 @@ async def test_a_hole_is_repaired_alone(stack: Stack) -> None:
     await stack.run_cycle(LAST, first_day=FIRST)
     await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = '2025-09-03'")
     await stack.pool.execute(
-        "DELETE FROM volume_slots_daily WHERE trading_date = '2025-09-04' AND symbol = (SELECT min(symbol) "
-        "FROM ticker_universe WHERE is_active)"
+        "DELETE FROM session_slots WHERE trading_date = '2025-09-04' AND symbol = (SELECT min(symbol) "
+        "FROM listed_ticker WHERE is_active)"
     )
     await stack.market.reset()
     found = await sessions(stack, FIRST, LAST)

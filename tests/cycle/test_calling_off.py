@@ -68,7 +68,7 @@ async def test_a_cancelled_cycle_stops_asking_and_leaves_nothing_under_way(
     assert [cycle.trading_day for cycle in called_off.cycles] == [DAY]
     first, _ = await stack.cycles()
     assert (first.state, first.reason) == ("cancelled", "cancelled by ann: wrong key")
-    assert await stack.value("SELECT count(*) FROM volume_slots_daily") == 0
+    assert await stack.value("SELECT count(*) FROM session_slots") == 0
     assert set((await stack.parts(first.cycle_id)).values()) <= {"done", "cancelled"}
 
 
@@ -139,5 +139,5 @@ async def test_a_superseded_cycle_stops_asking(stack: Stack) -> None:
     first = (await stack.cycles())[0]
     assert (first.state, final.state) == ("superseded", "complete")
     assert {state for part, state in (await stack.parts(1)).items() if "/batch:" in part} == {"superseded"}
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert asked == BATCHES + listed, "those in flight, and each symbol once by the cycle that took over"

@@ -51,7 +51,7 @@ async def test_duplicates_of_every_part_change_nothing(stack: Stack) -> None:
     assert await stack.parts(cycle.cycle_id) == dict.fromkeys(await stack.parts(cycle.cycle_id), "done"), (
         "each part ended once"
     )
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert (await stack.market.requests())["grouped_daily"] == stack.services.options.ohlc_sessions
     assert (await stack.market.requests())["range_bars"] == listed, "nothing was fetched twice"
     assert await stack.value("SELECT count(*) FROM data_load WHERE task = 'volume_slots' AND source <> 'computed'") == (

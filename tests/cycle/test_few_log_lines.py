@@ -17,5 +17,5 @@ async def test_a_cycle_logs_a_handful_of_lines_whatever_the_number_of_tickers(st
         assert (await stack.run_cycle()).state == "complete"
     finally:
         logger.remove(sink)
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert 1 <= len(lines) <= 10 < listed, "\n".join(lines)

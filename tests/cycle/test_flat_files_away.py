@@ -67,7 +67,7 @@ async def publish_all(stack: Stack, folder: Path) -> None:
     for task in ("metadata_enrich", "ohlc_daily"):
         await stack.run_cycle(task=task)
     for day in BEFORE:
-        bars = await stack.pool.fetch("SELECT symbol, volume FROM market_data_daily WHERE trading_date = $1", day)
+        bars = await stack.pool.fetch("SELECT symbol, volume FROM daily_bar WHERE trading_date = $1", day)
         publish(folder, day, **{row["symbol"]: row["volume"] for row in bars})
     await stack.market.reset()
 
@@ -92,7 +92,7 @@ async def test_files_that_cannot_be_had_are_made_up_for_by_rest_with_one_warning
     assert reason in warning
     assert len([line for line in logged if line["event"] == "flat_files_not_used"]) == 1
     assert (await stack.verdict()).state == "final"
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert listed <= await symbols_asked(stack) <= 2 * listed, "once, and once more for what was to come by file"
     assert bucket.fetched <= len(BEFORE), "each file is tried once"
     assert await stack.dead() == []
@@ -112,7 +112,7 @@ async def test_a_corrupt_file_costs_its_session_a_request_a_symbol_and_is_named(
     (warning,) = [line for line in cycle.warnings if "flat file" in line]
     assert warning.startswith(f"slots {broken}: the flat file is not used: ")
     sources = await stack.pool.fetch(
-        "SELECT DISTINCT trading_date, source FROM volume_slots_daily JOIN data_load USING (load_id) ORDER BY 1"
+        "SELECT DISTINCT trading_date, source FROM session_slots JOIN data_load USING (load_id) ORDER BY 1"
     )
     by_rest = [row["trading_date"] for row in sources if row["source"].endswith(":rest")]
     assert {broken, DAY} <= set(by_rest)
@@ -172,7 +172,7 @@ async def test_failed_files_are_no_absence_of_the_vendor(stack: Stack, bucket: T
     assert cycle.state == "waiting"
     bucket.fails.clear()
     await stack.next_pass()
-    loaded = await stack.value("SELECT count(DISTINCT trading_date) FROM volume_slots_daily")
+    loaded = await stack.value("SELECT count(DISTINCT trading_date) FROM session_slots")
     assert loaded == len(BEFORE)
 
 

@@ -25,8 +25,8 @@ async def two_days(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("lost", [
-    f"market_data_daily WHERE trading_date = '{DAY}'", "ticker_atr", "ticker_metadata", "ticker_universe",
-    f"volume_slots_daily WHERE trading_date = '{DAY}' AND symbol = 'SPY'",
+    f"daily_bar WHERE trading_date = '{DAY}'", "ticker_atr", "ticker_profile", "listed_ticker",
+    f"session_slots WHERE trading_date = '{DAY}' AND symbol = 'SPY'",
 ])  # fmt: skip
 async def test_rows_that_somebody_deleted_are_noticed_told_and_brought_again(stack: Stack, lost: str) -> None:
     await two_days(stack)
@@ -67,7 +67,7 @@ async def test_findings_and_retention_of_sessions_outside_the_window_reach_the_t
 
     stack.clock.advance(minutes=30)
     await stack.reporter.judge()
-    for table in ("market_data_daily", "volume_slots_daily"):
+    for table in ("daily_bar", "session_slots"):
         await stack.pool.execute(f"DELETE FROM {table} WHERE trading_date = $1", OLD)
     await stack.pool.execute(
         "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail) SELECT 'volume_slots', "
@@ -109,10 +109,10 @@ async def test_a_symbol_that_comes_back_changes_nothing_about_the_sessions_witho
         await stack.market.fail({"kind": "missing_rows", "tickers": ["KO"]})
         stack.clock.at = new_york(day, "20:30")
         await stack.run_cycle(day)
-    assert not await stack.value("SELECT is_active FROM ticker_universe WHERE symbol = 'KO'")
+    assert not await stack.value("SELECT is_active FROM listed_ticker WHERE symbol = 'KO'")
     await stack.market.fail()
     stack.clock.at = new_york(NEXT, "17:00")
     async with watched(stack) as seen:
         await stack.look_and_work()
-    assert await stack.value("SELECT is_active FROM ticker_universe WHERE symbol = 'KO'")
+    assert await stack.value("SELECT is_active FROM listed_ticker WHERE symbol = 'KO'")
     assert set(seen) == {(str(DAY), str(DAY)), (str(NEXT), str(DAY))}

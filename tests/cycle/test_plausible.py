@@ -46,8 +46,7 @@ async def stack(postgres_dsn: str, redis_url: str, market: Market, clock: Clock)
 
 async def bars(stack: Stack, day: dt.date = DAY) -> dict[str, tuple[Any, ...]]:
     rows = await stack.pool.fetch(
-        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM market_data_daily "
-        "WHERE trading_date = $1",
+        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM daily_bar WHERE trading_date = $1",
         day,
     )
     return {row["symbol"]: tuple(row)[1:] for row in rows}

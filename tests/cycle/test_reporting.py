@@ -180,8 +180,8 @@ async def test_two_processes_at_work_do_not_make_each_other_judge_at_every_repor
     one, other = (publication.Publisher(stack.pool, stack.redis, stack.expectations, now=stack.clock) for _ in range(2))
     for look in range(20):
         stack.clock.advance(seconds=0.3)
-        await stack.pool.execute("DELETE FROM market_data_daily WHERE (trading_date, symbol) IN (SELECT trading_date, "
-                                 "symbol FROM market_data_daily WHERE trading_date = $1 LIMIT 1)", DAY)  # fmt: skip
+        await stack.pool.execute("DELETE FROM daily_bar WHERE (trading_date, symbol) IN (SELECT trading_date, "
+                                 "symbol FROM daily_bar WHERE trading_date = $1 LIMIT 1)", DAY)  # fmt: skip
         await one.publish_day(DAY, anew=look == 10)
         await other.publish_day(DAY, anew=False)
     told = await stack.status()

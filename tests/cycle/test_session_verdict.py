@@ -20,8 +20,8 @@ from tests.cycle.stack import (
 async def lose_slots(stack: Stack, symbols: int, day: dt.date = DAY) -> None:
     """Nobody ever loaded the slots of some symbols; the vendor does not answer for them."""
     await stack.pool.execute(
-        "DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol IN "
-        "(SELECT symbol FROM ticker_universe WHERE is_active ORDER BY symbol LIMIT $2)",
+        "DELETE FROM session_slots WHERE trading_date = $1 AND symbol IN "
+        "(SELECT symbol FROM listed_ticker WHERE is_active ORDER BY symbol LIMIT $2)",
         day, symbols,
     )  # fmt: skip
     await stack.reporter.judge()
@@ -67,7 +67,7 @@ async def test_a_smaller_run_changes_nothing_about_a_partial_day(stack: Stack) -
 async def test_slots_of_one_symbol_are_no_slots_of_the_day(stack: Stack) -> None:
     """The proof is held against the bars whatever there is; whether it is all is another question."""
     await stack.run_cycle()
-    await stack.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol <> 'SPY'", DAY)
+    await stack.pool.execute("DELETE FROM session_slots WHERE trading_date = $1 AND symbol <> 'SPY'", DAY)
     await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'slot_proof'")
     await stack.market.fail({"kind": "server_error", "endpoint": "range_bars"})
     await stack.run_cycle()

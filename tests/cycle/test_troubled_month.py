@@ -58,16 +58,16 @@ TROUBLE: dict[dt.date, list[dict[str, Any]]] = {
 
 # What there must be in the end; not when it came, nor from which load.
 FINAL = {
-    "bars": "SELECT trading_date, symbol, open, high, low, close, volume, vwap, trades_count FROM market_data_daily",
-    "slots": "SELECT trading_date, symbol, outcome, volumes FROM volume_slots_daily",
-    "universe": "SELECT symbol, is_active, state, issuer_since FROM ticker_universe",
+    "bars": "SELECT trading_date, symbol, open, high, low, close, volume, vwap, trades_count FROM daily_bar",
+    "slots": "SELECT trading_date, symbol, outcome, volumes FROM session_slots",
+    "universe": "SELECT symbol, is_active, state, issuer_since FROM listed_ticker",
     "changes": "SELECT symbol, changed_on, kind, new_symbol, since FROM ticker_change",
     "splits": "SELECT symbol, execution_day, split_from, split_to, verdict FROM stock_split",
     "atr": f"SELECT symbol, atr, atr_percent, bars_used FROM ticker_atr WHERE trading_date = '{LAST}'",
     "figures": "SELECT symbol, sector, float_shares, avg_volume_30d, avg_volume_10d, avg_volume_5d, last_close, "
-    "list_date, as_of, composite_figi, company_name FROM ticker_metadata JOIN ticker_universe USING (symbol) "
+    "list_date, as_of, composite_figi, company_name FROM ticker_profile JOIN listed_ticker USING (symbol) "
     "WHERE is_active",
-    "caps": "SELECT symbol, round(market_cap) FROM ticker_metadata JOIN ticker_universe USING (symbol) WHERE is_active",
+    "caps": "SELECT symbol, round(market_cap) FROM ticker_profile JOIN listed_ticker USING (symbol) WHERE is_active",
 }
 
 

@@ -56,7 +56,7 @@ async def test_on_the_free_plan_a_day_is_pending_until_midnight_and_then_provisi
         assert (status["state"], status["condition"], status["missing"]) == ("provisional", "pending", [])
         assert status["later"][0].startswith("volume_slots") or status["later"][0].startswith("details")
         assert (await last(stack))[0] == str(DAY)
-        asked = await stack.value("SELECT count(DISTINCT symbol) FROM volume_slots_daily")
+        asked = await stack.value("SELECT count(DISTINCT symbol) FROM session_slots")
         assert asked == 3 * 8, "two thirds of each pass"
         assert await stack.redis.hlen("atr:daily"), "figures and caches do not wait for the rotation"
 
@@ -139,7 +139,7 @@ async def test_slots_that_come_as_files_alone_are_pending_until_noon_and_fetched
         assert (await told(stack))[:2] == ("provisional", "pending"), "it is being fetched"
         assert await last(stack) == (str(DAY), None)
 
-        bars = await stack.pool.fetch("SELECT symbol, volume FROM market_data_daily WHERE trading_date = $1", DAY)
+        bars = await stack.pool.fetch("SELECT symbol, volume FROM daily_bar WHERE trading_date = $1", DAY)
         publish(tmp_path, DAY, **{row["symbol"]: row["volume"] for row in bars})
         await stack.catch_up.look()
         assert await stack.idle(), "looked for again half an hour later"
@@ -165,7 +165,7 @@ async def test_files_that_come_in_time_take_no_name_back(postgres_dsn: str, redi
         for day in CALENDAR.last_trading_days(4, up_to=BEFORE):
             publish(tmp_path, day, **dict.fromkeys(("SPY", "AAPL"), 100.0))
         await stack.look_and_work()
-        bars = await stack.pool.fetch("SELECT symbol, volume FROM market_data_daily WHERE trading_date = $1", DAY)
+        bars = await stack.pool.fetch("SELECT symbol, volume FROM daily_bar WHERE trading_date = $1", DAY)
         publish(tmp_path, DAY, **{row["symbol"]: row["volume"] for row in bars})
         clock.at = new_york(NEXT, "12:00")
         async with watched(stack) as seen:

@@ -20,7 +20,7 @@ NEXT_DAY = dt.date(2025, 11, 12)
 
 
 async def active(stack: Stack) -> int:
-    return int(await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active"))
+    return int(await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active"))
 
 
 async def test_a_truncated_listing_deactivates_nothing_and_the_cycle_waits(stack: Stack) -> None:
@@ -42,7 +42,7 @@ async def test_a_listing_that_shrank_beyond_belief_deactivates_nothing(stack: St
     await stack.run_cycle()
     before = await active(stack)
     await stack.pool.execute(
-        "INSERT INTO ticker_universe SELECT 'X' || n, true, 'CS', NULL, NULL, $1, now(), NULL, NULL, now() "
+        "INSERT INTO listed_ticker SELECT 'X' || n, true, 'CS', NULL, NULL, $1, now(), NULL, NULL, now() "
         "FROM generate_series(1, 40) AS n",
         DAY,
     )
@@ -147,7 +147,7 @@ async def test_tickers_that_answer_are_kept_and_only_the_others_are_asked_again(
         await stack.run_cycle(task=task)
     symbols = [
         row["symbol"]
-        for row in await stack.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active ORDER BY symbol LIMIT 3")
+        for row in await stack.pool.fetch("SELECT symbol FROM listed_ticker WHERE is_active ORDER BY symbol LIMIT 3")
     ]
     await stack.market.fail(
         *({"kind": "server_error", "endpoint": "range_bars", "paths": f"/ticker/{symbol}/"} for symbol in symbols)
@@ -158,7 +158,7 @@ async def test_tickers_that_answer_are_kept_and_only_the_others_are_asked_again(
 
     assert cycle.state == "waiting"
     listed = await active(stack)
-    rows = await stack.value("SELECT count(DISTINCT symbol) FROM volume_slots_daily")
+    rows = await stack.value("SELECT count(DISTINCT symbol) FROM session_slots")
     assert rows == listed - 3
     assert f"volume_slots {DAY}: 3 symbols" in " ".join(cycle.missing)
     once = [c for path, c in (await stack.market.paths()).items() if not any(f"/{s}/" in path for s in symbols)]

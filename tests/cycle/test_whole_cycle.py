@@ -20,13 +20,13 @@ async def test_an_empty_database_is_brought_to_complete_by_one_cycle(stack: Stac
 
     assert (cycle.state, cycle.missing) == ("complete", ())
     requests = await stack.market.requests()
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert requests == {
         "grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "tickers": 1, "floats": 1,
         "market_holidays": 1, "ticker_details": listed, "range_bars": listed,
     }  # fmt: skip
-    assert await stack.value("SELECT count(DISTINCT trading_date) FROM market_data_daily") == OPTIONS.ohlc_sessions
-    assert await stack.value("SELECT count(*) FROM volume_slots_daily") == listed * OPTIONS.slot_sessions
+    assert await stack.value("SELECT count(DISTINCT trading_date) FROM daily_bar") == OPTIONS.ohlc_sessions
+    assert await stack.value("SELECT count(*) FROM session_slots") == listed * OPTIONS.slot_sessions
     assert await stack.redis.scard("ticker:universe") == listed
     assert await stack.redis.hlen("atr:daily") == await stack.value("SELECT count(*) FROM ticker_atr") > 0
     assert await stack.redis.get("maintenance:last_run") == DAY.isoformat()
@@ -58,7 +58,7 @@ async def test_provisional_data_is_refetched_at_quarter_past_eight_and_not_befor
     stack.clock.at = new_york(DAY, "20:15")
     final = await stack.look_and_work()
     assert (final.occasion, final.state) == ("CLOSED+15m", "complete")
-    listed = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active")
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert await stack.market.requests() == {
         "grouped_daily": 2, "splits": 1, "tickers": 1, "floats": 1, "range_bars": listed
     }  # fmt: skip
@@ -107,15 +107,15 @@ async def test_a_forced_cycle_for_an_old_day_stamps_todays_lists_with_today(stac
     )
     assert len(rows) == 5
     assert [row["data_set"] for row in rows if row["days"] != [DAY]] == []
-    assert await stack.value("SELECT min(last_seen) FROM ticker_universe WHERE is_active") == DAY
+    assert await stack.value("SELECT min(last_seen) FROM listed_ticker WHERE is_active") == DAY
 
 
 async def test_only_the_slots_that_the_ledger_lacks_are_fetched(stack: Stack) -> None:
     await stack.run_cycle()
     await stack.market.reset()
     missing = dt.date(2025, 11, 7)
-    await stack.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol < 'D'", missing)
-    lacking = await stack.value("SELECT count(*) FROM ticker_universe WHERE is_active AND symbol < 'D'")
+    await stack.pool.execute("DELETE FROM session_slots WHERE trading_date = $1 AND symbol < 'D'", missing)
+    lacking = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active AND symbol < 'D'")
 
     assert (await stack.run_cycle()).state == "complete"
 
@@ -127,8 +127,8 @@ async def test_only_the_slots_that_the_ledger_lacks_are_fetched(stack: Stack) ->
 async def test_a_newly_listed_symbol_gets_its_details_and_slots_and_nothing_else(stack: Stack) -> None:
     await stack.run_cycle()
     await stack.market.reset()
-    symbol = await stack.value("SELECT min(symbol) FROM ticker_universe WHERE is_active AND ticker_type = 'CS'")
-    for table in ("ticker_universe", "ticker_metadata", "volume_slots_daily"):
+    symbol = await stack.value("SELECT min(symbol) FROM listed_ticker WHERE is_active AND ticker_type = 'CS'")
+    for table in ("listed_ticker", "ticker_profile", "session_slots"):
         await stack.pool.execute(f"DELETE FROM {table} WHERE symbol = $1", symbol)
     await stack.pool.execute("UPDATE coverage SET fetched_at = fetched_at - interval '1 day' WHERE data_set='universe'")
 

@@ -50,7 +50,7 @@ async def test_every_extreme_of_the_listing_is_kept_exactly_or_set_aside(wire: W
     await wire.desk.run(load_universe)
     rows = await wire.desk.pool.fetch(
         "SELECT symbol, company_name, exchange, ticker_type, cik, composite_figi, share_class_figi, is_etf "
-        "FROM ticker_metadata"
+        "FROM ticker_profile"
     )
     listed = {fields["ticker"]: as_listed(fields) for fields in whole_rows(tried) if fields["active"] is not False}
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == listed
@@ -71,7 +71,7 @@ async def test_every_extreme_of_a_delisting_is_kept_exactly_or_set_aside(wire: W
     answers = {"true": envelope(case.json for case in stay), "false": envelope(case.json for case in tried)}
     wire.by_query = ("active", answers)
     await wire.desk.run(load_universe)
-    rows = await wire.desk.pool.fetch("SELECT symbol, state, delisted_at FROM ticker_universe WHERE NOT is_active")
+    rows = await wire.desk.pool.fetch("SELECT symbol, state, delisted_at FROM listed_ticker WHERE NOT is_active")
     since = {fields["ticker"]: value(fields, "delisted_utc") for fields in whole_rows(tried)}
     delisted = {symbol: ("delisted", at) for symbol, at in since.items() if at is not None}
     unknown = {case.symbol: ("unlisted", None) for case in tried if case.symbol not in delisted}
@@ -100,7 +100,7 @@ async def test_every_extreme_of_the_details_is_kept_exactly_or_set_aside(wire: W
     report = await wire.desk.run(load_details, {"symbols": [case.symbol for case in tried]})
     rows = await wire.desk.pool.fetch(
         "SELECT symbol, company_name, sic_code, industry, shares_outstanding, shares_class, list_date, cik, exchange "
-        "FROM ticker_metadata WHERE details_outcome = 'loaded'"
+        "FROM ticker_profile WHERE details_outcome = 'loaded'"
     )
     own = [case for case in tried if (fields := oracle.row(case)) is not None and fields["ticker"] == case.symbol]
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == {
@@ -122,7 +122,7 @@ async def test_every_extreme_of_a_float_is_kept_exactly_or_set_aside(wire: Wire)
     wire.says["/stocks/vX/float"] = envelope(case.json for case in tried)
     await wire.desk.run(load_floats)
     rows = await wire.desk.pool.fetch(
-        "SELECT symbol, float_shares, float_percent, float_effective_date FROM ticker_metadata "
+        "SELECT symbol, float_shares, float_percent, float_effective_date FROM ticker_profile "
         "WHERE float_shares IS NOT NULL"
     )
     known = {case.symbol for case in tried}

@@ -57,7 +57,7 @@ async def test_every_extreme_of_a_daily_bar_is_kept_exactly_or_set_aside(wire: W
     wire.says[GROUPED] = envelope(case.json for case in tried)
     await wire.desk.run(load_session_bars, {"session": str(DAY)})
     rows = await wire.desk.pool.fetch(
-        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM market_data_daily"
+        "SELECT symbol, open, high, low, close, volume, vwap, trades_count FROM daily_bar"
     )
     bars = {fields["T"]: bar for fields in whole_rows(tried) if (bar := bar_of(fields)) is not None}
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == bars
@@ -66,8 +66,8 @@ async def test_every_extreme_of_a_daily_bar_is_kept_exactly_or_set_aside(wire: W
     assert await set_aside(wire.desk, data_sets.DAILY_BARS) == lost
     await wire.desk.run(compute_derived)
     await wire.desk.pool.execute(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
-        "SELECT symbol, true, $1, now(), now() FROM market_data_daily", DAY,
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) "
+        "SELECT symbol, true, $1, now(), now() FROM daily_bar", DAY,
     )  # fmt: skip
     await caches(wire.desk, data_sets.CACHE_AVERAGE_VOLUMES, data_sets.CACHE_METADATA)
     for symbol, bar in bars.items():
@@ -86,15 +86,14 @@ def bars_path(symbol: str) -> str:
 async def ask_for_slots(wire: Wire, symbols: list[str]) -> Any:
     wire.desk.options = type(wire.desk.options)(slot_sessions=1, batch=len(symbols))
     await wire.desk.pool.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
-        "VALUES ($1, true, $2, $3, $3)",
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, true, $2, $3, $3)",
         [(symbol, DAY, wire.desk.now) for symbol in symbols],
     )
     return await wire.desk.run(load_batch, {"symbols": symbols})
 
 
 async def slots_of(desk: Desk) -> dict[str, tuple[str, dict[int, float]]]:
-    rows = await desk.pool.fetch("SELECT symbol, outcome, volumes FROM volume_slots_daily")
+    rows = await desk.pool.fetch("SELECT symbol, outcome, volumes FROM session_slots")
     return {
         row["symbol"]: (row["outcome"], {slot: v for slot, v in enumerate(row["volumes"] or ()) if v}) for row in rows
     }

@@ -82,7 +82,7 @@ async def test_every_extreme_of_the_minute_file_is_kept_exactly_or_set_aside(des
             lost += 1
         elif volume:
             expected[name] = volume
-    found = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM volume_slots_daily WHERE outcome = 'traded'")
+    found = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM session_slots WHERE outcome = 'traded'")
     assert {row["symbol"]: row["ten"] for row in found} == expected
     assert sum((await desk.pool.fetchval("SELECT rejected FROM data_load")).values()) == lost
     named = await desk.pool.fetchval("SELECT sum((evidence ->> 'minutes')::integer) FROM set_aside")

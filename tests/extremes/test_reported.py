@@ -39,7 +39,7 @@ def bad(field: str, raw: bytes, endpoint: str = "grouped_daily") -> Case:
 
 
 async def bars(desk: Desk) -> dict[str, tuple[Any, ...]]:
-    rows = await desk.pool.fetch("SELECT symbol, close, volume, vwap, trades_count FROM market_data_daily")
+    rows = await desk.pool.fetch("SELECT symbol, close, volume, vwap, trades_count FROM daily_bar")
     return {row["symbol"]: tuple(row)[1:] for row in rows}
 
 
@@ -144,7 +144,7 @@ async def test_a_market_cap_that_cannot_be_is_unknown_though_shares_and_price_ca
     wire.says[GROUPED] = envelope([GOOD[0].json, *dear])
     await wire.desk.run(load_session_bars, SESSION)
     await wire.desk.run(compute_derived)
-    caps = await wire.desk.pool.fetch("SELECT symbol, market_cap, last_close FROM ticker_metadata ORDER BY 1")
+    caps = await wire.desk.pool.fetch("SELECT symbol, market_cap, last_close FROM ticker_profile ORDER BY 1")
     assert [tuple(row) for row in caps] == [("AAPL", 22e6, 11.0), ("BAD", None, 1e6)]
 
 
@@ -177,9 +177,7 @@ async def test_one_malformed_delisting_does_not_end_the_listing(wire: Wire, at: 
         {"true": envelope(case.json for case in stay), "false": envelope(case.json for case in left)},
     )
     report = await wire.desk.run(load_universe)
-    rows = await wire.desk.pool.fetch(
-        "SELECT symbol, state, delisted_at::date FROM ticker_universe WHERE NOT is_active"
-    )
+    rows = await wire.desk.pool.fetch("SELECT symbol, state, delisted_at::date FROM listed_ticker WHERE NOT is_active")
     assert {tuple(row) for row in rows} == {("GONE", "delisted", dt.date(2025, 11, 10)), ("BAD", "unlisted", None)}
     assert "universe: 1 values of delisted_utc left out" in report.warnings
 
@@ -211,7 +209,7 @@ async def test_a_spoiled_row_of_the_minute_file_costs_that_row(desk: Desk, tmp_p
     put_minutes(tmp_path, minute(b"AAPL"), row, minute(b"MSFT", b"7"))
     desk.flat_files = LocalFolder(tmp_path)
     report = await desk.run(load_flat_file, SESSION)
-    slots = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM volume_slots_daily WHERE outcome = 'traded'")
+    slots = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM session_slots WHERE outcome = 'traded'")
     assert {row["symbol"]: row["ten"] for row in slots} == {"AAPL": 5.0, "MSFT": 7.0}
     assert sum((await desk.pool.fetchval("SELECT rejected FROM data_load")).values()) == 1
     assert await desk.pool.fetchval("SELECT count(*) FROM set_aside WHERE data_set = 'volume_slots'") == 1
@@ -224,7 +222,7 @@ async def test_a_byte_that_is_no_text_in_a_column_that_the_vendor_adds_costs_not
     put_minutes(tmp_path, minute(b"AAPL") + b",x", minute(b"MSFT", b"7") + b",\xff", header=HEADER + b",note")
     desk.flat_files = LocalFolder(tmp_path)
     await desk.run(load_flat_file, SESSION)
-    slots = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM volume_slots_daily")
+    slots = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM session_slots")
     assert {row["symbol"]: row["ten"] for row in slots} == {"AAPL": 5.0, "MSFT": 7.0}
 
 
@@ -233,7 +231,7 @@ async def test_minutes_that_can_be_and_a_slot_that_cannot_cost_the_slot(desk: De
     put_minutes(tmp_path, minute(b"AAPL"), *rows)
     desk.flat_files = LocalFolder(tmp_path)
     await desk.run(load_flat_file, SESSION)
-    assert await desk.pool.fetchval("SELECT array_agg(symbol) FROM volume_slots_daily") == ["AAPL"]
+    assert await desk.pool.fetchval("SELECT array_agg(symbol) FROM session_slots") == ["AAPL"]
     assert await desk.pool.fetchval("SELECT rejected FROM data_load") == {"volume": 5}
 
 
@@ -241,14 +239,14 @@ async def test_a_listed_symbol_whose_minutes_were_set_aside_is_not_said_to_have_
     desk: Desk, tmp_path: Path
 ) -> None:
     await desk.pool.execute(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) "
         "SELECT s, true, $1, now(), now() FROM unnest(ARRAY['BAD', 'QUIET']) AS s",
         DAY,
     )
     put_minutes(tmp_path, minute(b"AAPL"), minute(b"BAD", b"-1"))
     desk.flat_files = LocalFolder(tmp_path)
     await desk.run(load_flat_file, SESSION)
-    rows = await desk.pool.fetch("SELECT symbol, outcome FROM volume_slots_daily ORDER BY 1")
+    rows = await desk.pool.fetch("SELECT symbol, outcome FROM session_slots ORDER BY 1")
     assert [tuple(row) for row in rows] == [("AAPL", "traded"), ("BAD", "unproven"), ("QUIET", "no_trades")]
 
 
@@ -267,4 +265,4 @@ async def test_a_last_ticker_that_is_none_does_not_end_the_listing_early(wire: W
     whole = [Case(f"S{number}", "tickers") for number in range(999)]
     wire.says[LISTING] = envelope([*(case.json for case in whole), bad("ticker", b'"\\ud800"', "tickers").json])
     await wire.desk.run(load_universe)
-    assert await wire.desk.pool.fetchval("SELECT count(*) FROM ticker_universe") == 999
+    assert await wire.desk.pool.fetchval("SELECT count(*) FROM listed_ticker") == 999

@@ -13,7 +13,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import msgspec
 from loguru import logger
 from redis.asyncio import Redis
@@ -26,6 +25,7 @@ from consumer.tasks.options import task_options
 from consumer.vendor.questions import Question
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import EVENING, Clock, until
+from tests.looking import look_into
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -239,7 +239,7 @@ async def consumer_on(
 @contextlib.asynccontextmanager
 async def place_of(dsn: str, redis_url: str, market: Market) -> AsyncIterator[Place]:
     """A place, with a connection of its own for the questions."""
-    connection = await asyncpg.connect(dsn)
+    connection = await look_into(dsn)
     place = Place(dsn, redis_url, market, connection)
     try:
         yield place

@@ -24,6 +24,7 @@ from simulated_market.identity import SOURCE_HEADER
 from tests.crash.chaos import schedule_for
 from tests.crash.deployment import deployment
 from tests.crash.workload import Workload
+from tests.looking import look_into
 from tests.outages.bombs import serving
 from tests.outages.ground import DATABASE, ENDS_WITHIN_S, QUICK, make_database
 from tests.terminal.modes import open_to_others
@@ -251,9 +252,11 @@ async def _dump(client: redis.asyncio.Redis, key: str) -> str:
 
 
 async def _tables(deployed: Deployment) -> str:
-    connection = await asyncpg.connect(deployed.dsn(DATABASE))
+    connection = await look_into(deployed.dsn(DATABASE))
     try:
-        names = await connection.fetch("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        names = await connection.fetch(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        )
         rows = [await connection.fetch(f'SELECT t::text FROM "{row[0]}" t') for row in names]
     finally:
         await connection.close()

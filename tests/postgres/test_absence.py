@@ -30,7 +30,7 @@ async def trade(connection: Connection, day: dt.date, **volumes: float) -> None:
 
 async def row_of(connection: Connection, symbol: str) -> tuple[Any, ...]:
     row = await connection.fetchrow(
-        "SELECT is_active, state, missing_since, missed_listings FROM ticker_universe WHERE symbol = $1", symbol
+        "SELECT is_active, state, missing_since, missed_listings FROM listed_ticker WHERE symbol = $1", symbol
     )
     return tuple(row or ())
 
@@ -48,7 +48,7 @@ async def test_what_trades_stays_and_the_absence_is_told(traded: Connection) -> 
     assert (change.removed, change.active) == (0, 2)
     assert change.kept == (absence.Kept(symbol="A", traded_on=DAYS[0]),)
     assert await row_of(traded, "A") == (True, "listed", DAYS[0], 0)
-    assert await traded.fetchval("SELECT is_actively_trading FROM ticker_metadata WHERE symbol = 'A'")
+    assert await traded.fetchval("SELECT is_actively_trading FROM ticker_profile WHERE symbol = 'A'")
 
 
 async def test_it_goes_the_same_night_when_its_bars_have_ended_too(traded: Connection) -> None:
@@ -57,7 +57,7 @@ async def test_it_goes_the_same_night_when_its_bars_have_ended_too(traded: Conne
     await trade(traded, DAYS[1], B=5.0)
     assert await absence.settle_missing(traded, now=NOW) == ["A"]
     assert await row_of(traded, "A") == (False, "unlisted", None, 0)
-    assert not await traded.fetchval("SELECT is_actively_trading FROM ticker_metadata WHERE symbol = 'A'")
+    assert not await traded.fetchval("SELECT is_actively_trading FROM ticker_profile WHERE symbol = 'A'")
 
 
 async def test_a_bar_without_volume_does_not_speak_for_it(traded: Connection) -> None:
@@ -148,5 +148,5 @@ async def test_a_symbol_that_a_later_listing_brings_is_expected_from_that_day_or
     await listing(connection, DAYS[1], "A", "B")
     await covered(DAYS[1])
     await listing(connection, DAYS[1], "A", "B", "C")
-    rows = await connection.fetch("SELECT symbol, listed_from FROM ticker_universe ORDER BY 1")
+    rows = await connection.fetch("SELECT symbol, listed_from FROM listed_ticker ORDER BY 1")
     assert [tuple(row) for row in rows] == [("A", None), ("B", DAYS[1]), ("C", DAYS[2])]

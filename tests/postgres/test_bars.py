@@ -29,7 +29,7 @@ async def test_a_session_is_replaced_as_a_whole(connection: Connection) -> None:
     await bars.replace_bars(connection, MONDAY, [row("A", 1.0), row("B", 2.0)], load_id=1)
     await bars.replace_bars(connection, TUESDAY, [row("A", 5.0)], load_id=2)
     await bars.replace_bars(connection, MONDAY, [row("B", 3.0)], load_id=3)
-    found = await connection.fetch("SELECT trading_date, symbol, close, load_id FROM market_data_daily ORDER BY 1, 2")
+    found = await connection.fetch("SELECT trading_date, symbol, close, load_id FROM daily_bar ORDER BY 1, 2")
     assert [tuple(r) for r in found] == [(MONDAY, "B", 3.0, 3), (TUESDAY, "A", 5.0, 2)]
     assert await bars.count_bars(connection, MONDAY) == 1
 

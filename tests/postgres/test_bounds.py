@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from consumer.postgres import migrate as module
-from consumer.postgres.migrate import migrate, migrations
+from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from market.bounded_fields import COLUMNS, ENDPOINTS
+from tests.former_release import leave_tables
 from tests.postgres.bounds_as_sql import check_sql
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ CHECKS = """
 # What no vendor sends and no figure is: who wrote a row, when and of which state, and what is computed with bounds of
 # its own. A new column of these tables belongs here or into the table of bounds.
 OURS = {
-    "market_data_daily": {"trading_date", "load_id"},
-    "volume_slots_daily": {"trading_date", "outcome", "fetched_at", "load_id"},
+    "daily_bar": {"trading_date", "load_id"},
+    "session_slots": {"trading_date", "outcome", "fetched_at", "load_id"},
     "ticker_atr": {"trading_date", "bars_used", "load_id"},
-    "ticker_universe": {
+    "listed_ticker": {
         "listed_from", "missing_since", "missing_until", "missed_listings",
         "is_active", "last_seen", "added_at", "removed_at", "reason_removed", "changed_at", "state", "issuer_since",
         "market_data_symbol",
     },
-    "ticker_metadata": {
+    "ticker_profile": {
         "sector", "sector_scheme", "industry_group", "beta", "is_etf", "is_actively_trading", "delisted_at", "as_of",
         "details_attempted_at", "details_outcome", "details_fetched_at", "created_at", "updated_at",
         "avg_volume_sessions", "avg_volume_sessions_10d", "avg_volume_sessions_5d",
@@ -60,7 +60,9 @@ async def test_the_schema_checks_exactly_what_the_table_of_bounds_says(pool: Poo
             expected = {
                 (r["tab"], r["name"]): (r["says"], r["valid"]) for r in await connection.fetch(CHECKS, "expected")
             }
-            actual = {(r["tab"], r["name"]): (r["says"], r["valid"]) for r in await connection.fetch(CHECKS, "public")}
+            actual = {
+                (r["tab"], r["name"]): (r["says"], r["valid"]) for r in await connection.fetch(CHECKS, "maintenance")
+            }
         finally:
             await transaction.rollback()
     assert len(expected) == sum(len(columns) for columns in COLUMNS.values())
@@ -69,7 +71,7 @@ async def test_the_schema_checks_exactly_what_the_table_of_bounds_says(pool: Poo
 
 async def test_every_column_that_keeps_market_data_has_bounds(pool: Pool) -> None:
     rows = await pool.fetch(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'maintenance'"
     )
     found = {(row["table_name"], row["column_name"]) for row in rows if row["table_name"] in OURS}
     bounded = {(table, column) for table in OURS for column in COLUMNS[table]}
@@ -79,29 +81,29 @@ async def test_every_column_that_keeps_market_data_has_bounds(pool: Pool) -> Non
 
 
 KEPT_IN = [
-    *(("grouped_daily", field, "market_data_daily", column)
+    *(("grouped_daily", field, "daily_bar", column)
       for field, column in zip(("T", "o", "h", "l", "c", "v", "vw", "n"),
                                ("symbol", "open", "high", "low", "close", "volume", "vwap", "trades_count"),
                                strict=True)),
-    ("range_bars", "v", "volume_slots_daily", "volumes"), ("minute_file", "volume", "volume_slots_daily", "volumes"),
-    ("tickers", "ticker", "ticker_universe", "symbol"), ("tickers", "type", "ticker_universe", "ticker_type"),
-    ("tickers", "composite_figi", "ticker_universe", "listed_figi"),
-    ("tickers", "cik", "ticker_universe", "listed_cik"),
-    ("tickers", "share_class_figi", "ticker_universe", "listed_share_class_figi"),
-    ("tickers", "delisted_utc", "ticker_universe", "delisted_at"),
-    *((endpoint, field, "ticker_metadata", column) for endpoint in ("tickers", "ticker_details")
+    ("range_bars", "v", "session_slots", "volumes"), ("minute_file", "volume", "session_slots", "volumes"),
+    ("tickers", "ticker", "listed_ticker", "symbol"), ("tickers", "type", "listed_ticker", "ticker_type"),
+    ("tickers", "composite_figi", "listed_ticker", "listed_figi"),
+    ("tickers", "cik", "listed_ticker", "listed_cik"),
+    ("tickers", "share_class_figi", "listed_ticker", "listed_share_class_figi"),
+    ("tickers", "delisted_utc", "listed_ticker", "delisted_at"),
+    *((endpoint, field, "ticker_profile", column) for endpoint in ("tickers", "ticker_details")
       for field, column in (("ticker", "symbol"), ("name", "company_name"), ("primary_exchange", "exchange"),
                             ("type", "ticker_type"), ("cik", "cik"), ("composite_figi", "composite_figi"),
                             ("share_class_figi", "share_class_figi"))),
-    ("ticker_details", "weighted_shares_outstanding", "ticker_metadata", "shares_outstanding"),
-    ("ticker_details", "share_class_shares_outstanding", "ticker_metadata", "shares_outstanding"),
-    ("ticker_details", "share_class_shares_outstanding", "ticker_metadata", "shares_class"),
-    ("ticker_details", "sic_code", "ticker_metadata", "sic_code"),
-    ("ticker_details", "sic_description", "ticker_metadata", "industry"),
-    ("ticker_details", "list_date", "ticker_metadata", "list_date"),
-    ("floats", "free_float", "ticker_metadata", "float_shares"),
-    ("floats", "free_float_percent", "ticker_metadata", "float_percent"),
-    ("floats", "effective_date", "ticker_metadata", "float_effective_date"),
+    ("ticker_details", "weighted_shares_outstanding", "ticker_profile", "shares_outstanding"),
+    ("ticker_details", "share_class_shares_outstanding", "ticker_profile", "shares_outstanding"),
+    ("ticker_details", "share_class_shares_outstanding", "ticker_profile", "shares_class"),
+    ("ticker_details", "sic_code", "ticker_profile", "sic_code"),
+    ("ticker_details", "sic_description", "ticker_profile", "industry"),
+    ("ticker_details", "list_date", "ticker_profile", "list_date"),
+    ("floats", "free_float", "ticker_profile", "float_shares"),
+    ("floats", "free_float_percent", "ticker_profile", "float_percent"),
+    ("floats", "effective_date", "ticker_profile", "float_effective_date"),
     ("splits", "ticker", "stock_split", "symbol"), ("splits", "execution_date", "stock_split", "execution_day"),
     ("splits", "split_from", "stock_split", "split_from"), ("splits", "split_to", "stock_split", "split_to"),
     ("splits", "adjustment_type", "stock_split", "kind"), ("envelope", "request_id", "data_load", "request_id"),
@@ -128,9 +130,9 @@ async def test_what_cannot_be_true_cannot_be_written_by_hand_either(
     statement: str,
     constraint: str,
 ) -> None:
-    await pool.execute("INSERT INTO market_data_daily VALUES ('2025-11-11', 'A', 10, 12, 9, 11, 5, 10, 3, 1)")
+    await pool.execute("INSERT INTO daily_bar VALUES ('2025-11-11', 'A', 10, 12, 9, 11, 5, 10, 3, 1)")
     with pytest.raises(asyncpg.CheckViolationError, match=constraint):
-        await pool.execute(f"UPDATE market_data_daily SET {statement}")
+        await pool.execute(f"UPDATE daily_bar SET {statement}")
 
 
 OLD = """
@@ -152,27 +154,21 @@ OLD = """
 """
 
 
-async def test_what_an_old_database_holds_beyond_the_bounds_is_set_aside_and_the_rest_stays(
-    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = migrations()
+async def test_what_an_old_database_holds_beyond_the_bounds_is_set_aside_and_the_rest_stays(postgres_dsn: str) -> None:
+    await leave_tables(postgres_dsn, OLD, before="0008")
     async with await open_pool(postgres_dsn, lease=dt.timedelta(seconds=10), size=2) as old:
-        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0008"])
-        await migrate(old)
-        await old.execute(OLD)
-        monkeypatch.setattr(module, "migrations", lambda: [one for one in known if one.name < "0009"])
         assert (await migrate(old))[0] == "0008_bounds.sql"
-        bars = await old.fetch("SELECT symbol, vwap, trades_count FROM market_data_daily ORDER BY 1")
+        bars = await old.fetch("SELECT symbol, vwap, trades_count FROM daily_bar ORDER BY 1")
         assert [tuple(row) for row in bars] == [
             ("COUNT", 10, None), ("GOOD", 10, 3), ("MEAN", None, 3), ("OUT", None, 3),
         ]  # fmt: skip
         details = await old.fetch(
             "SELECT symbol, company_name, market_cap, shares_outstanding, float_percent, list_date "
-            "FROM ticker_metadata ORDER BY 1 DESC"
+            "FROM ticker_profile ORDER BY 1 DESC"
         )
         assert tuple(details[0]) == ("GOOD", "Good Inc.", 5e9, 1e6, 50, dt.date(1980, 12, 12))
         assert tuple(details[1]) == ("BAD", None, None, None, None, None)
-        for table in ("ticker_atr", "stock_split", "volume_slots_daily"):
+        for table in ("ticker_atr", "stock_split", "session_slots"):
             assert await old.fetchval(f"SELECT array_agg(symbol) FROM {table}") == ["GOOD"]
         kept = await old.fetch("SELECT symbol, field, load_id, evidence FROM set_aside WHERE data_set = 'daily_bars'")
         assert {(row["symbol"], row["field"], row["load_id"]) for row in kept} == {

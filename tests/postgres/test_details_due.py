@@ -26,7 +26,7 @@ def night_of(day: dt.date) -> dt.datetime:
 
 async def list_symbols(connection: Connection, *symbols: str, at: dt.datetime, active: bool = True) -> None:
     await connection.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, $2, $3, $4, $4) "
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, $2, $3, $4, $4) "
         "ON CONFLICT (symbol) DO UPDATE SET is_active = $2, changed_at = $4",
         [(symbol, active, DAY, at) for symbol in symbols],
     )
@@ -34,7 +34,7 @@ async def list_symbols(connection: Connection, *symbols: str, at: dt.datetime, a
 
 async def attempt(connection: Connection, *symbols: str, at: dt.datetime) -> None:
     await connection.executemany(
-        "INSERT INTO ticker_metadata (symbol, details_attempted_at, created_at, updated_at) VALUES ($1, $2, $2, $2) "
+        "INSERT INTO ticker_profile (symbol, details_attempted_at, created_at, updated_at) VALUES ($1, $2, $2, $2) "
         "ON CONFLICT (symbol) DO UPDATE SET details_attempted_at = $2",
         [(symbol, at) for symbol in symbols],
     )
@@ -55,7 +55,7 @@ async def due(
 async def test_a_symbol_is_due_once_within_the_period_and_stays_due(
     connection: Connection, symbol: str, attempted: dt.date, refresh_days: int
 ) -> None:
-    await connection.execute("TRUNCATE ticker_universe, ticker_metadata")
+    await connection.execute("TRUNCATE listed_ticker, ticker_profile")
     await list_symbols(connection, symbol, at=night_of(attempted) - dt.timedelta(hours=1))
     await attempt(connection, symbol, at=night_of(attempted))
     assert await due(connection, attempted, refresh_days=refresh_days) == []

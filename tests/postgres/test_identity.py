@@ -61,7 +61,7 @@ async def history(connection: Connection) -> dict[str, list[float]]:
 
 
 async def universe(connection: Connection) -> dict[str, tuple[str, dt.date | None]]:
-    rows = await connection.fetch("SELECT symbol, state, issuer_since FROM ticker_universe WHERE symbol <> 'ZZ'")
+    rows = await connection.fetch("SELECT symbol, state, issuer_since FROM listed_ticker WHERE symbol <> 'ZZ'")
     return {row["symbol"]: (row["state"], row["issuer_since"]) for row in rows}
 
 
@@ -175,13 +175,13 @@ async def lived(connection: Connection, **codes: str) -> tickers.UniverseChange:
 
 
 async def shares(connection: Connection) -> float | None:
-    value: float | None = await connection.fetchval("SELECT shares_outstanding FROM ticker_metadata WHERE symbol = 'A'")
+    value: float | None = await connection.fetchval("SELECT shares_outstanding FROM ticker_profile WHERE symbol = 'A'")
     return value
 
 
 async def codes_of(connection: Connection) -> tuple[str | None, ...]:
     row = await connection.fetchrow(
-        "SELECT listed_figi, listed_share_class_figi, listed_cik FROM ticker_universe WHERE symbol = 'A'"
+        "SELECT listed_figi, listed_share_class_figi, listed_cik FROM listed_ticker WHERE symbol = 'A'"
     )
     return tuple(row or ())
 

@@ -52,7 +52,7 @@ async def test_a_list_date_that_the_bars_contradict_cuts_nothing_and_is_told_onc
     ]
     assert await told(connection) == []
     assert await seen(connection) == list(DAYS)
-    assert await connection.fetchval("SELECT list_date FROM ticker_metadata WHERE symbol = 'A'") == DAYS[8]
+    assert await connection.fetchval("SELECT list_date FROM ticker_profile WHERE symbol = 'A'") == DAYS[8]
 
 
 async def test_a_list_date_after_a_break_cuts_off_whoever_had_the_symbol_before(connection: Connection) -> None:
@@ -90,8 +90,8 @@ async def test_a_young_company_is_no_news_and_was_nobodys_before(connection: Con
     empty = [SlotDay(day=day, symbol="A", outcome="no_trades") for day in DAYS[6:]]
     await write_slots(connection, empty, fetched_at=NOW, load_id=1)
     assert await told(connection) == []
-    assert await connection.fetchval("SELECT issuer_since FROM ticker_universe WHERE symbol = 'A'") == DAYS[8]
-    assert await connection.fetchval("SELECT min(trading_date) FROM volume_slots_daily") == DAYS[8]
+    assert await connection.fetchval("SELECT issuer_since FROM listed_ticker WHERE symbol = 'A'") == DAYS[8]
+    assert await connection.fetchval("SELECT min(trading_date) FROM session_slots") == DAYS[8]
 
 
 async def test_a_list_date_before_the_stored_sessions_or_after_them_decides_nothing(connection: Connection) -> None:

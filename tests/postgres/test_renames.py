@@ -115,7 +115,7 @@ async def test_a_rename_whose_old_symbol_trades_on_after_all_is_undone(connectio
     assert told == ["AAPL may be NEWCO since 2025-11-12, kept apart: it trades on, and its history is its own again"]
     assert await night(connection, DAYS[4], newcomer, NEWCO=41.6, AAPL=43.0) == []
     assert await history(connection) == {"AAPL": [39.0, 40.0, 42.0, 43.0], "NEWCO": [41.0, 41.5, 41.6]}
-    active = await connection.fetchval("SELECT is_active FROM ticker_universe WHERE symbol = 'AAPL'")
+    active = await connection.fetchval("SELECT is_active FROM listed_ticker WHERE symbol = 'AAPL'")
     assert active is True
 
 

@@ -18,6 +18,7 @@ from consumer.postgres import session, silence
 from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
 from consumer.postgres.session import CLOSED_WITHIN_S, Session
 from consumer.postgres.silence import Silence, SilenceWatch, Standing, standing_of
+from tests.looking import look_into
 from tests.outages.wire import State, Wire, wire_before
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ async def test_a_backend_that_was_stopped_is_given_up(postgres_dsn: str, told: T
 @pytest.mark.parametrize("what", ["commit", "copy out", "copy in", "executemany"])
 async def test_silence_amid_any_kind_of_statement_is_noticed(proxied: tuple[Wire, Pool], what: str) -> None:
     wire, pool = proxied
-    await pool.execute("CREATE TABLE t (n int)")
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int)")
 
     async def work() -> None:
         async with pool.acquire() as connection, connection.transaction():
@@ -153,7 +154,7 @@ async def hold_a_row_between_two_messages(connection: Any, dsn: str) -> object:
     """
     await connection.execute("UPDATE t SET n = 2")
     kept = []
-    looking = await asyncpg.connect(dsn)
+    looking = await look_into(dsn)
     while not kept or await looking.fetchval(
         "SELECT state <> 'active' FROM pg_stat_activity WHERE pid = $1", connection.get_server_pid()
     ):
@@ -166,7 +167,7 @@ async def test_what_a_swallowed_session_had_locked_is_free_for_its_successor(
     proxied: tuple[Wire, Pool], told: Told, postgres_dsn: str
 ) -> None:
     wire, pool = proxied
-    await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     async with asyncio.timeout(AT_ONCE):
         with pytest.raises(CONNECTION_ERRORS):
             async with pool.acquire() as connection, connection.transaction():
@@ -183,8 +184,11 @@ async def test_a_frozen_clients_session_is_ended_once_it_holds_up_another_for_a_
 ) -> None:
     """Here the wire swallows for a client of which nobody is left to notice it: a machine that was paused."""
     lease = dt.timedelta(milliseconds=100)
-    async with wire_before(postgres_dsn) as (wire, dsn), await open_pool(postgres_dsn, lease=lease, size=2) as pool:
-        await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+    async with (
+        wire_before(postgres_dsn) as (wire, dsn),
+        await open_pool(postgres_dsn, lease=lease, size=2) as pool,
+    ):
+        await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
         frozen = await session.connect(dsn, lease=lease, name="maintenance")
         async with asyncio.timeout(AT_ONCE):
             await frozen.transaction().start()
@@ -205,7 +209,7 @@ async def test_a_session_that_is_not_frozen_or_not_ours_is_never_ended(
     lease = LEASE if whose == "a lease younger" else dt.timedelta(milliseconds=100)
     name = "psql" if whose == "not ours" else "maintenance"
     async with await open_pool(postgres_dsn, lease=lease, size=2) as pool:
-        await pool.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+        await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
         holder = await session.connect(postgres_dsn, lease=LEASE, name=name)
         await holder.transaction().start()
         kept = await hold_a_row_between_two_messages(holder, postgres_dsn)
@@ -223,7 +227,10 @@ async def test_a_session_that_is_not_frozen_or_not_ours_is_never_ended(
 
 
 async def test_the_server_is_asked_to_notice_a_machine_that_is_gone(postgres_dsn: str) -> None:
-    async with wire_before(postgres_dsn) as (_, dsn), await open_pool(dsn, lease=LEASE, size=1) as pool:
+    async with (
+        wire_before(postgres_dsn) as (_, dsn),
+        await open_pool(dsn, lease=LEASE, size=1) as pool,
+    ):
         source = "SELECT setting, source FROM pg_settings WHERE name = $1"
         for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"):
             assert (await pool.fetchrow(source, name))["source"] == "session"
@@ -370,7 +377,7 @@ async def test_a_copy_in_which_the_server_waits_for_us_most_of_the_time_is_left_
 ) -> None:
     """Slow on our side: each look would find the server waiting for the client, and yet something has moved since."""
     monkeypatch.setattr(silence, "ASK_AFTER_S", 0.8)  # a busy machine, too, moves something within that
-    await pool.execute("CREATE TABLE copied (t text)")
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE copied (t text)")
     time = asyncio.get_running_loop().time
     ends_at = time() + 1.4
 

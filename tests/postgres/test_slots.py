@@ -51,7 +51,7 @@ async def write(connection: Connection, *rows: SlotDay, at: dt.datetime = NOON) 
 
 async def put_bar(connection: Connection, symbol: str, volume: float, *, day: dt.date = DAY) -> None:
     await connection.execute(
-        "INSERT INTO market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
+        "INSERT INTO daily_bar (trading_date, symbol, open, high, low, close, volume, load_id) "
         "VALUES ($1, $2, 1, 1, 1, 1, $3, 1)",
         day, symbol, volume,
     )  # fmt: skip
@@ -59,13 +59,13 @@ async def put_bar(connection: Connection, symbol: str, volume: float, *, day: dt
 
 async def list_symbols(connection: Connection, *symbols: str, active: bool = True, last_seen: dt.date = DAY) -> None:
     await connection.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, $2, $3, $4, $4)",
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, $2, $3, $4, $4)",
         [(symbol, active, last_seen, NOON) for symbol in symbols],
     )
 
 
 async def outcomes(connection: Connection) -> dict[tuple[dt.date, str], str]:
-    rows = await connection.fetch("SELECT trading_date, symbol, outcome FROM volume_slots_daily")
+    rows = await connection.fetch("SELECT trading_date, symbol, outcome FROM session_slots")
     return {(row["trading_date"], row["symbol"]): row["outcome"] for row in rows}
 
 
@@ -91,13 +91,13 @@ INSTANTS = st.datetimes(
 async def test_what_is_written_is_read_back_from_exactly_one_partition(
     connection: Connection, content: dict[tuple[dt.date, str], dict[int, float] | str], at: dt.datetime
 ) -> None:
-    await connection.execute("TRUNCATE volume_slots_daily")
+    await connection.execute("TRUNCATE session_slots")
     rows = [
         untraded(symbol, day=day, outcome=value) if isinstance(value, str) else traded(symbol, value, day=day)
         for (day, symbol), value in content.items()
     ]
     await write(connection, *rows, at=at)
-    assert {row["fetched_at"] for row in await connection.fetch("SELECT fetched_at FROM volume_slots_daily")} <= {at}
+    assert {row["fetched_at"] for row in await connection.fetch("SELECT fetched_at FROM session_slots")} <= {at}
     found: dict[tuple[dt.date, str], tuple[str, list[float] | None]] = {}
     for partition in range(4):
         names, volumes = await read_slots(connection, DAYS, partition=partition, partitions=4)
@@ -144,8 +144,8 @@ async def test_writing_nothing_is_allowed(connection: Connection) -> None:
 async def test_the_view_has_the_columns_of_the_earlier_service_and_no_empty_slots(connection: Connection) -> None:
     await write(connection, traded("SPY", {0: 100.0, 66: 50.5, 191: 1.0}), untraded("XYZ"))
     rows = await connection.fetch(
-        "SELECT date, symbol, slot_number, slot_time, volume_accumulated, trades_count, avg_price FROM volume_slots "
-        "ORDER BY slot_number"
+        "SELECT date, symbol, slot_number, slot_time, volume_accumulated, trades_count, avg_price "
+        "FROM public.volume_slots ORDER BY slot_number"
     )
     assert [tuple(row) for row in rows] == [
         (DAY, "SPY", 0, dt.time(4, 0), 100.0, None, None),
@@ -157,8 +157,8 @@ async def test_the_view_has_the_columns_of_the_earlier_service_and_no_empty_slot
 async def test_the_earlier_services_rvol_query_runs_unchanged(connection: Connection) -> None:
     await write(connection, traded("SPY", {66: 100.0}), traded("SPY", {66: 300.0}, day=DAYS[0]))
     mean = await connection.fetchval(
-        "SELECT AVG(volume_accumulated)::bigint FROM volume_slots "
-        "WHERE symbol = $1 AND slot_number = $2 AND date IN (SELECT DISTINCT date FROM volume_slots "
+        "SELECT AVG(volume_accumulated)::bigint FROM public.volume_slots "
+        "WHERE symbol = $1 AND slot_number = $2 AND date IN (SELECT DISTINCT date FROM public.volume_slots "
         "WHERE symbol = $1 AND date <= $3 ORDER BY date DESC LIMIT 5)",
         "SPY", 66, DAY,
     )  # fmt: skip
@@ -167,7 +167,9 @@ async def test_the_earlier_services_rvol_query_runs_unchanged(connection: Connec
 
 async def test_conditions_on_the_view_reach_the_key_of_the_table(connection: Connection) -> None:
     await connection.execute("SET enable_seqscan = off")
-    plan = await connection.fetch("EXPLAIN SELECT * FROM volume_slots WHERE date = $1 AND symbol = $2", DAY, "SPY")
+    plan = await connection.fetch(
+        "EXPLAIN SELECT * FROM public.volume_slots WHERE date = $1 AND symbol = $2", DAY, "SPY"
+    )
     conditions = [row[0] for row in plan if "Index Cond" in row[0]]
     assert len(conditions) == 1
     assert "trading_date =" in conditions[0]
@@ -244,15 +246,15 @@ async def test_what_is_missing_is_read_once_from_the_rows_of_its_own_sessions_an
 ) -> None:
     await list_symbols(connection, *(f"S{number}" for number in range(40)))
     await connection.execute(
-        "INSERT INTO volume_slots_daily (trading_date, symbol, outcome, fetched_at, load_id) "
+        "INSERT INTO session_slots (trading_date, symbol, outcome, fetched_at, load_id) "
         "SELECT $1::date - day, 'S' || number, 'no_trades', $2, 1 "
         "FROM generate_series(0, 499) AS day, generate_series(0, 39) AS number",
         DAY, NOON,
     )  # fmt: skip
-    await connection.execute("ANALYZE volume_slots_daily, ticker_universe")
+    await connection.execute("ANALYZE session_slots, listed_ticker")
     explained = Explained(connection)
     assert await missing(explained, symbols=symbols) == {}  # type: ignore[arg-type]
-    assert explained.read["volume_slots_daily"] == of_them * len(DAYS)
+    assert explained.read["session_slots"] == of_them * len(DAYS)
 
 
 # Proof

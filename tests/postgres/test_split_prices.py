@@ -20,7 +20,7 @@ NOW = dt.datetime(2025, 11, 12, 2, tzinfo=dt.UTC)
 
 async def insert_bars(connection: Connection, first: dt.date, *, days: int, symbols: int) -> None:
     await connection.execute(
-        "INSERT INTO market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
+        "INSERT INTO daily_bar (trading_date, symbol, open, high, low, close, volume, load_id) "
         "SELECT $1::date + d, 'S' || s, 1, 1, 1, 1, 1, 0 FROM generate_series(0, $2 - 1) AS d, "
         "generate_series(1, $3) AS s",
         first, days, symbols,
@@ -34,7 +34,7 @@ async def test_the_prices_around_a_markets_splits_cost_no_look_at_every_symbol_f
     symbols, days, listed = 2_000, 4, 300
     await insert_bars(connection, MONDAY, days=days, symbols=symbols)
     await connection.execute(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) "
         "SELECT 'S' || s, true, $1, $2, $2 FROM generate_series(1, $3) AS s", WEDNESDAY, NOW, symbols,
     )  # fmt: skip
     await connection.execute(

@@ -125,7 +125,7 @@ async def test_the_adjusted_view_applies_what_counts_to_prices_and_volumes_alike
     wrong = split("A", TUESDAY, 2.0)
     await splits.upsert_splits(connection, [split("A", TUESDAY), wrong, announced], load_id=1, now=NOW)
     await splits.store_verdicts(connection, [(wrong, Verdict.CONTRADICTED, None)])
-    rows = await connection.fetch("SELECT close, volume FROM market_data_daily_adjusted ORDER BY trading_date")
+    rows = await connection.fetch("SELECT close, volume FROM public.market_data_daily_adjusted ORDER BY trading_date")
     assert [tuple(row) for row in rows] == [(pytest.approx(10.0), pytest.approx(7.0)), (10.0, 1.0)]
 
 
@@ -170,7 +170,7 @@ async def adjusted(connection: Connection, symbol: str) -> list[float]:
     await splits.store_owners(connection, owners(listed))
     rows = await connection.fetch(
         "SELECT h.trading_date, h.close AS raw, a.close FROM daily_history AS h "
-        "JOIN market_data_daily_adjusted AS a USING (trading_date, symbol) WHERE symbol = $1 ORDER BY 1",
+        "JOIN public.market_data_daily_adjusted AS a USING (trading_date, symbol) WHERE symbol = $1 ORDER BY 1",
         symbol,
     )
     own = (await splits.read_splits(connection, up_to=WEDNESDAY)).get(symbol, [])
@@ -199,7 +199,7 @@ async def test_a_split_counts_once_under_whichever_symbol_its_company_is_listed(
     await splits.upsert_splits(connection, [split(symbol, day) for symbol in listed_as], load_id=1, now=NOW)
     assert await adjusted(connection, "META") == [10.0, 10.0, 10.0]
     before = NOW - dt.timedelta(days=2)
-    await connection.execute("UPDATE ticker_universe SET changed_at = $1", before - dt.timedelta(days=1))
+    await connection.execute("UPDATE listed_ticker SET changed_at = $1", before - dt.timedelta(days=1))
     await details.store_details(connection, [TickerDetails(ticker=one) for one in ("META", "ZZ")], [], now=before)
     due = await details.details_due(
         connection, day=WEDNESDAY, refresh_days=365, now=NOW + dt.timedelta(days=1), symbols=["META", "ZZ"]

@@ -31,11 +31,11 @@ async def apply(connection: Connection, *rows: TickerRow, day: dt.date = DAY, no
 
 
 async def universe(connection: Connection, symbol: str) -> dict[str, Any]:
-    return dict(await connection.fetchrow("SELECT * FROM ticker_universe WHERE symbol = $1", symbol))  # type: ignore[arg-type]
+    return dict(await connection.fetchrow("SELECT * FROM listed_ticker WHERE symbol = $1", symbol))  # type: ignore[arg-type]
 
 
 async def metadata(connection: Connection, symbol: str) -> dict[str, Any]:
-    return dict(await connection.fetchrow("SELECT * FROM ticker_metadata WHERE symbol = $1", symbol))  # type: ignore[arg-type]
+    return dict(await connection.fetchrow("SELECT * FROM ticker_profile WHERE symbol = $1", symbol))  # type: ignore[arg-type]
 
 
 # The listing
@@ -207,7 +207,7 @@ async def test_the_newest_float_is_stored_for_known_symbols_only(connection: Con
     assert await tickers.store_floats(connection, rows, now=LATER) == 1
     row = await metadata(connection, "AAPL")
     assert (row["float_shares"], row["float_percent"], row["float_effective_date"]) == (300.0, 99.5, DAY)
-    assert await connection.fetchval("SELECT count(*) FROM ticker_metadata") == 1
+    assert await connection.fetchval("SELECT count(*) FROM ticker_profile") == 1
 
 
 @pytest.mark.parametrize(
@@ -286,4 +286,4 @@ V1_COLUMNS = {
 @pytest.mark.parametrize("relation", V1_COLUMNS)
 async def test_readers_of_the_earlier_service_find_their_columns(connection: Connection, relation: str) -> None:
     columns = ", ".join(V1_COLUMNS[relation].split())
-    assert await connection.fetch(f"SELECT {columns} FROM {relation} ORDER BY symbol LIMIT 1") == []
+    assert await connection.fetch(f"SELECT {columns} FROM public.{relation} ORDER BY symbol LIMIT 1") == []

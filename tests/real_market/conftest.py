@@ -16,11 +16,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import asyncpg
 import pytest
 import redis as redis_client
 
 from tests.conftest import execute, finish
+from tests.looking import look_into
 from tests.real_market.expected import Files
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ PATIENCE_S = 120
 BEFORE_COLUMBUS_DAY = dt.date(2013, 10, 11)
 SPLIT_OF_APPLE = dt.date(2014, 6, 9)
 TABLES = (
-    "market_data_daily", "volume_slots", "volume_slots_daily", "ticker_metadata", "ticker_universe", "stock_split",
+    "daily_bar", "volume_slots", "session_slots", "ticker_profile", "listed_ticker", "stock_split",
     "ticker_atr", "cycle", "data_load", "session_finding",
 )  # fmt: skip
 
@@ -136,7 +136,7 @@ def new_database(server: EmbeddedPostgres) -> Iterator[str]:
 
 
 async def read_tables(dsn: str, into: dict[str, list[dict[str, Any]]]) -> None:
-    connection = await asyncpg.connect(dsn)
+    connection = await look_into(dsn, {"search_path": "maintenance, public"})
     try:
         for table in TABLES:
             into[table] = [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]

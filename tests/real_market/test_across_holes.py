@@ -65,7 +65,7 @@ async def check_after_eight_months(stack: Stack, files: Files) -> None:
     """What stands after eight months that nobody loaded is of the thirty sessions since."""
     sessions = SCHEDULE.calendar.last_trading_days(30, up_to=AFTER)
     bars = stretch(files, sessions[0])
-    assert await stack.value("SELECT min(trading_date) FROM market_data_daily") < BEFORE
+    assert await stack.value("SELECT min(trading_date) FROM daily_bar") < BEFORE
     found = await atr_of(stack)
     check(found, bars)
     assert {ticker: round(found[ticker]["atr"], 2) for ticker in ("GOOG", "AAPL", "SPY")} == {
@@ -86,7 +86,7 @@ async def check_a_hole_and_its_repair(stack: Stack, files: Files) -> None:
     sessions = SCHEDULE.calendar.last_trading_days(30, up_to=AFTER)
     lost = sessions[-20]
     await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", lost)
-    await stack.pool.execute("DELETE FROM market_data_daily WHERE trading_date = $1", lost)
+    await stack.pool.execute("DELETE FROM daily_bar WHERE trading_date = $1", lost)
     stack.clock.advance(minutes=1)
     await stack.market.fail({"kind": "server_error", "endpoint": "grouped_daily"})
     await stack.pool.execute("UPDATE coverage SET fetched_at = '2014-01-01' WHERE data_set = 'atr'")

@@ -134,7 +134,7 @@ async def check_rvol(stack: Stack, expected: Recalculation) -> None:
 
 async def check_caps(stack: Stack, expected: Recalculation) -> int:
     """Shares as they were counted, brought to the day by the splits since, times that day's close."""
-    rows = await stack.pool.fetch("SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_metadata")
+    rows = await stack.pool.fetch("SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_profile")
     caps: dict[str, int] = {}
     for row in rows:
         symbol, shares, counted_at = row

@@ -75,7 +75,7 @@ def test_apples_rvol_averages_count_shares_of_before_the_split_seven_times(apple
 
 
 def test_tickers_without_minutes_have_no_rvol_averages(replayed: Replayed, files: Files) -> None:
-    listed = {row["symbol"] for row in replayed.tables["ticker_universe"] if row["is_active"]}
+    listed = {row["symbol"] for row in replayed.tables["listed_ticker"] if row["is_active"]}
     sessions = files.sessions(RVOL_SESSIONS, replayed.day)
     with_minutes = {ticker for day in sessions for ticker in files.slots(day)} & listed
     found = {key.split(":")[3] for key in replayed.keys if key.startswith("rvol:hist:avg:")}
@@ -96,13 +96,13 @@ def test_the_slots_of_spy_are_sums_of_its_minutes(columbus: Replayed, files: Fil
 def test_every_daily_bar_of_the_window_is_stored_as_the_file_has_it(replayed: Replayed, files: Files) -> None:
     bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
     wanted = {(ticker, *bar) for ticker, own in bars.items() for bar in own}
-    rows = replayed.tables["market_data_daily"]
+    rows = replayed.tables["daily_bar"]
     assert {(r["symbol"], r["trading_date"], r["high"], r["low"], r["close"], r["volume"]) for r in rows} == wanted
 
 
 def test_market_cap_is_shares_times_the_latest_close(replayed: Replayed, files: Files) -> None:
     bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
-    shares = {row["symbol"]: row["shares_outstanding"] for row in replayed.tables["ticker_metadata"]}
+    shares = {row["symbol"]: row["shares_outstanding"] for row in replayed.tables["ticker_profile"]}
     metadata = replayed.metadata()
     priced = [ticker for ticker in bars if shares.get(ticker) is not None]
     assert len(priced) >= 10
@@ -124,7 +124,7 @@ def test_what_the_folder_does_not_have_is_unknown_and_not_invented(replayed: Rep
     counted = {"shares_outstanding", "market_cap", "details_fetched_at", "ticker_type"}
     for ticker, fields in metadata.items():
         assert set(fields) <= known | counted, ticker
-    (row,) = [row for row in replayed.tables["ticker_metadata"] if row["symbol"] == UNKNOWN]
+    (row,) = [row for row in replayed.tables["ticker_profile"] if row["symbol"] == UNKNOWN]
     assert (row["details_outcome"], row["company_name"], row["cik"], row["sector"]) == ("not_found", None, None, None)
 
 
@@ -149,20 +149,20 @@ def test_the_universe_is_every_ticker_of_the_files(replayed: Replayed, files: Fi
 
 def test_sessions_and_symbols_without_minutes_are_recorded_as_unproven(replayed: Replayed, files: Files) -> None:
     wanted: dict[tuple[dt.date, str], str] = {}
-    listed = {row["symbol"] for row in replayed.tables["ticker_universe"] if row["is_active"]}
+    listed = {row["symbol"] for row in replayed.tables["listed_ticker"] if row["is_active"]}
     for day in files.sessions(SLOT_SESSIONS, replayed.day):
         with_a_bar = {row["ticker"] for row in files.rows("day_aggs_v1", day) if float(row["volume"]) > 0}
         for ticker in listed:
             outcome = "unproven" if ticker in with_a_bar else "no_trades"
             wanted[day, ticker] = "traded" if ticker in files.slots(day) else outcome
-    found = {(row["trading_date"], row["symbol"]): row["outcome"] for row in replayed.tables["volume_slots_daily"]}
+    found = {(row["trading_date"], row["symbol"]): row["outcome"] for row in replayed.tables["session_slots"]}
     assert set(wanted.values()) >= {"traded", "unproven"}
     assert found == wanted
 
 
 def test_a_run_that_could_not_prove_all_slots_says_so_and_exits_3(replayed: Replayed, files: Files) -> None:
     assert replayed.exit_code == 3
-    rows = replayed.tables["volume_slots_daily"]
+    rows = replayed.tables["session_slots"]
     for day in files.sessions(SLOT_SESSIONS, replayed.day):
         own = [row for row in rows if row["trading_date"] == day]
         unproven = sum(row["outcome"] == "unproven" for row in own)

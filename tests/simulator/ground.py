@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import asyncpg
 import msgspec
 import redis
 from loguru import logger
@@ -17,9 +17,10 @@ from redis.asyncio import Redis
 
 from consumer.delivery import task_stream
 from consumer.postgres.migrate import migrate
-from consumer.postgres.pool import prepare_connection
+from consumer.postgres.pool import open_pool, prepare_connection
 from tests.histories import audit
 from tests.histories.checker import Terms, breaches
+from tests.looking import look_into
 from tests.simulator.branches import ways_of_history
 from tests.simulator.directed import Director
 from tests.simulator.faults import EVERYTHING
@@ -35,6 +36,8 @@ from tests.simulator.workload import EMPTY, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    import asyncpg
 
     from tests.simulator.directed import Schedule
     from tests.simulator.faults import Choice
@@ -73,15 +76,14 @@ class Ground:
         )
         self._monitor = await self._session()
         if await self._monitor.fetchval("SELECT to_regclass('simulated_row')") is None:
-            pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=1, init=prepare_connection)
-            await migrate(pool)
-            await pool.close()
+            async with await open_pool(self._dsn, lease=dt.timedelta(seconds=10), size=1) as pool:
+                await migrate(pool)
             await self._monitor.execute(TABLES)
             await self._monitor.execute(audit.TABLES)
         self._sessions = [await self._session() for _ in range(SESSIONS)]
 
     async def _session(self) -> asyncpg.Connection[asyncpg.Record]:
-        connection = await asyncpg.connect(
+        connection = await look_into(
             self._dsn, server_settings={"deadlock_timeout": "20ms", "jit": "off", "synchronous_commit": "off"}
         )
         await prepare_connection(connection)

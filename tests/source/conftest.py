@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis as redis_client
 
-from consumer.postgres import migrate as migrations
 from consumer.postgres.pool import open_pool
+from tests.former_release import leave_tables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -26,35 +26,38 @@ STAMPED_SINCE = "0009_source.sql"
 class Place:
     """One database and one Redis."""
 
-    def __init__(self, pool: Pool, redis: Redis) -> None:
-        self.pool, self.redis = pool, redis
+    def __init__(self, dsn: str, pool: Pool, redis: Redis) -> None:
+        self.dsn, self.pool, self.redis = dsn, pool, redis
+        self.schema = "maintenance"
 
-    async def as_before_the_stamp(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Make the schema of the release before the stamp."""
-        earlier = [one for one in migrations.migrations() if one.name < STAMPED_SINCE]
-        with monkeypatch.context() as patched:
-            patched.setattr(migrations, "migrations", lambda: earlier)
-            await migrations.migrate(self.pool)
+    async def as_before_the_stamp(self) -> None:
+        """Make the tables of the release before the stamp."""
+        await leave_tables(self.dsn, before=STAMPED_SINCE)
+        self.schema = "public"
 
     async def loaded(self, part: str, *, request_id: str | None, source: str = "massive:rest") -> None:
         """A load of an earlier run."""
         await self.pool.execute(
-            "INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count) "
+            f"INSERT INTO {self.schema}.data_load "
+            "(cycle_id, task, part, fence, source, request_id, fetched_at, row_count) "
             "VALUES (1, 'ohlc_daily', $1, 1, $2, $3, now(), 10)",
             part, source, request_id,
         )  # fmt: skip
 
     async def everything(self) -> dict[str, Any]:
         """Every table with its number of rows, and every key: what a refused run must leave as it was."""
-        names = await self.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        tables = {name: await self.pool.fetchval(f'SELECT count(*) FROM "{name}"') for (name,) in names}
+        names = await self.pool.fetch(
+            "SELECT schemaname || '.' || tablename FROM pg_tables "
+            "WHERE schemaname IN ('public', 'maintenance') ORDER BY 1"
+        )
+        tables = {name: await self.pool.fetchval(f"SELECT count(*) FROM {name}") for (name,) in names}
         return {"tables": tables, "keys": sorted(await self.redis.keys("*"))}
 
 
 @pytest.fixture
 async def place(postgres_dsn: str, redis: Redis) -> AsyncIterator[Place]:
     async with await open_pool(postgres_dsn, lease=LEASE, size=4) as pool:
-        yield Place(pool, redis)
+        yield Place(postgres_dsn, pool, redis)
 
 
 @pytest.fixture

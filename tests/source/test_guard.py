@@ -120,7 +120,7 @@ async def test_a_start_writes_the_stamp_that_a_crash_between_the_two_left_out(pl
 async def test_a_database_from_before_the_stamp_is_taken_for_what_its_loads_say(
     place: Place, monkeypatch: pytest.MonkeyPatch, request_id: str, ours: DataSource, others: tuple[DataSource, ...]
 ) -> None:
-    await place.as_before_the_stamp(monkeypatch)
+    await place.as_before_the_stamp()
     await place.loaded("universe", request_id=None)
     await place.loaded(f"bars:{DAY}", request_id=request_id)
     for other in others:
@@ -134,12 +134,12 @@ async def test_a_database_from_before_the_stamp_is_taken_for_what_its_loads_say(
 async def test_a_replay_from_before_the_stamp_is_told_from_a_sandbox(
     place: Place, monkeypatch: pytest.MonkeyPatch, sign: str
 ) -> None:
-    await place.as_before_the_stamp(monkeypatch)
+    await place.as_before_the_stamp()
     of_names = sign.startswith("the name")
     await place.loaded(f"bars:{DAY}", request_id=OF_THE_SIMULATED, source="massive:rest" if of_names else "replay:rest")
     if of_names:
         await place.pool.execute(
-            "INSERT INTO ticker_metadata (symbol, company_name, created_at, updated_at) "
+            "INSERT INTO public.ticker_metadata (symbol, company_name, created_at, updated_at) "
             "VALUES ('AAPL', 'AAPL (replayed)', now(), now())"
         )
     for other in (SANDBOX, VENDOR):
@@ -151,11 +151,11 @@ async def test_a_replay_from_before_the_stamp_is_told_from_a_sandbox(
 async def test_an_old_sandbox_is_held_against_the_market_of_that_seed_and_size(
     place: Place, monkeypatch: pytest.MonkeyPatch, seed: int, tickers: int
 ) -> None:
-    await place.as_before_the_stamp(monkeypatch)
+    await place.as_before_the_stamp()
     await place.loaded(f"bars:{DAY}", request_id=OF_THE_SIMULATED)
     rows = InventedMarket(50, 1, TradingCalendar()).grouped(DAY)
     await place.pool.executemany(
-        "INSERT INTO market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
+        "INSERT INTO public.market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
         "VALUES ($1, $2, $3, $3, $3, $3, 1, 1)",
         [(DAY, row.T, row.c) for row in rows[1:]],
     )
@@ -169,7 +169,7 @@ async def test_an_old_sandbox_is_held_against_the_market_of_that_seed_and_size(
 async def test_a_database_that_does_not_tell_is_asked_about_and_nothing_computed_counts_as_data(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await place.as_before_the_stamp(monkeypatch)
+    await place.as_before_the_stamp()
     await place.loaded("plan", request_id=None, source="computed")
     await place.loaded("universe", request_id=None)
     for source in (VENDOR, SANDBOX):

@@ -112,7 +112,7 @@ async def test_a_row_set_aside_is_a_hole_of_its_symbol_alone(desk: Desk) -> None
     await set_aside(desk, days[12], "B")  # of which another row stands
     assert await atr_of(desk) == {"A": (4.0, 8.0, 18), "B": (4.0, 8.0, 28)}
     await set_aside(desk, DAY, "B")
-    await desk.pool.execute("DELETE FROM market_data_daily WHERE symbol = 'B' AND trading_date = $1", DAY)
+    await desk.pool.execute("DELETE FROM daily_bar WHERE symbol = 'B' AND trading_date = $1", DAY)
     assert (await atr_of(desk)).keys() == {"A"}, "what nobody knows of today is no figure of today"
 
 
@@ -145,7 +145,7 @@ async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_comp
             await tickers.apply_listing(
                 connection, rows, day=days[number], now=NOW, next_session=CALENDAR.next_trading_day
             )
-    await desk.pool.execute("UPDATE ticker_universe SET market_data_symbol = 'BACPB' WHERE symbol = 'BACpB'")
+    await desk.pool.execute("UPDATE listed_ticker SET market_data_symbol = 'BACPB' WHERE symbol = 'BACpB'")
     await desk.pool.execute("UPDATE ticker_change SET changed_on = $1", days[12])
     assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 27, "BACpB": 27}
     await set_aside(desk, days[9], "OLD")

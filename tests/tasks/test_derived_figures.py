@@ -153,7 +153,7 @@ async def test_the_part_stores_them_with_their_day(desk: Desk) -> None:
     await desk.cover(data_sets.DAILY_BARS)
     report = await desk.run(compute_derived)
     assert report.rows == 1
-    row = await desk.pool.fetchrow("SELECT * FROM ticker_metadata")
+    row = await desk.pool.fetchrow("SELECT * FROM ticker_profile")
     assert (row["market_cap"], row["last_close"], row["as_of"]) == (pytest.approx(77_000.0), 11.0, DAY)
     assert row["avg_volume_30d"] == pytest.approx((700 + 300) / 2)
     covered = await desk.pool.fetchrow("SELECT * FROM coverage WHERE data_set = $1", data_sets.DERIVED)
@@ -183,4 +183,4 @@ async def test_a_symbol_whose_figures_cannot_be_keeps_what_it_had_and_is_named(d
     await desk.cover(data_sets.DAILY_BARS)
     report = await desk.run(compute_derived)
     assert report.warnings == ("derived: 1 symbols have figures that cannot be, theirs stay as they were",)
-    assert await desk.pool.fetchval("SELECT array_agg(symbol) FROM ticker_metadata") == ["B"]
+    assert await desk.pool.fetchval("SELECT array_agg(symbol) FROM ticker_profile") == ["B"]

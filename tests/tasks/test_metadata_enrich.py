@@ -32,7 +32,7 @@ async def load(desk: Desk, *symbols: str) -> Any:
 
 
 async def active(desk: Desk) -> list[str]:
-    rows = await desk.pool.fetch("SELECT symbol FROM ticker_universe WHERE is_active ORDER BY 1")
+    rows = await desk.pool.fetch("SELECT symbol FROM listed_ticker WHERE is_active ORDER BY 1")
     return [row["symbol"] for row in rows]
 
 
@@ -74,7 +74,7 @@ async def test_a_listed_company_is_no_test_issue_by_its_name(desk: Desk) -> None
     desk.vendor.answers["list_tickers"] = TickerListing(rows=rows, pages=1)
     await desk.run(load_universe)
     assert await active(desk) == ["CBX", "IBO", "IGZ"]
-    assert await desk.pool.fetchval("SELECT state FROM ticker_universe WHERE symbol = 'CBO'") == "test"
+    assert await desk.pool.fetchval("SELECT state FROM listed_ticker WHERE symbol = 'CBO'") == "test"
     bare = [TickerRow(ticker=row.ticker) for row in rows]
     desk.vendor.answers["list_tickers"] = TickerListing(rows=bare, pages=1)
     await desk.run(load_universe)
@@ -84,7 +84,7 @@ async def test_a_listed_company_is_no_test_issue_by_its_name(desk: Desk) -> None
 async def test_of_two_rows_of_a_symbol_the_one_of_the_company_that_is_known_is_taken(desk: Desk) -> None:
     await load(desk, *TEN)
     desk.vendor.answers["list_tickers"] = TickerListing(rows=[IBO, TickerRow(ticker="A", cik="1")], pages=1)
-    await desk.pool.execute("TRUNCATE ticker_universe")
+    await desk.pool.execute("TRUNCATE listed_ticker")
     await desk.run(load_universe)
     other = TickerRow(ticker="IBO", type="CS", cik="0000000009", composite_figi="BBG09")
     rows = [other, TickerRow(ticker="A", cik="2")]
@@ -93,7 +93,7 @@ async def test_of_two_rows_of_a_symbol_the_one_of_the_company_that_is_known_is_t
     assert report.warnings[0] == (
         "universe: 1 symbols are listed twice, with other codes, and the row that is known is taken: IBO"
     )
-    assert await desk.pool.fetchval("SELECT listed_figi FROM ticker_universe WHERE symbol = 'IBO'") == "BBG01"
+    assert await desk.pool.fetchval("SELECT listed_figi FROM listed_ticker WHERE symbol = 'IBO'") == "BBG01"
     assert await desk.pool.fetchval("SELECT count(*) FROM ticker_change WHERE symbol = 'IBO'") == 0
 
 
@@ -116,7 +116,7 @@ async def test_one_field_of_a_row_takes_no_symbol_out_of_the_market_that_trades(
         "universe: 1 symbols are listed with active: false and trade, so they are kept: S0",
         "universe: 2 symbols are listed with market: otc and trade, so they are kept: S1, S2",
     )
-    states = await desk.pool.fetch("SELECT symbol, state FROM ticker_universe WHERE NOT is_active ORDER BY 1")
+    states = await desk.pool.fetch("SELECT symbol, state FROM listed_ticker WHERE NOT is_active ORDER BY 1")
     assert [tuple(row) for row in states] == [("S8", "unlisted"), ("S9", "otc")]
 
 
@@ -150,7 +150,7 @@ async def test_what_describes_the_present_is_stamped_with_the_session_of_its_fet
     assert {row["data_set"]: row["trading_day"] for row in rows} == dict.fromkeys(
         ("calendar_check", "details", "floats", "splits", "universe"), DAY
     )
-    assert await desk.pool.fetchval("SELECT max(last_seen) FROM ticker_universe") == DAY
+    assert await desk.pool.fetchval("SELECT max(last_seen) FROM listed_ticker") == DAY
     desk.now = desk.now.replace(day=13, hour=15)  # in the session of the 13th: the 12th is the last that is over
     assert await desk.context(day=old).present_day(desk.now) == dt.date(2025, 11, 12)
 
@@ -161,7 +161,7 @@ async def test_in_a_replay_the_present_is_the_newest_day_that_was_maintained(des
     first, second = dt.date(2013, 10, 11), dt.date(2013, 10, 14)
     for day, present in ((first, first), (second, second), (first, second)):
         await desk.run(load_universe, day=day)
-        assert await desk.pool.fetchval("SELECT max(last_seen) FROM ticker_universe") == present
+        assert await desk.pool.fetchval("SELECT max(last_seen) FROM listed_ticker") == present
     days = await desk.pool.fetch("SELECT trading_day FROM coverage WHERE data_set = 'universe' ORDER BY 1")
     assert [row["trading_day"] for row in days] == [first, second]
 
@@ -203,7 +203,7 @@ async def test_each_symbol_of_a_batch_stands_on_its_own(desk: Desk) -> None:
     desk.vendor.answers["ticker_details"] = knows({"B": TickerNotFound("404"), "C": ProviderUnavailable("503")})
     report = await desk.run(load_details, {"symbols": ["A", "B", "C"]})
     assert (report.rows, type(report.unfinished)) == (1, ProviderUnavailable)
-    rows = await desk.pool.fetch("SELECT symbol, details_outcome, details_attempted_at FROM ticker_metadata ORDER BY 1")
+    rows = await desk.pool.fetch("SELECT symbol, details_outcome, details_attempted_at FROM ticker_profile ORDER BY 1")
     assert [tuple(row) for row in rows] == [("A", "loaded", NOW), ("B", "not_found", NOW), ("C", None, None)]
     desk.vendor.asked.clear()
     desk.vendor.answers["ticker_details"] = knows({})

@@ -96,7 +96,7 @@ async def test_one_jump_between_two_days_is_the_split_of_the_day_that_is_listed(
 
 async def test_a_split_of_today_waits_for_its_bars_though_a_list_lacks_it(desk: Desk) -> None:
     await put_bars(desk, lambda *_: [row("A", 70.0, 7.0)], sessions=19)
-    await desk.pool.execute("DELETE FROM market_data_daily WHERE trading_date = $1", DAY)
+    await desk.pool.execute("DELETE FROM daily_bar WHERE trading_date = $1", DAY)
     await load_listed(desk, split("A", DAY))
     assert await load_listed(desk) == ()
     assert await applied(desk) == [DAY]
@@ -105,7 +105,7 @@ async def test_a_split_of_today_waits_for_its_bars_though_a_list_lacks_it(desk: 
 async def test_a_split_that_no_price_shows_any_more_goes_with_a_further_list(desk: Desk) -> None:
     await lived(desk)
     await desk.pool.execute(
-        "UPDATE market_data_daily SET open = 70, high = 77, low = 63, close = 70 WHERE trading_date >= $1", SPLIT_DAY
+        "UPDATE daily_bar SET open = 70, high = 77, low = 63, close = 70 WHERE trading_date >= $1", SPLIT_DAY
     )
     assert await load_listed(desk) == (KEPT + "the price shows it",)
     await desk.run(check_splits)

@@ -28,7 +28,7 @@ def answer(*symbols: str, rejected: dict[Flaw, int] | None = None) -> GroupedDai
 
 
 async def stored(desk: Desk) -> list[str]:
-    return [r["symbol"] for r in await desk.pool.fetch("SELECT symbol FROM market_data_daily ORDER BY symbol")]
+    return [r["symbol"] for r in await desk.pool.fetch("SELECT symbol FROM daily_bar ORDER BY symbol")]
 
 
 # Bars
@@ -141,7 +141,7 @@ async def test_a_price_that_fell_as_in_a_split_is_named_while_none_is_listed(des
 
 async def test_a_company_whose_name_is_on_a_list_of_test_issues_has_its_bars(desk: Desk) -> None:
     await desk.pool.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, state, last_seen, added_at, changed_at) "
+        "INSERT INTO listed_ticker (symbol, is_active, state, last_seen, added_at, changed_at) "
         "VALUES ($1, $2, $3, $4, $5, $5)",
         [("IBO", True, "listed", DAY, NOW), ("CBX", False, "delisted", DAY, NOW), ("ZVZZT", False, "test", DAY, NOW)],
     )

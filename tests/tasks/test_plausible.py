@@ -45,7 +45,7 @@ async def test_a_session_is_judged_once_for_the_rows_that_stand_and_its_recheck_
 
 async def test_an_exchange_is_judged_by_the_listing_and_names_symbols_to_ask_for(desk: Desk) -> None:
     await desk.pool.execute(
-        "INSERT INTO ticker_metadata (symbol, exchange, created_at, updated_at) "
+        "INSERT INTO ticker_profile (symbol, exchange, created_at, updated_at) "
         "SELECT symbol, CASE WHEN place <= 15 THEN 'XNYS' ELSE 'XNAS' END, $2, $2 "
         "FROM unnest($1::text[]) WITH ORDINALITY AS s (symbol, place)",
         SYMBOLS, NOW,

@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 async def test_a_preferred_share_is_one_symbol_under_both_spellings(desk: Desk) -> None:
     await desk.pool.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
-        "VALUES ($1, true, $2, $3, $3)",
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, true, $2, $3, $3)",
         [(symbol, DAY, NOW) for symbol in ("BACpB", "BAC", "KIMp", "PFE")],
     )
     rows = [DailyRow(T=name, o=1, h=1, l=1, c=1, v=5, t=0) for name in ("BACPB", "BAC", "KIMp", "PFE")]
     desk.vendor.answers["grouped_daily"] = GroupedDaily(day=DAY, rows=rows)
     await desk.run(load_session_bars, {"session": DAY.isoformat()})
-    stored = await desk.pool.fetch("SELECT symbol FROM market_data_daily ORDER BY 1")
+    stored = await desk.pool.fetch("SELECT symbol FROM daily_bar ORDER BY 1")
     assert [row["symbol"] for row in stored] == ["BAC", "BACpB", "KIMp", "PFE"]
 
     parts = (await desk.run(plan_parts)).spawned
@@ -39,5 +38,5 @@ async def test_a_preferred_share_is_one_symbol_under_both_spellings(desk: Desk) 
     await desk.run(load_batch, {"symbols": ["BACpB", "KIMp"]})
     asked = [call[1] for call in desk.vendor.asked if call[0] == "five_minute_bars"]
     assert asked == ["BACPB", "KIMp"]
-    slots = await desk.pool.fetch("SELECT DISTINCT symbol FROM volume_slots_daily ORDER BY 1")
+    slots = await desk.pool.fetch("SELECT DISTINCT symbol FROM session_slots ORDER BY 1")
     assert [row["symbol"] for row in slots] == ["BACpB", "KIMp"]

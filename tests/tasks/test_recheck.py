@@ -64,7 +64,7 @@ async def checked(desk: Desk, told: Any) -> KeptFinding:
 
 
 async def closes(desk: Desk) -> dict[str, float]:
-    return {r["symbol"]: r["close"] for r in await desk.pool.fetch("SELECT symbol, close FROM market_data_daily")}
+    return {r["symbol"]: r["close"] for r in await desk.pool.fetch("SELECT symbol, close FROM daily_bar")}
 
 
 async def test_thirty_symbols_that_agree_with_what_stands_clear_a_finding(desk: Desk) -> None:
@@ -95,7 +95,7 @@ async def test_evidence_for_the_other_answer_takes_it_and_makes_figures_stale(de
     assert found.state is State.CLEARED
     assert set((await closes(desk)).values()) == {30.0}
     assert await coverage.newest(desk.pool, data_sets.TAKEN) == NOW
-    assert {r["load_id"] for r in await desk.pool.fetch("SELECT load_id FROM market_data_daily")} == {9}
+    assert {r["load_id"] for r in await desk.pool.fetch("SELECT load_id FROM daily_bar")} == {9}
     kept = await desk.pool.fetch("SELECT before, after FROM restatement")
     assert {(one["before"]["close"], one["after"]["close"], len(kept)) for one in kept} == {(10.0, 30.0, len(SYMBOLS))}
 

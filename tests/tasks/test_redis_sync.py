@@ -126,13 +126,13 @@ async def test_rvol_averages_are_hashes_of_slot_and_whole_number(stocked: Desk) 
 
 async def test_of_how_many_sessions_the_averages_are_stands_beside_them(stocked: Desk) -> None:
     await stocked.pool.execute(
-        "UPDATE volume_slots_daily SET outcome = 'unproven', volumes = NULL WHERE symbol = 'SPY' AND trading_date = $1",
+        "UPDATE session_slots SET outcome = 'unproven', volumes = NULL WHERE symbol = 'SPY' AND trading_date = $1",
         DAY,
     )
     assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 2
     assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "SPY": "4"}
     assert 0 < stocked.cache.ttl("rvol:hist:sessions:5") <= FOURTEEN_DAYS
-    await stocked.pool.execute("UPDATE ticker_universe SET issuer_since = $1 WHERE symbol = 'SPY'", DAY)
+    await stocked.pool.execute("UPDATE listed_ticker SET issuer_since = $1 WHERE symbol = 'SPY'", DAY)
     for cache in (*data_sets.CACHE_RVOL, data_sets.CACHE_RVOL_SESSIONS):
         await sync(stocked, cache, fence=2)
     assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5"}, "before, it was another company's"

@@ -46,8 +46,7 @@ def publish(folder: Path, day: dt.date, **volumes: float) -> None:
 
 async def list_symbols(desk: Desk, *symbols: str) -> None:
     await desk.pool.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
-        "VALUES ($1, true, $2, $3, $3)",
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, true, $2, $3, $3)",
         [(symbol, DAY, NOW) for symbol in symbols],
     )
 
@@ -61,7 +60,7 @@ async def load(desk: Desk, day: dt.date, **payload: Any) -> Any:
 
 
 async def outcomes(desk: Desk, day: dt.date) -> dict[str, str]:
-    rows = await desk.pool.fetch("SELECT symbol, outcome FROM volume_slots_daily WHERE trading_date = $1", day)
+    rows = await desk.pool.fetch("SELECT symbol, outcome FROM session_slots WHERE trading_date = $1", day)
     return {row["symbol"]: row["outcome"] for row in rows}
 
 

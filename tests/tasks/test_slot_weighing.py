@@ -47,7 +47,7 @@ async def load(desk: Desk, came: RangeBars, *, later: int = 0) -> tuple[str, ...
 
 
 async def stored(desk: Desk) -> tuple[str, float, dt.datetime]:
-    row = await desk.pool.fetchrow("SELECT outcome, volumes, fetched_at FROM volume_slots_daily")
+    row = await desk.pool.fetchrow("SELECT outcome, volumes, fetched_at FROM session_slots")
     assert row is not None
     return row["outcome"], sum(row["volumes"] or []), row["fetched_at"]
 
@@ -90,7 +90,7 @@ async def test_a_symbol_without_a_bar_traded_nothing_and_slots_that_say_so_are_t
 
 async def test_without_any_bars_of_the_session_only_slots_that_are_alike_or_few_replace_others(desk: Desk) -> None:
     await stand(desk, bars_at((DAY, 66, 90.0)), bar_volume=None)
-    await desk.pool.execute("DELETE FROM market_data_daily")
+    await desk.pool.execute("DELETE FROM daily_bar")
     assert await load(desk, bars_at((DAY, 66, 90_000.0)), later=1) == KEPT
     assert await load(desk, bars_at(), later=2) == KEPT
     await load(desk, bars_at((DAY, 70, 400.0)), later=3)
@@ -99,6 +99,6 @@ async def test_without_any_bars_of_the_session_only_slots_that_are_alike_or_few_
 
 async def test_what_is_not_proven_is_replaced_by_anything(desk: Desk) -> None:
     await stand(desk, bars_at(), bar_volume=7_500.0)
-    await desk.pool.execute("UPDATE volume_slots_daily SET outcome = 'unproven'")
+    await desk.pool.execute("UPDATE session_slots SET outcome = 'unproven'")
     assert await load(desk, bars_at((DAY, 66, 1.0)), later=1) == ()
     assert (await stored(desk))[0] == "traded"

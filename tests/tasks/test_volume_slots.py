@@ -33,14 +33,13 @@ def bars_at(*places: tuple[dt.date, int, float]) -> RangeBars:
 
 async def list_symbols(desk: Desk, *symbols: str) -> None:
     await desk.pool.executemany(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at) "
-        "VALUES ($1, true, $2, $3, $3)",
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at) VALUES ($1, true, $2, $3, $3)",
         [(symbol, DAY, NOW) for symbol in symbols],
     )
 
 
 async def outcomes(desk: Desk) -> dict[tuple[str, dt.date], str]:
-    rows = await desk.pool.fetch("SELECT symbol, trading_date, outcome FROM volume_slots_daily")
+    rows = await desk.pool.fetch("SELECT symbol, trading_date, outcome FROM session_slots")
     return {(r["symbol"], r["trading_date"]): r["outcome"] for r in rows}
 
 
@@ -59,7 +58,7 @@ async def test_one_request_a_symbol_brings_an_outcome_for_each_session(desk: Des
     found = await outcomes(desk)
     assert {key for key, outcome in found.items() if outcome == "traded"} == {("A", SESSIONS[0]), ("A", DAY)}
     assert sum(outcome == "no_trades" for outcome in found.values()) == 8
-    rows = await desk.pool.fetch("SELECT date, slot_number, volume FROM volume_slots ORDER BY 1")
+    rows = await desk.pool.fetch("SELECT date, slot_number, volume FROM public.volume_slots ORDER BY 1")
     assert [tuple(r) for r in rows] == [(SESSIONS[0], 66, 11.5), (DAY, 191, 3.0)]
 
 
@@ -141,12 +140,12 @@ async def test_the_proof_covers_the_sessions_that_have_rows_and_counts_what_is_u
     await list_symbols(desk, "A")
     desk.vendor.answers["five_minute_bars"] = bars_at((SESSIONS[0], 66, 1.0))
     await desk.run(load_batch, BATCH)
-    await desk.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1", SESSIONS[1])
+    await desk.pool.execute("DELETE FROM session_slots WHERE trading_date = $1", SESSIONS[1])
     for day, symbol in ((DAY, "A"), (SESSIONS[2], "B")):
-        row = "INSERT INTO market_data_daily VALUES ($1, $2, 1, 1, 1, 1, 9, 1, 1, 1)"
+        row = "INSERT INTO daily_bar VALUES ($1, $2, 1, 1, 1, 1, 9, 1, 1, 1)"
         await desk.pool.execute(row, day, symbol)
     report = await desk.run(prove)
-    outcomes = await desk.pool.fetch("SELECT trading_date, outcome FROM volume_slots_daily ORDER BY 1")
+    outcomes = await desk.pool.fetch("SELECT trading_date, outcome FROM session_slots ORDER BY 1")
     # The third session has bars, none of A: proof that nobody traded it. The fourth has none at all: no proof.
     assert [r["outcome"] for r in outcomes] == ["traded", "no_trades", "unproven", "unproven"]
     assert report.warnings == ("volume_slots: 2 (session, symbol) pairs have no slot and no proof that nobody traded",)

@@ -34,13 +34,13 @@ def settings(postgres_dsn: str, redis_url: str) -> Settings:
 @pytest.fixture
 async def place(postgres_dsn: str, redis: Redis) -> AsyncIterator[Place]:
     async with await open_pool(postgres_dsn, lease=LEASE, size=1) as pool:
-        yield Place(pool, redis)
+        yield Place(postgres_dsn, pool, redis)
 
 
 async def test_an_undecidable_database_gets_both_stamps_by_the_word_of_a_person(
     settings: Settings, place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await place.as_before_the_stamp(monkeypatch)
+    await place.as_before_the_stamp()
     await place.loaded("universe", request_id=None)
     await place.redis.set(keys.SOURCE.pattern, VENDOR.mark)
     assert await adopt(settings, IS_VENDORS) == 0

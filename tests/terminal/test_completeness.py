@@ -81,7 +81,7 @@ async def test_a_backfill_forecasts_its_requests_and_then_repairs(stack: Stack, 
     first, last = session(23), session(20)
     span = ("--from", first, "--to", last)
     listed = await stack.value(
-        "SELECT count(*) FROM ticker_universe WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1",
+        "SELECT count(*) FROM listed_ticker WHERE is_active AND coalesce(issuer_since, '-infinity') <= $1",
         dt.date.fromisoformat(last),
     )
 

@@ -53,7 +53,7 @@ async def test_findings_are_listed_accepted_and_taken_by_name(run: Run, postgres
         assert (code, "it is not open" in err) == (3, True)
         code, out, _ = await run(COMMAND, "findings", "accept", "2", "--reason", "theirs is right", "--take-new")
         assert (code, "was taken" in out) == (0, True)
-        stored = await pool.fetch("SELECT symbol, close FROM market_data_daily")
+        stored = await pool.fetch("SELECT symbol, close FROM daily_bar")
         assert [tuple(row) for row in stored] == [("A", 9.0)]
         code, out, _ = await run(COMMAND, "findings", "list", "--all")
         assert (code, "accepted by ann: so it was" in out) == (0, True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
 from consumer.embedded.data_dir import DataDirLock
 from consumer.embedded.errors import DataDirInUse
 from consumer.postgres.migrate import migrate
+from consumer.postgres.pool import open_pool
 from consumer.terminal import servers
 from consumer.terminal.app import call
 from consumer.terminal.refused import ExitCode
@@ -73,7 +74,7 @@ def test_every_command_tells_of_a_database_without_tables_that_nothing_was_ever_
 
 
 async def _made(dsn: str, *statements: str) -> None:
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+    async with await open_pool(dsn, lease=dt.timedelta(seconds=10), size=1) as pool:
         await migrate(pool)
         for statement in statements:
             await pool.execute(statement)

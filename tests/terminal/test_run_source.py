@@ -112,6 +112,11 @@ async def test_a_run_on_servers_that_hold_the_vendors_data_changes_nothing_there
 async def tables(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn)
     try:
-        return [row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        return [
+            row[0]
+            for row in await connection.fetch(
+                "SELECT tablename FROM pg_tables WHERE schemaname IN ('public', 'maintenance')"
+            )
+        ]
     finally:
         await connection.close()

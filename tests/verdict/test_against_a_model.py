@@ -34,11 +34,11 @@ EXPECTATIONS = Expectations(
     slot_sessions=SLOT_DAYS, details_refresh_days=30,
 )  # fmt: skip
 TABLES = (
-    "coverage", "market_data_daily", "ticker_atr", "volume_slots_daily", "ticker_universe", "ticker_metadata",
+    "coverage", "daily_bar", "ticker_atr", "session_slots", "listed_ticker", "ticker_profile",
     "vendor_capability", "cycle",
 )  # fmt: skip
 ROWS = {
-    sets.DAILY_BARS: "INSERT INTO market_data_daily (trading_date, symbol, open, high, low, close, volume, load_id) "
+    sets.DAILY_BARS: "INSERT INTO daily_bar (trading_date, symbol, open, high, low, close, volume, load_id) "
     "SELECT $1, symbol, 1, 1, 1, 1, 1, 0 FROM unnest($2::text[]) AS s (symbol) ON CONFLICT DO NOTHING",
     sets.ATR: "INSERT INTO ticker_atr SELECT $1, symbol, 1, 1, 15, 0 FROM unnest($2::text[]) AS s (symbol) "
     "ON CONFLICT DO NOTHING",
@@ -84,7 +84,7 @@ class Ledger:
 
     async def list_symbol(self, name: str, first: dt.date | None) -> None:
         await self.pool.execute(
-            "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at, listed_from) "
+            "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at, listed_from) "
             "VALUES ($1, true, $2, $3, $3, $4) ON CONFLICT (symbol) DO UPDATE SET is_active = true, state = 'listed', "
             "listed_from = $4",
             name, DAYS[-1], EPOCH, first,
@@ -102,9 +102,9 @@ class Ledger:
             await self.pool.execute(ROWS[data_set], day, list(SYMBOLS))
 
     async def slot(self, day: dt.date, name: str, outcome: str) -> None:
-        await self.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol = $2", day, name)
+        await self.pool.execute("DELETE FROM session_slots WHERE trading_date = $1 AND symbol = $2", day, name)
         await self.pool.execute(
-            "INSERT INTO volume_slots_daily VALUES ($1, $2, $3, CASE WHEN $3 = 'traded' THEN "
+            "INSERT INTO session_slots VALUES ($1, $2, $3, CASE WHEN $3 = 'traded' THEN "
             "array_fill(1::float8, ARRAY[192]) END, $4, 0)",
             day, name, outcome, self.now,
         )  # fmt: skip
@@ -130,7 +130,7 @@ class Ledger:
         self.facts.bar_lost.discard(day)
 
     async def on_bar_lost(self, day: dt.date) -> None:
-        await self.pool.execute("DELETE FROM market_data_daily WHERE trading_date = $1 AND symbol = 'A'", day)
+        await self.pool.execute("DELETE FROM daily_bar WHERE trading_date = $1 AND symbol = 'A'", day)
         if day in self.facts.bars:
             self.facts.bar_lost.add(day)
 
@@ -142,7 +142,7 @@ class Ledger:
             await self.slot(day, name, "traded")
 
     async def on_slot_lost(self, day: dt.date, name: str) -> None:
-        await self.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1 AND symbol = $2", day, name)
+        await self.pool.execute("DELETE FROM session_slots WHERE trading_date = $1 AND symbol = $2", day, name)
         self.facts.slots.pop((day, name), None)
 
     async def on_present(self, name: str) -> None:
@@ -174,7 +174,7 @@ class Ledger:
         if known is None or (known.first is not None and known.first > day):
             return
         await self.pool.execute(
-            "UPDATE ticker_universe SET is_active = false, state = 'unlisted', last_seen = $2 WHERE symbol = $1",
+            "UPDATE listed_ticker SET is_active = false, state = 'unlisted', last_seen = $2 WHERE symbol = $1",
             name,
             day,
         )
@@ -189,7 +189,7 @@ class Ledger:
 
     async def on_asked(self, name: str) -> None:
         await self.pool.execute(
-            "INSERT INTO ticker_metadata (symbol, details_attempted_at, created_at, updated_at) "
+            "INSERT INTO ticker_profile (symbol, details_attempted_at, created_at, updated_at) "
             "VALUES ($1, $2, $2, $2) ON CONFLICT (symbol) DO UPDATE SET details_attempted_at = $2",
             name, self.now,
         )  # fmt: skip
@@ -203,7 +203,7 @@ class Ledger:
             await self.pool.execute(
                 "UPDATE coverage SET retired_at = $3 WHERE data_set = $1 AND trading_day = $2", name, day, self.now
             )
-        await self.pool.execute("DELETE FROM volume_slots_daily WHERE trading_date = $1", day)
+        await self.pool.execute("DELETE FROM session_slots WHERE trading_date = $1", day)
         self.facts.retired.add(day)
         self.facts.slots = {about: slot for about, slot in self.facts.slots.items() if about[0] != day}
 

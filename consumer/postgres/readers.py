@@ -1,0 +1,95 @@
+"""Publishes our tables under the names that SQL readers and neighbours know, as views in a schema of theirs.
+
+They are declared in reader_views.py. One is made again only where its definition has changed: that locks out its
+readers. The views run with their owner's rights, so that whoever reads them needs none on our schema; who might read a
+table may read the view that stands for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.postgres.reader_views import VIEWS, ReaderView
+
+if TYPE_CHECKING:
+    from consumer.postgres.pool import Connection
+    from consumer.postgres.schemas import Schemas
+
+
+class NameTaken(Exception):
+    """A relation that is not ours has a name that readers know. The text names the setting that cures it."""
+
+
+_TAKEN = """
+    SELECT c.relname, pg_get_userbyid(c.relowner) AS owner FROM pg_class AS c
+    WHERE c.relnamespace = to_regnamespace(quote_ident($1)) AND c.relname = ANY ($2) AND NOT
+          (c.relkind = 'v' AND c.relname = ANY ($3))
+    ORDER BY c.relname
+"""
+_MAY = """
+    SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(p.grantee)) END AS role,
+           p.privilege_type AS privilege, p.is_grantable AS grantable, NULL AS column
+    FROM pg_class AS c, aclexplode(c.relacl) AS p WHERE c.oid = $1::text::regclass AND p.grantee <> c.relowner
+    UNION ALL
+    SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(p.grantee)) END,
+           p.privilege_type, p.is_grantable, a.attname
+    FROM pg_attribute AS a, aclexplode(a.attacl) AS p WHERE a.attrelid = $1::text::regclass AND a.attnum > 0
+"""
+
+
+async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
+    """Raise NameTaken where a relation in the readers' schema has a name of theirs and is not ours."""
+    made = await _made(connection)
+    names = [view.name for view in VIEWS]
+    taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made))
+    if taken:
+        found = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
+        raise NameTaken(
+            f"not made by this service: {found}: set READERS_SCHEMA to another schema, where its SQL readers will find "
+            "their views (and DATABASE_SCHEMA too, if another deployment in this database made these)"
+        )
+
+
+async def publish(connection: Connection, schemas: Schemas) -> None:
+    """Make the views that are missing or have another definition by now."""
+    made = await _made(connection)
+    standing = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind = 'v'",
+        schemas.readers,
+    )
+    there = {row["relname"] for row in standing}
+    for view in VIEWS:
+        if view.name not in there or made.get(view.name) != view.definition:
+            await _make(connection, f'"{schemas.readers}".{view.name}', view, new=view.name not in there)
+
+
+async def _made(connection: Connection) -> dict[str, str]:
+    if await connection.fetchval("SELECT to_regclass('reader_view') IS NULL"):
+        return {}
+    return {
+        row["name"]: row["definition"] for row in await connection.fetch("SELECT name, definition FROM reader_view")
+    }
+
+
+async def _make(connection: Connection, name: str, view: ReaderView, *, new: bool) -> None:
+    meaning = view.meaning.replace("'", "''")
+    await connection.execute(
+        f"CREATE OR REPLACE VIEW {name} AS {view.definition}; COMMENT ON VIEW {name} IS '{meaning}'"
+    )
+    if new:
+        await _let_read(connection, name, view.source.split()[0])
+    await connection.execute(
+        "INSERT INTO reader_view (name, definition) VALUES ($1, $2) "
+        "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
+        view.name,
+        view.definition,
+    )
+
+
+async def _let_read(connection: Connection, name: str, source: str) -> None:
+    """Let whoever may read *source* read the view in its place."""
+    for may in await connection.fetch(_MAY, source):
+        if may["privilege"] == "SELECT":
+            of = "" if may["column"] is None else f' ("{may["column"]}")'
+            onwards = " WITH GRANT OPTION" if may["grantable"] else ""
+            await connection.execute(f"GRANT SELECT{of} ON {name} TO {may['role']}{onwards}")
