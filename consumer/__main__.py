@@ -48,17 +48,17 @@ def main() -> int:
     return 0
 
 
-def required(settings: Settings) -> list[tuple[str, str | None, str]]:
+def required(settings: Settings) -> list[tuple[str, object, str]]:
     """What a consumer cannot do without, and where to get it."""
     servers = "name a server of yours; `maintenance run` brings servers of its own"
     key = (
-        "the vendor answers nobody without it; set it (or POLYGON_API_KEY). `maintenance run` brings a simulated market"
-        ", on servers of yours with --simulated"
+        "the vendor answers nobody without it; set it (or POLYGON_API_KEY), or MARKET_DATA_FOLDER. `maintenance run` "
+        "brings a simulated market, on servers of yours with --simulated"
     )
     return [
         ("REDIS_URL", settings.redis_url, servers),
         ("DATABASE_URL", settings.database_url, servers),
-        ("MASSIVE_API_KEY", settings.api_key, key),
+        ("MASSIVE_API_KEY", settings.api_key or settings.market_data_folder, key),
     ]
 
 

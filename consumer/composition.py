@@ -21,7 +21,7 @@ from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.task_stream import TaskStream
 from consumer.delivery.worker import WorkerOptions
 from consumer.runtime import end_all
-from consumer.settings import build_calendar
+from consumer.settings import brings_slot_files, build_calendar
 from consumer.tasks.options import task_options
 from consumer.tasks.part import Services
 from consumer.verdict.options import expectations_of
@@ -140,7 +140,7 @@ def build_consumer(
         source=parts.source,
     )
     stream = TaskStream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
-    slot_files = settings.flat_files is not None or parts.flat_files is not None
+    slot_files = brings_slot_files(settings) or parts.flat_files is not None
     expectations = expectations_of(services.options, schedule, slot_files=slot_files)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
     runner = CycleRunner(services, stream, reporter)

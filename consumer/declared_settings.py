@@ -79,6 +79,13 @@ SETTINGS: tuple[Setting, ...] = (
         aliases=("POLYGON_API_KEY",),
         meaning="key of the vendor's API (POLYGON_API_KEY means the same); without it see --simulated",
     ),
+    Setting(
+        name="MARKET_DATA_FOLDER",
+        field="market_data_folder",
+        default="",
+        read=folder,
+        meaning="a folder of tables to load from instead of the vendor's API, laid out as docs/extending.md says",
+    ),
     REDIS_URL,
     Setting(
         name="DATABASE_URL",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.declared_settings import SETTINGS, VENDOR_URL
+from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.schemas import Schemas
 from market.schedule import Rule
 from process.settings import shared
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_schema: str
     readers_schema: str
     api_key: str | None
+    market_data_folder: Path | None
     base_url: str | None
     requests_per_second: int | None
     requests_per_minute: int | None
@@ -82,6 +84,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
 
 
+_MASSIVE = (("MASSIVE_API_KEY", "api_key"), ("MASSIVE_BASE_URL", "base_url"), ("MASSIVE_FLAT_FILES", "flat_files"))
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of *environment*. Raises BadSettings with every problem."""
     values = read_values(SETTINGS, environment)
@@ -117,7 +122,21 @@ def _contradictions(values: Values) -> list[str]:
         )
     if values.of("base_url") and values.has("api_key") and values.of("api_key") is None:
         problems.append("MASSIVE_BASE_URL is set without MASSIVE_API_KEY: set the key that this address expects")
+    rival = [name for name, field in _MASSIVE if values.of(field)]
+    if values.of("market_data_folder") and rival:
+        problems.append(f"MARKET_DATA_FOLDER and {' and '.join(rival)} name two sources: leave one of them out")
     return problems
+
+
+def names_a_vendor(settings: Settings) -> bool:
+    """Whether the operator has said whose data is to be loaded: else there is only the simulated market."""
+    return settings.api_key is not None or settings.market_data_folder is not None
+
+
+def brings_slot_files(settings: Settings) -> bool:
+    """Whether slots come, or may come, as a file a session."""
+    folder = settings.market_data_folder
+    return settings.flat_files is not None or (folder is not None and has_minutes(folder))
 
 
 def build_calendar(settings: Settings) -> TradingCalendar:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from consumer.folder_vendor.minutes import MinuteTables
+from consumer.folder_vendor.tables import has_minutes
+from consumer.folder_vendor.vendor import FolderVendor
 from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.flat_file_bucket import open_store
 from consumer.massive.transport import Patience, open_session
 from consumer.settings import VENDOR_URL
 from consumer.source.asking import source_of_address
-from market.data_source import SourceKind
+from market.data_source import SourceKind, folder_source
 from simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
@@ -41,11 +44,15 @@ def open_web(settings: Settings) -> aiohttp.ClientSession:
 
 async def source_of_settings(settings: Settings, web: aiohttp.ClientSession) -> DataSource:
     """Return whose data the settings name; an address that is not the vendor's own is asked, and waited for."""
+    if settings.market_data_folder is not None:
+        return folder_source(settings.market_data_folder)
     return await source_of_address(web, settings.base_url or VENDOR_URL)
 
 
 def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource) -> MarketDataVendor:
-    """Return the vendor, within the budget that all processes share."""
+    """Return the vendor; one that is asked by HTTP, within the budget that all processes share."""
+    if settings.market_data_folder is not None:
+        return FolderVendor(settings.market_data_folder)
     return MassiveClient(
         web,
         base_url=settings.base_url or VENDOR_URL,
@@ -58,6 +65,8 @@ def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, sour
 
 def vendor_asked_once(settings: Settings, web: aiohttp.ClientSession) -> MarketDataVendor:
     """Return the vendor for a single question: without a budget and without patience."""
+    if settings.market_data_folder is not None:
+        return FolderVendor(settings.market_data_folder)
     return MassiveClient(
         web,
         base_url=settings.base_url or VENDOR_URL,
@@ -86,6 +95,9 @@ def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budg
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:
     """Return where the flat files of *source* are, None where there are none. Raises FlatFilesNotInstalled."""
+    folder = settings.market_data_folder
+    if folder is not None:
+        return MinuteTables(folder) if has_minutes(folder) else None
     if settings.flat_files is None:
         return None
     if not _are_of(settings.flat_files, source):

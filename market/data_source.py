@@ -1,18 +1,23 @@
-"""Says whose data something is: the vendor's, a simulated market's, or a replayed folder's.
+"""Says whose data something is: a vendor's, a simulated market's, or a replayed folder's.
 
 A database and a Redis hold the data of one source. Two sources are one when kind and identity agree; the name is for
-people, since a folder may be moved or renamed.
+people, since a replayed folder may be moved or renamed. A folder that is a vendor grows every day: it is known by where
+it lies, and one that was moved is adopted (`maintenance adopt --source vendor`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from enum import StrEnum
+from pathlib import PurePath
+from urllib.parse import quote, unquote
 
 import msgspec
 
 _LONGEST_NAME_IN_A_SLUG = 40
 _DIGITS_IN_A_SLUG = 8
+_FOLDER = "folder:"
 
 
 class SourceKind(StrEnum):
@@ -40,7 +45,15 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def provenance(self) -> str:
         """The first word of `data_load.source`; the vendor keeps the name it has there since the first release."""
-        return "massive" if self.kind is SourceKind.VENDOR else self.kind.value
+        if self.kind is not SourceKind.VENDOR:
+            return self.kind.value
+        return "massive" if self.folder is None else "folder"
+
+    @property
+    def folder(self) -> str | None:
+        """Where the folder lies that is the vendor; None where the vendor is none."""
+        path = self.identity.removeprefix(_FOLDER)
+        return None if self.kind is not SourceKind.VENDOR or path == self.identity else unquote(path)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -52,23 +65,29 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
         """A folder's name, readable and the source's own."""
         match self.kind:
             case SourceKind.VENDOR:
-                return "vendor"
+                if self.folder is None:
+                    return "vendor"
+                digest = hashlib.sha256(self.identity.encode()).hexdigest()[:_DIGITS_IN_A_SLUG]
+                return f"folder-{_readable(PurePath(self.folder).name)}-{digest}"
             case SourceKind.SIMULATED:
                 return f"simulated-seed{self.numbers['seed']}-{self.numbers['tickers']}"
             case SourceKind.REPLAY:
-                readable = re.sub(r"[^A-Za-z0-9._]+", "-", self.name).strip("-.")[:_LONGEST_NAME_IN_A_SLUG]
-                return f"replay-{readable or 'folder'}-{self.identity[:_DIGITS_IN_A_SLUG]}"
+                return f"replay-{_readable(self.name)}-{self.identity[:_DIGITS_IN_A_SLUG]}"
 
     @property
     def words(self) -> str:
         """What people read."""
         match self.kind:
             case SourceKind.VENDOR:
-                return "the vendor (Massive)"
+                return "the vendor (Massive)" if self.folder is None else f"the folder {self.folder}"
             case SourceKind.SIMULATED:
                 return f"the simulated market ({self.identity})"
             case SourceKind.REPLAY:
                 return f"a replay of {self.name or 'a folder'} ({self.identity[:_DIGITS_IN_A_SLUG]})"
+
+
+def _readable(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:_LONGEST_NAME_IN_A_SLUG] or "folder"
 
 
 VENDOR = DataSource(kind=SourceKind.VENDOR, identity="massive")
@@ -77,6 +96,11 @@ VENDOR = DataSource(kind=SourceKind.VENDOR, identity="massive")
 def simulated_source(*, seed: int, tickers: int) -> DataSource:
     """The simulated market of that seed and size."""
     return DataSource(kind=SourceKind.SIMULATED, identity=f"seed={seed} tickers={tickers}")
+
+
+def folder_source(folder: PurePath) -> DataSource:
+    """The folder of tables at that absolute path."""
+    return DataSource(kind=SourceKind.VENDOR, identity=_FOLDER + quote(str(folder)))
 
 
 def replay_source(*, digest: str, name: str) -> DataSource:

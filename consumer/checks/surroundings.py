@@ -82,3 +82,13 @@ async def check_vendor(vendor: MarketDataVendor, *, last_completed: dt.date) -> 
     except VendorError as error:
         return unknown(check, f"{type(error).__name__}: {error}", "look at MASSIVE_BASE_URL and the network")
     return ok(check, "accepted")
+
+
+async def check_folder(vendor: MarketDataVendor, folder: Path) -> Finding:
+    """Whether the folder that is the vendor can be read: its listing, without which no night goes on."""
+    check = "market data folder"
+    try:
+        listing = await vendor.list_tickers(sieve=Sieve.of_any_day())
+    except (VendorError, OSError) as error:
+        return refused(check, str(error), f"put it right in {folder}; docs/extending.md has the layout")
+    return ok(check, f"{folder} lists {len(listing.rows):,} tickers")

@@ -105,8 +105,9 @@ async def finish_cycle(ctx: PartContext) -> Write:
     lenient = PartContext(ctx.services, msgspec.structs.replace(ctx.cycle, force=False), ctx.part, {}, ctx.fence)
     ended = await ended_parts(ctx.services.pool, ctx.cycle, but_stage=sets.STAGE_FINISH)
     files = await files_seen(lenient)
-    parts = await missing_parts(lenient, files)
     ruler = await _ruler(ctx)
+    # What the plan never brings is no lack of this night, as it is none of the session's verdict.
+    parts = [part for part in await missing_parts(lenient, files) if _is_in_plan(part, ruler)]
     lines = await describe_missing(
         lenient, parts, ended, later=_later_days(ctx, ruler), details_later=ruler.is_later(sets.DETAILS, ctx.day)
     )
@@ -128,6 +129,17 @@ async def finish_cycle(ctx: PartContext) -> Write:
         return PartReport()
 
     return write
+
+
+_NEEDS = {
+    sets.STAGE_SPLITS: Capability.SPLITS,
+    sets.STAGE_PLAN_DETAILS: Capability.TICKER_DETAILS,
+    sets.STAGE_DETAILS: Capability.TICKER_DETAILS,
+}
+
+
+def _is_in_plan(part: PartPlan, ruler: Ruler) -> bool:
+    return part.stage not in _NEEDS or ruler.plan.has(_NEEDS[part.stage])
 
 
 async def _ruler(ctx: PartContext) -> Ruler:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 import msgspec
 
 from contract import keys
-from market.data_source import DataSource, SourceKind, source_of_mark
+from market.data_source import VENDOR, DataSource, SourceKind, source_of_mark
 from simulated_market.answer import request_id_of
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class Unstamped(Enum):
     UNTOLD = "data of which nothing says where it comes from"
 
 
+_OF_THE_VENDOR = "set MASSIVE_API_KEY and leave MARKET_DATA_FOLDER, --simulated and --replay out"
 _TOLD = {
-    Unstamped.VENDOR: (SourceKind.VENDOR, "set MASSIVE_API_KEY and leave --simulated and --replay out"),
+    Unstamped.VENDOR: (SourceKind.VENDOR, _OF_THE_VENDOR),
     Unstamped.SIMULATED: (SourceKind.SIMULATED, "start with --simulated"),
     Unstamped.REPLAYED: (SourceKind.REPLAY, "start with --replay and the folder that it was"),
 }
@@ -86,7 +87,8 @@ def refuse_postgres(ours: DataSource, held: Held) -> None:
             return
         case Unstamped.VENDOR | Unstamped.SIMULATED | Unstamped.REPLAYED:
             kind, kept = _TOLD[held]
-            if ours.kind is not kind:
+            # A database from before the stamps was never filled from a folder: its vendor is the one there was.
+            if ours.kind is not kind or (kind is SourceKind.VENDOR and not ours.is_same(VENDOR)):
                 raise SourceRefused(_refusal(POSTGRES, held.value, ours, f"to go on with that data {kept}"))
         case Unstamped.MIXED | Unstamped.UNTOLD:
             raise SourceRefused(_refusal(POSTGRES, held.value, ours, ADOPT))
@@ -145,7 +147,9 @@ def how_to_run(source: DataSource) -> str:
     """What to set so that a run is of *source*."""
     match source.kind:
         case SourceKind.VENDOR:
-            return "set MASSIVE_API_KEY and leave --simulated and --replay out"
+            if source.folder is not None:
+                return f"set MARKET_DATA_FOLDER={source.folder} and leave MASSIVE_API_KEY, --simulated and --replay out"
+            return _OF_THE_VENDOR
         case SourceKind.SIMULATED:
             numbers = source.numbers
             return f"start with SIMULATED_SEED={numbers['seed']} and --simulated --tickers {numbers['tickers']}"

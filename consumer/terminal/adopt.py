@@ -15,7 +15,7 @@ from consumer.runtime import utc_now
 from consumer.source.judgement import told_by
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import reached
-from market.data_source import VENDOR, DataSource, SourceKind, simulated_source
+from market.data_source import VENDOR, DataSource, SourceKind, folder_source, simulated_source
 from simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def source_named(settings: Settings, adoption: Adoption) -> DataSource:
     if adoption.kind is SourceKind.SIMULATED:
         tickers = adoption.tickers or settings.simulated_tickers
         return simulated_source(seed=settings.simulated_seed, tickers=tickers)
-    return VENDOR
+    return VENDOR if settings.market_data_folder is None else folder_source(settings.market_data_folder)
 
 
 async def adopt(settings: Settings, adoption: Adoption) -> int:

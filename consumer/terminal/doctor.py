@@ -144,6 +144,9 @@ def _calendar_findings(settings: Settings) -> list[Finding]:
 
 
 async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
+    if settings.market_data_folder is not None:
+        async with open_web(settings) as web:
+            return await surroundings.check_folder(vendor_asked_once(settings, web), settings.market_data_folder)
     if settings.api_key is None:
         return ok("vendor key", "none set: a run takes the simulated market, on servers of your own with --simulated")
     if offline:

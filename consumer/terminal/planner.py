@@ -22,7 +22,7 @@ from consumer.vendors import flat_file_store
 from consumer.verdict.options import expectations_set
 from contract.messages import ALL_TASKS
 from contract.reports import CycleState
-from market.data_source import VENDOR, DataSource, SourceKind
+from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pace(self) -> Pace:
-        simulated = self.source.kind is not SourceKind.VENDOR
+        unlimited = not self.source.is_same(VENDOR)
         return Pace(
-            per_second=None if simulated else self.settings.requests_per_second,
+            per_second=None if unlimited else self.settings.requests_per_second,
             per_minute=self.settings.requests_per_minute,
         )
 

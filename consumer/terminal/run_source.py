@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.settings import names_a_vendor
 from consumer.vendors import open_web, source_of_settings
-from market.data_source import DataSource, SourceKind
+from market.data_source import VENDOR, DataSource, SourceKind
 from simulated_market.identity import source_of
 from simulated_market.options import SimulatorOptions
 
@@ -22,7 +23,7 @@ SERVERS_OF_ONES_OWN = (("DATABASE_URL", "database_url"), ("REDIS_URL", "redis_ur
 
 def starts_a_market(settings: Settings, options: RunOptions) -> bool:
     """Whether the run brings its own market instead of asking the vendor."""
-    return options.replay is not None or options.simulated or settings.api_key is None
+    return options.replay is not None or options.simulated or not names_a_vendor(settings)
 
 
 def refusal(settings: Settings, options: RunOptions) -> str | None:
@@ -35,8 +36,10 @@ def refusal(settings: Settings, options: RunOptions) -> str | None:
         return (
             "--tickers is the size of the simulated market, and MASSIVE_API_KEY is set. Add --simulated or leave it out"
         )
+    if settings.market_data_folder is not None and starts_a_market(settings, options):
+        return "MARKET_DATA_FOLDER is set, and --simulated or --replay is another source: leave one of them out"
     own = [name for name, field in SERVERS_OF_ONES_OWN if getattr(settings, field) is not None]
-    if own and settings.api_key is None and options.replay is None and not options.simulated:
+    if own and not names_a_vendor(settings) and options.replay is None and not options.simulated:
         are = "is" if len(own) == 1 else "are"
         return (
             f"{' and '.join(own)} {are} set and MASSIVE_API_KEY is not: nothing was started. Set MASSIVE_API_KEY to "
@@ -69,6 +72,6 @@ def words_for(source: DataSource, settings: Settings, options: RunOptions) -> st
     if source.kind is SourceKind.SIMULATED and starts_a_market(settings, options):
         market = market_options(settings, options)
         return f"simulated market of {market.tickers:,} tickers, seed {market.seed}{unused}"
-    if source.kind is SourceKind.VENDOR:
+    if source.is_same(VENDOR):
         return "Massive API"
     return f"{source.words}{unused}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.settings import brings_slot_files
 from consumer.tasks.options import task_options
 from consumer.verdict.ruler import Expectations
 
@@ -29,4 +30,4 @@ def expectations_of(options: TaskOptions, schedule: Schedule, *, slot_files: boo
 
 def expectations_set(settings: Settings, schedule: Schedule) -> Expectations:
     """Return what the operator has settled."""
-    return expectations_of(task_options(settings), schedule, slot_files=settings.flat_files is not None)
+    return expectations_of(task_options(settings), schedule, slot_files=brings_slot_files(settings))

@@ -27,7 +27,7 @@ from consumer.runtime import connect_redis, end_all
 from consumer.settings import read_settings
 from consumer.tasks.part import TaskOptions
 from consumer.verdict.reading import judge_sessions, judge_window
-from market.data_source import VENDOR
+from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.trigger import request_cycle
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
-    from consumer.vendor.protocol import FlatFileStore
+    from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
     from consumer.verdict.reading import Judged
     from consumer.verdict.states import DataSetVerdict, SessionVerdict
 
@@ -284,6 +284,7 @@ async def market_of(tickers: int, clock: Clock, **options: Any) -> AsyncIterator
 async def stack_on(
     dsn: str, redis_url: str, market: Market, clock: Clock, *, schedule: Schedule = SCHEDULE,
     options: TaskOptions = OPTIONS, max_attempts: int = 2, slots: int = 5, flat_files: FlatFileStore | None = None,
+    vendor: MarketDataVendor | None = None, source: DataSource = VENDOR,
 ) -> AsyncIterator[Stack]:  # fmt: skip
     """Open what a consumer needs, and have it composed as in production."""
     async with contextlib.AsyncExitStack() as stack:
@@ -302,8 +303,8 @@ async def stack_on(
         )  # fmt: skip
         settings = read_settings({"MASSIVE_API_KEY": "any", "MAINTENANCE_LEASE": f"{LEASE.total_seconds():g}s"})
         parts = Parts(
-            redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, vendor=massive,
-            source=VENDOR, flat_files=flat_files,
+            redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, vendor=vendor or massive,
+            source=source, flat_files=flat_files,
         )  # fmt: skip
         instead = Instead(schedule=schedule, options=options, random=Random(1))
         settings = msgspec.structs.replace(settings, max_attempts=max_attempts, parts_at_once=slots)

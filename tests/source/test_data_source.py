@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import pytest
 
-from market.data_source import VENDOR, DataSource, SourceKind, replay_source, simulated_source, source_of_mark
+from market.data_source import (
+    VENDOR,
+    DataSource,
+    SourceKind,
+    folder_source,
+    replay_source,
+    simulated_source,
+    source_of_mark,
+)
 
 SANDBOX = simulated_source(seed=1, tickers=2000)
 REPLAY = replay_source(digest="0123456789abcdef", name="real market (2013)")
-ALL = (VENDOR, SANDBOX, simulated_source(seed=2, tickers=2000), simulated_source(seed=1, tickers=60), REPLAY)
+FOLDER = folder_source(PurePath("/srv/bärs of NYSE"))
+ALL = (
+    VENDOR, SANDBOX, simulated_source(seed=2, tickers=2000), simulated_source(seed=1, tickers=60), REPLAY, FOLDER,
+    folder_source(PurePath("/srv/bars")),
+)  # fmt: skip
 
 
 def test_seed_size_and_folder_make_other_sources_and_a_name_does_not() -> None:
@@ -21,7 +35,7 @@ def test_each_source_has_a_readable_folder_name_of_its_own() -> None:
     slugs = [source.slug for source in ALL]
     assert slugs == [
         "vendor", "simulated-seed1-2000", "simulated-seed2-2000", "simulated-seed1-60",
-        "replay-real-market-2013-01234567",
+        "replay-real-market-2013-01234567", "folder-b-rs-of-NYSE-4aed5cab", "folder-bars-f038d395",
     ]  # fmt: skip
 
 
@@ -43,5 +57,9 @@ def test_a_mark_is_read_as_it_was_written_and_nothing_else_is_taken_for_one() ->
 
 
 def test_provenance_says_whose_rows_are() -> None:
-    assert [source.provenance for source in (VENDOR, SANDBOX, REPLAY)] == ["massive", "simulated", "replay"]
+    assert [source.provenance for source in (VENDOR, SANDBOX, REPLAY, FOLDER)] == [
+        "massive", "simulated", "replay", "folder",
+    ]  # fmt: skip
+    assert FOLDER.words == "the folder /srv/bärs of NYSE"
+    assert FOLDER.mark.isascii()
     assert DataSource(kind=SourceKind.REPLAY, identity="x").words == "a replay of a folder (x)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from consumer.runtime import utc_now
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused, grouped_daily_target
 from contract import keys
-from market.data_source import VENDOR, DataSource, replay_source, simulated_source
+from market.data_source import VENDOR, DataSource, folder_source, replay_source, simulated_source
 from market.trading_calendar import TradingCalendar
 from simulated_market.answer import request_id_of
 from simulated_market.invented.market import InventedMarket
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 SANDBOX = simulated_source(seed=1, tickers=50)
 LARGER = simulated_source(seed=1, tickers=60)
 REPLAY = replay_source(digest="0123456789abcdef", name="real-market")
+FOLDER = folder_source(PurePath("/srv/bars"))
 STAMP = keys.SOURCE.pattern
 OF_THE_SIMULATED = request_id_of(grouped_daily_target(DAY))
 
@@ -56,7 +58,18 @@ async def assert_refused(place: Place, source: DataSource, match: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "ours"), [(VENDOR, SANDBOX), (SANDBOX, VENDOR), (SANDBOX, LARGER), (VENDOR, REPLAY), (REPLAY, SANDBOX)]
+    ("held", "ours"),
+    [
+        (VENDOR, SANDBOX),
+        (SANDBOX, VENDOR),
+        (SANDBOX, LARGER),
+        (VENDOR, REPLAY),
+        (REPLAY, SANDBOX),
+        (VENDOR, FOLDER),
+        (FOLDER, VENDOR),
+        (FOLDER, SANDBOX),
+        (FOLDER, folder_source(PurePath("/srv/others"))),
+    ],  # fmt: skip
 )
 async def test_a_run_of_another_source_is_refused_by_either_stamp_before_it_writes(
     place: Place, held: DataSource, ours: DataSource
@@ -114,7 +127,10 @@ async def test_a_start_writes_the_stamp_that_a_crash_between_the_two_left_out(pl
 
 @pytest.mark.parametrize(
     ("request_id", "ours", "others"),
-    [("6a7e466379af0a71039d60cc78e72282", VENDOR, (SANDBOX, REPLAY)), (OF_THE_SIMULATED, SANDBOX, (VENDOR, REPLAY))],
+    [
+        ("6a7e466379af0a71039d60cc78e72282", VENDOR, (SANDBOX, REPLAY, FOLDER)),
+        (OF_THE_SIMULATED, SANDBOX, (VENDOR, REPLAY)),
+    ],
     ids=["the vendor's", "the simulated market's"],
 )
 async def test_a_database_from_before_the_stamp_is_taken_for_what_its_loads_say(

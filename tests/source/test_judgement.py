@@ -61,7 +61,7 @@ def test_a_stamp_lets_in_its_own_source_only_and_the_refusal_names_both_and_the_
 @pytest.mark.parametrize(
     ("held", "cure"),
     [
-        (VENDOR, "set MASSIVE_API_KEY and leave --simulated and --replay out"),
+        (VENDOR, "set MASSIVE_API_KEY and leave MARKET_DATA_FOLDER, --simulated and --replay out"),
         (RESEEDED, "SIMULATED_SEED=2 and --simulated --tickers 50"),
         (REPLAY, "start with --replay and the folder real-market as it was"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from consumer.postgres.pool import open_pool
@@ -11,7 +12,7 @@ from consumer.postgres.source_stamp import read_stamp
 from consumer.settings import read_settings
 from consumer.terminal.adopt import Adoption, adopt, refusal, source_named
 from contract import keys
-from market.data_source import VENDOR, SourceKind, simulated_source
+from market.data_source import VENDOR, SourceKind, folder_source, simulated_source
 from tests.source.conftest import LEASE, Place
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def test_a_replay_is_named_by_its_folder(settings: Settings, tmp_path: Path) -> 
     assert "--replay DIR" in (refusal(Adoption(kind=SourceKind.REPLAY, replay=tmp_path)) or "")
     assert "goes with --source replay" in (refusal(Adoption(kind=SourceKind.VENDOR, replay=tmp_path)) or "")
     (tmp_path / "us_stocks_sip" / "day_aggs_v1").mkdir(parents=True)
+    of_folder = msgspec.structs.replace(settings, market_data_folder=tmp_path)
+    assert source_named(of_folder, IS_VENDORS) == folder_source(tmp_path), "moved, and known again"
     named = Adoption(kind=SourceKind.REPLAY, replay=tmp_path)
     assert refusal(named) is None
     assert source_named(settings, named).name == tmp_path.name

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from consumer.settings import read_settings
+from consumer.__main__ import required
+from consumer.settings import BadSettings, read_settings
 from consumer.terminal import run_source
 from consumer.terminal.run_options import RunOptions
 from contract import keys
-from market.data_source import VENDOR, simulated_source
+from market.data_source import VENDOR, folder_source, simulated_source
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -78,6 +79,21 @@ async def test_a_key_makes_it_the_vendor_and_the_flag_the_simulated_market_all_t
     source = await run_source.source_of_run(settings, flags)
     assert source.is_same(simulated_source(seed=5, tickers=50))
     assert "MASSIVE_API_KEY is set and not used" in run_source.words_for(source, settings, flags)
+
+
+async def test_a_folder_is_a_source_of_its_own_and_none_beside_another(tmp_path: Path) -> None:
+    folder = {"MARKET_DATA_FOLDER": str(tmp_path)}
+    settings = read_settings(REDIS | DATABASE | folder)
+    assert run_source.refusal(settings, RunOptions()) is None
+    source = await run_source.source_of_run(settings, RunOptions())
+    assert source == folder_source(tmp_path)
+    assert run_source.words_for(source, settings, RunOptions()) == f"the folder {tmp_path}"
+    for flags in (RunOptions(simulated=True), RunOptions(replay=tmp_path)):
+        assert "leave one of them out" in (run_source.refusal(settings, flags) or "")
+    for other in (KEY, {"MASSIVE_FLAT_FILES": str(tmp_path)}):
+        with pytest.raises(BadSettings, match=f"MARKET_DATA_FOLDER and {next(iter(other))} name two sources"):
+            read_settings(folder | other)
+    assert not [name for name, value, _ in required(settings) if value is None]
 
 
 async def test_a_forgotten_key_touches_neither_server_nor_the_data_directory(
