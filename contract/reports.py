@@ -22,7 +22,6 @@ ORIGINAL_FIELD = "field:"
 
 
 class CycleState(StrEnum):
-    PLANNED = "planned"
     RUNNING = "running"
     WAITING = "waiting"
     COMPLETE = "complete"

@@ -119,7 +119,7 @@ class FailureRecorder:
                 at=now,
                 reason=settlement.reason,
                 requests=requests,
-                retryable=failed_as.is_asked_again,
+                failure_class=failed_as,
             )
             await ledger.end_part(connection, part, end)
             if settlement.ending is Ending.DEAD_LETTER:

@@ -23,6 +23,7 @@ from consumer.verdict.options import expectations_of
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.vendor_plan import Capability
 from contract import data_sets as sets
+from contract.failures import FailureClass
 from contract.messages import TaskName
 from contract.reports import CycleState
 
@@ -69,7 +70,7 @@ def judge(
         return Outcome(state=CycleState.COMPLETE)
     not_yet = any(part.state is PartState.NOT_YET for part in ended)
     again = any(_is_planned_again(part, missing) for part in ended)
-    retryable = any(part.state is PartState.FAILED and part.retryable for part in ended)
+    retryable = any(part.state is PartState.FAILED and is_asked_again(part) for part in ended)
     if (left.cut or not missing) and not (not_yet or retryable) and now < give_up_at:
         # One that was not cut has asked for all there was: what it did not bring is not there yet.
         next_pass_at = now if left.cut else min(now + NOT_YET_RETRY, give_up_at)
@@ -89,6 +90,11 @@ def judge(
         suspect = any(" recheck:" in line for line in missing)
         reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
     return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
+
+
+def is_asked_again(part: EndedPart) -> bool:
+    """Whether another pass may bring what *part* did not."""
+    return part.failure_class is not None and part.failure_class.is_asked_again
 
 
 def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
@@ -117,7 +123,7 @@ async def finish_cycle(ctx: PartContext) -> Write:
         cut=_was_cut(ctx, parts, ended),
         published_at=_published_at(ctx, ruler),
     )
-    fatal = next((part.reason for part in ended if part.reason and part.reason.startswith("KeyRejected")), None)
+    fatal = next((part.reason for part in ended if part.failure_class is FailureClass.KEY_REFUSED), None)
     outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
     warnings = [text for part in ended for text in part.warnings]
     warnings += [text for text in files.warnings if text not in warnings]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from consumer.postgres import slots
+from consumer.postgres.states import PartState
 from consumer.tasks import metadata_enrich, slot_rows
 from consumer.verdict.judge import UNPROVEN_TOLERATED
 from contract import data_sets as sets
@@ -59,7 +60,7 @@ async def describe_missing(
         lines += unproven_lines({day: counts for day, counts in unproven.items() if str(day) not in told})
     # What was computed from all there is goes on the list only when nothing else explains why it is planned again.
     explained = any(part.stage not in FOLLOWS for part in parts)
-    done = {(part.task, part.part) for part in ended if part.state == "done"} if explained else set()
+    done = {(part.task, part.part) for part in ended if part.state is PartState.DONE} if explained else set()
     return lines + _part_lines([p for p in parts if p.stage in FOLLOWS and (p.task, p.part) not in done], ended)
 
 

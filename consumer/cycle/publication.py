@@ -22,7 +22,7 @@ from consumer.verdict import words
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from contract import keys
 from contract.messages import ALL_TASKS, UndecodableMessage
-from contract.reports import DayStatus, decode_status, encode_status
+from contract.reports import DayStatus, SessionState, decode_status, encode_status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -227,6 +227,6 @@ def _changes(new: list[SessionCondition], before: dict[dt.date, SessionCondition
     for row in new:
         known = before.get(row.trading_day)
         state = None if known is None else known.state
-        if state != row.state and not (state is None and row.state == "missing"):
+        if state != row.state and not (state is None and row.state == SessionState.MISSING):
             found.append(Change(trading_day=row.trading_day, before=state, after=row.state, summary=row.reason))
     return found

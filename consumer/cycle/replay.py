@@ -14,6 +14,7 @@ from consumer.cycle.messages import work_key
 from consumer.delivery.entries import LEFT_OUT, Outgoing
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import KeptLetter
+from consumer.postgres.states import LetterState
 from contract import keys
 from contract.messages import (
     TaskMessage,
@@ -111,7 +112,7 @@ async def replay(
         tasks = [one.fields for one in resent if one.letter.stream == keys.TASKS.name]
         await stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
         ids = [letter.dead_letter_id for letter in letters]
-        causes = await dead_letters.settle(connection, ids, state="replayed", by=by, reason=reason, now=now)
+        causes = await dead_letters.settle(connection, ids, state=LetterState.REPLAYED, by=by, reason=reason, now=now)
     await _remove_copies(redis, letters, causes)
     return resent
 
@@ -123,7 +124,7 @@ async def drop(
     async with pool.acquire() as connection, connection.transaction():
         letters = await dead_letters.find_to_settle(connection, selection)
         ids = [letter.dead_letter_id for letter in letters]
-        causes = await dead_letters.settle(connection, ids, state="dropped", by=by, reason=reason, now=now)
+        causes = await dead_letters.settle(connection, ids, state=LetterState.DROPPED, by=by, reason=reason, now=now)
     await _remove_copies(redis, letters, causes)
     return letters
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.postgres import letter_causes
+from consumer.postgres.states import LetterState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ _COLUMNS = (
 
 
 class KeptLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `dead_letter`. *state*: open, replayed, dropped; *settled_…* say when, by whom and why."""
+    """A row of `dead_letter`; *settled_…* say when, by whom and why."""
 
     dead_letter_id: int
     stream: str
@@ -44,7 +45,7 @@ class KeptLetter(msgspec.Struct, frozen=True, kw_only=True):
     trading_day: dt.date | None
     task: str | None
     part: str | None
-    state: str
+    state: LetterState
     settled_at: dt.datetime | None
     settled_by: str | None
     settled_reason: str | None
@@ -194,7 +195,7 @@ async def find_to_settle(connection: Connection, selection: Selection) -> list[K
 
 
 async def settle(
-    connection: Connection, ids: Sequence[int], *, state: str, by: str, reason: str | None, now: dt.datetime
+    connection: Connection, ids: Sequence[int], *, state: LetterState, by: str, reason: str | None, now: dt.datetime
 ) -> set[tuple[str, str]]:
     """Mark open letters as replayed or dropped; return the causes, with their streams, that are seen to with them."""
     await connection.execute(
@@ -210,4 +211,4 @@ async def settle(
 
 
 def _letter(row: dict[str, Any]) -> KeptLetter:
-    return KeptLetter(**{**row, "fields": json.loads(row["fields"])})
+    return KeptLetter(**{**row, "state": LetterState(row["state"]), "fields": json.loads(row["fields"])})

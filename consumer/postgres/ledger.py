@@ -16,6 +16,7 @@ import msgspec
 
 from consumer.fence import FenceLost
 from consumer.postgres.states import OPEN_STATES, PartState
+from contract.failures import FailureClass
 from contract.reports import CycleState
 
 if TYPE_CHECKING:
@@ -90,14 +91,14 @@ class PartReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a part ended. *retryable*: another pass of its cycle may well bring it."""
+    """How a part ended. *failure_class*: why without its data, for programs; *reason*: the same for people."""
 
     state: PartState
     at: dt.datetime
     report: PartReport = PartReport()
     requests: Mapping[str, int] = {}
     reason: str | None = None
-    retryable: bool = False
+    failure_class: FailureClass | None = None
 
 
 def _named(part: PartId) -> tuple[int, str, str]:
@@ -114,7 +115,7 @@ async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, par
             SET stage = excluded.stage, needs = excluded.needs, state = 'blocked', pass = excluded.pass,
                 payload = excluded.payload, attempt = 0, row_count = 0, holder = NULL,
                 started_at = NULL, ended_at = NULL,
-                retryable = false, reason = NULL, warnings = '{}'
+                failure_class = NULL, reason = NULL, warnings = '{}'
             WHERE part.pass < excluded.pass
         """,
         [(cycle_id, p.task, p.part, p.stage, list(p.needs), run_pass, p.payload) for p in parts],
@@ -212,7 +213,7 @@ async def end_part(connection: Connection, part: PartId, end: PartEnd) -> None:
     """Record how the part ended, and add what it spawned."""
     await connection.execute(
         """
-        UPDATE part SET state = $4, ended_at = $5, row_count = row_count + $6, reason = $7, retryable = $8,
+        UPDATE part SET state = $4, ended_at = $5, row_count = row_count + $6, reason = $7, failure_class = $8,
                warnings = $9
         WHERE cycle_id = $1 AND task = $2 AND part = $3
         """,
@@ -221,7 +222,7 @@ async def end_part(connection: Connection, part: PartId, end: PartEnd) -> None:
         end.at,
         end.report.rows,
         end.reason,
-        end.retryable,
+        end.failure_class,
         list(end.report.warnings),
     )
     await _add_requests(connection, part, end.requests)

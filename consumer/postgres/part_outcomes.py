@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from consumer.postgres.states import PartState
+from contract.failures import FailureClass
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,7 +24,7 @@ class EndedPart(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     part: str
     state: PartState
-    retryable: bool
+    failure_class: FailureClass | None
     reason: str | None
     warnings: list[str]
     symbols: int = 0  # how many it was to ask for one by one
@@ -32,14 +33,24 @@ class EndedPart(msgspec.Struct, frozen=True, kw_only=True):
 async def ended_parts(pool: Pool, cycle: Cycle, *, but_stage: str) -> list[EndedPart]:
     """Return the parts of the cycle's present pass, without those of stage *but_stage*, which asks."""
     rows = await pool.fetch(
-        "SELECT task, part, state, retryable, reason, warnings, "
+        "SELECT task, part, state, failure_class, reason, warnings, "
         "coalesce(jsonb_array_length(payload->'symbols'), 0) AS symbols FROM part WHERE cycle_id = $1 AND pass = $2 "
         "AND stage <> $3 ORDER BY task, part",
         cycle.cycle_id,
         cycle.run_pass,
         but_stage,
     )
-    return [EndedPart(**{**dict(row), "state": PartState(row["state"])}) for row in rows]
+    return [_ended(dict(row)) for row in rows]
+
+
+def _ended(row: dict[str, Any]) -> EndedPart:
+    return EndedPart(**{**row, "state": PartState(row["state"]), "failure_class": _known_class(row["failure_class"])})
+
+
+def _known_class(text: str | None) -> FailureClass | None:
+    """What a newer release may have written is a failure like one that nobody knows."""
+    known = {one.value for one in FailureClass}
+    return None if text is None else FailureClass(text) if text in known else FailureClass.UNKNOWN
 
 
 async def has_failed_part(connection: Connection, cycle: Cycle) -> bool:
@@ -53,16 +64,14 @@ async def has_failed_part(connection: Connection, cycle: Cycle) -> bool:
 
 
 async def gave_up_on_vendor(pool: Pool, cycle: Cycle, *, but_kind: str) -> int:
-    """Count the parts of the present pass for which the vendor was away, without those of *but_kind*.
-
-    A wrong or short answer to one question is no absence: the others may well be answered.
-    """
+    """Count the parts of the present pass for which the vendor was away, without those of *but_kind*."""
     return int(
         await pool.fetchval(
-            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' AND retryable "
-            "AND coalesce(reason, '') !~ '(^|: )BadAnswer: ' AND split_part(part, ':', 1) <> $3",
+            "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' "
+            "AND failure_class = ANY ($3) AND split_part(part, ':', 1) <> $4",
             cycle.cycle_id,
             cycle.run_pass,
+            [one for one in FailureClass if one.means_the_vendor_is_away],
             but_kind,
         )
     )

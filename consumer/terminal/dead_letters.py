@@ -13,6 +13,7 @@ from rich.table import Table
 from consumer.cycle import replay as replaying
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import KeptLetter, Selection
+from consumer.postgres.states import LetterState
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
@@ -38,7 +39,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
         _print(letters, causes)
     else:
         sys.stderr.write("no dead letters\n")
-    return EXIT_FINDING if any(letter.state == "open" for letter in letters) else 0
+    return EXIT_FINDING if any(letter.state is LetterState.OPEN for letter in letters) else 0
 
 
 async def replay(

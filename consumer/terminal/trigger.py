@@ -23,6 +23,7 @@ from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.reading import judge_day
 from contract.messages import ALL_TASKS, TaskName
+from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
 from producers.trigger import request_cycle
@@ -88,7 +89,7 @@ async def _follow(pool: Pool, redis: Redis, entry_id: str, day: dt.date, expecta
     for line in dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]):
         sys.stderr.write(f"missing {line}\n")
     if request_is_small(view):
-        return 0 if view.cycle.state == "complete" else EXIT_FINDING
+        return 0 if view.cycle.state is CycleState.COMPLETE else EXIT_FINDING
     return exit_code(view, verdict)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.postgres.states import LetterState, PartState
+from contract.reports import CycleState
 from tests.contract.packages import MODULES, ROOT, Module, circles
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ FILES_STILL_TO_CUT = frozenset(
 FUNCTIONS_STILL_TO_CUT = frozenset({"load_session_bars", "build_consumer", "read_trading"})
 #: Who alone speaks SQL on `cycle` and `part`, in consumer/postgres.
 LEDGER_ROOM = ("cycles", "cycle_changes", "ledger", "part_ends", "part_outcomes", "run_figures")
+_STATES = re.compile(r"\bstate (?:=|<>|IN|NOT IN) (\([^)]*\)|'[^']*')")
+_QUOTED = re.compile(r"'([a-z_]+)'")
 _OF_THE_LEDGER = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO|TABLE)\s+(?:cycle|part)\b(?!\.)")
 
 
@@ -110,6 +114,33 @@ def test_statements_on_cycles_and_parts_stand_in_their_room_alone() -> None:
         if _OF_THE_LEDGER.search(text)
     ]
     assert elsewhere == []
+
+
+@pytest.mark.parametrize("name", [*LEDGER_ROOM, "dead_letters", "letter_causes"])
+def test_a_statement_names_only_states_that_there_are(name: str) -> None:
+    of_letters = name in ("dead_letters", "letter_causes")
+    known = {one.value for kind in ((LetterState,) if of_letters else (CycleState, PartState)) for one in kind}
+    module = MODULES[f"consumer.postgres.{name}"]
+    named = [state for text in texts(module) for some in _STATES.findall(text) for state in _QUOTED.findall(some)]
+    assert set(named) <= known
+
+
+def test_states_are_named_by_their_members_outside_of_statements() -> None:
+    states = {one.value for kind in (CycleState, PartState) for one in kind} - {"open"}
+    compared = [
+        f"{module.path}:{node.lineno}"
+        for module in MODULES.values()
+        if module.path.startswith("consumer/")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Compare) and any(word in states for word in words(node))
+    ]
+    assert compared == []
+
+
+def words(compared: ast.Compare) -> Iterator[object]:
+    """The literals of a comparison, those of a tuple included."""
+    for side in (compared.left, *compared.comparators):
+        yield from (node.value for node in ast.walk(side) if isinstance(node, ast.Constant))
 
 
 def test_the_packages_are_all_there() -> None:

@@ -10,6 +10,7 @@ from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, Left, judg
 from consumer.cycle.lacks import summarised, unproven_lines
 from consumer.postgres.part_outcomes import EndedPart
 from consumer.postgres.states import PartState
+from contract.failures import FailureClass
 
 NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
 GIVE_UP_AT = NOW + dt.timedelta(hours=13)
@@ -18,13 +19,13 @@ LACK = Left(missing=("ohlc_daily bars:2025-11-11",))
 REST = Left(missing=(), goes_on=True, cut=True)  # what this plan brings bit by bit
 
 
-def part(state: str, *, retryable: bool = False) -> EndedPart:
+def part(state: str, failed_as: FailureClass | None = None) -> EndedPart:
     ended = PartState(state)
-    return EndedPart(task="ohlc_daily", part="bars", state=ended, retryable=retryable, reason=None, warnings=[])
+    return EndedPart(task="ohlc_daily", part="bars", state=ended, failure_class=failed_as, reason=None, warnings=[])
 
 
 DONE, NOT_YET = part("done"), part("not_yet")
-AWAY, WRONG = part("failed", retryable=True), part("failed")
+AWAY, WRONG = part("failed", FailureClass.UNAVAILABLE), part("failed", FailureClass.BAD_REQUEST)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from consumer.cycle import replay
 from consumer.delivery.entries import entry_of
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import Selection
+from consumer.postgres.states import LetterState
 from consumer.runtime import connect_redis
 from contract import keys
 from contract.reports import DeadLetter
@@ -224,7 +225,7 @@ async def test_letters_that_somebody_is_seeing_to_are_not_thinned_out_and_nobody
         counting = asyncio.create_task(dead_letters.keep_examples(stack.pool, letters_from(100)))
         locked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
         await until(lambda: stack.value(locked), what="one that waits for the operator")
-        await dead_letters.settle(operator, mine, state="dropped", by="ann", reason="typo", now=stack.clock())
+        await dead_letters.settle(operator, mine, state=LetterState.DROPPED, by="ann", reason="typo", now=stack.clock())
     await counting
     rows = await stack.pool.fetch("SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [("dropped", batch + 1), ("open", batch + 1)]

@@ -12,6 +12,7 @@ from consumer.cycle import replay
 from consumer.cycle.messages import count_in, retry_message, work_key
 from consumer.delivery.entries import ADDED_BYTES, MOST_BYTES, MOST_FIELDS, Entry, entry_of
 from consumer.postgres.dead_letters import KeptLetter
+from consumer.postgres.states import LetterState
 from contract import keys
 from contract.messages import UndecodableMessage, decode_task
 
@@ -106,5 +107,5 @@ def letter_of(fields: dict[str, str]) -> KeptLetter:
     return KeptLetter(
         dead_letter_id=123_456_789, stream=keys.TASKS.name, entry_id=ENTRY, reason="too often", fingerprint="x",
         deliveries=1, dead_at=dt.datetime(2025, 11, 11, tzinfo=dt.UTC), fields=fields, trading_day=None, task=None,
-        part=None, state="open", settled_at=None, settled_by=None, settled_reason=None,
+        part=None, state=LetterState.OPEN, settled_at=None, settled_by=None, settled_reason=None,
     )  # fmt: skip
