@@ -13,6 +13,7 @@ from consumer.service import run_consumer
 from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
 from consumer.web.app import HttpRefused
+from process.exit_codes import ExitCode
 from process.logs import configure_logs
 from process.settings.secret_values import hide_secrets
 from process.settings.shared import log_as_json
@@ -28,24 +29,24 @@ def main() -> int:
         settings = read_settings(os.environ)
     except BadSettings as refused:
         sys.stderr.write("\n".join(["these settings are refused:", *refused.problems]) + "\n")
-        return 2
+        return ExitCode.USAGE
     missing = [f"{name} is not set: {cure}" for name, value, cure in required(settings) if value is None]
     if missing:
         sys.stderr.write("\n".join([*missing, ""]))
-        return 2
+        return ExitCode.USAGE
     as_json = log_as_json(settings.log_format, terminal=sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
     try:
         asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
     except Stopped:
-        return 0
+        return ExitCode.OK
     except SourceRefused as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
-        return 2
+        return ExitCode.USAGE
     except (StartRefused, SchemaMismatch, HttpRefused) as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
-        return 1
-    return 0
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 def required(settings: Settings) -> list[tuple[str, object, str]]:

@@ -9,6 +9,10 @@ from enum import StrEnum
 
 import msgspec
 
+# Of the extended session, New York time; an early close ends it earlier.
+EXTENDED_OPEN = dt.time(4)
+EXTENDED_CLOSE = dt.time(20)
+
 
 class SessionPhase(StrEnum):
     """Part of the day as the streams spell it; CLOSED is everything that is no extended session."""

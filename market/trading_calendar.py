@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from market.calendar_errors import BadOverrides, CalendarError, NotATradingDay, OutsideHorizon
 from market.calendar_overrides import REGULAR_CLOSE, REGULAR_OPEN, Overrides, load_overrides
 from market.exchange_closures import closures, early_closes
-from market.session import SessionPhase, TradingSession, Transition
+from market.session import EXTENDED_CLOSE, EXTENDED_OPEN, SessionPhase, TradingSession, Transition
 
 __all__ = [
     "NEW_YORK",
@@ -29,8 +29,6 @@ __all__ = [
 
 NEW_YORK = ZoneInfo("America/New_York")
 
-_PRE_MARKET_OPEN = dt.time(4, 0)
-_EXTENDED_CLOSE = dt.time(20, 0)
 _SATURDAY = 5
 
 
@@ -117,10 +115,10 @@ class TradingCalendar:
     def _session_on(self, day: dt.date, *, early: dt.time | None) -> TradingSession:
         return TradingSession(
             day=day,
-            pre_market_opens_at=_utc(day, _PRE_MARKET_OPEN),
+            pre_market_opens_at=_utc(day, EXTENDED_OPEN),
             opens_at=_utc(day, REGULAR_OPEN),
             closes_at=_utc(day, early or REGULAR_CLOSE),
-            extended_closes_at=_utc(day, self._early_extended_close if early else _EXTENDED_CLOSE),
+            extended_closes_at=_utc(day, self._early_extended_close if early else EXTENDED_CLOSE),
             early_close=early is not None,
         )
 
@@ -173,7 +171,7 @@ class TradingCalendar:
 
 def refuse_early_extended_close(time: dt.time) -> None:
     """Raises CalendarError where the extended session of an early-close day cannot end at *time*."""
-    if not REGULAR_CLOSE <= time <= _EXTENDED_CLOSE:
+    if not REGULAR_CLOSE <= time <= EXTENDED_CLOSE:
         raise CalendarError(
             f"extended trading cannot end at {time} after an early close: give a New York time from 16:00 to 20:00"
         )

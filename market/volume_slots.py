@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from market.session import TradingSession
+from market.session import EXTENDED_OPEN, TradingSession
 
 SLOT_MINUTES: Final = 5
 SLOTS_PER_DAY: Final = 192
 
-_GRID_START_MINUTE = 4 * 60
+_GRID_START_MINUTE = EXTENDED_OPEN.hour * 60 + EXTENDED_OPEN.minute
 _SLOT = dt.timedelta(minutes=SLOT_MINUTES)
 _SLOT_MS = SLOT_MINUTES * 60_000
 

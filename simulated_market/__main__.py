@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from market.trading_calendar import NEW_YORK
+from process.exit_codes import ExitCode
 from process.stopping import stopping_signals
 from simulated_market.app import build_app, real_clock
 from simulated_market.options import Plan, SimulatorOptions
@@ -40,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(_serve(options, flags.host, flags.port, flags.now))
     except (FileNotFoundError, BadReferenceFile) as error:
         sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+        return ExitCode.USAGE
+    return ExitCode.OK
 
 
 async def _serve(options: SimulatorOptions, host: str, port: int, fixed_now: dt.datetime | None) -> None:

@@ -19,11 +19,9 @@ from consumer.vendor.errors import BadAnswer
 from consumer.vendor.rows import Flaw, RangeBars
 from consumer.vendor.sieve import Sieve
 from market.bounded_fields import VOLUME
+from market.session import EXTENDED_CLOSE, EXTENDED_OPEN
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-
-EXTENDED_OPEN = dt.time(4)
-EXTENDED_CLOSE = dt.time(20)
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,13 +16,12 @@ from consumer.source.judgement import told_by
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import reached
 from market.data_source import VENDOR, DataSource, SourceKind, folder_source, simulated_source
+from process.exit_codes import ExitCode
 from simulated_market.identity import source_of_folder
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.reach import Reached
-
-EXIT_FAILED, EXIT_FINDING = 1, 3
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ async def adopt(settings: Settings, adoption: Adoption) -> int:
             return await _adopt(service, source, replace=adoption.replace)
     except SchemaMismatch as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
+        return ExitCode.FAILED
 
 
 async def _adopt(service: Reached, source: DataSource, *, replace: bool) -> int:
@@ -75,11 +74,11 @@ async def _adopt(service: Reached, source: DataSource, *, replace: bool) -> int:
     ]
     if others and not replace:
         sys.stderr.write(f"{' and '.join(others)}: to say {source.mark!r} instead, add --replace\n")
-        return EXIT_FINDING
+        return ExitCode.FINDING
     told = told_by(await in_postgres.read_loads(service.pool))
     await migrate(service.pool)
     await in_postgres.write_stamp(service.pool, source, now=utc_now(), by=operator(), replace=replace)
     await in_redis.write_stamp(service.redis, source.mark, replace=replace)
     before = held.words if held is not None else f"no stamp, by its loads {told.value}"
     sys.stdout.write(f"data of {source.words} from now on; before: {before}\n")
-    return 0
+    return ExitCode.OK

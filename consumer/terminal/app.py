@@ -35,11 +35,12 @@ from consumer.terminal.parameters import (
     Last,
     MaybeReason,
 )
-from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, ExitCode, tell, usage, what_a_server_said
+from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, tell, usage, what_a_server_said
 from consumer.terminal.run_options import RunOptions
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
 from market.data_source import SourceKind
+from process.exit_codes import ExitCode
 from process.logs import configure_logs
 
 app = App(name="maintenance", help="Data maintenance for a US stock-market stack, run by market events.")
@@ -68,11 +69,11 @@ def run(
     options = RunOptions(once=once, simulated=simulated, tickers=tickers, replay=replay, trading_day=trading_day)
     if (refusal := _refusal(options)) is not None:
         sys.stderr.write(refusal + "\n")
-        return run_verb.EXIT_USAGE
+        return ExitCode.USAGE
     settings = settings_set()
     if (refusal := run_source.refusal(settings, options)) is not None:
         sys.stderr.write(refusal + "\n")
-        return run_verb.EXIT_USAGE
+        return ExitCode.USAGE
     return asyncio.run(run_verb.run(settings, options))
 
 
@@ -142,7 +143,7 @@ def adopt(
     adoption = adopt_verb.Adoption(kind=source, tickers=tickers, replay=replay, replace=replace)
     if (refusal := adopt_verb.refusal(adoption)) is not None:
         sys.stderr.write(refusal + "\n")
-        return run_verb.EXIT_USAGE
+        return ExitCode.USAGE
     return asyncio.run(adopt_verb.adopt(settings_set(), adoption))
 
 

@@ -20,13 +20,13 @@ from consumer.terminal.planner import Planner, planner
 from consumer.terminal.refused import usage
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
+from process.exit_codes import ExitCode
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.coverage import SessionCoverage
 
-EXIT_OK = 0
 DATA_SET_OF = {TaskName.OHLC_DAILY: "daily_bars", TaskName.VOLUME_SLOTS: "volume_slots"}
 
 
@@ -75,7 +75,7 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     console.print(_gap_words(gaps), highlight=False)
     console.print(forecast_words(expected), highlight=False)
     if request.dry_run or not expected.parts:
-        return EXIT_OK
+        return ExitCode.OK
     entry_id = await request_cycle(
         plan.reached.redis,
         trading_day=sessions[-1],
@@ -84,7 +84,7 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
         requested_by="maintenance backfill",
     )
     sys.stdout.write(f"{entry_id}\n")
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def _gap_words(gaps: list[SessionCoverage]) -> str:

@@ -15,13 +15,12 @@ from consumer.verdict.options import expectations_set
 from contract.flat_fields import BadField
 from contract.plain_text import require_plain
 from market.schedule import Schedule
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from consumer.settings import Settings
-
-EXIT_FINDING = 3
 
 
 def operator() -> str:
@@ -42,7 +41,7 @@ async def cancel(settings: Settings, day: dt.date, *, reason: str | None, by: st
         )
     if not cycles:
         sys.stderr.write(f"nothing runs or waits for {day}; `maintenance status` shows what does\n")
-        return EXIT_FINDING
+        return ExitCode.FINDING
     for cycle in cycles:
         sys.stdout.write(f"cycle {cycle.cycle_id} for {cycle.trading_day} ({cycle.occasion}) cancelled\n")
-    return 0
+    return ExitCode.OK

@@ -18,12 +18,12 @@ from consumer.verdict.reading import judge_sessions
 from consumer.verdict.states import DataSetVerdict, SessionState
 from contract import data_sets as sets
 from market.calendar_errors import CalendarError
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.settings import Settings
 
-EXIT_FINDING = 3
 COLOURS = {SessionState.FINAL: "green", SessionState.PROVISIONAL: "yellow", SessionState.RETIRED: "dim"}
 
 
@@ -60,7 +60,7 @@ async def show(settings: Settings, span: Span, *, gaps_only: bool, as_json: bool
         sys.stdout.write(msgspec.json.format(msgspec.json.encode([one.as_json() for one in shown])).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), shown, gaps)
-    return EXIT_FINDING if gaps else 0
+    return ExitCode.FINDING if gaps else ExitCode.OK
 
 
 async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:

@@ -17,6 +17,7 @@ from consumer.postgres.states import LetterState
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from consumer.postgres.letter_causes import Cause
     from consumer.settings import Settings
 
-EXIT_USAGE, EXIT_FINDING = 2, 3
 SHOWN_OF_A_CAUSE = 3
 
 
@@ -39,7 +39,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
         _print(letters, causes)
     else:
         sys.stderr.write("no dead letters\n")
-    return EXIT_FINDING if any(letter.state is LetterState.OPEN for letter in letters) else 0
+    return ExitCode.FINDING if any(letter.state is LetterState.OPEN for letter in letters) else ExitCode.OK
 
 
 async def replay(
@@ -56,7 +56,7 @@ async def replay(
         wanted = _changes(changes)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     try:
         async with (looking if dry_run else reached)(settings) as service:
             if dry_run:
@@ -78,7 +78,7 @@ async def replay(
                 )
     except replaying.CannotReplay as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     for one in resent:
         fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
         sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if dry_run else 'sent'}: {fields}\n")
@@ -110,7 +110,7 @@ def _changes(texts: Sequence[str]) -> Mapping[str, str]:
 def _told(count: int) -> int:
     if not count:
         sys.stderr.write("none of these is open; `maintenance dead-letters list --all` shows the settled ones\n")
-    return 0 if count else EXIT_FINDING
+    return ExitCode.OK if count else ExitCode.FINDING
 
 
 def _print(letters: Sequence[KeptLetter], causes: Sequence[Cause]) -> None:

@@ -29,6 +29,7 @@ from consumer.terminal.stopped_servers import looked_at
 from consumer.vendors import open_web, vendor_asked_once
 from market.calendar_errors import CalendarError
 from market.trading_calendar import NEW_YORK
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.servers import Servers
 
-EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 COLOURS = {
     Level.OK: "green",
     Level.UNKNOWN: "yellow",
@@ -56,8 +56,8 @@ async def examine(settings: Settings, *, as_json: bool, offline: bool) -> int:
         _print(Console(width=None if sys.stdout.isatty() else 200), findings)
     levels = {one.level for one in findings}
     if Level.UNREACHABLE in levels:
-        return EXIT_UNREACHABLE
-    return EXIT_FINDING if Level.REFUSED in levels else 0
+        return ExitCode.UNREACHABLE
+    return ExitCode.FINDING if Level.REFUSED in levels else ExitCode.OK
 
 
 async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:

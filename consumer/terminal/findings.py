@@ -15,14 +15,13 @@ from consumer.runtime import utc_now
 from consumer.tasks.standing import take_aside
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
-
-EXIT_USAGE, EXIT_FINDING = 2, 3
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +47,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
         _print(found)
     else:
         sys.stderr.write("no session is suspect\n")
-    return EXIT_FINDING if any(one.state is State.OPEN for one in found) else 0
+    return ExitCode.FINDING if any(one.state is State.OPEN for one in found) else ExitCode.OK
 
 
 async def accept(settings: Settings, acceptance: Acceptance) -> int:
@@ -61,15 +60,15 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
             f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
             "for the session with `maintenance trigger --force`, or accept what stands\n"
         )
-        return EXIT_USAGE
+        return ExitCode.USAGE
     if accepted is None:
         sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
-        return EXIT_FINDING
+        return ExitCode.FINDING
     done = "what stands was accepted"
     if acceptance.take_new:
         done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
     sys.stdout.write(f"{accepted.finding_id} {accepted.trading_day} {accepted.kind}: {done}\n")
-    return 0
+    return ExitCode.OK
 
 
 async def _accept(pool: Pool, acceptance: Acceptance) -> KeptFinding | None:

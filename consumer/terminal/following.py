@@ -31,6 +31,7 @@ from consumer.web.monitor import next_due, next_words
 from contract import keys
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
+from process.exit_codes import ExitCode
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from consumer.verdict.states import SessionVerdict
 
-EXIT_OK, EXIT_FAILED = 0, 1
 SETTLED_WITHIN_S = 10.0
 AGAIN_AFTER_S = 0.5
 T = TypeVar("T")
@@ -72,7 +72,7 @@ async def follow(running: Running, wanted: Wanted, stop: asyncio.Event) -> int:
             return await _serve_request(running, wanted, watch, stopped)
         return await _serve_for_ever(running, watch, stopped)
     except Stopped:  # while a server was away
-        return EXIT_FAILED if wanted.once else EXIT_OK
+        return ExitCode.FAILED if wanted.once else ExitCode.OK
     finally:
         stopped.cancel()
 
@@ -110,7 +110,7 @@ async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, st
             await asyncio.wait({stopped}, timeout=LOOK_EVERY_S)
     if view is None or not view.at_rest:
         running.console.print("stopped before the cycle had ended; starting again continues it")
-        return EXIT_FAILED
+        return ExitCode.FAILED
     verdict = await _answered(functools.partial(_published, running, view.cycle.trading_day, stopped), stopped)
     left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
     url = None if wanted.once else running.status_url
@@ -165,7 +165,7 @@ async def _serve_for_ever(
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(f"{next_words(due)} · Ctrl-C stops", highlight=False)
     running.console.print("stopping")
-    return EXIT_OK
+    return ExitCode.OK
 
 
 async def _something_is_due(running: Running) -> bool:

@@ -24,8 +24,8 @@ from consumer.terminal.parameters import (
     Reason,
     SettledToo,
 )
-from consumer.terminal.refused import ExitCode
 from contract.messages import TaskName
+from process.exit_codes import ExitCode
 
 dead_letters = App(name="dead-letters", help="Show what was given up, send it again, or drop it.")
 

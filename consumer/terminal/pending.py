@@ -18,11 +18,11 @@ from consumer.checks.pending_work import Held, PendingWork, Standing, Work, read
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
 from consumer.terminal.stopped_servers import looked_at
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
 
-EXIT_FINDING = 3
 LISTED = 40
 WIDE = 100  # columns that a line with day and cycle in it needs
 COLOURS = {Standing.RUNNING: "", Standing.LAST_DELIVERY: "red", Standing.ABANDONED: "red", Standing.GHOST: "yellow"}
@@ -43,7 +43,7 @@ async def show(settings: Settings, *, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), found)
-    return EXIT_FINDING if found.asks_for_a_person else 0
+    return ExitCode.FINDING if found.asks_for_a_person else ExitCode.OK
 
 
 def _print(console: Console, found: PendingWork) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from consumer.completeness.forecast import forecast
 from consumer.terminal.backfill import forecast_words
 from consumer.terminal.planner import planner
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -24,8 +25,8 @@ async def show(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         answer = {"due_at": due.due_at, "rule": due.rule.text, "total": expected.total, **msgspec.to_builtins(expected)}
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
-        return 0
+        return ExitCode.OK
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(f"{due.trading_day} · {due.rule.text} · due {due.due_at:%Y-%m-%d %H:%M} UTC", highlight=False)
     console.print(forecast_words(expected), highlight=False)
-    return 0
+    return ExitCode.OK

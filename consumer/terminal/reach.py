@@ -16,9 +16,10 @@ from consumer.postgres.pool import Pool, open_pool
 from consumer.postgres.schema import read_schema
 from consumer.runtime import connect_redis
 from consumer.settings import schemas_set
-from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, ExitCode, what_a_server_said
+from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, what_a_server_said
 from consumer.terminal.servers import Servers, locate
 from consumer.terminal.stopped_servers import looked_at
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,7 +7,6 @@ its own for one that is away.
 from __future__ import annotations
 
 import sys
-from enum import IntEnum
 
 import asyncpg
 import msgspec
@@ -15,17 +14,7 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from consumer.checks.refusals import refusal_in
 from consumer.postgres.pool import CONNECTION_ERRORS, CONTENTION_ERRORS
-
-
-class ExitCode(IntEnum):
-    """What a script is to make of a command."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    FINDING = 3
-    UNREACHABLE = 4
-    INTERRUPTED = 130
+from process.exit_codes import ExitCode
 
 
 class CommandRefused(Exception):

@@ -38,6 +38,7 @@ from consumer.verdict.options import expectations_set
 from consumer.web.app import HttpRefused, serve_http
 from consumer.web.monitor import Monitor
 from market.schedule import Schedule
+from process.exit_codes import ExitCode
 from process.logs import configure_logs
 from process.settings import shared
 
@@ -56,7 +57,6 @@ _TOLD = (
     SourceRefused,
     HttpRefused,
 )
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_FINDING, EXIT_UNREACHABLE = 0, 1, 2, 3, 4
 SIMULATED_KEY = "simulated-market"
 
 
@@ -93,12 +93,12 @@ async def run(settings: Settings, options: RunOptions) -> int:
             return await _until_it_ends(settings, options, console, stop)
         except _TOLD as error:
             _tell(console, type(error).__name__, str(error))
-            return EXIT_USAGE if isinstance(error, SourceRefused) else EXIT_FAILED
+            return ExitCode.USAGE if isinstance(error, SourceRefused) else ExitCode.FAILED
         except OSError as error:
             if stop.is_set() and error.errno == errno.EIO:
-                return EXIT_OK  # the terminal was closed, and there is nobody to say goodbye to
+                return ExitCode.OK  # the terminal was closed, and there is nobody to say goodbye to
             _tell(console, type(error).__name__, this_machine.in_words(error))
-            return EXIT_FAILED
+            return ExitCode.FAILED
 
 
 def _tell(console: Console, what: str, why: str) -> None:
@@ -113,7 +113,7 @@ async def _until_it_ends(settings: Settings, options: RunOptions, console: Conso
             running = await _bring_up(settings, options, console, stack, stop, ending)
             code = await follow(running, Wanted(once=options.once, trading_day=options.trading_day), stop)
     except Stopped:
-        code = EXIT_OK
+        code = ExitCode.OK
     ending.raise_failure()
     return code
 

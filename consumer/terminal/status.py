@@ -17,12 +17,12 @@ from consumer.verdict.options import expectations_set
 from consumer.verdict.service import Service
 from consumer.web.monitor import Monitor, Status, next_words
 from market.schedule import Schedule
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
     from contract.reports import DayStatus, RunReport
 
-EXIT_FINDING, EXIT_UNREACHABLE = 3, 4
 _COLOURS = {
     Service.SERVED: "green",
     Service.UNDER_WAY: "yellow",
@@ -50,8 +50,8 @@ async def show(settings: Settings, *, as_json: bool) -> int:
 def exit_code(status: Status) -> int:
     """Return what a script is to make of *status*."""
     if status.streams is None:
-        return EXIT_UNREACHABLE
-    return 0 if status.serving.is_fine and status.caches else EXIT_FINDING
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK if status.serving.is_fine and status.caches else ExitCode.FINDING
 
 
 def _print(console: Console, status: Status) -> None:

@@ -15,6 +15,7 @@ from consumer.verdict.states import SessionState
 from contract import keys
 from contract.messages import ALL_TASKS
 from contract.reports import CycleState
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -33,7 +34,6 @@ TABLES = (
     "stock_split",
     "ticker_atr",
 )
-EXIT_FINDING = 3
 _COLOURS = {
     SessionState.FINAL: "green",
     SessionState.PROVISIONAL: "green",
@@ -135,7 +135,7 @@ def exit_code(view: View, verdict: SessionVerdict) -> int:
         view.cycle.state is CycleState.WAITING and not view.cycle.missing
     )
     fine = verdict.state in (SessionState.PROVISIONAL, SessionState.FINAL)
-    return 0 if done and fine else EXIT_FINDING
+    return ExitCode.OK if done and fine else ExitCode.FINDING
 
 
 def task_table(view: View) -> Table:

@@ -26,6 +26,7 @@ from contract.messages import ALL_TASKS, TaskName
 from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
+from process.exit_codes import ExitCode
 from producers.trigger import request_cycle
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
     from consumer.verdict.ruler import Expectations
-
-EXIT_USAGE, EXIT_FINDING = 2, 3
 
 
 class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +65,7 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
         )
         sys.stdout.write(f"{entry_id}\n")
         if pool is None:
-            return 0
+            return ExitCode.OK
         expectations = expectations_set(settings, Schedule(calendar, settings.rules))
         return await _follow(pool, redis, entry_id, day, expectations)
 
@@ -83,13 +82,13 @@ async def _follow(pool: Pool, redis: Redis, entry_id: str, day: dt.date, expecta
                 await asyncio.sleep(LOOK_EVERY_S)
         except RequestRefused as refused:
             sys.stderr.write(f"refused: {refused}\n")
-            return EXIT_USAGE
+            return ExitCode.USAGE
     verdict = await judge_day(pool, expectations, day, now=utc_now())
     sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n{words.sentence(verdict)}\n")
     for line in dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]):
         sys.stderr.write(f"missing {line}\n")
     if request_is_small(view):
-        return 0 if view.cycle.state is CycleState.COMPLETE else EXIT_FINDING
+        return ExitCode.OK if view.cycle.state is CycleState.COMPLETE else ExitCode.FINDING
     return exit_code(view, verdict)
 
 

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from consumer.completeness.caches import CacheFinding, verify_caches
 from consumer.terminal.planner import planner
+from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-
-EXIT_FINDING = 3
 
 
 async def show(settings: Settings, *, as_json: bool) -> int:
@@ -25,7 +24,7 @@ async def show(settings: Settings, *, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), found)
-    return 0 if found and not any(one.differences for one in found) else EXIT_FINDING
+    return ExitCode.OK if found and not any(one.differences for one in found) else ExitCode.FINDING
 
 
 def _print(console: Console, found: list[CacheFinding]) -> None:

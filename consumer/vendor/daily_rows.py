@@ -6,7 +6,6 @@ aside with their reason, a doubtful mean price or count of trades alone; the oth
 
 import datetime as dt
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,8 +13,7 @@ from consumer.vendor.rows import DailyRow, Flaw
 from consumer.vendor.sieve import Sieve
 from market.bounded_fields import PRICE, TRADES, VOLUME
 from market.symbols import is_well_formed
-
-NEW_YORK = ZoneInfo("America/New_York")
+from market.trading_calendar import NEW_YORK
 
 _LEAST_PRICE, _MOST_PRICE = PRICE.least, PRICE.most
 _LEAST_VOLUME, _MOST_VOLUME = VOLUME.least, VOLUME.most

@@ -14,6 +14,7 @@ from loguru import logger
 from redis.asyncio import Redis
 
 from process.bounded_replies import BoundedReplies
+from process.exit_codes import ExitCode
 from process.logs import configure_logs
 from process.settings.secret_values import hide_secrets
 from process.settings.shared import log_as_json
@@ -33,8 +34,8 @@ def main() -> int:
     except BadSettings as error:
         for problem in error.problems:
             logger.bind(problem=problem).error("setting_refused")
-        return 2
-    return 0
+        return ExitCode.USAGE
+    return ExitCode.OK
 
 
 async def _run_until_signalled(settings: Settings) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+
+from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NEW_YORK = ZoneInfo("America/New_York")
 DAY = dt.date(2026, 7, 15)
 SINCE, UNTIL = dt.date(2026, 6, 1), dt.date(2026, 7, 22)
 AHEAD = dt.date(2028, 1, 1)  # no date that is kept lies further than that

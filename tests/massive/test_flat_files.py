@@ -9,7 +9,6 @@ import os
 import sys
 from collections import defaultdict
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -23,10 +22,9 @@ from consumer.massive.flat_files import (
 )
 from consumer.vendor.errors import BadAnswer, FlatFilesNotInstalled, FlatFilesUnusable, NotYetPublished
 from consumer.vendor.rows import Flaw
-from market.trading_calendar import TradingCalendar
+from market.trading_calendar import NEW_YORK, TradingCalendar
 
 REAL_MARKET = Path(os.environ.get("REAL_MARKET_DIR") or Path(__file__).parents[3] / "shared" / "real-market")
-NEW_YORK = ZoneInfo("America/New_York")
 HEADER = "ticker,volume,open,close,high,low,window_start,transactions"
 
 CALENDAR = TradingCalendar()

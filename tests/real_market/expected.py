@@ -13,15 +13,14 @@ import json
 from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import talib
 
+from market.trading_calendar import NEW_YORK
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Bar(NamedTuple):

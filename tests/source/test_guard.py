@@ -69,7 +69,7 @@ async def assert_refused(place: Place, source: DataSource, match: str) -> None:
         (FOLDER, VENDOR),
         (FOLDER, SANDBOX),
         (FOLDER, folder_source(PurePath("/srv/others"))),
-    ],  # fmt: skip
+    ],
 )
 async def test_a_run_of_another_source_is_refused_by_either_stamp_before_it_writes(
     place: Place, held: DataSource, ours: DataSource

@@ -6,7 +6,6 @@ import datetime as dt
 import gzip
 import os
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +14,7 @@ from consumer.massive.flat_files import flat_file_path
 from consumer.tasks.slot_files import load_flat_file
 from consumer.tasks.volume_slots import plan_parts
 from consumer.vendor.protocol import FlatFileKind
+from market.trading_calendar import NEW_YORK
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tests.tasks.conftest import Desk
 
-NEW_YORK = ZoneInfo("America/New_York")
 SESSIONS = CALENDAR.last_trading_days(5, up_to=DAY)
 HEADER = "ticker,volume,open,close,high,low,window_start,transactions"
 T_MINUS_1 = SESSIONS[-2]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from market.session import SessionPhase
-from market.trading_calendar import TradingCalendar
+from market.trading_calendar import NEW_YORK, TradingCalendar
 from producers.market_session.due import LONGEST_PAUSE, due_transitions, pause_until_next, session_changed
 
 CALENDAR = TradingCalendar()
-NEW_YORK = ZoneInfo("America/New_York")
 TEN_DAYS = dt.timedelta(days=10)
 
 moments = st.integers(0, 20 * 365 * 24 * 60).map(
