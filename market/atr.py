@@ -1,18 +1,23 @@
-"""Computes Wilder's average true range, for one symbol or for a whole market at once.
+"""Computes Wilder's average true range, for one symbol or for a whole market session by session.
 
 TR = max(H-L, |H-C of the bar before|, |L-C of the bar before|);  ATR = ((n-1) * ATR of the bar before + TR) / n
 (J. W. Wilder, New Concepts in Technical Trading Systems, 1978), started as TA-Lib does: the first bar has
 no predecessor and is dropped, the first ATR is the mean of the next n true ranges. A short history still
-carries its seed (15 steps after it, a third of the weight), so callers pass all the bars they have.
+carries its seed (15 steps after it, a third of the weight): callers pass the last bars_needed() bars, and the
+result is that of all bars to a billionth.
 
 Prices must be split-adjusted beforehand and ascend by day. A NaN price makes every later ATR of that
 symbol NaN: a wrong number would look like a right one.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+# A billionth of the ATR, though a price had fallen to a hundredth since it was started, and its ranges with it.
+SEED_WEIGHT = 1e-13
 
 
 def true_range(high: Floats, low: Floats, close: Floats) -> Floats:
@@ -47,43 +52,43 @@ def wilder_atr(high: Floats, low: Floats, close: Floats, period: int = 14) -> Fl
     return averages
 
 
-def latest_atr(high: Floats, low: Floats, close: Floats, offsets: npt.NDArray[np.int64], period: int = 14) -> Floats:
-    """Last ATR of each symbol, price units; NaN for one with fewer than period + 1 bars.
-
-    Flat 1-D prices of one length n; symbol i owns rows offsets[i]:offsets[i+1], so k + 1 offsets give
-    k values, each equal to the last of wilder_atr over those rows. ValueError for offsets that descend
-    or leave the rows, for other shapes, and for a period below 1.
-    """
+def bars_needed(period: int) -> int:
+    """How many bars an ATR needs so that what it was started with weighs less than SEED_WEIGHT."""
     _check_period(period)
-    # A symbol's first true range reaches into its neighbour's rows, but the seed leaves it out.
-    ranges = true_range(high, low, close)
-    _check_offsets(offsets, len(ranges))
-    lengths = np.diff(offsets)
-    order = np.argsort(-lengths, kind="stable")
-    firsts, lengths = offsets[:-1][order], lengths[order]
-    latest = np.full(len(order), np.nan)
-    latest[order] = _average_by_age(ranges, firsts, lengths, period)
-    return latest
+    if period == 1:
+        return 2  # the last true range alone
+    return period + 1 + math.ceil(math.log(SEED_WEIGHT) / math.log(1 - 1 / period))
 
 
-def _average_by_age(
-    ranges: Floats, firsts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], period: int
-) -> Floats:
-    """One step per bar of age for all symbols that are old enough; `lengths` descend."""
-    averages = np.zeros(len(lengths))
-    oldest = int(lengths[0]) if len(lengths) else 0
-    # Because lengths descend, the symbols that have a bar of this age are a prefix.
-    alive = np.searchsorted(-lengths, -np.arange(oldest), side="left")
-    for age in range(1, oldest):
-        count = int(alive[age])
-        state = averages[:count]
-        if age > period:
-            state *= period - 1
-        state += ranges[firsts[:count] + age]
-        if age >= period:
-            state /= period
-    averages[lengths <= period] = np.nan
-    return averages
+class RunningAtr:
+    """The ATR of many symbols, carried on from session to session: it holds one state a symbol, and no history.
+
+    Symbols are numbers from 0. After its last bar a symbol's ATR is that of wilder_atr over all its bars.
+    """
+
+    def __init__(self, symbols: int, period: int = 14) -> None:
+        _check_period(period)
+        self._period = period
+        self._averages = np.zeros(symbols)
+        self.bars = np.zeros(symbols, np.int64)
+        self.close = np.full(symbols, np.nan)
+
+    def add(self, symbols: npt.NDArray[np.int64], high: Floats, low: Floats, close: Floats) -> None:
+        """Go on by one session's bars, one a symbol; later than all that came before."""
+        _check_bars(high, low, close)
+        if symbols.shape != high.shape:
+            raise ValueError(f"prices need one length, not {symbols.shape}, {high.shape}")
+        age, before, state = self.bars[symbols], self.close[symbols], self._averages[symbols]
+        ranges = np.maximum(high - low, np.maximum(np.abs(high - before), np.abs(low - before)))
+        # One after the other, as TA-Lib does; the first bar has no predecessor and is dropped.
+        state[age > self._period] *= self._period - 1
+        state += np.where(age > 0, ranges, 0.0)
+        state[age >= self._period] /= self._period
+        self._averages[symbols], self.close[symbols], self.bars[symbols] = state, close, age + 1
+
+    def latest(self) -> Floats:
+        """The ATR of each symbol after its last bar, price units; NaN for one with fewer than period + 1 bars."""
+        return np.where(self.bars > self._period, self._averages, np.nan)
 
 
 def _check_period(period: int) -> None:
@@ -94,10 +99,3 @@ def _check_period(period: int) -> None:
 def _check_bars(high: Floats, low: Floats, close: Floats) -> None:
     if high.ndim != 1 or not high.shape == low.shape == close.shape:
         raise ValueError(f"prices need one length, not {high.shape}, {low.shape}, {close.shape}")
-
-
-def _check_offsets(offsets: npt.NDArray[np.int64], rows: int) -> None:
-    if offsets.ndim != 1 or len(offsets) == 0:
-        raise ValueError(f"offsets are one more than the symbols, not an array of shape {offsets.shape}")
-    if offsets[0] < 0 or offsets[-1] > rows or np.any(np.diff(offsets) < 0):
-        raise ValueError(f"offsets must ascend within the {rows} rows")

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.postgres.copy_binary import DATE, FLOAT8, copy_out, fixed_rows
+from consumer.postgres.copy_binary import DATE, FLOAT8, INT4, PADDED_SYMBOL, SYMBOL, copy_out, fixed_rows
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.vendor.rows import DailyRow
@@ -40,30 +40,18 @@ class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
     symbols: list[str]
     offsets: NDArray[np.int64]
     days: NDArray[np.datetime64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
 
-    def after(self, holes: Mapping[str, Sequence[dt.date]]) -> BarHistory:
-        """The bars of each symbol since the last of its *holes*; a symbol without a bar since then is left out."""
-        last = [max(holes[symbol]) if symbol in holes else None for symbol in self.symbols]
-        if not any(last):
-            return self
-        lengths = np.diff(self.offsets)
-        bound = np.array([np.datetime64(day or "0001-01-01", "D") for day in last])
-        kept = self.days > np.repeat(bound, lengths)
-        counts = np.add.reduceat(kept, self.offsets[:-1], dtype=np.int64)
-        there = counts > 0
-        return BarHistory(
-            symbols=[symbol for symbol, stays in zip(self.symbols, there, strict=True) if stays],
-            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[there])]),
-            days=self.days[kept],
-            high=self.high[kept],
-            low=self.low[kept],
-            close=self.close[kept],
-            volume=self.volume[kept],
-        )
+
+class NumberedBars(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars in any order, raw; *number* is the place of a bar's symbol in the list that was asked for."""
+
+    number: NDArray[np.int64]
+    days: NDArray[np.datetime64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
 
 
 async def count_bars(connection: Connection | Pool, day: dt.date) -> int:
@@ -122,30 +110,88 @@ async def read_session(connection: Connection, day: dt.date) -> dict[str, tuple[
     return {row["symbol"]: tuple(row)[1:] for row in rows}
 
 
-async def read_history(connection: Connection, *, up_to: dt.date, since: dt.date | None = None) -> BarHistory:
-    """Return all stored bars of *since*…*up_to*, ordered by symbol and day. Needs a repeatable-read transaction.
+async def read_history(connection: Connection, *, since: dt.date, up_to: dt.date) -> BarHistory:
+    """Return the bars of *since*…*up_to*, ordered by symbol and day.
 
     A renamed company's bars stand under its present symbol; those of another company that had the symbol are left out.
     """
-    where = f"trading_date <= '{up_to}'" + (f" AND trading_date >= '{since}'" if since else "")
-    counts = await connection.fetch(
-        f"SELECT symbol, count(*) AS bars FROM daily_history WHERE {where} GROUP BY symbol ORDER BY symbol"
-    )
     body = await copy_out(
         connection,
-        f"SELECT trading_date, high, low, close, volume FROM daily_history WHERE {where} ORDER BY symbol, trading_date",
+        f"SELECT {PADDED_SYMBOL}, trading_date, close, volume FROM daily_history "
+        f"WHERE trading_date BETWEEN '{since}' AND '{up_to}' ORDER BY symbol, trading_date",
     )
-    columns = fixed_rows(body, (DATE, FLOAT8, FLOAT8, FLOAT8, FLOAT8))
-    floats = [cast("NDArray[np.float64]", column) for column in columns[1:]]
-    ends = np.cumsum([row["bars"] for row in counts], dtype=np.int64)
+    symbols, days, close, volume = fixed_rows(body, (SYMBOL, DATE, FLOAT8, FLOAT8))
+    first = np.flatnonzero(np.concatenate([np.ones(min(len(symbols), 1), np.bool_), symbols[1:] != symbols[:-1]]))
     return BarHistory(
-        symbols=[row["symbol"] for row in counts],
-        offsets=np.concatenate([np.zeros(1, np.int64), ends]),
-        days=cast("NDArray[np.datetime64]", columns[0]),
-        high=floats[0],
-        low=floats[1],
-        close=floats[2],
-        volume=floats[3],
+        symbols=[name.decode().rstrip() for name in cast("list[bytes]", symbols[first].tolist())],
+        offsets=np.append(first, len(symbols)),
+        days=cast("NDArray[np.datetime64]", days),
+        close=cast("NDArray[np.float64]", close),
+        volume=cast("NDArray[np.float64]", volume),
+    )
+
+
+async def traded_symbols(connection: Connection, *, since: dt.date, up_to: dt.date) -> list[str]:
+    """Return the present symbols of those that have a bar in *since*…*up_to*, in order."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT symbol FROM daily_history WHERE trading_date BETWEEN $1 AND $2 ORDER BY symbol", since, up_to
+    )
+    return [row["symbol"] for row in rows]
+
+
+async def read_sessions(
+    connection: Connection, symbols: Sequence[str], *, since: dt.date, up_to: dt.date
+) -> NumberedBars:
+    """Return the bars that *symbols* have in *since*…*up_to*: for whole sessions, whose rows stand together."""
+    return await _numbered(
+        connection,
+        "SELECT (n.number - 1)::integer, h.trading_date, h.high, h.low, h.close FROM daily_history AS h "
+        "JOIN unnest($1::text[]) WITH ORDINALITY AS n (symbol, number) ON n.symbol = h.symbol "
+        "WHERE h.trading_date BETWEEN $2 AND $3",
+        symbols,
+        since,
+        up_to,
+    )
+
+
+async def read_symbols(
+    connection: Connection, symbols: Sequence[str], *, since: dt.date, up_to: dt.date
+) -> NumberedBars:
+    """Return the bars that *symbols* have in *since*…*up_to*: for a few of them over many sessions.
+
+    By the symbols they traded as, which an index has; the view's own symbol, which a rename makes, none can have.
+    """
+    return await _numbered(
+        connection,
+        """
+        WITH asked AS (SELECT n.symbol, n.number FROM unnest($1::text[]) WITH ORDINALITY AS n (symbol, number)),
+        owned AS (
+            SELECT number, symbol, symbol AS traded_as FROM asked
+            UNION
+            SELECT a.number, a.symbol, c.symbol FROM asked AS a
+            JOIN ticker_change AS c ON c.new_symbol = a.symbol AND c.kind = 'renamed' AND c.closed_on IS NULL
+        )
+        SELECT (o.number - 1)::integer, h.trading_date, h.high, h.low, h.close FROM owned AS o
+        JOIN daily_history AS h ON h.traded_as = o.traded_as AND h.symbol = o.symbol
+        WHERE h.trading_date BETWEEN $2 AND $3
+        """,
+        symbols,
+        since,
+        up_to,
+    )
+
+
+async def _numbered(
+    connection: Connection, query: str, symbols: Sequence[str], since: dt.date, up_to: dt.date
+) -> NumberedBars:
+    body = await copy_out(connection, query, list(symbols), since, up_to)
+    number, days, high, low, close = fixed_rows(body, (INT4, DATE, FLOAT8, FLOAT8, FLOAT8))
+    return NumberedBars(
+        number=cast("NDArray[np.int64]", number),
+        days=cast("NDArray[np.datetime64]", days),
+        high=cast("NDArray[np.float64]", high),
+        low=cast("NDArray[np.float64]", low),
+        close=cast("NDArray[np.float64]", close),
     )
 
 

@@ -1,7 +1,7 @@
 """Reads and writes PostgreSQL's binary COPY format with numpy, without a Python object per value.
 
-Format: "Binary Format" in the PostgreSQL manual's page on COPY. Rows of fixed size (no nulls, no text) are read as one
-structured array; float8 arrays are written as one byte block.
+Format: "Binary Format" in the PostgreSQL manual's page on COPY. Rows of fixed size (no nulls, texts of one width) are
+read as one structured array; float8 arrays are written as one byte block.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ TRAILER = struct.pack(">h", -1)
 FLOAT8_OID = 701
 DATE = "date"
 FLOAT8 = "float8"
+INT4 = "int4"
+SYMBOL = "symbol"  # as PADDED_SYMBOL makes it
+#: A symbol has at most 20 characters, all ASCII, by a check of its table: of one width, rows are read without parsing.
+PADDED_SYMBOL = "rpad(symbol, 20)"
 _EPOCH = np.datetime64("2000-01-01", "D")
-_WIDTHS = {DATE: (4, ">i4"), FLOAT8: (8, ">f8")}
+_WIDTHS = {DATE: (4, ">i4"), FLOAT8: (8, ">f8"), INT4: (4, ">i4"), SYMBOL: (20, "S20")}
 _ARRAY_HEADER = 20  # dimensions, null flag, element type, length, lower bound
 
 
@@ -40,7 +44,10 @@ async def copy_out(connection: Connection, query: str, *arguments: object) -> by
 
 
 def fixed_rows(body: bytes, columns: Sequence[str]) -> list[NDArray[np.generic]]:
-    """Return one array a column (datetime64[D] or float64); *columns* names each column's type, none may be null."""
+    """Return one array a column (datetime64[D], float64, int64, or bytes padded with blanks), none of them null.
+
+    *columns* names each column's type.
+    """
     fields: list[tuple[str, str]] = [("count", ">i2")]
     for number, kind in enumerate(columns):
         fields += [(f"length{number}", ">i4"), (f"value{number}", _WIDTHS[kind][1])]
@@ -54,6 +61,10 @@ def fixed_rows(body: bytes, columns: Sequence[str]) -> list[NDArray[np.generic]]
 def _native(values: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
     if kind == DATE:
         return _EPOCH + values.astype("timedelta64[D]")
+    if kind == SYMBOL:
+        return values
+    if kind == INT4:
+        return values.astype(np.int64)
     return values.astype(np.float64)
 
 

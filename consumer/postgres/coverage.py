@@ -112,10 +112,10 @@ async def newest_day(connection: Connection | Pool, data_set: str) -> dt.date | 
     return day
 
 
-async def proven_days(connection: Connection | Pool, data_set: str, *, up_to: dt.date) -> set[dt.date]:
-    """Return every trading day up to *up_to* that *data_set* covers."""
+async def proven_days(connection: Connection | Pool, data_set: str, *, since: dt.date, up_to: dt.date) -> set[dt.date]:
+    """Return the trading days of *since*…*up_to* that *data_set* covers."""
     rows = await connection.fetch(
-        "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day <= $2", data_set, up_to
+        "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day BETWEEN $2 AND $3", data_set, since, up_to
     )
     return {row["trading_day"] for row in rows}
 

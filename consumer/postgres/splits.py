@@ -116,14 +116,19 @@ async def withdraw_splits(
     return sorted((row["symbol"], row["execution_day"]) for row in rows)
 
 
-async def read_splits(connection: Connection | Pool, *, up_to: dt.date) -> dict[str, list[Split]]:
-    """Return the splits that count, executed up to *up_to*, by their company's present symbol, in order of day."""
+async def read_splits(connection: Connection | Pool, *, after: dt.date, up_to: dt.date) -> dict[str, list[Split]]:
+    """Return the splits that count, by their company's present symbol, in order of day.
+
+    Those executed after *after*, up to *up_to*: what moves a figure of bars of which *after* is the first day.
+    """
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (1, 2, 6) coalesce(company, symbol) AS symbol, execution_day, split_from, split_to, kind,
                round(ln(split_from / split_to)::numeric, 9) AS ratio
-        FROM stock_split WHERE execution_day <= $1 AND verdict <> 'contradicted' ORDER BY 1, 2, 6, symbol
+        FROM stock_split WHERE execution_day > $1 AND execution_day <= $2 AND verdict <> 'contradicted'
+        ORDER BY 1, 2, 6, symbol
         """,
+        after,
         up_to,
     )
     found: dict[str, list[Split]] = {}

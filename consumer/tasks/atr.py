@@ -1,7 +1,7 @@
-"""ohlc_daily: ATR(14) over all stored history since its last hole.
+"""ohlc_daily: ATR(14) as over all stored history since its last hole, of as much of it as still weighs anything.
 
 Prices are stored raw. ATR is computed on bars adjusted for the splits executed up to the cycle's day, with TA-Lib's
-seed (market/atr.py), so a split never shows as volatility.
+seed (market/atr.py), so a split never shows as volatility. What is read is bounded: docs/decisions/0005.
 """
 
 from __future__ import annotations
@@ -10,26 +10,45 @@ import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from consumer.postgres import bars, coverage, holes, ledger, splits
+from consumer.tasks.atr_walk import AtrWalk, Basis
 from consumer.tasks.part import require_coverage
 from contract import data_sets
-from market.atr import latest_atr
-from market.bounded_fields import RANGE, RANGE_PERCENT
+from market.atr import bars_needed
 from market.holes import unbroken_since
-from market.splits import Split, price_factors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from consumer.postgres.bars import BarHistory
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
+    from consumer.tasks.atr_walk import Figure
     from consumer.tasks.part import PartContext, Write
 
 # Further back nobody looks for the bars that a symbol had before a hole.
 _BEFORE_A_HOLE = dt.timedelta(days=365)
+# All bars are read of the sessions in which a symbol that trades on eight days of nine has those that are needed; of a
+# symbol that trades less often, twice as many sessions.
+_SESSIONS_A_BAR = 9 / 8
+_SELDOM = 2
+# Sessions read at once: 12 MB of 11,000 symbols.
+_BLOCK = 32
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sessions an ATR is of, ascending: without a hole up to the cycle's day."""
+
+    needed: int  # bars after which the earlier ones weigh nothing
+    unbroken: tuple[dt.date, ...]
+    window: tuple[dt.date, ...]  # of these, those of which every symbol's bars are read
+    after_hole: bool  # there are older sessions, beyond one that is not proven
+
+    def with_bar_since(self, window_start: dt.date) -> dt.date:
+        """Since when a symbol must have a bar to have a figure."""
+        return max(window_start, self.window[0])
 
 
 async def compute_atr(ctx: PartContext) -> Write:
@@ -39,21 +58,16 @@ async def compute_atr(ctx: PartContext) -> Write:
     """
     await require_coverage(ctx, data_sets.DAILY_BARS)
     computed_at = ctx.services.now()
-    window_start = ctx.sessions(ctx.services.options.ohlc_sessions)[0]
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        since = await _unbroken_since(ctx, connection)
-        history = await bars.read_history(connection, up_to=ctx.day, since=since)
-        history = history.after(await holes.of_symbols(connection, since=since, up_to=ctx.day))
-        own = await splits.read_splits(connection, up_to=ctx.day)
-    period = ctx.services.options.atr_period
-    values = await asyncio.to_thread(_atr_values, history, own, ctx.day, window_start, period)
-    broken = await _broken(ctx, history, since, window_start)
-    detail = {"broken": broken, "unbroken_since": since.isoformat()} if broken else {}
+        reach = await _reach(ctx, connection)
+        figures, broken = await _figures(ctx, connection, reach)
+    detail = {"broken": broken, "unbroken_since": reach.unbroken[0].isoformat()} if broken else {}
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(values)
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(figures)
         )
+        values = [(symbol, one.atr, one.percent, one.bars) for symbol, one in sorted(figures.items())]
         await bars.replace_atr(connection, ctx.day, values, load_id=load_id)
         await coverage.record_coverage(
             connection,
@@ -69,55 +83,66 @@ async def compute_atr(ctx: PartContext) -> Write:
     return write
 
 
-async def _broken(ctx: PartContext, history: BarHistory, since: dt.date, window_start: dt.date) -> int:
-    """Return how many symbols have no ATR because of the hole before *since*: with the bars before it they had enough.
+async def _reach(ctx: PartContext, connection: Connection) -> Reach:
+    calendar, needed = ctx.services.calendar, bars_needed(ctx.services.options.atr_period)
+    most = max(round(needed * _SESSIONS_A_BAR), ctx.services.options.ohlc_sessions)
+    sessions = calendar.trading_days(calendar.FIRST_DAY, ctx.day)[-_SELDOM * most :]
+    proven = await coverage.proven_days(connection, data_sets.DAILY_BARS, since=sessions[0], up_to=ctx.day)
+    since = unbroken_since(sessions, proven)
+    unbroken = tuple(day for day in sessions if day >= since)
+    return Reach(needed=needed, unbroken=unbroken, window=unbroken[-most:], after_hole=min(proven) < since)
+
+
+async def _figures(ctx: PartContext, connection: Connection, reach: Reach) -> tuple[dict[str, Figure], int]:
+    """Return the figures by symbol, and how many symbols have none because of a hole."""
+    basis = await _basis(ctx, connection, reach)
+    traded_since = reach.with_bar_since(ctx.sessions(ctx.services.options.ohlc_sessions)[0])
+    symbols = await bars.traded_symbols(connection, since=traded_since, up_to=ctx.day)
+    walk = AtrWalk(symbols, basis)
+    for at in range(0, len(reach.window), _BLOCK):
+        block = reach.window[at : at + _BLOCK]
+        await asyncio.to_thread(
+            walk.add, await bars.read_sessions(connection, symbols, since=block[0], up_to=block[-1])
+        )
+    figures = walk.figures()
+    if len(reach.unbroken) > len(reach.window):
+        figures |= await _of_seldom_traded(connection, walk.with_fewer_bars(reach.needed), basis, reach)
+    few = walk.with_fewer_bars(basis.period + 1) if reach.after_hole else []
+    return figures, await _broken(connection, few, walk.bars_of(few), basis.period, since=reach.unbroken[0])
+
+
+async def _basis(ctx: PartContext, connection: Connection, reach: Reach) -> Basis:
+    since = reach.unbroken[0]
+    own_holes = await holes.of_symbols(connection, since=since, up_to=ctx.day)
+    return Basis(
+        day=ctx.day,
+        period=ctx.services.options.atr_period,
+        splits=await splits.read_splits(connection, after=since, up_to=ctx.day),
+        last_hole={symbol: max(days) for symbol, days in own_holes.items()},
+    )
+
+
+async def _of_seldom_traded(
+    connection: Connection, symbols: Sequence[str], basis: Basis, reach: Reach
+) -> dict[str, Figure]:
+    """The figures of symbols that the window has too few bars of, by all that the unbroken sessions have."""
+    walk = AtrWalk(symbols, basis)
+    since, until = reach.unbroken[0], reach.unbroken[-1]
+    await asyncio.to_thread(walk.add, await bars.read_symbols(connection, symbols, since=since, up_to=until))
+    return walk.figures()
+
+
+async def _broken(
+    connection: Connection, symbols: Sequence[str], since_hole: Sequence[int], period: int, *, since: dt.date
+) -> int:
+    """Return how many of *symbols* have no ATR because of the hole before *since*: with the bars before it they had
+    enough.
 
     Who was listed since has no bars before it, and who lost a row alone lost it alone.
     """
-    counts = np.diff(history.offsets)
-    period = ctx.services.options.atr_period
-    trades = history.days[history.offsets[1:] - 1] >= np.datetime64(window_start)
-    few = {history.symbols[i]: int(counts[i]) for i in np.flatnonzero(trades & (counts <= period)).tolist()}
-    rows = await ctx.services.pool.fetch(
-        "SELECT symbol, count(*) AS bars FROM daily_history WHERE symbol = ANY ($1) AND trading_date >= $2 "
-        "AND trading_date < $3 GROUP BY symbol",
-        list(few),
-        since - _BEFORE_A_HOLE,
-        since,
-    )
-    return sum(few[row["symbol"]] + row["bars"] > period for row in rows)
-
-
-async def _unbroken_since(ctx: PartContext, connection: Connection) -> dt.date:
-    """The first session of the proven ones that lead to the cycle's day without a hole."""
-    proven = await coverage.proven_days(connection, data_sets.DAILY_BARS, up_to=ctx.day)
-    return unbroken_since(ctx.services.calendar.trading_days(min(proven), ctx.day), proven)
-
-
-def split_factors(history: BarHistory, listed: dict[str, list[Split]], day: dt.date) -> NDArray[np.float64]:
-    """Return the price factor of every bar of *history*, as of *day*."""
-    factors = np.ones(len(history.days))
-    for number, symbol in enumerate(history.symbols):
-        if symbol in listed:
-            own = slice(history.offsets[number], history.offsets[number + 1])
-            factors[own] = price_factors(history.days[own], listed[symbol], as_of=day)
-    return factors
-
-
-def _atr_values(
-    history: BarHistory, listed: dict[str, list[Split]], day: dt.date, window_start: dt.date, period: int
-) -> list[tuple[str, float, float, int]]:
-    if not history.symbols:
-        return []
-    factors = split_factors(history, listed, day)
-    high, low, close = history.high * factors, history.low * factors, history.close * factors
-    atr = latest_atr(high, low, close, history.offsets, period)
-    last = history.offsets[1:] - 1
-    wanted = np.isfinite(atr) & (close[last] > 0) & (history.days[last] >= np.datetime64(window_start))
-    percent = np.divide(100.0 * atr, close[last], out=np.zeros_like(atr), where=wanted)
-    # Prices that can be and splits that can be may still make a range that cannot.
-    wanted &= (atr <= RANGE.most) & (percent <= RANGE_PERCENT.most)
-    used = np.diff(history.offsets)
-    return [
-        (history.symbols[i], float(atr[i]), float(percent[i]), int(used[i])) for i in np.flatnonzero(wanted).tolist()
-    ]
+    if not symbols:
+        return 0
+    day_before = since - dt.timedelta(days=1)
+    before = await bars.read_symbols(connection, symbols, since=since - _BEFORE_A_HOLE, up_to=day_before)
+    together = np.bincount(before.number, minlength=len(symbols)) + np.array(since_hole)
+    return int(np.count_nonzero((together > period) & (np.bincount(before.number, minlength=len(symbols)) > 0)))

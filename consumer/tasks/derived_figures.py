@@ -18,11 +18,11 @@ import numpy as np
 from consumer.postgres import bars, coverage, holes, ledger, tickers
 from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
-from consumer.tasks.atr import split_factors
 from consumer.tasks.part import require_coverage
 from contract import data_sets
 from market.bounded_fields import COLUMNS, MARKET_CAP
 from market.bounds import check_of, is_within
+from market.splits import price_factors
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -56,10 +56,12 @@ async def compute_derived(ctx: PartContext) -> Write:
     computed_at = ctx.services.now()
     sessions = ctx.sessions(max(AVERAGES))
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        history = await bars.read_history(connection, up_to=ctx.day, since=sessions[0])
-        counts = await _share_counts(connection)
-        last_counted_on = max((count.counted_on for count in counts.values()), default=ctx.day)
-        splits = await splits_table.read_splits(connection, up_to=max(ctx.day, last_counted_on))
+        history = await bars.read_history(connection, since=sessions[0], up_to=ctx.day)
+        counts = await _share_counts(connection, history.symbols)
+        counted_on = [count.counted_on for count in counts.values()]
+        splits = await splits_table.read_splits(
+            connection, after=min([sessions[0], *counted_on]), up_to=max([ctx.day, *counted_on])
+        )
         lacking = await holes.of_symbols(connection, since=sessions[0], up_to=ctx.day)
     derived = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
     figures = [one for figure in derived if (one := possible(figure)) is not None]
@@ -92,10 +94,11 @@ def possible(figures: DerivedFigures) -> DerivedFigures | None:
     return figures
 
 
-async def _share_counts(connection: Connection) -> dict[str, ShareCount]:
+async def _share_counts(connection: Connection, symbols: Sequence[str]) -> dict[str, ShareCount]:
     rows = await connection.fetch(
-        "SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_profile "
-        "WHERE shares_outstanding IS NOT NULL AND details_fetched_at IS NOT NULL"
+        "SELECT symbol, shares_outstanding, details_fetched_at FROM ticker_profile WHERE symbol = ANY ($1::text[]) "
+        "AND shares_outstanding IS NOT NULL AND details_fetched_at IS NOT NULL",
+        list(symbols),
     )
     return {
         row["symbol"]: ShareCount(
@@ -145,6 +148,16 @@ def derive(
             )
         )
     return figures
+
+
+def split_factors(history: BarHistory, listed: Mapping[str, Sequence[Split]], day: dt.date) -> NDArray[np.float64]:
+    """Return the price factor of every bar of *history*, as of *day*."""
+    factors = np.ones(len(history.days))
+    for number, symbol in enumerate(history.symbols):
+        if symbol in listed:
+            own = slice(history.offsets[number], history.offsets[number + 1])
+            factors[own] = price_factors(history.days[own], listed[symbol], as_of=day)
+    return factors
 
 
 def _average(

@@ -145,7 +145,7 @@ async def _rvol(ctx: PartContext, partition: int) -> Prepared:
         rows, traded = await slots.read_slots(
             connection, sessions, partition=partition, partitions=data_sets.RVOL_PARTITIONS
         )
-        splits = await splits_table.read_splits(connection, up_to=ctx.day)
+        splits = await splits_table.read_splits(connection, after=sessions[0], up_to=ctx.day)
     observed_until = [first_unobserved_slot(ctx.services.calendar.session(day)) for day in sessions]
     averages = await asyncio.to_thread(rvol_averages, sessions, observed_until, rows, traded, splits=splits)
     left_out = tuple(symbol for symbol, flat in averages.items() if not flat)

@@ -1,4 +1,4 @@
-"""Holds the ATR to published tables, to TA-Lib, and the market-wide version to the scalar one."""
+"""Holds the ATR to published tables, to TA-Lib, and the one that runs over a whole market to the scalar one."""
 
 import itertools
 
@@ -8,7 +8,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.atr import latest_atr, true_range, wilder_atr
+from market.atr import RunningAtr, bars_needed, true_range, wilder_atr
 
 # The sample of 30 QQQ bars with which StockCharts explains ATR, as public code reproduces it
 # (the low of index 24 with its well-known typing error, hence a true range of 6.77).
@@ -66,77 +66,88 @@ def test_every_average_equals_ta_lib_s(seed: int, count: int, period: int):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def run_together(bars_of: list[tuple[np.ndarray, ...]], sessions_of: list[list[int]], period: int) -> RunningAtr:
+    """Feed bar k of symbol i on session sessions_of[i][k], all symbols of a session together."""
+    running = RunningAtr(len(bars_of), period)
+    place = [dict(zip(sessions, itertools.count())) for sessions in sessions_of]
+    for session in sorted({session for sessions in sessions_of for session in sessions}):
+        there = [number for number, sessions in enumerate(place) if session in sessions]
+        prices = [[bars_of[number][field][place[number][session]] for number in there] for field in range(3)]
+        running.add(np.array(there), *(np.array(column) for column in prices))
+    return running
+
+
 @settings(deadline=None)
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 60), max_size=12), st.integers(1, 20))
-def test_the_whole_market_at_once_equals_one_symbol_at_a_time(seed: int, lengths: list[int], period: int):
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    bars = random_bars(seed, int(offsets[-1]))
-    expected = [
-        wilder_atr(*(prices[start:end] for prices in bars), period=period)[-1] if end > start else np.nan
-        for start, end in itertools.pairwise(offsets)
-    ]
-    np.testing.assert_array_equal(latest_atr(*bars, offsets, period=period), expected)
+@given(st.integers(0, 2**32), st.lists(st.sets(st.integers(0, 50)), max_size=8), st.integers(1, 20))
+def test_the_whole_market_session_by_session_equals_one_symbol_at_a_time(
+    seed: int, traded: list[set[int]], period: int
+) -> None:
+    bars_of = [random_bars(seed + number, len(sessions)) for number, sessions in enumerate(traded)]
+    running = run_together(bars_of, [sorted(sessions) for sessions in traded], period)
+    expected = [wilder_atr(*bars, period=period)[-1] if len(bars[0]) else np.nan for bars in bars_of]
+    np.testing.assert_array_equal(running.latest(), expected)
+    assert running.bars.tolist() == [len(sessions) for sessions in traded]
 
 
-def test_one_bar_decides_whether_there_is_an_average():
-    high, low, close = random_bars(1, 29)
-    latest = latest_atr(high, low, close, np.array([0, 14, 29]))
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 800), st.integers(1, 30), st.floats(1e-2, 1e2))
+def test_the_bars_that_are_needed_give_the_average_of_all_bars_to_a_billionth(
+    seed: int, earlier: int, period: int, earlier_level: float
+) -> None:
+    needed = bars_needed(period)
+    all_bars = random_bars(seed, earlier + needed)
+    for prices in all_bars:
+        prices[:earlier] *= earlier_level  # as after a crash, or a rise, that no split explains
+    cut = wilder_atr(*(prices[-needed:] for prices in all_bars), period=period)[-1]
+    assert cut == pytest.approx(talib.ATR(*all_bars, timeperiod=period)[-1], rel=1e-9)
+
+
+def test_one_bar_decides_whether_there_is_an_average() -> None:
+    short, enough = random_bars(1, 14), random_bars(2, 15)
+    latest = run_together([short, enough], [list(range(14)), list(range(15))], 14).latest()
     assert np.isnan(latest[0])
-    assert latest[1] == pytest.approx(true_range(high[14:], low[14:], close[14:])[1:].mean(), abs=1e-12)
+    assert latest[1] == pytest.approx(true_range(*enough)[1:].mean(), abs=1e-12)
 
 
-def test_rows_outside_the_offsets_are_left_alone():
-    bars = random_bars(2, 60)
-    padded = [np.concatenate([[np.nan], prices, [np.nan]]) for prices in bars]
-    offsets = np.array([0, 30, 60])
-    np.testing.assert_array_equal(latest_atr(*padded, offsets + 1), latest_atr(*bars, offsets))
+@pytest.mark.parametrize("field", [0, 1, 2])
+def test_a_missing_price_spoils_its_own_symbol_only(field: int) -> None:
+    spoilt, sound = random_bars(3, 30), random_bars(4, 30)
+    spoilt[field][10] = np.nan
+    latest = run_together([spoilt, sound], [list(range(30))] * 2, 14).latest()
+    assert np.isnan(latest[0])
+    assert np.isnan(wilder_atr(*spoilt)[-1])
+    assert latest[1] == wilder_atr(*sound)[-1]
 
 
-def test_a_missing_price_spoils_its_own_symbol_only():
-    high, low, close = random_bars(3, 60)
-    close[40] = np.nan
-    latest = latest_atr(high, low, close, np.array([0, 30, 60]))
-    assert np.isfinite(latest[0])
-    assert np.isnan(latest[1])
-    assert np.isnan(wilder_atr(high[30:], low[30:], close[30:])[-1])
-
-
-def test_a_missing_last_close_of_the_neighbour_does_not_reach_the_next_symbol():
-    high, low, close = random_bars(4, 60)
-    expected = latest_atr(high, low, close, np.array([0, 30, 60]))[1]
-    close[29] = np.nan
-    assert latest_atr(high, low, close, np.array([0, 30, 60]))[1] == expected
-
-
-def test_the_inputs_are_not_written_to():
+def test_the_inputs_are_not_written_to() -> None:
     bars = random_bars(5, 40)
     before = [prices.copy() for prices in bars]
-    latest_atr(*bars, np.array([0, 20, 40]))
+    running = RunningAtr(40)
+    running.add(np.arange(40), *bars)
+    running.add(np.arange(40), *bars)
     wilder_atr(*bars)
     for prices, kept in zip(bars, before, strict=True):
         np.testing.assert_array_equal(prices, kept)
 
 
-def test_an_empty_market_has_no_averages():
+def test_an_empty_market_has_no_averages() -> None:
     nothing = np.empty(0)
-    assert latest_atr(nothing, nothing, nothing, np.array([0])).shape == (0,)
     assert true_range(nothing, nothing, nothing).shape == (0,)
-    assert np.isnan(latest_atr(nothing, nothing, nothing, np.array([0, 0, 0]))).tolist() == [True, True]
+    assert RunningAtr(0).latest().shape == (0,)
+    assert np.isnan(RunningAtr(3).latest()).tolist() == [True, True, True]
 
 
-@pytest.mark.parametrize("offsets", [[], [0, 41], [-1, 40], [0, 30, 20], [[0, 40]]])
-def test_offsets_that_cannot_be_meant_are_refused(offsets: list[int]):
-    with pytest.raises(ValueError, match="offsets"):
-        latest_atr(*random_bars(6, 40), np.array(offsets, dtype=np.int64))
-
-
-def test_wrong_shapes_and_periods_are_refused():
+def test_wrong_shapes_and_periods_are_refused() -> None:
     high, low, close = random_bars(7, 40)
     with pytest.raises(ValueError, match="one length"):
         true_range(high, low[1:], close)
     with pytest.raises(ValueError, match="one length"):
         true_range(high.reshape(2, 20), low.reshape(2, 20), close.reshape(2, 20))
+    with pytest.raises(ValueError, match="one length"):
+        RunningAtr(40).add(np.arange(39), high, low, close)
     with pytest.raises(ValueError, match="at least one"):
         wilder_atr(high, low, close, period=0)
     with pytest.raises(ValueError, match="at least one"):
-        latest_atr(high, low, close, np.array([0, 40]), period=0)
+        RunningAtr(1, period=0)
+    with pytest.raises(ValueError, match="at least one"):
+        bars_needed(0)

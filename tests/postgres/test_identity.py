@@ -55,7 +55,7 @@ async def check(connection: Connection) -> list[str]:
 async def history(connection: Connection) -> dict[str, list[float]]:
     await check(connection)
     async with connection.transaction(isolation="repeatable_read"):
-        found = await bars.read_history(connection, up_to=DAYS[-1])
+        found = await bars.read_history(connection, since=DAYS[0], up_to=DAYS[-1])
     ends = zip(found.offsets, found.offsets[1:], strict=False)
     return {symbol: found.close[a:b].tolist() for symbol, (a, b) in zip(found.symbols, ends, strict=True)}
 

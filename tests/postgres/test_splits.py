@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
 
 MONDAY, TUESDAY, WEDNESDAY = (dt.date(2025, 11, day) for day in (10, 11, 12))
+LONG_AGO = dt.date(2000, 1, 1)
 NOW = dt.datetime(2025, 11, 12, 2, tzinfo=dt.UTC)
 
 
@@ -61,17 +62,19 @@ async def test_splits_that_the_list_lacks_go_within_its_days_only(
     await splits.upsert_splits(connection, [old, split("A", MONDAY), split("B", MONDAY)], load_id=1, now=NOW)
     await splits.upsert_splits(connection, listed, load_id=2, now=NOW)
     assert await splits.withdraw_splits(connection, listed, since=MONDAY, until=WEDNESDAY) == withdrawn
-    kept = await splits.read_splits(connection, up_to=WEDNESDAY)
+    kept = await splits.read_splits(connection, after=LONG_AGO, up_to=WEDNESDAY)
     assert [s for own in kept.values() for s in own] == sorted(
         [old, *listed], key=lambda s: (s.symbol, s.execution_day)
     )
     assert await splits.count_splits(connection, since=MONDAY, until=WEDNESDAY) == len(listed)
 
 
-async def test_splits_not_executed_yet_are_not_read(connection: Connection) -> None:
-    await splits.upsert_splits(connection, [split("A", MONDAY), split("A", WEDNESDAY)], load_id=1, now=NOW)
-    assert await splits.read_splits(connection, up_to=TUESDAY) == {"A": [split("A", MONDAY)]}
-    assert await splits.read_splits(connection, up_to=WEDNESDAY) == {"A": [split("A", MONDAY), split("A", WEDNESDAY)]}
+async def test_only_the_splits_executed_between_two_days_are_read(connection: Connection) -> None:
+    both = [split("A", MONDAY), split("A", WEDNESDAY)]
+    await splits.upsert_splits(connection, both, load_id=1, now=NOW)
+    assert await splits.read_splits(connection, after=LONG_AGO, up_to=TUESDAY) == {"A": both[:1]}
+    assert await splits.read_splits(connection, after=LONG_AGO, up_to=WEDNESDAY) == {"A": both}
+    assert await splits.read_splits(connection, after=MONDAY, up_to=WEDNESDAY) == {"A": both[1:]}
 
 
 def bar(symbol: str, price: float) -> DailyRow:
@@ -109,7 +112,7 @@ async def test_a_contradicted_split_is_kept_and_not_applied(connection: Connecti
     judged = [(listed[0], Verdict.CONTRADICTED, 0.5), (listed[1], Verdict.CONFIRMED, 0.5)]
     assert await splits.store_verdicts(connection, judged) == 2
     assert await splits.store_verdicts(connection, judged) == 0
-    assert await splits.read_splits(connection, up_to=MONDAY) == {"A": [listed[1]]}
+    assert await splits.read_splits(connection, after=LONG_AGO, up_to=MONDAY) == {"A": [listed[1]]}
     assert await splits.count_splits(connection, since=MONDAY, until=MONDAY) == 2
 
 
@@ -173,7 +176,7 @@ async def adjusted(connection: Connection, symbol: str) -> list[float]:
         "JOIN public.market_data_daily_adjusted AS a USING (trading_date, symbol) WHERE symbol = $1 ORDER BY 1",
         symbol,
     )
-    own = (await splits.read_splits(connection, up_to=WEDNESDAY)).get(symbol, [])
+    own = (await splits.read_splits(connection, after=LONG_AGO, up_to=WEDNESDAY)).get(symbol, [])
     factors = price_factors(np.array([r["trading_date"] for r in rows], "datetime64[D]"), own, as_of=WEDNESDAY)
     assert [r["close"] for r in rows] == pytest.approx([r["raw"] * f for r, f in zip(rows, factors, strict=True)])
     return [round(float(r["close"]), 6) for r in rows]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from consumer.postgres import splits, tickers
 from consumer.tasks.atr import compute_atr
-from consumer.tasks.part import InputMissing
+from consumer.tasks.part import InputMissing, TaskOptions
 from consumer.vendor.rows import DailyRow, TickerRow
+from market.atr import wilder_atr
 from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 from tests.tasks.stored_bars import atr_of, load_listed, put_bars, row, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.tasks.conftest import Desk
 
 
@@ -151,3 +155,58 @@ async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_comp
     await set_aside(desk, days[9], "OLD")
     await set_aside(desk, days[5], "BACPB")
     assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 18, "BACpB": 22}
+
+
+# A bounded past
+
+
+async def put_random_bars(desk: Desk, traded: dict[str, Callable[[int], bool]], *, sessions: int) -> None:
+    rng = np.random.default_rng(5)
+    prices = {symbol: 20 * np.exp(np.cumsum(rng.normal(0, 0.05, sessions))) for symbol in traded}
+
+    def rows(number: int, _: dt.date) -> list[DailyRow]:
+        there = [symbol for symbol, trades in traded.items() if trades(number)]
+        return [row(symbol, float(prices[symbol][number]), float(rng.uniform(0.1, 2))) for symbol in there]
+
+    await put_bars(desk, rows, sessions=sessions)
+
+
+async def of_all_bars(desk: Desk, symbol: str, period: int, *, split_on: dt.date | None = None) -> float:
+    """The scalar ATR of all stored bars; 1 old share became 7 on the day of the split."""
+    rows = await desk.pool.fetch(
+        "SELECT trading_date, high, low, close FROM daily_history WHERE symbol = $1 ORDER BY trading_date", symbol
+    )
+    factors = np.array([1 / 7 if split_on is not None and r["trading_date"] < split_on else 1.0 for r in rows])
+    high, low, close = (np.array([r[name] for r in rows]) * factors for name in ("high", "low", "close"))
+    return float(wilder_atr(high, low, close, period=period)[-1])
+
+
+async def test_the_bars_that_are_read_give_the_atr_of_all_that_are_stored_to_a_billionth(desk: Desk) -> None:
+    desk.options = TaskOptions(ohlc_sessions=30, atr_period=2)  # 47 bars are needed: 53 sessions, 106 of the seldom
+    days = CALENDAR.last_trading_days(140, up_to=DAY)
+    traded: dict[str, Callable[[int], bool]] = {
+        "OFTEN": lambda _: True,
+        "SELDOM": lambda n: n % 2 == 1,
+        "YOUNG": lambda n: n >= 120,
+        "SPLIT": lambda _: True,
+        "SOLD": lambda n: n % 2 == 1,
+    }
+    await put_random_bars(desk, traded, sessions=140)
+    await load_listed(desk, split("SPLIT", days[100]), split("SOLD", days[86]))
+    found = await atr_of(desk)
+    for symbol, at in (("OFTEN", None), ("SELDOM", None), ("YOUNG", None), ("SPLIT", days[100]), ("SOLD", days[86])):
+        assert found[symbol][0] == pytest.approx(await of_all_bars(desk, symbol, 2, split_on=at), rel=1e-9), symbol
+    assert {symbol: bars for symbol, (_, _, bars) in found.items()} == {
+        "OFTEN": 53, "SELDOM": 53, "YOUNG": 20, "SPLIT": 53, "SOLD": 53,
+    }  # fmt: skip
+
+
+async def test_a_hole_further_back_than_what_is_read_of_all_ends_what_is_read_of_the_seldom(desk: Desk) -> None:
+    desk.options = TaskOptions(ohlc_sessions=30, atr_period=2)
+    days = CALENDAR.last_trading_days(140, up_to=DAY)
+    traded: dict[str, Callable[[int], bool]] = {"OFTEN": lambda _: True, "A": lambda n: n % 2 == 1}
+    await put_random_bars(desk, {**traded, "B": traded["A"]}, sessions=140)
+    await set_aside(desk, days[70], "B")
+    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 53, "A": 53, "B": 35}
+    await unprove(desk, days[60])
+    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 53, "A": 40, "B": 35}

@@ -35,7 +35,7 @@ def history(bars_of: dict[str, dict[dt.date, tuple[float, float]]]) -> BarHistor
         symbols=symbols,
         offsets=np.cumsum([0, *(len(bars_of[symbol]) for symbol in symbols)], dtype=np.int64),
         days=np.array([row[0] for row in rows], dtype="datetime64[D]"),
-        high=close, low=close, close=close, volume=np.array([row[2] for row in rows]),
+        close=close, volume=np.array([row[2] for row in rows]),
     )  # fmt: skip
 
 
