@@ -17,15 +17,17 @@ from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.reporting import Reporter
 from consumer.cycle.runner import CycleRunner
 from consumer.cycle.session_events import SessionEvents
+from consumer.delivery.handler import Surroundings, WorkerOptions
+from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import WorkerOptions
+from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.runtime import end_all
 from consumer.settings import brings_slot_files, build_calendar
 from consumer.tasks.options import task_options
 from consumer.tasks.part import Services
 from consumer.verdict.options import expectations_of
 from market.schedule import Schedule
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-    from consumer.delivery.lease import LeaseKeeper
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
     from consumer.source.guard import SourceGuard
@@ -113,6 +115,11 @@ def worker_options(settings: Settings) -> WorkerOptions:
     )
 
 
+def _keeper(redis_url: str, stream: TaskStream) -> LeaseKeeper:
+    loop = asyncio.get_running_loop()
+    return LeaseKeeper(redis_url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
+
+
 def build_consumer(
     settings: Settings,
     clock: Callable[[], dt.datetime],
@@ -139,7 +146,7 @@ def build_consumer(
         flat_files=parts.flat_files,
         source=parts.source,
     )
-    stream = TaskStream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
+    stream = task_stream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
     slot_files = brings_slot_files(settings) or parts.flat_files is not None
     expectations = expectations_of(services.options, schedule, slot_files=slot_files)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
@@ -168,12 +175,14 @@ def build_consumer(
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         worker=LeasedWorker(
             stream,
+            trial.keeper or _keeper(parts.redis_url, stream),
             runner,
             worker_options(settings),
-            redis_url=parts.redis_url,
-            random=trial.random or Random(),
-            now=trial.due_clock or clock,
-            on_lost=catch_up.wake,
-            keeper=trial.keeper,
+            Surroundings(
+                now=trial.due_clock or clock,
+                random=trial.random or Random(),
+                on_lost=catch_up.wake,
+                trouble=Trouble("redis_not_reachable"),
+            ),
         ),
     )

@@ -21,6 +21,8 @@ from market.session import SessionPhase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Of task messages. A writer says it only where it is above 1: what every worker knows needs no version.
+TASK_VERSION = 1
 SESSION_CHANGED = "SESSION_CHANGED"
 
 # Names that a person means trading_day by. Ignored as unknown fields they would start the wrong day.
@@ -29,6 +31,14 @@ MISTAKEN_DAY_NAMES = ("date", "day", "trading_date")
 
 class UndecodableMessage(Exception):
     """A stream entry that is no message of ours; the text names each bad field, its value and the cure."""
+
+
+class NewerMessage(UndecodableMessage):
+    """A message that says a version that this reader does not know; the text says both. No fault of its sender."""
+
+    def __init__(self, version: int, *, known: int) -> None:
+        super().__init__(f"version {version}, and {known} is known here")
+        self.version = version
 
 
 class TaskName(StrEnum):
@@ -81,8 +91,12 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     request: str | None = None
     requested_by: str = "operator"
+    deliveries: int | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
+        if self.version is not None and self.version < 1:
+            raise BadField(f"version '{self.version}' is no version: the first is 1, leave it out")
         if self.attempt < 1:
             raise BadField(f"attempt '{self.attempt}' is too small: the first attempt is 1")
         if self.cycle is not None and self.cycle < 1:
@@ -100,11 +114,23 @@ def decode_session_changed(fields: Mapping[str, str]) -> SessionChanged:
     return decode(SessionChanged, fields)
 
 
-def decode_task(fields: Mapping[str, str]) -> TaskMessage:
+def decode_task(fields: Mapping[str, str], *, version: int = TASK_VERSION) -> TaskMessage:
+    """Read a task message of *version* at most. Raises NewerMessage before anything else of it is looked at."""
+    _refuse_newer(fields, known=version)
     for name in MISTAKEN_DAY_NAMES:
         if fields.get(name, "").strip():
             raise UndecodableMessage(f"{name} {quote(fields[name])} is not a field of a task: write trading_day")
     return decode(TaskMessage, fields)
+
+
+def _refuse_newer(fields: Mapping[str, str], *, known: int) -> None:
+    text = fields.get("version", "").strip()
+    try:
+        wanted = int(read_field("version", text, int)) if text else 1
+    except BadField:
+        return  # told together with the other faults
+    if wanted > known:
+        raise NewerMessage(wanted, known=known)
 
 
 M = TypeVar("M", bound=msgspec.Struct)

@@ -28,18 +28,15 @@ class Cut(bytes):
     def of(cls, beginning: bytes, *, size: int, sha256: str, texts: int = 1) -> Self:
         """Return what is kept of *size* bytes."""
         many = f"{texts:,} more texts, " if texts > 1 else ""
-        return cls._with(beginning, f"{many}{size:,} bytes, sha256 {sha256}", size=size, texts=texts)
-
-    @classmethod
-    def unread(cls, beginning: bytes, *, size: int) -> Self:
-        """Return what is kept of *size* bytes that could not be brought."""
-        return cls._with(beginning, f"{size:,} bytes, too many to be read", size=size, texts=1)
-
-    @classmethod
-    def _with(cls, beginning: bytes, words: str, *, size: int, texts: int) -> Self:
-        cut = cls(beginning + f"… ({words})".encode())
+        cut = cls(beginning + f"… ({many}{size:,} bytes, sha256 {sha256})".encode())
         cut.size, cut.texts = size, texts
         return cut
+
+
+def shown(text: bytes) -> str:
+    """Return what is kept of *text*, printable: all of a short one, and of one that says itself what was cut."""
+    words = text.decode("utf-8", "backslashreplace")
+    return printable(words) if type(text) is not bytes else shortened(words, BEGINNING)
 
 
 def size_of(text: bytes) -> int:

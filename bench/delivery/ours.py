@@ -14,19 +14,20 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bench.delivery.contestant import SLOTS, Meter, Sender, fields_of
-from consumer.delivery.entries import Delivery, Entry, Outgoing
+from consumer.cycle.messages import letter_fields, newer_message, read_work
+from consumer.delivery.entries import Delivery, Entry, Outgoing, Received, Refusal, Work
+from consumer.delivery.handler import Surroundings, WorkerOptions
+from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy, Settlement
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import WorkerOptions
+from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.runtime import connect_redis, utc_now
 from contract import keys
-from contract.messages import decode_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from contract.reports import DeadLetter
+    from consumer.delivery.task_stream import TaskStream
 
 LEASE = dt.timedelta(seconds=10)
 
@@ -37,30 +38,28 @@ class NoWork:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
 
-    def key_of(self, entry: Entry) -> str:
-        message = decode_task(entry.fields)
-        return f"{message.cycle}/{message.task}/{message.part}" if message.cycle is not None else ""
+    def read(self, entry: Entry) -> Work:
+        return read_work(entry)
 
-    def attempt_of(self, entry: Entry) -> int:
-        return decode_task(entry.fields).attempt
+    def retry_of(self, delivery: Delivery, *, counted: bool, waits: int) -> Outgoing:
+        return Outgoing(fields=delivery.entry.fields, key=delivery.work.key or delivery.entry.entry_id)
 
-    def waits_of(self, entry: Entry) -> int:
-        return 0
-
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
-        return Outgoing(fields=entry.fields, key=self.key_of(entry) or entry.entry_id)
+    def put_off(self, received: Received) -> Outgoing:
+        return newer_message(received)
 
     def classify(self, failure: BaseException) -> Policy:
         return Policy.RETRY
 
-    def refusal_of(self, entry: Entry) -> str | None:
-        return None
+    def letter_of(self, refusal: Refusal) -> dict[str, str]:
+        return letter_fields(refusal)
 
-    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
         return []
 
+    async def taken_over(self, delivery: Delivery) -> None:
+        pass
+
     async def run(self, delivery: Delivery) -> list[Outgoing]:
-        decode_task(delivery.entry.fields)
         self._meter.seen(int(delivery.entry.fields.get("sent", "0")))
         return []
 
@@ -94,7 +93,7 @@ class OwnWorker:
     @contextlib.asynccontextmanager
     async def _task_stream(self, url: str) -> AsyncIterator[TaskStream]:
         async with connect_redis(url) as commands, connect_redis(url, timeout_s=10) as blocking:
-            stream = TaskStream(commands, blocking, consumer=f"bench-{os.getpid()}", lease=LEASE)
+            stream = task_stream(commands, blocking, consumer=f"bench-{os.getpid()}", lease=LEASE)
             await stream.ensure_group()
             yield stream
 
@@ -116,7 +115,10 @@ class OwnWorker:
     @contextlib.asynccontextmanager
     async def consuming(self, url: str, meter: Meter) -> AsyncIterator[None]:
         async with self._task_stream(url) as stream:
-            worker = LeasedWorker(stream, NoWork(meter), self._options, redis_url=url, random=Random(1), now=utc_now)
+            loop = asyncio.get_running_loop()
+            keeper = LeaseKeeper(url, CHANNEL, consumer=stream.consumer, lease=LEASE, loop=loop)
+            surroundings = Surroundings(now=utc_now, random=Random(1))
+            worker = LeasedWorker(stream, keeper, NoWork(meter), self._options, surroundings)
             stop = asyncio.Event()
             working = asyncio.create_task(worker.run(stop))
             try:

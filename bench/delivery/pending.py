@@ -17,23 +17,17 @@ import tempfile
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
+import redis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 
 from consumer.delivery.entries import Entry, Outgoing
+from consumer.delivery.reading import LOOKED_AT, LOOKS_A_CLAIM
+from consumer.delivery.redis_scripts import SCRIPTS, Beat, script_text
 from consumer.delivery.settle import Ending
-from consumer.delivery.task_stream import (
-    AT_ONCE,
-    LOOKED_AT,
-    LOOKS_A_CLAIM,
-    MOST_PROMOTED,
-    SCRIPT_KEYS,
-    SCRIPTS,
-    SENT_AT_ONCE,
-    TaskStream,
-    script_text,
-)
+from consumer.delivery.task_stream import AT_ONCE, MOST_PROMOTED, SENT_AT_ONCE, TaskStream
 from consumer.embedded.redis_server import SETTINGS, find_valkey
+from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.runtime import connect_redis
 from contract import keys
 
@@ -98,7 +92,7 @@ async def fill(url: str, count: int) -> None:
     """Have *count* entries held by HOLDERS consumers, and as many messages parked until far away."""
     async with connect_redis(url, timeout_s=60) as client:
         for number in range(HOLDERS):
-            holder = TaskStream(client, client, consumer=f"holder-{number}", lease=LEASE)
+            holder = task_stream(client, client, consumer=f"holder-{number}", lease=LEASE)
             await holder.ensure_group()
             share = count // HOLDERS
             await holder.enqueue(messages("held", number * share, share))
@@ -130,7 +124,8 @@ class Clock:
 class Measured:
     """Each command at its greatest size."""
 
-    def __init__(self, stream: TaskStream, client: Redis) -> None:
+    def __init__(self, url: str, stream: TaskStream, client: Redis) -> None:
+        self._url = url
         self._stream = stream
         self._client = client
         self._number = 0
@@ -164,9 +159,10 @@ class Measured:
         await asyncio.gather(*(self._stream.begin(entry, key=entry.fields["part"]) for entry in self._held))
 
     async def _beat(self) -> None:
-        beat = self._client.register_script(script_text("beat"))
         ids = [entry.entry_id for entry in self._held]
-        await beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._stream.consumer, *ids])
+        with redis.Redis.from_url(self._url) as client:  # a thread's, as in the product
+            beat = Beat(client, CHANNEL, consumer=self._stream.consumer)
+            await asyncio.to_thread(beat, ids)
 
     async def _settle(self) -> None:
         settled = (self._stream.settle(e, Ending.ACKNOWLEDGE, key=e.fields["part"]) for e in self._held)
@@ -200,7 +196,7 @@ class Measured:
         await self._forget(due)
 
     async def _leave(self) -> None:
-        leaving = TaskStream(self._client, self._client, consumer="leaving", lease=LEASE)
+        leaving = task_stream(self._client, self._client, consumer="leaving", lease=LEASE)
         held = self._next(HELD)
         await leaving.enqueue(held)
         await leaving.read(len(held), block=dt.timedelta(seconds=1))
@@ -213,7 +209,7 @@ async def measure(binary: str, count: int) -> None:
         await fill(url, count)
         async with connect_redis(url, timeout_s=60) as client:
             clock = Clock(client)
-            measured = Measured(TaskStream(client, client, consumer="measured", lease=LEASE), client)
+            measured = Measured(url, task_stream(client, client, consumer="measured", lease=LEASE), client)
             info = await client.info("server")
             print(
                 f"\n{info.get('valkey_version') or info['redis_version']} ({binary}): {count:,} pending of "

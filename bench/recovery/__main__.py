@@ -28,14 +28,16 @@ from loguru import logger
 
 from bench.recovery.worker import BEGUN, Begun
 from consumer.delivery.entries import Outgoing
-from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.redis_server import EmbeddedRedis
+from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
+
+    from consumer.delivery.task_stream import TaskStream
 
 VICTIMS = 2
 
@@ -89,7 +91,7 @@ async def herd_of(url: str, lease_s: float) -> AsyncIterator[Herd]:
     """A Redis emptied for it, and processes that end with the block."""
     async with connect_redis(url, timeout_s=130) as redis:
         await redis.flushall()
-        stream = TaskStream(redis, redis, consumer="bench", lease=dt.timedelta(seconds=lease_s))
+        stream = task_stream(redis, redis, consumer="bench", lease=dt.timedelta(seconds=lease_s))
         await stream.ensure_group()
         herd = Herd(url, lease_s, redis, stream)
         try:

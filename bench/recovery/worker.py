@@ -13,20 +13,22 @@ import datetime as dt
 import os
 import sys
 import time
-from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 from loguru import logger
 
-from consumer.delivery.entries import Delivery, Entry, Outgoing
+from consumer.delivery.entries import Delivery, Entry, Outgoing, Received, Refusal, Work
+from consumer.delivery.handler import Surroundings, WorkerOptions
+from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy, Settlement
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import WorkerOptions
+from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.runtime import connect_redis, stop_signals, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
 BEGUN = "begun"
@@ -47,17 +49,23 @@ class Acting:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def key_of(self, entry: Entry) -> str:
-        return entry.fields["name"]
+    def read(self, entry: Entry) -> Work:
+        return Work(key=entry.fields["name"])
 
-    def attempt_of(self, entry: Entry) -> int:
-        return 1
+    def retry_of(self, delivery: Delivery, *, counted: bool, waits: int) -> Outgoing:
+        return Outgoing(fields=delivery.entry.fields, key=delivery.work.key)
 
-    def waits_of(self, entry: Entry) -> int:
-        return 0
+    def put_off(self, received: Received) -> Outgoing:
+        return Outgoing(fields=received.entry.fields, key=received.work.key)
 
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
-        return Outgoing(fields=entry.fields, key=entry.fields["name"])
+    def letter_of(self, refusal: Refusal) -> dict[str, str]:
+        return {"reason": refusal.reason}
+
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
+        return []
+
+    async def taken_over(self, delivery: Delivery) -> None:
+        pass
 
     def classify(self, failure: BaseException) -> Policy:
         return Policy.REJECT
@@ -82,9 +90,10 @@ class Acting:
 async def main(url: str, lease: dt.timedelta) -> None:
     """Consume until told to stop."""
     async with stop_signals() as stop, connect_redis(url) as commands, connect_redis(url, timeout_s=10) as blocking:
-        stream = TaskStream(commands, blocking, consumer=f"bench-{os.getpid()}", lease=lease)
+        stream = task_stream(commands, blocking, consumer=f"bench-{os.getpid()}", lease=lease)
         options = WorkerOptions(slots=1)
-        await LeasedWorker(stream, Acting(commands), options, redis_url=url, random=Random(), now=utc_now).run(stop)
+        keeper = LeaseKeeper(url, CHANNEL, consumer=stream.consumer, lease=lease, loop=asyncio.get_running_loop())
+        await LeasedWorker(stream, keeper, Acting(commands), options, Surroundings(now=utc_now)).run(stop)
 
 
 if __name__ == "__main__":

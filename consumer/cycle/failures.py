@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from consumer.cycle.failure_classes import class_of
-from consumer.cycle.messages import part_message
+from consumer.cycle.messages import dead_letter, part_message
+from consumer.delivery.entries import Refusal
 from consumer.delivery.errors import LeaseLost
-from consumer.delivery.executor import dead_letter
 from consumer.delivery.settle import Ending, Settlement
 from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.cycle_changes import end_cycles
 from consumer.postgres.ledger import PartEnd, PartId
 from consumer.postgres.part_ends import Ownership, close_parts, ownership_of
 from consumer.postgres.states import PartState
+from contract import keys
 from contract.failures import FailureClass
-from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
+from contract.messages import TaskMessage, TaskName
 from contract.reports import CycleState, EventName
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections import Counter
     from collections.abc import Sequence
 
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
 
 def _message_of(delivery: Delivery) -> TaskMessage | None:
     """What the entry asks for; nothing where it cannot be read, or is too large to be believed."""
-    if delivery.entry.oversize:
-        return None
-    try:
-        return decode_task(delivery.entry.fields)
-    except UndecodableMessage:
-        return None
+    message = delivery.work.message
+    return message if isinstance(message, TaskMessage) and not delivery.entry.oversize else None
+
+
+def _letter_of(delivery: Delivery, settlement: Settlement, *, now: dt.datetime) -> DeadLetter:
+    at = settlement.at or now
+    return dead_letter(
+        Refusal.of(delivery.entry, keys.TASKS.name, settlement.reason, at=at, deliveries=delivery.deliveries)
+    )
 
 
 class FailureRecorder:
@@ -89,7 +94,7 @@ class FailureRecorder:
         ]
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
-        letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
+        letter = _letter_of(delivery, settlement, now=self._services.now())
         async with self._services.pool.acquire() as connection, connection.transaction():
             await dead_letters.keep_example(connection, letter, **work)
         await self._reporter.refused(settlement.reason)
@@ -153,7 +158,7 @@ class FailureRecorder:
     async def _keep_letter(
         self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None
     ) -> None:
-        letter = dead_letter(delivery, settlement.reason, at=settlement.at or self._services.now())
+        letter = _letter_of(delivery, settlement, now=self._services.now())
         if cycle is None:  # of no part that there is: anybody may write such
             await dead_letters.keep_example(connection, letter, task=part.task, part=part.part)
         else:

@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 from loguru import logger
 
 from consumer.cycle import calling_off, next_pass, opening
@@ -17,7 +18,7 @@ from consumer.cycle.calling_off import CalledOff
 from consumer.cycle.failure_classes import VendorAway, lease_lost_named, local_trouble_named, policy_of
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
-from consumer.cycle.messages import count_in, part_message, retry_message, work_key
+from consumer.cycle.messages import dead_letter, letter_fields, newer_message, part_message, read_work, retry_message
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import cycles, ledger, part_outcomes
@@ -25,13 +26,13 @@ from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, Tak
 from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.vendor.requests import counted_requests
-from contract.messages import TaskMessage, TaskName, UndecodableMessage, decode_task
+from contract.messages import TaskMessage, TaskName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.cycle.reporting import Reporter
-    from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.delivery.entries import Delivery, Entry, Outgoing, Received, Refusal, Work
     from consumer.delivery.settle import Policy, Settlement
     from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.cycle_changes import Request
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import Taken
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import Services
-    from contract.reports import DeadLetter
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
@@ -59,35 +59,42 @@ class CycleRunner:
         self._failures = FailureRecorder(services, reporter, self._learner)
         self._requests: dict[str, Counter[str]] = {}
 
-    def key_of(self, entry: Entry) -> str:
-        return work_key(entry.fields)
+    def read(self, entry: Entry) -> Work:
+        work = read_work(entry)
+        message = work.message
+        # What is tried again may be all that still leads to the running cycle: `record` sees to that.
+        if isinstance(message, TaskMessage) and not (message.part or message.cycle or message.request):
+            return msgspec.structs.replace(work, refusal=self._refusal_of(message, entry))
+        return work
 
-    def attempt_of(self, entry: Entry) -> int:
-        return count_in(entry.fields, "attempt", least=1)
+    def retry_of(self, delivery: Delivery, *, counted: bool, waits: int) -> Outgoing:
+        entry, attempt = delivery.entry, delivery.work.attempt + int(counted)
+        return retry_message(entry.entry_id, entry.fields, attempt=attempt, waits=waits)
 
-    def waits_of(self, entry: Entry) -> int:
-        return count_in(entry.fields, "waits", least=0)
-
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
-        return retry_message(entry.entry_id, entry.fields, attempt=self.attempt_of(entry) + int(counted), waits=waits)
+    def put_off(self, received: Received) -> Outgoing:
+        return newer_message(received)
 
     def classify(self, failure: BaseException) -> Policy:
         return policy_of(failure)
 
-    def refusal_of(self, entry: Entry) -> str | None:
+    def _refusal_of(self, message: TaskMessage, entry: Entry) -> str:
         try:
-            message = decode_task(entry.fields)
-            # What is tried again may be all that still leads to the running cycle: `record` sees to that.
-            if message.part is None and message.cycle is None and message.request is None:
-                self._request(message, entry)
-        except (UndecodableMessage, DataRejected) as error:
+            self._request(message, entry)
+        except DataRejected as error:
             return str(error)
         except Busy:
             pass
-        return None
+        return ""
 
-    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
-        return await self._failures.give_up_all(letters)
+    def letter_of(self, refusal: Refusal) -> dict[str, str]:
+        return letter_fields(refusal)
+
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
+        return await self._failures.give_up_all([dead_letter(refusal) for refusal in refusals])
+
+    async def taken_over(self, delivery: Delivery) -> None:
+        message = delivery.work.message
+        await self._reporter.taken_over(delivery.entry, message if isinstance(message, TaskMessage) else None)
 
     def _request(self, message: TaskMessage, entry: Entry) -> Request:
         return opening.request_from(
@@ -103,10 +110,9 @@ class CycleRunner:
             return await self._run(delivery)
 
     async def _run(self, delivery: Delivery) -> list[Outgoing]:
-        try:
-            message = decode_task(delivery.entry.fields)
-        except UndecodableMessage as error:
-            raise DataRejected(str(error)) from error
+        message = delivery.work.message
+        if not isinstance(message, TaskMessage):
+            raise DataRejected(delivery.work.refusal)
         if message.part is not None or message.cycle is not None:
             if message.cycle is None:
                 raise DataRejected("part without cycle: leave part out to run the whole task")

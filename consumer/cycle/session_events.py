@@ -10,12 +10,13 @@ from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
 from consumer.cycle.messages import rule_message
+from consumer.delivery.entries import Drop
 from consumer.delivery.flood import Flood
 from consumer.postgres import cycles, dead_letters
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
 from contract import keys
 from contract.messages import SessionChanged, UndecodableMessage, decode_session_changed
-from contract.reports import DeadLetter
+from contract.reports import DeadLetter, encode_dead_letter
 from market.calendar_errors import CalendarError
 from process.trouble import Trouble
 
@@ -118,10 +119,8 @@ class SessionEvents:
             return entries
         copied = await dead_letters.keep_examples(self._pool, list(letters.values()))
         for deleted in (True, False):
-            mine = [
-                letters[one.entry_id] for one in entries if one.entry_id in letters and bool(one.oversize) == deleted
-            ]
-            drops = [(letter, letter.entry_id in copied, "") for letter in mine]
+            mine = [one.entry_id for one in entries if one.entry_id in letters and bool(one.oversize) == deleted]
+            drops = [_drop(letters[entry_id], copied=entry_id in copied) for entry_id in mine]
             await self._stream.refuse(drops, stream=keys.SESSIONS.name, deleted=deleted)
         self._flood.refused(len(letters), reason=list(letters.values())[-1].reason)
         return [one for one in entries if one.entry_id not in letters]
@@ -200,8 +199,12 @@ class SessionEvents:
         letter = self._letter(entry, reason)
         async with self._pool.acquire() as connection, connection.transaction():
             await dead_letters.keep_example(connection, letter)
-        await self._stream.refuse([(letter, True, "")], stream=keys.SESSIONS.name, deleted=bool(entry.oversize))
+        await self._stream.refuse([_drop(letter, copied=True)], stream=keys.SESSIONS.name, deleted=bool(entry.oversize))
         logger.error("session_event_refused", entry_id=entry.entry_id, reason=reason, runbook="dead-letters")
+
+
+def _drop(letter: DeadLetter, *, copied: bool) -> Drop:
+    return Drop(entry_id=letter.entry_id, letter=encode_dead_letter(letter) if copied else None)
 
 
 def _unreadable(entry: Entry) -> str:

@@ -1,48 +1,69 @@
-"""Says what a worker runs and within which bounds: the side of delivery that whoever uses it fills in."""
+"""Says what a worker runs, within which bounds and in what surroundings: what whoever uses delivery fills in."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from consumer.delivery.trouble import FirstAndLast, Trouble
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.delivery.entries import Delivery, Entry, Outgoing, Received, Refusal, Work
     from consumer.delivery.settle import Policy, Settlement
-    from contract.reports import DeadLetter
 
 
 class Handler(Protocol):
-    """What the worker runs: decodes, does and records the work of an entry."""
+    """What the worker runs: reads, does and records the work of an entry."""
 
-    def key_of(self, entry: Entry) -> str: ...
+    def read(self, entry: Entry) -> Work:
+        """Return what *entry* asks for. The only place where a message is decoded; raises nothing."""
 
-    def attempt_of(self, entry: Entry) -> int: ...
+    def retry_of(self, delivery: Delivery, *, counted: bool, waits: int) -> Outgoing:
+        """Return the message that tries the work again, under a key."""
 
-    def waits_of(self, entry: Entry) -> int: ...
-
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing: ...
+    def put_off(self, received: Received) -> Outgoing:
+        """Return the message as it is, under a key, for a newer worker; it keeps count of deliveries without an end."""
 
     def classify(self, failure: BaseException) -> Policy: ...
 
-    def refusal_of(self, entry: Entry) -> str | None:
-        """Why it is no message, where that can be said without asking anybody."""
+    def letter_of(self, refusal: Refusal) -> dict[str, str]:
+        """Return the fields of the dead letter."""
 
-    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
         """Record many refusals at once; return the entries that are to have a copy on the dead letters' stream."""
 
-    async def run(self, delivery: Delivery) -> list[Outgoing]: ...
+    async def taken_over(self, delivery: Delivery) -> None:
+        """Tell that *delivery* was taken over from a consumer that is gone; once a delivery, before it is run."""
 
-    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]: ...
+    async def run(self, delivery: Delivery) -> list[Outgoing]:
+        """Do the work and commit it; return what that commit has released, to be sent with the acknowledgement."""
+
+    async def record(self, delivery: Delivery, settlement: Settlement, failure: BaseException) -> list[Outgoing]:
+        """Write down how the work stopped; return what may go on without it."""
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """*slots*: entries at a time; *max_deliveries*: times an entry may kill or lose its consumer."""
+    """*slots*: entries at a time; *max_deliveries*: times an entry may kill or lose its consumer; *newer_again*: after
+    how long a message that only a newer worker knows is looked at again."""
 
     slots: int = 4
     max_attempts: int = 5
     max_deliveries: int = 5
     deadline: dt.timedelta = dt.timedelta(minutes=30)
+    newer_again: dt.timedelta = dt.timedelta(seconds=30)
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clock and chance of one worker, and whom it tells: *on_lost* that Redis may have lost messages, *trouble* that
+    Redis is away."""
+
+    now: Callable[[], dt.datetime]
+    random: Random = msgspec.field(default_factory=Random)
+    on_lost: Callable[[], None] = lambda: None
+    trouble: Trouble = msgspec.field(default_factory=lambda: FirstAndLast("redis_not_reachable"))

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import redis
@@ -23,12 +23,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
-from consumer.delivery.task_stream import SCRIPT_KEYS, script_text
-from contract import keys
+from consumer.delivery.redis_scripts import Beat
 
 if TYPE_CHECKING:
     import asyncio
     import datetime as dt
+
+    from consumer.delivery.channel import Channel
 
 BEATS_PER_LEASE = 4
 # A failed beat takes at most two timeouts (connect, read), a quarter of a lease together, and is repeated after a
@@ -55,10 +56,12 @@ class _Held(msgspec.Struct):
 class LeaseKeeper:
     """Beats for every entry that is held, four times a lease."""
 
-    def __init__(self, url: str, *, consumer: str, lease: dt.timedelta, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, url: str, channel: Channel, *, consumer: str, lease: dt.timedelta, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """*url*: its thread has a connection of its own."""
         self._lease = lease.total_seconds()
         self._patience = GIVE_UP_AT * self._lease
-        self._consumer = consumer
         self._loop = loop
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
@@ -71,7 +74,7 @@ class LeaseKeeper:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        self._beat = self._redis.register_script(script_text("beat"))
+        self._beat = Beat(self._redis, channel, consumer=consumer)
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
     def start(self) -> None:
@@ -141,7 +144,7 @@ class LeaseKeeper:
     def _beat_some(self, ids: list[str]) -> bool:
         sent_at = time.monotonic()
         try:
-            lost: Any = self._beat(keys=SCRIPT_KEYS, args=[keys.GROUP, self._consumer, *ids])
+            lost = self._beat(ids)
         except redis.RedisError as error:
             logger.debug("beat_failed", reason=str(error))
             # Only a Redis that is away says nothing of the lease.  One that refuses us answers, and may do so for ever.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.worker import Worker
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable
-    from random import Random
+    import asyncio
 
-    from consumer.delivery.handler import Handler
+    from consumer.delivery.handler import Handler, Surroundings, WorkerOptions
+    from consumer.delivery.lease import LeaseKeeper
     from consumer.delivery.task_stream import TaskStream
-    from consumer.delivery.worker import WorkerOptions
 
 
 class LeasedWorker:
@@ -24,21 +20,14 @@ class LeasedWorker:
     def __init__(
         self,
         stream: TaskStream,
+        keeper: LeaseKeeper,
         handler: Handler,
         options: WorkerOptions,
-        *,
-        redis_url: str,
-        random: Random,
-        now: Callable[[], dt.datetime],
-        on_lost: Callable[[], None] = lambda: None,
-        keeper: LeaseKeeper | None = None,
+        surroundings: Surroundings,
     ) -> None:
-        """*redis_url*: the keeper's thread has a connection of its own. *keeper*: one that is not a thread."""
         self.stream = stream
-        self.keeper = keeper or LeaseKeeper(
-            redis_url, consumer=stream.consumer, lease=stream.lease, loop=asyncio.get_running_loop()
-        )
-        self.worker = Worker(stream, self.keeper, handler, options, random=random, now=now, on_lost=on_lost)
+        self.keeper = keeper
+        self.worker = Worker(stream, keeper, handler, options, surroundings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; leases are kept until the last entry is released."""

@@ -69,6 +69,17 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     at: dt.datetime | None = None
 
 
+class Tries(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the work was tried: *attempt* is the number of this one, from 1, of *most*.
+
+    *waits* counts the tries of this attempt that ended because our own servers were away: they lengthen the pause.
+    """
+
+    attempt: int
+    most: int
+    waits: int = 0
+
+
 def backoff(tries: int, random: Random) -> dt.timedelta:
     """Full jitter: uniform in 0 … min(30 s, 1 s x 2^tries), so that failures of one cause do not return together."""
     ceiling = min(BACKOFF_MOST.total_seconds(), BACKOFF_FIRST.total_seconds() * 2.0 ** min(tries, 10))
@@ -103,17 +114,10 @@ def in_words(failure: BaseException) -> str:
 
 
 def settle(
-    failure: BaseException | None,
-    *,
-    attempt: int,
-    max_attempts: int,
-    classify: Callable[[BaseException], Policy],
-    random: Random,
-    waits: int = 0,
+    failure: BaseException | None, tries: Tries, *, classify: Callable[[BaseException], Policy], random: Random
 ) -> Settlement:
-    """Return what to do after *failure* (None: the work is committed) of attempt number *attempt* (from 1).
+    """Return what to do after *failure* (None: the work is committed).
 
-    *waits* counts the tries of this attempt that ended because our own servers were away: they lengthen the pause.
     A failure whose `retry_after` (a timedelta) says how long its cause wants to be left alone is not tried before.
     """
     match failure:
@@ -133,30 +137,28 @@ def settle(
             return Settlement(
                 ending=Ending.RETRY_LATER,
                 reason=describe(failure),
-                delay=_pause(failure, attempt + waits, random),
+                delay=_pause(failure, tries.attempt + tries.waits, random),
                 counted=False,
-                waits=waits + 1,
+                waits=tries.waits + 1,
             )
         case _:
-            return _after_failure(failure, policy, attempt, max_attempts, random)
+            return _after_failure(failure, policy, tries, random)
 
 
 def _pause(failure: BaseException, tries: int, random: Random) -> dt.timedelta:
     return max(backoff(tries, random), getattr(failure, "retry_after", None) or dt.timedelta(0))
 
 
-def _after_failure(
-    failure: BaseException, policy: Policy, attempt: int, max_attempts: int, random: Random
-) -> Settlement:
+def _after_failure(failure: BaseException, policy: Policy, tries: Tries, random: Random) -> Settlement:
     reason = describe(failure)
     match policy:
         case Policy.END:
             return Settlement(ending=Ending.ACKNOWLEDGE, reason=reason)
         case Policy.REJECT:
             return Settlement(ending=Ending.DEAD_LETTER, reason=reason)
-        case Policy.RETRY if attempt >= max_attempts:
-            return Settlement(ending=Ending.DEAD_LETTER, reason=f"{attempt} attempts, the last: {reason}")
-        case Policy.RETRY_THEN_END if attempt >= max_attempts:
-            return Settlement(ending=Ending.ACKNOWLEDGE, reason=f"{attempt} attempts, the last: {reason}")
+        case Policy.RETRY if tries.attempt >= tries.most:
+            return Settlement(ending=Ending.DEAD_LETTER, reason=f"{tries.attempt} attempts, the last: {reason}")
+        case Policy.RETRY_THEN_END if tries.attempt >= tries.most:
+            return Settlement(ending=Ending.ACKNOWLEDGE, reason=f"{tries.attempt} attempts, the last: {reason}")
         case _:
-            return Settlement(ending=Ending.RETRY_LATER, reason=reason, delay=_pause(failure, attempt, random))
+            return Settlement(ending=Ending.RETRY_LATER, reason=reason, delay=_pause(failure, tries.attempt, random))

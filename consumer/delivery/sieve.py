@@ -1,7 +1,8 @@
-"""Takes out of what was read the entries that are no messages, when there are many of them.
+"""Takes out of what was read what this consumer cannot run: entries that are no messages, and those of a newer version.
 
-They need no slot, no fence token and no lease of their own: they are recorded in one transaction and dropped in one
-script. What cannot be recorded so goes the way of all entries, which waits for a server that is away.
+Of the first, many at once need no slot, no fence token and no lease of their own: they are recorded in one transaction
+and dropped in one script. What cannot be recorded so goes the way of all entries, which waits for a server that is
+away. The others wait, as they are, until a worker comes that knows them.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from consumer.delivery.entries import Drop, Received, Refusal
 from consumer.delivery.flood import Flood
+from consumer.delivery.retry_log import RetryLog
 from consumer.delivery.settle import Ending, outcome_of
-from contract import keys
-from contract.reports import DeadLetter
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.delivery.entries import Entry
     from consumer.delivery.handler import Handler
@@ -26,45 +29,50 @@ RECORDED_WITHIN_S = 5.0  # nobody beats for them
 
 
 class Sieve:
-    """The sieve of one reader of the task stream."""
+    """The sieve of one reader of the task stream; *newer_again*: when what a newer worker knows is looked at again."""
 
     def __init__(
-        self, stream: TaskStream, handler: Handler, *, now: Callable[[], dt.datetime], flood: Flood | None = None
+        self, stream: TaskStream, handler: Handler, *, now: Callable[[], dt.datetime], newer_again: dt.timedelta
     ) -> None:
         self._stream = stream
         self._handler = handler
         self._now = now
-        self.flood = flood or Flood(keys.TASKS.name)
+        self._newer_again = newer_again
+        self._put_off = RetryLog()
+        self.flood = Flood(stream.channel.stream)
 
-    async def messages_of(self, entries: Sequence[Entry], *, free: int) -> Sequence[Entry]:
-        """Return at most *free* entries to run; the rest is refused, or handed back. Raises RedisError."""
+    async def received(self, entries: Iterable[Entry]) -> list[Received]:
+        """Return *entries* with what they ask for, without those that only a newer worker knows. Raises RedisError."""
+        received = [_received(entry, self._handler) for entry in entries]
+        newer = [one for one in received if one.work.newer]
+        # Together: they go in one script, however many there are.
+        await asyncio.gather(*map(self._leave_to_a_newer, newer))
+        return [one for one in received if not one.work.newer]
+
+    async def _leave_to_a_newer(self, received: Received) -> None:
+        """Park it as it is: a new entry later, so that this delivery does not count."""
+        again = msgspec.structs.replace(self._handler.put_off(received), due_at=self._now() + self._newer_again)
+        entry, work = received.entry, received.work
+        await self._stream.settle(entry, Ending.RETRY_LATER, key=work.key, detail=again.as_script_argument())
+        reason = f"waits for a newer worker: {work.newer}"
+        self._put_off.retried(entry.entry_id, reason=reason, delay=self._newer_again)
+
+    async def messages_of(self, received: Sequence[Received], *, free: int) -> Sequence[Received]:
+        """Return at most *free* to run; the rest is refused, or handed back. Raises RedisError."""
         self.flood.tell()
-        letters = {one.entry_id: letter for one in entries if (letter := self._letter(one)) is not None}
-        giants = sum(bool(one.oversize) for one in entries)
-        if self.flood.rises(len(letters), giants=giants) and await self._refused(
-            [one for one in entries if one.entry_id in letters], letters
-        ):
-            entries = [one for one in entries if one.entry_id not in letters]
-        for one in entries[free:]:
-            await self._stream.settle(one, Ending.RELEASE, key="")
-        return entries[:free]
+        junk = [one for one in received if one.work.refusal]
+        giants = sum(bool(one.entry.oversize) for one in received)
+        if self.flood.rises(len(junk), giants=giants) and await self._refused(junk):
+            received = [one for one in received if not one.work.refusal]
+        for one in received[free:]:
+            await self._stream.settle(one.entry, Ending.RELEASE, key="")
+        return received[:free]
 
-    def _letter(self, entry: Entry) -> DeadLetter | None:
-        reason = entry.oversize or self._handler.refusal_of(entry)
-        if not reason:
-            return None
-        return DeadLetter(
-            stream=keys.TASKS.name,
-            entry_id=entry.entry_id,
-            reason=reason,
-            deliveries=entry.deliveries,
-            at=self._now(),
-            fields=entry.fields,
-        )
-
-    async def _refused(self, entries: list[Entry], letters: dict[str, DeadLetter]) -> bool:
+    async def _refused(self, junk: Sequence[Received]) -> bool:
         """Whether that has been recorded."""
-        refusing = asyncio.create_task(self._handler.refuse_all(list(letters.values())))
+        name = self._stream.channel.stream
+        refusals = {one.entry.entry_id: Refusal.of(one.entry, name, one.work.refusal, at=self._now()) for one in junk}
+        refusing = asyncio.create_task(self._handler.refuse_all(list(refusals.values())))
         await asyncio.wait({refusing}, timeout=RECORDED_WITHIN_S)
         refusing.cancel()
         if not refusing.done():
@@ -72,7 +80,16 @@ class Sieve:
         copied, failure = outcome_of(refusing, None)
         if failure is not None:
             return False
-        drops = [(letters[one.entry_id], one.entry_id in copied, self._handler.key_of(one)) for one in entries]
-        await self._stream.refuse(drops)
-        self.flood.refused(len(entries), reason=letters[entries[-1].entry_id].reason)
+        keys = {one.entry.entry_id: one.work.key for one in junk}
+        letters = {entry_id: self._handler.letter_of(refusals[entry_id]) for entry_id in copied}
+        await self._stream.refuse([Drop(entry_id=i, key=keys[i], letter=letters.get(i)) for i in refusals])
+        self.flood.refused(len(junk), reason=junk[-1].work.refusal)
         return True
+
+
+def _received(entry: Entry, handler: Handler) -> Received:
+    """What is too large is no message whatever its beginning says, and waits for nobody."""
+    work = handler.read(entry)
+    if entry.oversize:
+        work = msgspec.structs.replace(work, refusal=entry.oversize, newer="")
+    return Received(entry=entry, work=work)

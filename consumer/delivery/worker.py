@@ -17,21 +17,16 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.delivery.executor import Executor
-from consumer.delivery.handler import Handler, WorkerOptions
 from consumer.delivery.sieve import Sieve
 from consumer.delivery.task_stream import MOST_PROMOTED
-from contract import keys
-from process.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
+    from collections.abc import Sequence
 
-    from consumer.delivery.entries import Entry
+    from consumer.delivery.entries import Entry, Received
+    from consumer.delivery.handler import Handler, Surroundings, WorkerOptions
     from consumer.delivery.lease import LeaseKeeper
     from consumer.delivery.task_stream import TaskStream
-
-__all__ = ["Handler", "Worker", "WorkerOptions"]
 
 BLOCK = dt.timedelta(milliseconds=400)
 LOOK_EVERY_S = BLOCK.total_seconds()  # a busy consumer looks as often as an idle one, not before every read
@@ -49,15 +44,13 @@ class Worker:
         keeper: LeaseKeeper,
         handler: Handler,
         options: WorkerOptions,
-        *,
-        random: Random,
-        now: Callable[[], dt.datetime],
-        on_lost: Callable[[], None] = lambda: None,
+        surroundings: Surroundings,
     ) -> None:
         self._stream = stream
-        self._executor = Executor(stream, keeper, handler, options, random=random, now=now)
-        self._sieve = Sieve(stream, handler, now=now)
-        self._on_lost = on_lost
+        self._executor = Executor(stream, keeper, handler, options, surroundings)
+        self._sieve = Sieve(stream, handler, now=surroundings.now, newer_again=options.newer_again)
+        self._on_lost = surroundings.on_lost
+        self._trouble = surroundings.trouble
         self._slots = options.slots
         # The last two deliveries of an entry are its own: by then it has lost consumers often enough to be run alone.
         self._suspect_after = max(1, options.max_deliveries - 2)
@@ -100,7 +93,6 @@ class Worker:
 
     async def _read_until_stopped(self) -> None:
         failures = 0
-        trouble = Trouble("redis_not_reachable")
         joined = False
         while not self._stopping:
             try:
@@ -110,12 +102,12 @@ class Worker:
                 await self._read_once()
                 await self._tidy()
                 failures = 0
-                trouble.over()
+                self._trouble.over()
             except RedisError as error:
                 failures += 1
                 joined = False
                 self._sieve.flood.read_failed()
-                trouble.met(error)
+                self._trouble.met(error)
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 5), 2.0))
 
     async def _join_group(self, *, first: bool) -> None:
@@ -124,7 +116,7 @@ class Worker:
         One that is still there may have given us entries with a reply that was lost: nobody would run them for a lease.
         """
         if await self._stream.ensure_group():
-            logger.log("INFO" if first else "WARNING", "consumer_group_made", stream=keys.TASKS.name)
+            logger.log("INFO" if first else "WARNING", "consumer_group_made", stream=self._stream.channel.stream)
             self._on_lost()
         elif not first and (entries := await self._stream.hand_back_unheard(known=self._executor.entries)):
             logger.info("unheard_entries_handed_back", entries=entries)
@@ -136,16 +128,19 @@ class Worker:
         if free <= 0 or (self._quarantine and self._executor.free_slots < self._slots):
             await self._wait_for_a_slot()
             return
-        # Claimed entries first: they have waited for a lease already.
-        entries = await self._claim(free)
-        if not entries and not self._quarantine:
-            read = await self._read(free + self._sieve.flood.more)
-            entries = list(await self._sieve.messages_of(read, free=free))
-        elif not any(entry.suspect for entry in entries):
-            entries = list(await self._sieve.messages_of(entries, free=free))
-        for entry in entries:
-            self._executor.start(entry)
+        for received in await self._next(free):
+            self._executor.start(received)
         self._note_idleness(self._executor.free_slots == self._slots)
+
+    async def _next(self, free: int) -> Sequence[Received]:
+        """What is to be run now. Claimed entries first: they have waited for a lease already."""
+        claimed = await self._claim(free)
+        received = await self._sieve.received(claimed)
+        if any(entry.suspect for entry in claimed):
+            return received  # it runs alone, and is refused alone
+        if not claimed and not self._quarantine:
+            received = await self._sieve.received(await self._read(free + self._sieve.flood.more))
+        return await self._sieve.messages_of(received, free=free)
 
     async def _promote(self) -> None:
         """Move what is due into the stream: each LOOK_EVERY_S, and whenever there was nothing to read."""

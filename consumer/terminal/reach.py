@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from consumer.postgres.pool import Pool, open_pool
 from consumer.postgres.schema import read_schema
 from consumer.runtime import connect_redis
@@ -108,7 +109,7 @@ async def _connected(settings: Settings, servers: Servers, *, any_tables: bool) 
     reach = reach_postgres if any_tables else reach_tables
     try:
         async with await reach(settings, servers.database_url) as pool, connect_redis(servers.redis_url) as redis:
-            stream = TaskStream(redis, redis, consumer="maintenance command", lease=settings.lease)
+            stream = task_stream(redis, redis, consumer="maintenance command", lease=settings.lease)
             yield Reached(servers=servers, pool=pool, redis=redis, stream=stream)
     except SERVER_ERRORS as error:
         raise what_a_server_said(error) from error

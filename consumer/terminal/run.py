@@ -21,8 +21,8 @@ from rich.markup import escape
 from consumer import private_files, this_machine
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
-from consumer.delivery.task_stream import TaskStream
 from consumer.embedded.errors import EmbeddedError
+from consumer.maintenance_channel import task_stream
 from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import open_pool
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
@@ -151,7 +151,7 @@ async def _bring_up(
     schedule = Schedule(calendar, settings.rules)
     expectations = expectations_set(settings, schedule)
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
-    stream = TaskStream(redis, redis, consumer="maintenance run", lease=settings.lease)
+    stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
     await unless_stopped(stop, _start_children(settings, options, servers, stack, ending))
     return Running(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from consumer.checks import pending_work
 from consumer.checks.pending_work import GONE, Standing, describe, read_pending
 from consumer.delivery.entries import Outgoing
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis
 from contract import keys
 from contract.messages import TaskMessage, TaskName, encode
@@ -42,7 +42,7 @@ async def test_nothing_under_way_is_nothing(each_redis: Redis) -> None:
 
 async def test_a_held_part_is_told_with_day_task_part_holder_and_delivery(each_redis: Redis) -> None:
     redis = each_redis
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001"), part("batch:0002")])
     entry = await read_one(stream)
@@ -62,7 +62,7 @@ async def test_a_held_part_is_told_with_day_task_part_holder_and_delivery(each_r
 
 async def test_an_entry_whose_message_was_deleted_is_told_as_a_ghost(each_redis: Redis) -> None:
     redis = each_redis
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001"), part("batch:0002")])
     entry = await read_one(stream)
@@ -75,7 +75,7 @@ async def test_an_entry_whose_message_was_deleted_is_told_as_a_ghost(each_redis:
 
 
 async def test_what_is_settled_while_it_is_looked_at_is_no_ghost(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001"), part("batch:0002")])
     entry = await read_one(stream)
@@ -92,7 +92,7 @@ async def test_what_is_settled_while_it_is_looked_at_is_no_ghost(redis: Redis, m
 
 
 async def test_an_entry_on_its_last_delivery_asks_for_a_person(redis: Redis) -> None:
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001")])
     entry = await read_one(stream)
@@ -104,7 +104,7 @@ async def test_an_entry_on_its_last_delivery_asks_for_a_person(redis: Redis) -> 
 
 
 async def test_a_message_that_nobody_can_read_is_told_as_such(redis: Redis, redis_url: str) -> None:
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await redis.execute_command("XADD", keys.TASKS.name, "*", b"task", b"\xff[bold]")  # type: ignore[no-untyped-call]
     await read_one(stream)
@@ -124,7 +124,7 @@ async def test_a_held_session_event_is_told_as_its_transition(redis: Redis) -> N
 
 async def test_what_is_parked_is_told_with_its_time(each_redis: Redis) -> None:
     redis = each_redis
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     due_at = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
     message = TaskMessage(task=TaskName.CYCLE, trading_day=DAY, rule="CLOSED+15m")
     await stream.enqueue([Outgoing(fields=encode(message), key="a", due_at=due_at)])

@@ -17,7 +17,7 @@ from consumer.checks import clocks, orphans, start_up, surroundings
 from consumer.checks.finding import Level
 from consumer.checks.postgres_server import check_consumers, check_postgres, check_schema
 from consumer.checks.redis_server import check_redis, judge
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, utc_now
@@ -211,7 +211,7 @@ async def test_the_clocks_of_the_servers_here_agree(redis: Redis, pool: Pool) ->
 
 
 async def test_work_that_lost_its_way_is_found(redis: Redis) -> None:
-    stream = TaskStream(redis, redis, consumer="doctor", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="doctor", lease=LEASE)
     assert {one.level for one in await orphans.check_groups(redis)} == {Level.WARNING}
     await stream.ensure_group()
     await stream.enqueue([message("a"), message("b", due_at=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))])
@@ -257,7 +257,7 @@ async def test_the_http_port_is_ours_free_or_anothers() -> None:
 async def test_what_is_settled_between_two_questions_of_the_doctor_is_not_lost(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = TaskStream(redis, redis, consumer="doctor", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="doctor", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([message("a"), message("b")])
     looked = orphans._without_entry
@@ -287,7 +287,7 @@ async def test_an_open_part_without_a_message_is_found(redis: Redis, pool: Pool)
             "INSERT INTO part (cycle_id, task, part, stage, state, pass, payload) "
             "VALUES ($1, 'ohlc_daily', $2, 'bars', 'ready', 1, '{}')", cycle_id, name,
         )  # fmt: skip
-    stream = TaskStream(redis, redis, consumer="doctor", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="doctor", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([message("ohlc_daily", key=f"{cycle_id}/ohlc_daily/rows:0")])
     finding = await orphans.check_parts(pool, redis, patience=dt.timedelta(0))

@@ -11,7 +11,7 @@ from consumer.checks import orphans
 from consumer.checks.finding import Level
 from consumer.checks.pending_work import read_pending
 from consumer.checks.spoilt_keys import check_spoilt
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from consumer.verdict.options import expectations_of
 from consumer.web.monitor import Monitor
 from contract import keys
@@ -68,7 +68,7 @@ async def test_the_other_checks_and_the_list_of_pending_work_stand_whatever_is_u
 
 
 async def test_times_and_identities_that_are_none_are_shown_and_found(redis: Redis) -> None:
-    await TaskStream(redis, redis, consumer="doctor", lease=LEASE).ensure_group()
+    await task_stream(redis, redis, consumer="doctor", lease=LEASE).ensure_group()
     for key, due in (("a", 9e15), ("b", float("inf")), ("c", -1.0), ("d", float("-inf"))):
         await redis.zadd(keys.LATER.pattern, {key: due})
         await redis.hset(keys.LATER_MESSAGES.pattern, key, b"\xff")

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from consumer.delivery.entries import Outgoing
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from contract.messages import encode
 from market.trading_calendar import TradingCalendar
 from producers.market_session.due import session_changed
@@ -208,7 +208,7 @@ async def ask(place: Place, point: str) -> None:
         *_, closed = calendar.transitions(closes, closes + dt.timedelta(hours=6))
         await place.redis.xadd("market:session", dict(encode(session_changed(calendar, closed)).items()))
     elif "promoted" in point:
-        stream = TaskStream(place.redis, place.redis, consumer="test", lease=dt.timedelta(seconds=LEASE_S))
+        stream = task_stream(place.redis, place.redis, consumer="test", lease=dt.timedelta(seconds=LEASE_S))
         fields = {"task": "cycle", "trading_day": DAY.isoformat(), "request": "parked"}
         due_at = dt.datetime.now(dt.UTC) + dt.timedelta(milliseconds=200)
         await stream.enqueue([Outgoing(fields=fields, key="request:parked", due_at=due_at)])

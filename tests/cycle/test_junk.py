@@ -10,6 +10,7 @@ import pytest
 
 from consumer.cycle import replay
 from consumer.delivery.entries import entry_of
+from consumer.maintenance_channel import CHANNEL
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import Selection
 from consumer.postgres.states import LetterState
@@ -113,7 +114,7 @@ async def test_a_giant_on_the_session_stream_is_refused_with_its_beginning_and_g
     stack: Stack, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connect_redis(redis_url) as bounded:
-        monkeypatch.setattr(stack.stream, "_blocking", bounded)
+        monkeypatch.setattr(stack.stream._reader, "_blocking", bounded)
         async with stack.listening():
             giant: dict[Any, Any] = {b"event": b"SESSION_CHANGED", b"x": b"\xfe" * 2_000_000}
             entry = await stack.redis.xadd(keys.SESSIONS.name, giant)
@@ -146,7 +147,7 @@ async def test_what_is_left_of_a_giant_is_not_replayed_as_what_it_said(stack: St
     said = {name.encode(): value.encode() for name, value in texts.items()}
     letter = DeadLetter(
         stream=keys.TASKS.name, entry_id="1-0", reason="too large", deliveries=1, at=stack.clock(),
-        fields=entry_of("1-0", said).fields,
+        fields=entry_of("1-0", said, CHANNEL).fields,
     )  # fmt: skip
     await dead_letters.keep_examples(stack.pool, [letter])
     [kept] = await letters(stack)

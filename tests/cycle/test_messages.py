@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.cycle import replay
 from consumer.cycle.messages import count_in, retry_message, work_key
 from consumer.delivery.entries import ADDED_BYTES, MOST_BYTES, MOST_FIELDS, Entry, entry_of
+from consumer.maintenance_channel import CHANNEL
 from consumer.postgres.dead_letters import KeptLetter
 from consumer.postgres.states import LetterState
 from contract import keys
@@ -100,7 +101,7 @@ def test_a_giant_is_none_the_less_one_for_the_name_of_its_field(name: str) -> No
 
 
 def taken(fields: dict[str, str]) -> Entry:
-    return entry_of(ENTRY, {name.encode(): text.encode() for name, text in fields.items()})
+    return entry_of(ENTRY, {name.encode(): text.encode() for name, text in fields.items()}, CHANNEL)
 
 
 def letter_of(fields: dict[str, str]) -> KeptLetter:

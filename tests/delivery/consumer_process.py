@@ -12,11 +12,11 @@ import sys
 from random import Random
 from typing import TYPE_CHECKING
 
+from consumer.delivery.handler import Surroundings, WorkerOptions
 from consumer.delivery.leased_worker import LeasedWorker
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import WorkerOptions
+from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis, stop_signals, utc_now
-from tests.delivery.consumers import ScriptedHandler
+from tests.delivery.consumers import ScriptedHandler, keeper_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,14 +44,15 @@ async def main(url: str, lease_s: float, deadline_s: float) -> None:
     """Consume until told to stop."""
     async with stop_signals() as stop, connect_redis(url) as commands, connect_redis(url, timeout_s=10) as blocking:
         lease = dt.timedelta(seconds=lease_s)
-        stream = TaskStream(commands, blocking, consumer=f"process-{os.getpid()}", lease=lease)
+        stream = task_stream(commands, blocking, consumer=f"process-{os.getpid()}", lease=lease)
 
         async def run(delivery: Delivery) -> None:
             await act(delivery, commands)
 
         options = WorkerOptions(slots=2, max_deliveries=2, deadline=dt.timedelta(seconds=deadline_s))
         handler = ScriptedHandler(run)
-        await LeasedWorker(stream, handler, options, redis_url=url, random=Random(1), now=utc_now).run(stop)
+        surroundings = Surroundings(now=utc_now, random=Random(1))
+        await LeasedWorker(stream, keeper_of(url, stream), handler, options, surroundings).run(stop)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,25 @@ import itertools
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from consumer.delivery.entries import Delivery, Entry, Outgoing
+from consumer.cycle.messages import letter_fields, newer_message
+from consumer.delivery.entries import Delivery, Entry, Outgoing, Work
+from consumer.delivery.handler import Surroundings, WorkerOptions
+from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
 from consumer.delivery.settle import Policy
-from consumer.delivery.task_stream import TaskStream
-from consumer.delivery.worker import WorkerOptions
+from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.runtime import connect_redis, utc_now
 from contract import keys
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
+    from consumer.delivery.entries import Received, Refusal
     from consumer.delivery.settle import Settlement
-    from contract.reports import DeadLetter
+    from consumer.delivery.task_stream import TaskStream
 
 LEASE = dt.timedelta(seconds=0.5)
 LONG_LEASE = dt.timedelta(seconds=60)
@@ -39,31 +43,37 @@ class ScriptedHandler:
         self.deliveries: list[Delivery] = []
         self.recorded: list[tuple[str, BaseException]] = []
         self.policy = Policy.RETRY
+        self.taken_over_from: list[str | None] = []
         self.record_fails_with: list[BaseException] = []
 
-    def key_of(self, entry: Entry) -> str:
-        return entry.fields.get("key", "")
+    def read(self, entry: Entry) -> Work:
+        fields = entry.fields
+        attempt, waits = int(fields.get("attempt", "1")), int(fields.get("waits", "0"))
+        return Work(key=fields.get("key", ""), attempt=attempt, waits=waits, refusal=self.refusal_of(entry))
 
-    def attempt_of(self, entry: Entry) -> int:
-        return int(entry.fields.get("attempt", "1"))
-
-    def waits_of(self, entry: Entry) -> int:
-        return int(entry.fields.get("waits", "0"))
-
-    def retry_of(self, entry: Entry, *, counted: bool, waits: int) -> Outgoing:
-        attempt = self.attempt_of(entry) + int(counted)
-        key = self.key_of(entry) or f"request:{entry.entry_id}"
+    def retry_of(self, delivery: Delivery, *, counted: bool, waits: int) -> Outgoing:
+        entry, attempt = delivery.entry, delivery.work.attempt + int(counted)
+        key = delivery.work.key or f"request:{entry.entry_id}"
         again = {"key": key, "attempt": str(attempt), "waits": str(waits)}
         return Outgoing(fields={**entry.fields, **again}, key=key)
+
+    def put_off(self, received: Received) -> Outgoing:
+        return newer_message(received)
 
     def classify(self, failure: BaseException) -> Policy:
         return self.policy
 
-    def refusal_of(self, entry: Entry) -> str | None:
-        return None
+    def refusal_of(self, entry: Entry) -> str:
+        return ""
 
-    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+    def letter_of(self, refusal: Refusal) -> dict[str, str]:
+        return letter_fields(refusal)
+
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
         return []
+
+    async def taken_over(self, delivery: Delivery) -> None:
+        self.taken_over_from.append(delivery.entry.taken_from)
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         self.deliveries.append(delivery)
@@ -94,10 +104,11 @@ class Consumer:
         self.stream, self.handler, self._options = stream, handler, options
         self.lost = 0
         self._stop = asyncio.Event()
-        self._leased = LeasedWorker(
-            stream, handler, options, redis_url=url, random=Random(1), now=utc_now, on_lost=self._note_loss
+        surroundings = Surroundings(
+            now=utc_now, random=Random(1), on_lost=self._note_loss, trouble=Trouble("redis_not_reachable")
         )
-        self.keeper = self._leased.keeper
+        self.keeper = keeper_of(url, stream)
+        self._leased = LeasedWorker(stream, self.keeper, handler, options, surroundings)
         self._task: asyncio.Task[None] | None = None
 
     def _note_loss(self) -> None:
@@ -121,13 +132,18 @@ class Consumer:
         return 0.0
 
 
+def keeper_of(url: str, stream: TaskStream) -> LeaseKeeper:
+    loop = asyncio.get_running_loop()
+    return LeaseKeeper(url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
+
+
 @contextlib.asynccontextmanager
 async def stream_of(
     url: str, *, lease: dt.timedelta = LEASE, name: str | None = None, blocking_s: float = 10.0
 ) -> AsyncIterator[TaskStream]:
     """The task stream as a consumer of its own sees it, with the group in place."""
     async with connect_redis(url) as commands, connect_redis(url, timeout_s=blocking_s) as blocking:
-        stream = TaskStream(commands, blocking, consumer=name or f"consumer-{next(_names)}", lease=lease)
+        stream = task_stream(commands, blocking, consumer=name or f"consumer-{next(_names)}", lease=lease)
         await stream.ensure_group()
         yield stream
 

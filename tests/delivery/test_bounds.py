@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.delivery.settle import Ending
+from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis
 from contract import keys
 from tests.delivery.consumers import (
@@ -170,14 +171,13 @@ async def test_a_thousand_starts_and_deaths_leave_no_consumer_key_or_pending_ent
 ) -> None:
     async with stream_of(redis_url, lease=LONG_LEASE) as survivor:
         for number in range(500):  # those that stop leave by themselves
-            survivor.consumer = f"stopped-{number}"
-            await redis.xgroup_createconsumer(keys.TASKS.name, keys.GROUP, survivor.consumer)
-            await survivor.leave()
+            stopped = task_stream(redis, redis, consumer=f"stopped-{number}", lease=LONG_LEASE)
+            await redis.xgroup_createconsumer(keys.TASKS.name, keys.GROUP, stopped.consumer)
+            await stopped.leave()
         for number in range(500):  # those that are killed are collected when they have been silent for long
             await redis.xgroup_createconsumer(keys.TASKS.name, keys.GROUP, f"killed-{number}")
         await survivor.enqueue([message("held")])
-        survivor.consumer = "holder"
-        await begun(survivor)
+        await begun(task_stream(redis, redis, consumer="holder", lease=LONG_LEASE))
         await asyncio.sleep(0.01)
         await survivor.collect_consumers(idle=dt.timedelta(milliseconds=1))
         consumers: Any = await redis.xinfo_consumers(keys.TASKS.name, keys.GROUP)

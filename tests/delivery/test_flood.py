@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from consumer.delivery.entries import Delivery, Entry, Outgoing
+    from consumer.delivery.entries import Delivery, Entry, Outgoing, Refusal
     from consumer.delivery.task_stream import TaskStream
-    from contract.reports import DeadLetter
 
 JUNK = 200
 
@@ -42,14 +41,14 @@ class Refusing(ScriptedHandler):
         self.batches: list[int] = []
         self.fails = fails
 
-    def refusal_of(self, entry: Entry) -> str | None:
-        return f"{entry.fields['task']} is junk" if "junk" in entry.fields else None
+    def refusal_of(self, entry: Entry) -> str:
+        return f"{entry.fields['task']} is junk" if "junk" in entry.fields else ""
 
-    async def refuse_all(self, letters: Sequence[DeadLetter]) -> list[str]:
+    async def refuse_all(self, refusals: Sequence[Refusal]) -> list[str]:
         if self.fails:
             raise OSError("the ledger is away")
-        self.batches.append(len(letters))
-        return [letter.entry_id for letter in letters[:1]]
+        self.batches.append(len(refusals))
+        return [refusal.entry_id for refusal in refusals[:1]]
 
     async def run(self, delivery: Delivery) -> list[Outgoing]:
         assert "junk" not in delivery.entry.fields

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError as RedisUnreachable
 
-from consumer.delivery import task_stream
-from consumer.delivery.entries import FIELDS_KEPT, MOST_BYTES, MOST_FIELDS, CutShort, entry_of
+from consumer.delivery import reading
+from consumer.delivery.entries import FIELDS_KEPT, MOST_BYTES, MOST_FIELDS, CutShort, Unread, entry_of
 from consumer.delivery.errors import DataRejected
 from consumer.delivery.settle import Policy
+from consumer.maintenance_channel import CHANNEL
 from consumer.runtime import connect_redis
 from contract import keys
 from process import bounded_replies
-from process.shortened import Cut
 from tests.delivery.consumers import (
     LEASE,
     LONG_LEASE,
@@ -120,7 +120,7 @@ async def test_a_giant_left_behind_by_a_dead_consumer_is_refused_on_every_server
 async def test_a_giant_that_no_reply_can_bring_is_refused_by_what_the_server_says_of_it(
     each_url: str, each_redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = task_stream._execute
+    execute = reading.execute
 
     async def cut_off(client: Any, *command: object) -> Any:
         answer = await execute(client, *command)
@@ -128,12 +128,12 @@ async def test_a_giant_that_no_reply_can_bring_is_refused_by_what_the_server_say
             raise RedisUnreachable("output buffer limit")
         return answer
 
-    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    monkeypatch.setattr(reading, "execute", cut_off)
     async with consumer_of(each_url) as consumer:
         entry = await add(each_redis, KINDS[FIRST_OF_A_KIND])
         letter = await refused(each_redis)
         assert consumer.handler.deliveries == []
-    assert (letter["entry_id"], letter["deliveries"]) == (entry, str(task_stream.TRIED_WHOLE + 1))
+    assert (letter["entry_id"], letter["deliveries"]) == (entry, str(reading.TRIED_WHOLE + 1))
     assert "3 fields of 256,016 bytes" in letter["reason"]
     assert "(256,000 bytes, too many to be read)" in letter["field:x"]
 
@@ -141,7 +141,7 @@ async def test_a_giant_that_no_reply_can_bring_is_refused_by_what_the_server_say
 async def test_the_work_goes_on_beside_a_giant_that_no_reply_can_bring(
     redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = task_stream._execute
+    execute = reading.execute
 
     async def cut_off(client: Any, *command: object) -> Any:
         answer = await execute(client, *command)
@@ -149,7 +149,7 @@ async def test_the_work_goes_on_beside_a_giant_that_no_reply_can_bring(
             raise RedisUnreachable("output buffer limit")
         return answer
 
-    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    monkeypatch.setattr(reading, "execute", cut_off)
     async with consumer_of(redis_url, lease=LONG_LEASE, slots=1, started=False) as consumer:
         giant = await add(redis, {"task": "giant"})
         await consumer.stream.enqueue([message(task) for task in "ab"])
@@ -174,17 +174,17 @@ async def test_the_work_goes_on_beside_a_giant_that_no_reply_can_bring(
 async def test_a_message_that_no_reply_can_bring_is_a_message_as_a_whole_or_none(
     each_url: str, each_redis: Redis, monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
 ) -> None:
-    execute = task_stream._execute
+    execute = reading.execute
 
     async def cut_off(client: Any, *command: object) -> Any:
         if command[0] == "XRANGE":
             raise RedisUnreachable("connection lost")
         return await execute(client, *command)
 
-    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    monkeypatch.setattr(reading, "execute", cut_off)
     async with stream_of(each_url) as stream:
         entry = await add(each_redis, said)
-        found = await stream._read_again(entry, task_stream.TRIED_WHOLE + 1, stream=keys.TASKS.name)
+        found = await stream._reader._read_again(entry, reading.TRIED_WHOLE + 1, stream=keys.TASKS.name)
         assert found is not None
         assert (found.fields, found.oversize) == (said, "")
 
@@ -195,7 +195,7 @@ async def test_a_message_behind_giants_in_a_reply_that_is_too_long_in_all_is_rea
     monkeypatch.setattr(bounded_replies, "MOST_BYTES", 100_000)
     said = {"task": "real", "note": "ä" * 200, "n" * 300: "v"}
     async with connect_redis(redis_url) as bounded, stream_of(redis_url) as stream:
-        monkeypatch.setattr(stream, "_blocking", bounded)
+        monkeypatch.setattr(stream._reader, "_blocking", bounded)
         for _ in range(3):
             await add(redis, {"x": "x" * 40_000})
         entry = await add(redis, said)
@@ -207,7 +207,7 @@ async def test_a_message_behind_giants_in_a_reply_that_is_too_long_in_all_is_rea
 async def test_a_message_that_is_deleted_between_a_cut_reply_and_its_second_reading_is_forgotten(
     redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = task_stream._execute
+    execute = reading.execute
 
     async def deleted_meanwhile(client: Any, *command: object) -> Any:
         if command[0] == "XRANGE":
@@ -216,17 +216,17 @@ async def test_a_message_that_is_deleted_between_a_cut_reply_and_its_second_read
 
     monkeypatch.setattr(bounded_replies, "MOST_BYTES", 0)
     async with connect_redis(redis_url) as bounded, stream_of(redis_url) as stream:
-        monkeypatch.setattr(stream, "_blocking", bounded)
-        monkeypatch.setattr(task_stream, "_execute", deleted_meanwhile)
+        monkeypatch.setattr(stream._reader, "_blocking", bounded)
+        monkeypatch.setattr(reading, "execute", deleted_meanwhile)
         await add(redis, {"task": "real", "note": "x" * 300})
         assert await stream.read(10, block=LEASE) == []
     assert await pending(redis) == []
 
 
-@pytest.mark.parametrize("short", [{b"task": Cut.unread(b"r", size=300)}, {Cut.unread(b"n", size=300): b"real"}])
+@pytest.mark.parametrize("short", [{b"task": Unread(b"r", size=300)}, {Unread(b"n", size=300): b"real"}])
 def test_what_is_left_of_a_message_is_none(short: dict[bytes, bytes]) -> None:
     with pytest.raises(CutShort, match="1-0 came cut short"):
-        entry_of("1-0", short)
+        entry_of("1-0", short, CHANNEL)
 
 
 async def test_a_giant_takes_the_place_of_no_work_that_it_names(redis_url: str, redis: Redis) -> None:
@@ -289,6 +289,6 @@ async def test_a_look_for_stranded_entries_asks_for_none_that_somebody_holds(red
 
 
 def test_an_entry_of_common_size_is_text_in_full_whatever_its_bytes() -> None:
-    found = entry_of("1-0", {b"task": b"r\xe9al", b"\x00": b"", b"x": b"\xff" * 10_000})
+    found = entry_of("1-0", {b"task": b"r\xe9al", b"\x00": b"", b"x": b"\xff" * 10_000}, CHANNEL)
     assert found.oversize == ""
     assert found.fields == {"task": "r\\xe9al", "\x00": "", "x": "\\xff" * 10_000}

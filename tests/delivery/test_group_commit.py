@@ -150,8 +150,8 @@ async def test_two_entries_of_one_work_begun_at_once_are_begun_once(each_url: st
 async def test_leases_that_ran_out_are_found_behind_any_number_of_live_ones(
     each_url: str, each_redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.delivery.task_stream.LOOKED_AT", 10)
-    monkeypatch.setattr("consumer.delivery.task_stream.LOOKS_A_CLAIM", 2)
+    monkeypatch.setattr("consumer.delivery.reading.LOOKED_AT", 10)
+    monkeypatch.setattr("consumer.delivery.reading.LOOKS_A_CLAIM", 2)
     async with stream_of(each_url, lease=LONG_LEASE) as dead, stream_of(each_url, lease=LONG_LEASE) as heir:
         await dead.enqueue([message(f"task {number}") for number in range(95)])
         entries = await read_all(dead, 95)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError as RedisUnreachable
 
-from consumer.delivery import task_stream
+from consumer.delivery import reading
 from tests.delivery.consumers import (
     LONG_LEASE,
     ScriptedHandler,
@@ -133,11 +133,11 @@ async def test_only_the_entry_that_cannot_be_brought_is_counted_and_by_no_more_t
 
 def lose_bringing(stream: TaskStream, monkeypatch: pytest.MonkeyPatch, entry_id: str) -> None:
     """No reply ever brings *entry_id*."""
-    execute = task_stream._execute
+    execute = reading.execute
 
     async def cut_off(client: Any, *command: object) -> Any:
         if command[0] == "XRANGE" and entry_id in command:
             raise RedisUnreachable("connection lost")
         return await execute(client, *command)
 
-    monkeypatch.setattr(task_stream, "_execute", cut_off)
+    monkeypatch.setattr(reading, "execute", cut_off)

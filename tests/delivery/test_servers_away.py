@@ -17,7 +17,8 @@ from consumer.delivery.brake import Brake
 from consumer.delivery.errors import Busy, DeadlinePassed
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.retry_log import TOLD_EVERY_S, RetryLog
-from consumer.delivery.settle import BACKOFF_MOST, Ending, Policy, Settlement, settle
+from consumer.delivery.settle import BACKOFF_MOST, Ending, Policy, Settlement, Tries, settle
+from consumer.maintenance_channel import CHANNEL
 from consumer.runtime import connect_redis
 from contract import keys
 from tests.delivery.consumers import (
@@ -53,10 +54,8 @@ class Longest(Random):
 
 
 def free_retry(waits: int, failure: Exception | None = None) -> Settlement:
-    return settle(
-        failure or OSError("away"), attempt=1, max_attempts=3, classify=lambda _: Policy.RETRY_FREELY,
-        random=Longest(), waits=waits,
-    )  # fmt: skip
+    tries = Tries(attempt=1, most=3, waits=waits)
+    return settle(failure or OSError("away"), tries, classify=lambda _: Policy.RETRY_FREELY, random=Longest())
 
 
 def test_the_pause_of_what_is_retried_freely_grows_to_thirty_seconds_and_counts_no_attempt() -> None:
@@ -70,7 +69,7 @@ def test_the_pause_of_what_is_retried_freely_grows_to_thirty_seconds_and_counts_
 
 def test_waiting_ones_turn_and_a_failure_of_ones_own_begin_the_pauses_anew() -> None:
     assert free_retry(7, Busy("in turn", delay=A_SECOND)).waits == 0
-    own = settle(ValueError(), attempt=1, max_attempts=3, classify=lambda _: Policy.RETRY, random=Longest(), waits=7)
+    own = settle(ValueError(), Tries(attempt=1, most=3, waits=7), classify=lambda _: Policy.RETRY, random=Longest())
     assert (own.waits, own.counted, own.delay) == (0, True, 2 * A_SECOND)
 
 
@@ -251,7 +250,7 @@ async def test_a_deadline_runs_from_the_beginning_of_the_work_and_not_while_redi
 ) -> None:
     told: list[BaseException] = []
     loop = asyncio.get_running_loop()
-    keeper = LeaseKeeper(redis_url, consumer="any", lease=LONG_LEASE, loop=loop)
+    keeper = LeaseKeeper(redis_url, CHANNEL, consumer="any", lease=LONG_LEASE, loop=loop)
     keeper.hold("1-1", told.append, deadline_s=0.0)
     keeper._end_overdue()
     await asyncio.sleep(0)

@@ -20,14 +20,24 @@ from consumer.delivery.errors import (
     ShutdownRequested,
     StrayCancellation,
 )
-from consumer.delivery.settle import BACKOFF_MOST, Ending, Policy, Settlement, backoff, describe, outcome_of, settle
+from consumer.delivery.settle import (
+    BACKOFF_MOST,
+    Ending,
+    Policy,
+    Settlement,
+    Tries,
+    backoff,
+    describe,
+    outcome_of,
+    settle,
+)
 
 A_SECOND = dt.timedelta(seconds=1)
 ANY_POLICY = st.sampled_from(Policy)
 
 
 def settled(failure: BaseException | None, *, attempt: int = 1, policy: Policy = Policy.RETRY) -> Settlement:
-    return settle(failure, attempt=attempt, max_attempts=3, classify=lambda _: policy, random=Random(1))
+    return settle(failure, Tries(attempt=attempt, most=3), classify=lambda _: policy, random=Random(1))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-TASK_STREAM = "consumer/delivery/task_stream.py"
-EXECUTOR = "consumer/delivery/executor.py"
+READING = "consumer/delivery/reading.py"
+JUDGING = "consumer/delivery/judging.py"
 LEASE = "consumer/delivery/lease.py"
 WORKER = "consumer/delivery/worker.py"
 LEDGER = "consumer/postgres/ledger.py"
@@ -38,8 +38,8 @@ MUTATIONS = (
         invariant="I1",
         what="leases are not renewed",
         file=LEASE,
-        old="            lost: Any = self._beat(keys",
-        new="            return True\n            lost: Any = self._beat(keys",
+        old="            lost = self._beat(ids)",
+        new="            return True\n            lost = self._beat(ids)",
         test=f"{BOUNDS}::test_a_part_of_ten_leases_is_begun_once_and_its_beats_are_no_deliveries",
     ),
     Mutation(
@@ -175,8 +175,8 @@ MUTATIONS = (
     Mutation(
         invariant="I7",
         what="deliveries are not counted before the work",
-        file=EXECUTOR,
-        old="if delivery.deliveries > self._options.max_deliveries:",
+        file=JUDGING,
+        old="if deliveries > self._options.max_deliveries:",
         new="if False:",
         test=f"{PROCESSES}::test_a_message_that_kills_its_process_is_dead_lettered_and_the_others_go_on",
     ),
@@ -199,9 +199,9 @@ MUTATIONS = (
     Mutation(
         invariant="I8",
         what="an entry without a message stays pending",
-        file="consumer/delivery/task_stream.py",
-        old="                await self._redis.xack(stream, keys.GROUP, entry_id)\n",
-        new="                continue\n",
+        file=READING,
+        old="                await self._forget(entry_id, stream=stream)\n",
+        new="",
         test=f"{BOUNDS}::test_entries_trimmed_by_hand_leave_no_ghost_whoever_held_them",
     ),
     Mutation(
@@ -320,7 +320,7 @@ MUTATIONS = (
     Mutation(
         invariant="I18",
         what="a claim looks at all that is pending",
-        file=TASK_STREAM,
+        file=READING,
         old="LOOKED_AT = 1000",
         new="LOOKED_AT = 1000000",
         test=f"{BOUNDS}::test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries",

@@ -82,7 +82,7 @@ async def test_bars_come_by_the_number_of_their_symbol_whether_by_session_or_by_
 
 async def test_a_renamed_companys_bars_come_by_its_present_symbol_from_either_reading(connection: Connection) -> None:
     await connection.execute(
-        "INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at, issuer_since, state) "
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at, issuer_since, state) "
         "VALUES ('NEW', true, $1, now(), now(), $1, 'listed'), ('OLD', true, $1, now(), now(), $1, 'listed')",
         WEDNESDAY,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.cycle.messages import work_key
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from contract import keys
 from tests.simulator.gates import Phase
 from tests.simulator.message_faults import RULE_MESSAGE
@@ -69,7 +69,7 @@ class Director:
 
     async def send(self, *messages: Outgoing) -> None:
         """As the session event, or the reconciler, sends: what is under way already is not sent again."""
-        await TaskStream(self.stage.redis, self.stage.redis, consumer="events", lease=LEASE).enqueue(messages)
+        await task_stream(self.stage.redis, self.stage.redis, consumer="events", lease=LEASE).enqueue(messages)
         self.stage.watch.look()
 
     async def send_rule(self) -> None:

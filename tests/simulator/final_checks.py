@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from contract import keys
 from tests.simulator import faults
 from tests.simulator.ledger_state import OPEN
@@ -30,7 +30,7 @@ async def check_end(simulation: Simulation) -> None:
 async def _redis_is_empty(simulation: Simulation) -> None:
     redis = simulation.stage.redis
     if simulation.kinds & faults.BY_HAND:
-        await TaskStream(redis, redis, consumer="sweeper", lease=LEASE).sweep()
+        await task_stream(redis, redis, consumer="sweeper", lease=LEASE).sweep()
     state = read_state(simulation.stage.world.side_redis)
     messages = await redis.hlen(keys.LATER_MESSAGES.pattern)
     if not state.is_empty or state.queued or messages:

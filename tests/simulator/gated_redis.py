@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from consumer.delivery import task_stream
+from consumer.delivery import redis_scripts
 from tests.simulator.gates import Step
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def script_names() -> dict[str, str]:
     """The name of every delivery script by its SHA-1, as the product would load it now."""
     return {
-        hashlib.sha1(task_stream.script_text(name).encode(), usedforsecurity=False).hexdigest(): name
-        for name in task_stream.SCRIPTS
+        hashlib.sha1(redis_scripts.script_text(name).encode(), usedforsecurity=False).hexdigest(): name
+        for name in redis_scripts.SCRIPTS
     }
 
 

@@ -15,7 +15,7 @@ import redis
 from loguru import logger
 from redis.asyncio import Redis
 
-from consumer.delivery import task_stream
+from consumer.delivery import redis_scripts
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool, prepare_connection
 from tests.histories import audit
@@ -114,8 +114,8 @@ class Ground:
     async def _load_scripts(self) -> None:
         await self._redis.script_flush()
         pipeline = self._redis.pipeline(transaction=False)
-        for name in task_stream.SCRIPTS:
-            pipeline.script_load(task_stream.script_text(name))
+        for name in redis_scripts.SCRIPTS:
+            pipeline.script_load(redis_scripts.script_text(name))
         await pipeline.execute()
 
     async def _play(self, script: Script, play: Callable[[Simulation], Awaitable[None]]) -> Outcome:

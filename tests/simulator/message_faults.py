@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.cycle import calling_off
 from consumer.delivery.entries import Outgoing
-from consumer.delivery.task_stream import TaskStream, readable
+from consumer.delivery.redis_scripts import readable
+from consumer.maintenance_channel import task_stream
 from contract import keys
 from tests.simulator.gated_redis import GatedRedis
 from tests.simulator.virtual_worker import DAY, LEASE, RULE
@@ -59,14 +60,15 @@ async def ask_nonsense(stage: Stage, random: Random, step: Step | None) -> None:
 
 async def ask_by_rule(stage: Stage, random: Random, step: Step | None) -> None:
     """The session event comes once more, as from another replica."""
-    stream = TaskStream(stage.redis, stage.redis, consumer="events", lease=LEASE)
+    stream = task_stream(stage.redis, stage.redis, consumer="events", lease=LEASE)
     await stream.enqueue([RULE_MESSAGE])
 
 
 async def cancel_day(stage: Stage, random: Random, step: Step | None) -> None:
     """A person cancels the day, step by step beside all that goes on."""
     operator = stage.operator
-    stream = TaskStream(*(GatedRedis(operator, stage.redis, stage.script_names),) * 2, consumer="operator", lease=LEASE)
+    client = GatedRedis(operator, stage.redis, stage.script_names)
+    stream = task_stream(client, client, consumer="operator", lease=LEASE)
 
     async def cancel() -> None:
         called_off = await calling_off.cancel_day(

@@ -15,7 +15,7 @@ import msgspec
 
 from consumer.cycle.publication import Publisher
 from consumer.cycle.runner import CycleRunner
-from consumer.delivery import entries, task_stream
+from consumer.delivery import entries, redis_scripts
 from consumer.delivery.settle import Ending
 from consumer.delivery.task_stream import TaskStream
 from consumer.postgres import cycles, ledger
@@ -58,14 +58,14 @@ def _script(name: str, inserted: str) -> Callable[[], list[Any]]:
     """Lua between the prelude and the body of one script."""
 
     def breaks() -> list[Any]:
-        original = task_stream.script_text
-        prelude = (task_stream.files("consumer.delivery") / "scripts" / "prelude.lua").read_text("utf-8")
+        original = redis_scripts.script_text
+        prelude = (redis_scripts.files("consumer.delivery") / "scripts" / "prelude.lua").read_text("utf-8")
 
         def text(wanted: str) -> str:
             whole = original(wanted)
             return prelude + inserted + whole[len(prelude) :] if wanted == name else whole
 
-        return [patch.object(task_stream, "script_text", text)]
+        return [patch.object(redis_scripts, "script_text", text)]
 
     return breaks
 
@@ -97,7 +97,7 @@ _settle = TaskStream.settle
 
 
 async def _acknowledge_first(self: CycleRunner, delivery: Delivery) -> list[Outgoing]:
-    await self._stream.settle(delivery.entry, Ending.ACKNOWLEDGE, key=self.key_of(delivery.entry))
+    await self._stream.settle(delivery.entry, Ending.ACKNOWLEDGE, key=delivery.work.key)
     await self._stream.enqueue(await _run(self, delivery))
     return []
 

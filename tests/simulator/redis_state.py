@@ -7,13 +7,12 @@ lease alive, and nothing may leave the stream while the ledger says that its wor
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.runner import CycleRunner
-from consumer.delivery.entries import Entry
-from consumer.delivery.task_stream import readable
+from consumer.cycle.messages import work_key
+from consumer.delivery.redis_scripts import readable
 from contract import keys
 from tests.simulator.virtual_worker import LEASE
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 LEASE_MS = int(LEASE.total_seconds() * 1000)
-_RUNNER = CycleRunner(*[cast("Any", None)] * 3)  # only for the names it gives to work
 
 
 class Violation(Exception):
@@ -102,7 +100,7 @@ def _pairs(flat: list[str]) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=2000)
 def _key_of(entry_id: str, fields: tuple[tuple[str, str], ...]) -> str:
-    return _RUNNER.key_of(Entry(entry_id=entry_id, fields=dict(fields)))
+    return work_key(dict(fields))
 
 
 def check_ownership(before: RedisState, after: RedisState, *, actor: str, step: str) -> None:

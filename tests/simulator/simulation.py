@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.cycle.catch_up import AT_MOST_EVERY_S, EVERY
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from tests.simulator import faults as fault_kinds
 from tests.simulator.final_checks import check_end
 from tests.simulator.gates import Actor, Phase, Step
@@ -73,7 +73,7 @@ class Simulation:
         for _ in range(self.random.choice((2, 2, 3, 3, 4))):
             await self.stage.add_worker()
         if not self.stage.catches_up or self.random.random() < 0.5:
-            stream = TaskStream(self.stage.redis, self.stage.redis, consumer="events", lease=LEASE)
+            stream = task_stream(self.stage.redis, self.stage.redis, consumer="events", lease=LEASE)
             await stream.enqueue([RULE_MESSAGE])
         self.stage.watch.look()
 

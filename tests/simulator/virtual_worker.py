@@ -18,11 +18,11 @@ from redis.asyncio import Redis
 
 from consumer.composition import Instead, Parts, build_consumer
 from consumer.cycle.reporting import Reporter
-from consumer.delivery import task_stream
 from consumer.delivery.errors import DeadlinePassed, DeliveryError, LeaseLost, LeaseUncertain
+from consumer.delivery.redis_scripts import Beat
+from consumer.maintenance_channel import CHANNEL
 from consumer.settings import read_settings
 from consumer.verdict.options import expectations_set
-from contract import keys
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
@@ -81,7 +81,7 @@ class SimulatedKeeper:
     def __init__(self, name: str, redis: redis.Redis) -> None:
         self._name = name
         self._redis = redis
-        self._beat = redis.register_script(task_stream.script_text("beat"))
+        self._beat = Beat(redis, CHANNEL, consumer=name)
         self._tell: dict[str, Callable[[DeliveryError], None]] = {}
         self.held: list[str] = []
         self.stopped: set[str] = set()  # the entries whose work was told to stop
@@ -105,7 +105,7 @@ class SimulatedKeeper:
     def beat(self) -> list[str]:
         """Renew all leases; return, and stop the work of, what is no longer ours."""
         asked = list(self.held)
-        lost = list(self._beat(keys=task_stream.SCRIPT_KEYS, args=[keys.GROUP, self._name, *asked]))
+        lost = self._beat(asked)
         for entry_id in lost:
             self._stop(entry_id, LeaseLost("another consumer holds the entry"))
         return lost

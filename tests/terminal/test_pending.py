@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.checks.pending_work import PendingWork
-from consumer.delivery.task_stream import TaskStream
+from consumer.maintenance_channel import task_stream
 from contract import keys
 from tests.checks.test_pending_work import LEASE, part
 from tests.delivery.consumers import let_lease_run_out, read_one
@@ -25,7 +25,7 @@ async def test_pending_tells_who_holds_what_in_a_line_each_and_exits_3_once_nobo
     code, out, err = await run("consumer.terminal", "pending")
     assert (code, out, err) == (0, "nothing is under way\n", "")
 
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001"), part("batch:0002")])
     entry = await read_one(stream)
@@ -42,7 +42,7 @@ async def test_pending_tells_who_holds_what_in_a_line_each_and_exits_3_once_nobo
 
 
 async def test_pending_as_json_keeps_its_shape(run: Run, redis: Redis) -> None:
-    stream = TaskStream(redis, redis, consumer="worker-1", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="worker-1", lease=LEASE)
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001")])
     entry = await read_one(stream)
@@ -64,7 +64,7 @@ async def test_pending_as_json_keeps_its_shape(run: Run, redis: Redis) -> None:
 
 
 async def test_markup_in_a_message_is_shown_and_not_obeyed(run: Run, redis: Redis) -> None:
-    stream = TaskStream(redis, redis, consumer="[red]me[/red]", lease=LEASE)
+    stream = task_stream(redis, redis, consumer="[red]me[/red]", lease=LEASE)
     await stream.ensure_group()
     await redis.xadd(keys.TASKS.name, {"task": "cycle", "part": "[bold][/nothing]", "cycle": "7"})
     await read_one(stream)

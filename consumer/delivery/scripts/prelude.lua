@@ -45,9 +45,12 @@ local function park(message)
   redis.call('ZADD', KEYS[2], message.due, message.key)
 end
 
+-- What has no work's name waits under one of these, which is forgotten when it is due: it would stay registered for ever.
+local NAMELESS = '^nameless:'
+
 local function append(key, fields)
   local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
-  if key ~= '' then redis.call('HSET', KEYS[4], key, id) end
+  if key ~= '' and not key:find(NAMELESS) then redis.call('HSET', KEYS[4], key, id) end
   return id
 end
 
