@@ -41,7 +41,7 @@ ROW_IN_EVERY_TABLE = """
     INSERT INTO market_data_daily VALUES ('2025-11-11', 'A', 10, 12, 9, 11, 5, 10, 3, 1);
     INSERT INTO volume_slots_daily
         VALUES ('2025-11-11', 'A', 'traded', array_fill(0::float8, ARRAY[191]) || ARRAY[7::float8], now(), 1);
-    INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at)
+    INSERT INTO ticker_universe (symbol, is_active, last_seen, added_at, changed_at)
         VALUES ('A', true, '2025-11-11', now(), now());
     INSERT INTO ticker_metadata (symbol, company_name, created_at, updated_at) VALUES ('A', 'Agilent', now(), now());
     INSERT INTO stock_split (symbol, execution_day, split_from, split_to, kind, load_id)
