@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
     from consumer.source.guard import SourceGuard
-    from consumer.tasks.part import TaskOptions
+    from consumer.tasks.terms import TaskOptions
     from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
     from consumer.verdict.ruler import Expectations
     from market.data_source import DataSource

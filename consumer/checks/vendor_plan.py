@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.checks.finding import Finding, ok, warning
+from consumer.data_sets.vendor_plan import Capability
 from consumer.postgres.capabilities import Learned, read_capabilities
-from consumer.verdict.vendor_plan import Capability
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.catalogue.registry import CACHES
 from consumer.postgres import coverage
 from consumer.redis_cache.comparer import CacheComparer
 from consumer.redis_cache.marks import tokens_in
-from consumer.tasks import redis_sync
-from contract import data_sets, keys
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.tasks.part import PartContext
+    from consumer.tasks.redis_sync import Cache
 
 
 class CacheFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,27 +37,27 @@ async def verify_caches(context_of: Callable[[dt.date], PartContext]) -> list[Ca
     marks: Any = await asyncio.to_thread(some.services.cache.hgetall, keys.CACHES.pattern)
     tokens = tokens_in(marks)
     found = []
-    for cache in data_sets.CACHES:
+    for name, cache in CACHES.items():
         day: dt.date | None = await some.services.pool.fetchval(
-            "SELECT max(trading_day) FROM coverage WHERE data_set = $1", cache
+            "SELECT max(trading_day) FROM coverage WHERE data_set = $1", name
         )
         if day is not None:
-            found.append(await _verify(context_of(day), cache, day, tokens.get(cache)))
+            found.append(await _verify(context_of(day), cache, day, tokens.get(name)))
     return found
 
 
-async def _verify(ctx: PartContext, cache: str, day: dt.date, token: int | None) -> CacheFinding:
-    comparer = CacheComparer(ctx.services.cache, cache=cache)
-    prepared = await redis_sync.prepare(ctx, cache)
+async def _verify(ctx: PartContext, cache: Cache, day: dt.date, token: int | None) -> CacheFinding:
+    comparer = CacheComparer(ctx.services.cache, cache=cache.name)
+    prepared = await cache.prepare(ctx)
     await asyncio.to_thread(prepared.replace, comparer)
     examples = list(comparer.examples)
     differences = comparer.differences
-    written = await coverage.covered_on(ctx.services.pool, cache, day)
+    written = await coverage.covered_on(ctx.services.pool, cache.name, day)
     if token is None or written is None or token != written.detail.get("fence"):
         differences += 1
-        examples.insert(0, f"{keys.CACHES.pattern} {cache}: not the write that the ledger knows")
+        examples.insert(0, f"{keys.CACHES.pattern} {cache.name}: not the write that the ledger knows")
     return CacheFinding(
-        cache=cache.removeprefix("cache:"),
+        cache=cache.part,
         trading_day=day,
         compared=comparer.compared,
         differences=differences,

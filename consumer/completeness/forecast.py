@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.plan import files_seen, missing_parts
-from consumer.postgres import coverage
-from consumer.tasks import metadata_enrich, recheck, slot_rows
-from consumer.vendor.questions import Question
-from contract import data_sets as sets
+from consumer.catalogue.registry import DATA_SETS, data_set_of, kind_of
+from consumer.cycle.plan import missing_parts
+from consumer.cycle.what_stands import read_situation
+from consumer.data_sets.market_size import USUAL_MARKET
 
 if TYPE_CHECKING:
-    from consumer.tasks.part import PartContext
+    from collections.abc import Mapping, Sequence
 
-LISTING_PAGE, FLOAT_PAGE = 1_000, 5_000
-#: Sessions of five-minute bars that one answer holds (50,000 minutes, 960 a session).
-SESSIONS_A_REQUEST = 52
-#: A market of this size is taken for granted where nothing is known yet.
-USUAL_MARKET = 11_000
+    from consumer.data_sets.declaration import DataSet
+    from consumer.data_sets.situation import Situation
+    from consumer.postgres.ledger import PartPlan
+    from consumer.tasks.part import PartContext
+    from consumer.vendor.questions import Question
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,50 +54,36 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 async def forecast(ctx: PartContext, pace: Pace) -> Forecast:
     """Plan the cycle of *ctx*, without asking anybody, and count what it would ask."""
-    parts = await missing_parts(ctx, await files_seen(ctx))
-    stages = Counter(part.stage for part in parts)
+    return forecast_of(await read_situation(ctx, every_fact=True), pace)
+
+
+def forecast_of(situation: Situation, pace: Pace) -> Forecast:
+    """Count what a plan of *situation* would ask.  Pure."""
+    parts = missing_parts(situation)
     requests: Counter[str] = Counter()
-    assumes: list[str] = []
-    active = await ctx.services.pool.fetchval("SELECT count(*) FROM listed_ticker WHERE is_active")
-    if not active:
-        active = USUAL_MARKET
-        assumes.append(f"a market of {active:,} tickers: none is listed yet")
-    requests[Question.GROUPED_DAILY] = stages[sets.STAGE_BARS]
-    requests[Question.SPLITS] = stages[sets.STAGE_SPLITS]
-    requests[Question.DAY_BAR] = recheck.SAMPLE * stages[sets.STAGE_RECHECK]
-    if stages[sets.STAGE_UNIVERSE]:
-        requests[Question.TICKERS] = math.ceil(active / LISTING_PAGE)
-        assumes.append("no symbol leaves the market (one more listing page when some do)")
-    if stages[sets.STAGE_FLOATS]:
-        requests[Question.FLOATS] = math.ceil(active / FLOAT_PAGE)
-    requests[Question.MARKET_HOLIDAYS] = stages[sets.STAGE_CALENDAR]
-    if stages[sets.STAGE_DETAILS] or stages[sets.STAGE_PLAN_DETAILS]:
-        requests[Question.TICKER_DETAILS] = await _details(ctx, active)
-    if stages[sets.STAGE_SLOTS] or stages[sets.STAGE_PLAN_SLOTS]:
-        requests.update(await _slots(ctx, active))
-    counted = {str(name): count for name, count in requests.items() if count}
+    for one in DATA_SETS:
+        own = [part for part in parts if data_set_of(part) is one]
+        requests.update({str(question): count for question, count in _asked(one, own, situation).items()})
+    planned = [one for one in DATA_SETS if one.assumes and any(data_set_of(part) is one for part in parts)]
+    nobody = [] if situation.holdings.symbols else [f"a market of {USUAL_MARKET:,} tickers: none is listed yet"]
+    counted = {name: count for name, count in sorted(requests.items()) if count}
     return Forecast(
-        trading_day=ctx.day.isoformat(),
+        trading_day=situation.terms.day.isoformat(),
         requests=counted,
         parts=dict(Counter(str(part.task) for part in parts)),
         seconds_by_budget=round(pace.seconds(sum(counted.values())), 1),
-        assumes=assumes,
+        assumes=[*nobody, *(one.assumes for one in planned)],
     )
 
 
-async def _details(ctx: PartContext, active: int) -> int:
-    if await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
-        return active
-    return len(await metadata_enrich.due_details(ctx))
-
-
-async def _slots(ctx: PartContext, active: int) -> dict[str, int]:
-    sessions = ctx.sessions(ctx.services.options.slot_sessions)
-    if await coverage.newest(ctx.services.pool, sets.UNIVERSE) is None:
-        return {Question.RANGE_BARS: active * math.ceil(len(sessions) / SESSIONS_A_REQUEST)}
-    missing = await slot_rows.missing_slots(ctx)
-    asked = 0
-    for days in missing.values():
-        between = ctx.services.calendar.trading_days(days[0], days[-1])
-        asked += math.ceil(len(between) / SESSIONS_A_REQUEST)
-    return {Question.RANGE_BARS: asked}
+def _asked(one: DataSet, parts: Sequence[PartPlan], situation: Situation) -> Mapping[Question, int]:
+    """What *parts* of one data set would ask: as it says itself, or by the kind of part."""
+    if parts and one.cost is not None:
+        asked: Mapping[Question, int] = one.cost(situation, parts)
+        return asked
+    count: Counter[Question] = Counter()
+    for part in parts:
+        place = kind_of(part.task, part.part)
+        if place is not None and place.kind.asks is not None:
+            count[place.kind.asks] += place.kind.requests
+    return count

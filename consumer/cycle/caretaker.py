@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from contract import data_sets, keys
+from consumer.catalogue.registry import CACHES
+from contract import keys
 from process.trouble import Trouble
 from producers import mending
 
@@ -29,7 +30,7 @@ STRANDED_EVERY = 6  # looks
 #: What `mending` knows by name, and the registers of our caches.
 TYPES = {
     **mending.TYPES,
-    **{keys.CACHED.pattern.format(cache=cache): keys.CACHED.holds for cache in data_sets.CACHES},
+    **{keys.CACHED.pattern.format(cache=cache): keys.CACHED.holds for cache in CACHES},
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.catalogue.registry import DATA_SETS
 from consumer.verdict import words
 from contract import data_sets as sets
 from contract.messages import ALL_TASKS, TaskName
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
 
     from consumer.verdict.states import DataSetVerdict, SessionVerdict
 
-#: What each task brings; a data set that stands in none of them would be nobody's.
+#: What each task brings of a session's verdict.
 SETS_OF: dict[TaskName, tuple[str, ...]] = {
-    TaskName.OHLC_DAILY: (sets.DAILY_BARS, sets.SPLITS, sets.ATR),
-    TaskName.VOLUME_SLOTS: (sets.VOLUME_SLOTS,),
-    TaskName.METADATA_ENRICH: (sets.UNIVERSE, sets.FLOATS, sets.DETAILS, sets.DERIVED),
+    **{task: tuple(one.name for one in DATA_SETS if one.in_verdict and one.task is task) for task in ALL_TASKS},
     TaskName.REDIS_SYNC: (sets.CACHES_ALL,),
 }
 _AT_WORK = (TaskState.PENDING, TaskState.IN_PROGRESS)

@@ -6,10 +6,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from consumer.catalogue.registry import CACHES
 from consumer.delivery.entries import Outgoing
 from consumer.postgres.cycles import asked_so_far
 from consumer.redis_cache.marks import tokens_in
-from contract import data_sets, keys
+from contract import keys
 from contract.messages import TaskMessage, TaskName, encode
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def _written(pool: Pool) -> list[asyncpg.Record]:
     return await pool.fetch(
         "SELECT data_set, trading_day, load_id, (detail->>'fence')::bigint AS fence FROM coverage "
         "WHERE data_set = ANY ($1) AND trading_day = (SELECT max(trading_day) FROM coverage WHERE data_set = ANY ($1))",
-        list(data_sets.CACHES),
+        list(CACHES),
     )
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from consumer.catalogue.registry import kind_of
+from consumer.data_sets.vendor_plan import Capability
 from consumer.postgres import capabilities
 from consumer.postgres.part_outcomes import is_kind_answered
 from consumer.vendor.errors import NotEntitled, NotYetPublished, OutsidePlanTimeframe
-from consumer.verdict.vendor_plan import Capability
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -18,19 +19,14 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId
     from consumer.tasks.part import Services
 
-_ASKED_BY = {
-    ("ohlc_daily", "splits"): Capability.SPLITS,
-    ("volume_slots", "batch"): Capability.RANGE_BARS,
-    ("metadata_enrich", "details"): Capability.TICKER_DETAILS,
-}
-
 
 def capability_of(part: PartId, today: dt.date) -> Capability | None:
-    """Return what *part* shows about the plan; bars of *today*, New York time, show whether it gives a day at once."""
-    kind, _, rest = part.part.partition(":")
-    if (part.task, kind) == ("ohlc_daily", "bars"):
-        return Capability.SAME_DAY if rest == today.isoformat() else None
-    return _ASKED_BY.get((part.task, kind))
+    """Return what *part* shows about the plan; that of *today*, New York time, whether it gives a day at once."""
+    place = kind_of(part.task, part.part)
+    shows = None if place is None else place.kind.shows
+    if shows is Capability.SAME_DAY and part.part.partition(":")[2] != today.isoformat():
+        return None
+    return shows
 
 
 class PlanLearner:

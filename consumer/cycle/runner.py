@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from loguru import logger
 
+from consumer.catalogue.registry import KINDS, kind_of, placed
 from consumer.cycle import calling_off, next_pass, opening
 from consumer.cycle.calling_off import CalledOff
 from consumer.cycle.failure_classes import VendorAway, lease_lost_named, local_trouble_named, policy_of
@@ -20,13 +21,14 @@ from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import dead_letter, letter_fields, newer_message, part_message, read_work, retry_message
 from consumer.cycle.plan_learning import PlanLearner
+from consumer.data_sets.declaration import Asked
 from consumer.delivery.errors import Busy, DataRejected
 from consumer.postgres import cycles, ledger, part_outcomes
 from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, Taker
 from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.vendor.requests import counted_requests
-from contract.messages import TaskMessage, TaskName
+from contract.messages import TaskMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +45,8 @@ if TYPE_CHECKING:
 
 FENCE_BEHIND_DELAY = dt.timedelta(milliseconds=200)
 AWAY_AFTER = 3
-# Parts that compute from what is stored: the vendor's absence is nothing to them.
-ASK_NOBODY = ("plausible", "split_check", "atr", "derived", "plan", "prove")
-ASKS_THE_BUCKET = "file"  # another server than the vendor's API: the absence of one says nothing about the other
+# A bucket is another server than the vendor's API: the absence of one says nothing about the other.
+BUCKET_KINDS = tuple(kind for (_, kind), place in KINDS.items() if place.kind.asked is Asked.BUCKET)
 
 
 class CycleRunner:
@@ -194,6 +195,8 @@ class CycleRunner:
             write = await handler_of(part)(ctx)
         async with ledger.fenced_write(self._services.pool, part, fence=delivery.token) as connection:
             report = await write(connection)
+            # What a part spawns is placed by its declaration: which stage it is of, and what goes before it.
+            report = msgspec.structs.replace(report, spawned=tuple(placed(one) for one in report.spawned))
             ready = await self._end(connection, part, report, requests)
         requests.clear()  # in the ledger now; what a failure leaves here is written by `record`
         if report.rows:
@@ -217,10 +220,10 @@ class CycleRunner:
 
     async def _stop_asking_when_vendor_is_away(self, cycle: Cycle, part: PartId) -> None:
         """One pass makes a handful of parts find out that the vendor is away, not all of them."""
-        kind = part.part.partition(":")[0]
-        if part.task in (TaskName.CYCLE, TaskName.REDIS_SYNC) or kind in (*ASK_NOBODY, ASKS_THE_BUCKET):
+        place = kind_of(part.task, part.part)
+        if place is None or place.kind.asked is not Asked.VENDOR:
             return
-        gave_up = await part_outcomes.gave_up_on_vendor(self._services.pool, cycle, but_kind=ASKS_THE_BUCKET)
+        gave_up = await part_outcomes.gave_up_on_vendor(self._services.pool, cycle, but_kinds=BUCKET_KINDS)
         if gave_up >= AWAY_AFTER:
             raise VendorAway(f"{gave_up} parts gave up on the vendor in this pass")
 

@@ -131,6 +131,22 @@ async def suspect_days(connection: Connection | Pool, data_set: str, first: dt.d
     return {row["trading_day"] for row in rows}
 
 
+async def open_days(
+    connection: Connection | Pool, data_sets: Sequence[str], *, first: dt.date | None, last: dt.date
+) -> dict[dt.date, dt.datetime | None]:
+    """Return the sessions with an open finding, and when the one that waits longest was last held against evidence."""
+    rows = await connection.fetch(
+        "SELECT trading_day, min(rechecked_at) AS rechecked_at, bool_or(rechecked_at IS NULL) AS never "
+        "FROM session_finding WHERE state = 'open' AND data_set = ANY ($1) "
+        "AND trading_day >= coalesce($2::date, '-infinity') AND trading_day <= $3 "
+        "GROUP BY trading_day ORDER BY trading_day",
+        list(data_sets),
+        first,
+        last,
+    )
+    return {row["trading_day"]: None if row["never"] else row["rechecked_at"] for row in rows}
+
+
 async def due_days(
     connection: Connection | Pool, data_set: str, *, first: dt.date | None, last: dt.date, since: dt.datetime
 ) -> list[dt.date]:

@@ -1,27 +1,34 @@
-"""Reads once, at one instant, what stands of the sessions: rows, loads, findings, and what was never asked."""
+"""Reads once, at one instant, what stands of the sessions: rows, loads, findings, and what was never asked.
+
+Every statement is bounded by the sessions in question, or reads the one newest row of a data set by an index.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from consumer.postgres import cycles, findings
-from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended, Wanted
+from consumer.postgres import cycles, findings, held_sessions
+from consumer.postgres.holdings import Covered, Holdings, LastAsked, Newest, Unended, Wanted
 from consumer.postgres.part_outcomes import reasons_of_days
-from consumer.postgres.slots import LISTED_ON
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
 
     from consumer.postgres.pool import Connection, Pool
 
 
 async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
-    """Read what a verdict on *wanted.days* needs. Wants a repeatable-read transaction: all of one instant."""
+    """Read what *wanted* asks for. Wants a repeatable-read transaction: all of one instant."""
     capabilities = await connection.fetch("SELECT capability, available FROM vendor_capability")
+    sessions = await held_sessions.by_load(connection, wanted)
+    if wanted.by_symbol is not None:
+        sessions[wanted.by_symbol] = await held_sessions.by_symbol(connection, wanted, wanted.by_symbol)
     return Holdings(
-        bars=await _bars(connection, wanted),
-        slots=await _slots(connection, wanted),
+        sessions=sessions,
+        first=await _first(connection, wanted),
+        on_day=await _on_day(connection, wanted),
+        changed_at=await _changed_at(connection, wanted),
+        rechecks=await _rechecks(connection, wanted),
         newest=await _newest(connection, wanted),
         details=await _details(connection),
         findings=await _findings(connection, wanted),
@@ -62,136 +69,81 @@ async def _findings(connection: Connection, wanted: Wanted) -> dict[tuple[dt.dat
     return {about: tuple(one.reason for one in kept) for about, kept in found.items()}
 
 
-async def _bars(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
+async def _first(connection: Connection, wanted: Wanted) -> dict[str, dt.date]:
     rows = await connection.fetch(
-        """
-        SELECT c.trading_day, c.row_count AS expected, coalesce(b.rows, c.row_count) AS rows, c.fetched_at,
-               c.retired_at IS NOT NULL AS retired,
-               coalesce((c.detail->>'restated')::bigint, 0) AS restated,
-               coalesce((c.detail->>'accepted_short')::boolean, false) AS accepted_short,
-               l.source, l.request_id, l.fence, l.cycle_id,
-               (SELECT coalesce(sum(value::bigint), 0)::bigint FROM jsonb_each_text(l.rejected)
-                WHERE NOT starts_with(key, 'field ')) AS set_aside
-        FROM coverage AS c LEFT JOIN data_load AS l USING (load_id)
-        LEFT JOIN (SELECT w.day, count(m.symbol) AS rows FROM unnest($2::date[]) AS w (day)
-                   LEFT JOIN daily_bar AS m ON m.trading_date = w.day GROUP BY w.day) AS b
-               ON b.day = c.trading_day
-        WHERE c.data_set = $1
-        """,
-        wanted.bars,
-        list(wanted.days),
+        "SELECT name, first FROM unnest($1::text[]) AS w (name) CROSS JOIN LATERAL "
+        "(SELECT min(trading_day) AS first FROM coverage WHERE data_set = name) AS c WHERE first IS NOT NULL",
+        list(wanted.by_session),
     )
-    return {
-        row["trading_day"]: Held(
-            expected=row["expected"],
-            loaded=row["rows"],
-            missing=max(0, row["expected"] - row["rows"]),
-            set_aside=row["set_aside"] or 0,
-            restated=row["restated"],
-            oldest=row["fetched_at"],
-            newest=row["fetched_at"],
-            source=row["source"],
-            request_id=row["request_id"],
-            cycle=row["cycle_id"],
-            fence=row["fence"],
-            accepted_short=row["accepted_short"],
-            retired=row["retired"],
-        )
-        for row in rows
-    }
+    return {row["name"]: row["first"] for row in rows}
 
 
-async def _slots(connection: Connection, wanted: Wanted) -> dict[dt.date, Held]:
+async def _on_day(connection: Connection, wanted: Wanted) -> dict[str, Covered]:
+    """What is covered of the day that a plan is for, and how many rows of what is computed of it stand."""
+    if wanted.day is None:
+        return {}
     rows = await connection.fetch(
-        f"""
-        WITH w AS MATERIALIZED (SELECT unnest($1::date[]) AS day),
-        -- Symbols of one history are counted together: a market has few such groups, and 11,000 symbols.
-        listed AS (
-            SELECT w.day, coalesce(sum(u.symbols), 0)::bigint AS expected
-            FROM w LEFT JOIN (
-                SELECT state, is_active, last_seen, issuer_since, listed_from, count(*) AS symbols
-                FROM listed_ticker GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
-            GROUP BY w.day),
-        standing AS (
-            SELECT w.day, count(u.symbol) AS there,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'traded') AS traded,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'no_trades') AS empty,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'unproven') AS unproven,
-                   min(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS oldest,
-                   max(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS newest,
-                   max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
-            FROM w JOIN session_slots AS s ON s.trading_date = w.day
-            LEFT JOIN listed_ticker AS u ON u.symbol = s.symbol AND {LISTED_ON}
-            GROUP BY w.day)
-        -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
-        SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
-               coalesce(unproven, 0) AS unproven, oldest, newest, load_id, there IS NOT NULL AS kept
-        FROM listed LEFT JOIN standing USING (day)
-        """,
-        list(wanted.days),
+        "SELECT data_set, row_count, fetched_at, detail FROM coverage WHERE trading_day = $1 AND data_set = ANY ($2)",
+        wanted.day,
+        wanted.every_set,
     )
-    loads = await connection.fetch(
-        "SELECT load_id, source, request_id, fence, cycle_id FROM data_load WHERE load_id = ANY ($1)",
-        [row["load_id"] for row in rows if row["load_id"] is not None],
-    )
-    by_load = {load["load_id"]: dict(load) for load in loads}
-    restated = await connection.fetch(
-        "SELECT trading_day, count(*) AS rows FROM restatement WHERE data_set = $1 AND trading_day = ANY ($2) "
-        "GROUP BY trading_day",
-        wanted.slots,
-        list(wanted.days),
-    )
-    again = {row["trading_day"]: row["rows"] for row in restated}
-    retired = await connection.fetch(
-        "SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND retired_at IS NOT NULL", wanted.slots
-    )
-    gone = {
-        row["trading_day"]: Held(expected=row["row_count"], loaded=row["row_count"], retired=True) for row in retired
-    }
-    return {row["day"]: _held_slots(dict(row), by_load, again.get(row["day"], 0)) for row in rows} | gone
+    found = {}
+    for row in map(dict, rows):
+        name = row.pop("data_set")
+        table = wanted.counted.get(name)
+        standing = None if table is None else (await held_sessions.count(connection, table, (wanted.day,)))[wanted.day]
+        found[name] = Covered(standing=standing, **row)
+    return found
 
 
-def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], restated: int) -> Held:
-    load = by_load.get(row["load_id"], {})
-    return Held(
-        expected=row["expected"],
-        loaded=row["traded"],
-        empty=row["empty"],
-        unproven=row["unproven"],
-        missing=row["expected"] - row["there"],
-        restated=restated,
-        oldest=row["oldest"],
-        newest=row["newest"],
-        source=load.get("source"),
-        request_id=load.get("request_id"),
-        cycle=load.get("cycle_id"),
-        fence=load.get("fence"),
-        kept=row["kept"],
+async def _changed_at(connection: Connection, wanted: Wanted) -> dict[str, dt.datetime]:
+    """When each set was last loaded for any day up to the plan's: what was computed of it before is stale."""
+    if wanted.day is None:
+        return {}
+    # One row a set by the index (data_set, fetched_at): max() would read every day that was ever covered.
+    rows = await connection.fetch(
+        "SELECT name, c.fetched_at FROM unnest($1::text[]) AS w (name) CROSS JOIN LATERAL "
+        "(SELECT fetched_at FROM coverage WHERE data_set = name AND trading_day <= $2 "
+        "ORDER BY fetched_at DESC LIMIT 1) AS c",
+        wanted.every_set,
+        wanted.day,
     )
+    return {row["name"]: row["fetched_at"] for row in rows}
+
+
+async def _rechecks(connection: Connection, wanted: Wanted) -> dict[dt.date, dt.datetime | None]:
+    if wanted.day is None:
+        return {}
+    return await findings.open_days(connection, list(wanted.by_session), first=wanted.first_day, last=wanted.day)
 
 
 async def _newest(connection: Connection, wanted: Wanted) -> dict[str, Newest]:
     """The present: fetched last, for whatever day. What is computed: of the newest day."""
     rows = await connection.fetch(
         """
-        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count AS rows, 0 AS broken,
-                                       NULL::date AS unbroken_since, 0 AS lost
-         FROM coverage WHERE data_set = ANY ($1) ORDER BY data_set, fetched_at DESC, load_id DESC)
+        SELECT name AS data_set, c.trading_day, c.fetched_at, c.row_count AS rows,
+               coalesce((c.detail->>'broken')::integer, 0) AS broken,
+               (c.detail->>'unbroken_since')::date AS unbroken_since, (c.detail->>'since')::date AS since
+        FROM unnest($1::text[]) AS w (name) CROSS JOIN LATERAL (
+            SELECT trading_day, fetched_at, row_count, detail FROM coverage
+            WHERE data_set = name ORDER BY fetched_at DESC, load_id DESC LIMIT 1) AS c
         UNION ALL
-        (SELECT DISTINCT ON (data_set) data_set, trading_day, fetched_at, row_count,
-                                       coalesce((detail->>'broken')::integer, 0), (detail->>'unbroken_since')::date,
-                                       CASE WHEN data_set = $3 THEN greatest(0, row_count - (
-                                           SELECT count(*) FROM ticker_atr AS a WHERE a.trading_date = trading_day))
-                                       ELSE 0 END
-         FROM coverage WHERE data_set = ANY ($2) ORDER BY data_set, trading_day DESC)
+        SELECT name, c.trading_day, c.fetched_at, c.row_count, coalesce((c.detail->>'broken')::integer, 0),
+               (c.detail->>'unbroken_since')::date, (c.detail->>'since')::date
+        FROM unnest($2::text[]) AS w (name) CROSS JOIN LATERAL (
+            SELECT trading_day, fetched_at, row_count, detail FROM coverage
+            WHERE data_set = name ORDER BY trading_day DESC LIMIT 1) AS c
         """,
-        list(wanted.present),
-        list(wanted.computed),
-        wanted.atr,
+        list(wanted.by_fetch),
+        list(wanted.by_day),
     )
     found = {}
     for row in map(dict, rows):
         name = row.pop("data_set")
+        table = wanted.counted.get(name)
+        if table is not None:
+            day = row["trading_day"]
+            row["lost"] = max(0, row["rows"] - (await held_sessions.count(connection, table, (day,)))[day])
         found[name] = Newest(**row)
     return found
 

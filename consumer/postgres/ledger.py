@@ -54,13 +54,18 @@ class PartId(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A part to be done. *stage* is what others wait for in their *needs*; *why* is for people."""
+    """A part to be done.
+
+    *after* names what goes first: data sets, or stages as "task/stage"; None: as the part's kind declares it. *stage*,
+    which others wait for in their *needs*, and the needs themselves follow from the declarations (`registry.placed`).
+    """
 
     task: str
     part: str
-    stage: str
-    needs: tuple[str, ...] = ()
     payload: dict[str, Any] = {}
+    after: tuple[str, ...] | None = None
+    stage: str = ""
+    needs: tuple[str, ...] = ()
 
 
 class Taker(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,16 +63,16 @@ async def has_failed_part(connection: Connection, cycle: Cycle) -> bool:
     return failed
 
 
-async def gave_up_on_vendor(pool: Pool, cycle: Cycle, *, but_kind: str) -> int:
-    """Count the parts of the present pass for which the vendor was away, without those of *but_kind*."""
+async def gave_up_on_vendor(pool: Pool, cycle: Cycle, *, but_kinds: Sequence[str]) -> int:
+    """Count the parts of the present pass for which the vendor was away, without those of *but_kinds*."""
     return int(
         await pool.fetchval(
             "SELECT count(*) FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'failed' "
-            "AND failure_class = ANY ($3) AND split_part(part, ':', 1) <> $4",
+            "AND failure_class = ANY ($3) AND split_part(part, ':', 1) <> ALL ($4)",
             cycle.cycle_id,
             cycle.run_pass,
             [one for one in FailureClass if one.means_the_vendor_is_away],
-            but_kind,
+            list(but_kinds),
         )
     )
 
@@ -102,7 +102,7 @@ async def why_not_published(pool: Pool, cycle: Cycle, *, task: str, part: str) -
     return told
 
 
-async def done_without_rows(pool: Pool, cycle: Cycle, *, task: str, kind: str) -> dict[str, bool]:
+async def done_without_rows(pool: Pool | Connection, cycle: Cycle, *, task: str, kind: str) -> dict[str, bool]:
     """Return the parts of a kind that were done in any pass and brought nothing; the value: whether with a warning."""
     rows = await pool.fetch(
         "SELECT part, warnings <> '{}' AS warned FROM part WHERE cycle_id = $1 AND task = $2 "

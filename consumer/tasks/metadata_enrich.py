@@ -19,9 +19,13 @@ from consumer.vendor.questions import Question
 from contract import data_sets
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
+    from consumer.tasks.terms import TaskOptions, Terms
     from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
     from consumer.vendor.sieve import Sieve
 
@@ -143,20 +147,19 @@ async def load_floats(ctx: PartContext) -> Write:
     return write
 
 
-async def due_details(ctx: PartContext, symbols: list[str] | None = None) -> list[str]:
+async def due_details(
+    connection: Connection | Pool, terms: Terms, *, now: dt.datetime, symbols: list[str] | None = None
+) -> list[str]:
     """Return the symbols whose details are due, the oldest attempt first."""
     return await details.details_due(
-        ctx.services.pool,
-        day=ctx.day,
-        refresh_days=ctx.services.options.details_refresh_days,
-        now=ctx.services.now(),
-        symbols=symbols,
+        connection, day=terms.day, refresh_days=terms.options.details_refresh_days, now=now, symbols=symbols
     )
 
 
 async def plan_parts(ctx: PartContext) -> Write:
     """Spawn the parts that fetch details, once universe and splits are known."""
-    parts = plan(ctx, await due_details(ctx))
+    due = await due_details(ctx.services.pool, ctx.terms, now=ctx.services.now())
+    parts = plan(due, ctx.services.options)
 
     async def write(connection: Connection) -> PartReport:
         return ledger.PartReport(spawned=tuple(parts))
@@ -164,27 +167,22 @@ async def plan_parts(ctx: PartContext) -> Write:
     return write
 
 
-def plan(ctx: PartContext, symbols: list[str]) -> list[ledger.PartPlan]:
-    """Return the parts that fetch the details of *symbols*, a batch each; of as many as one pass may ask for."""
-    size = ctx.services.options.batch_of(Question.TICKER_DETAILS)
-    most = ctx.services.options.requests_a_pass
-    symbols = symbols if most is None else symbols[: details_a_pass(most)]
-    batches = [symbols[at : at + size] for at in range(0, len(symbols), size)]
+def plan(due: Sequence[str], options: TaskOptions) -> list[ledger.PartPlan]:
+    """Return the parts that fetch the details of *due*, as many as a pass may ask for.  Pure."""
+    size = options.batch_of(Question.TICKER_DETAILS)
+    most = options.requests_a_pass
+    asked = due if most is None else due[: details_a_pass(most)]
+    batches = [list(asked[at : at + size]) for at in range(0, len(asked), size)]
     return [
-        ledger.PartPlan(
-            task="metadata_enrich",
-            part=f"details:{number:04}",
-            stage=data_sets.STAGE_DETAILS,
-            payload={"symbols": batch},
-        )
+        ledger.PartPlan(task="metadata_enrich", part=f"details:{number:04}", payload={"symbols": batch})
         for number, batch in enumerate(batches, start=1)
     ]
 
 
 async def load_details(ctx: PartContext) -> Write:
     """Fetch the details of a batch; "not found" is remembered with its date, other failures leave the symbol due."""
-    wanted = await due_details(ctx, ctx.payload["symbols"])
     fetched_at = ctx.services.now()
+    wanted = await due_details(ctx.services.pool, ctx.terms, now=fetched_at, symbols=ctx.payload["symbols"])
     sieve = ctx.sieve()
     outcomes = await bounded_gather(
         [ctx.services.vendor.ticker_details(symbol, sieve=sieve) for symbol in wanted],

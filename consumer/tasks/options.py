@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.tasks.part import TaskOptions
 from consumer.tasks.passes import PASS_LASTS
+from consumer.tasks.terms import TaskOptions
 from consumer.vendor.questions import Question
 
 if TYPE_CHECKING:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from consumer.delivery.errors import Busy
 from consumer.postgres import coverage
+from consumer.tasks.terms import TaskOptions, Terms
 from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
 from consumer.vendor.sieve import Sieve
 from contract import data_sets
-from market.data_source import VENDOR, SourceKind
+from market.data_source import VENDOR
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -28,37 +27,9 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
-    from consumer.vendor.questions import Question
     from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
-
-
-class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The windows and sizes that the operator may set.
-
-    *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
-    on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
-    *endpoint_batches*: symbols a part, where fewer. *ask_for*: how long a part asks before it commits what it has.
-    """
-
-    ohlc_sessions: int = 30
-    slot_sessions: int = 10
-    rvol_sessions: int = 5
-    restate_sessions: int = 1
-    atr_period: int = 14
-    details_refresh_days: int = 30
-    batch: int = 100
-    endpoint_batches: Mapping[str, int] = {}
-    ask_for: dt.timedelta | None = None
-    requests_at_once: int = 16
-    requests_per_second: float | None = None
-    requests_a_pass: int | None = None
-    deadline: dt.timedelta = dt.timedelta(hours=1)
-
-    def batch_of(self, endpoint: Question) -> int:
-        """How many symbols a part asks *endpoint* for."""
-        return min(self.batch, self.endpoint_batches.get(endpoint.value, self.batch))
 
 
 class Services:
@@ -99,6 +70,12 @@ class PartContext:
         self.fence = fence
 
     @property
+    def terms(self) -> Terms:
+        """What the cycle is measured by."""
+        services = self.services
+        return Terms(cycle=self.cycle, schedule=services.schedule, options=services.options, source=services.source)
+
+    @property
     def day(self) -> dt.date:
         """The trading day that the cycle is for."""
         return self.cycle.trading_day
@@ -118,36 +95,24 @@ class PartContext:
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""
-        if self.cycle.first_day is not None:
-            return self.services.calendar.trading_days(self.cycle.first_day, self.day)
-        return self.services.calendar.last_trading_days(count, up_to=self.day)
+        return self.terms.sessions(count)
 
     def fresh_since(self, day: dt.date) -> dt.datetime:
-        """Since when data of *day* must have been fetched to need no fetching now; forced cycles want all anew."""
-        # As of the pass's start, so that plan, parts and verdict measure alike though a due time passes meanwhile.
-        since = self.services.schedule.fresh_since(day, self.cycle.pass_started_at)
-        return max(since, self.cycle.opened_at) if self.cycle.force else since
+        """Since when data of *day* must have been fetched to need no fetching now."""
+        return self.terms.fresh_since(day)
 
     def settled_since(self, day: dt.date) -> dt.datetime:
         """The same for bars and slots, which the vendor restates on the evenings after."""
-        restate = self.services.options.restate_sessions
-        since = self.services.schedule.settled_since(day, self.cycle.pass_started_at, restate=restate)
-        return max(since, self.cycle.opened_at) if self.cycle.force else since
+        return self.terms.settled_since(day)
 
     def next_session(self, day: dt.date) -> dt.date:
         """The day of the session after that of *day*."""
         return self.services.calendar.session_after(day).day
 
     async def present_day(self, at: dt.datetime) -> dt.date:
-        """The session whose evening it is at the instant *at*, when a list of the present was fetched.
-
-        Not the cycle's day: a cycle for an old day is told today's listing. In a replay the clock is years ahead of
-        the market, and the present is the newest day that was maintained.
-        """
-        if self.services.source.kind is not SourceKind.REPLAY:
-            return self.services.calendar.last_completed(at)
+        """The session whose evening it is at the instant *at*; of a replay, the newest that was maintained."""
         newest = await coverage.newest_day(self.services.pool, data_sets.UNIVERSE)
-        return self.day if newest is None else max(self.day, newest)
+        return self.terms.present_day(at, newest)
 
 
 class InputMissing(Exception):

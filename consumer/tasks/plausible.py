@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from consumer.postgres.findings import KeptFinding
     from consumer.postgres.ledger import PartPlan, PartReport
-    from consumer.postgres.pool import Connection
+    from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
 
 AT_ONCE = 30
 _SETTLED_ELSEWHERE = ABOUT_AN_ANSWER | {Kind.SLOTS}
 
 
-async def unjudged(ctx: PartContext, sessions: Sequence[dt.date]) -> list[dt.date]:
+async def unjudged(pool: Pool, sessions: Sequence[dt.date]) -> list[dt.date]:
     """Return those of *sessions* whose bars are newer than the judgement on them."""
-    rows = await ctx.services.pool.fetch(
+    rows = await pool.fetch(
         "SELECT b.trading_day FROM coverage AS b LEFT JOIN coverage AS p "
         "ON p.trading_day = b.trading_day AND p.data_set = $2 AND p.fetched_at >= b.fetched_at "
         "WHERE b.data_set = $1 AND b.trading_day = ANY ($3) AND p.trading_day IS NULL ORDER BY b.trading_day",
@@ -46,28 +46,15 @@ async def unjudged(ctx: PartContext, sessions: Sequence[dt.date]) -> list[dt.dat
     return [row["trading_day"] for row in rows]
 
 
-async def due_rechecks(ctx: PartContext) -> list[dt.date]:
-    """Return the sessions with a finding that nothing was held against since the cycle's day fell due."""
-    return await findings.due_days(
-        ctx.services.pool, data_sets.DAILY_BARS, first=ctx.cycle.first_day, last=ctx.day, since=ctx.fresh_since(ctx.day)
-    )
-
-
 def recheck_part(day: dt.date) -> PartPlan:
     """Ask about *day* by another way, once its bars have been asked for and judged."""
-    return ledger.PartPlan(
-        task="ohlc_daily",
-        part=f"recheck:{day}",
-        stage=data_sets.STAGE_RECHECK,
-        needs=(data_sets.STAGE_BARS, data_sets.STAGE_PLAUSIBLE),
-        payload={"session": day.isoformat()},
-    )
+    return ledger.PartPlan(task="ohlc_daily", part=f"recheck:{day}", payload={"session": day.isoformat()})
 
 
 async def judge_sessions(ctx: PartContext) -> Write:
     """Judge what has not been judged, and spawn a recheck for each session with a finding that is due for one."""
     judged_at = ctx.services.now()
-    days = await unjudged(ctx, ctx.sessions(ctx.services.options.ohlc_sessions))
+    days = await unjudged(ctx.services.pool, ctx.sessions(ctx.services.options.ohlc_sessions))
     found = await _judged(ctx, days)
     since = ctx.fresh_since(ctx.day)
 

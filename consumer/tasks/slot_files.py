@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.tasks.slot_rows import SlotFacts
+    from consumer.tasks.terms import Terms
     from consumer.vendor.protocol import FlatFile
     from consumer.vendor.rows import MinuteSlots
 
@@ -41,10 +44,14 @@ INSTEAD = "instead"  # in the payload of a part that plans by REST what files di
 
 
 class FilesSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan knows of the flat files: the versions that are out, or why it has to do without them."""
+    """What a plan knows of the flat files: the versions that are out, or why it has to do without them.
 
-    versions: dict[dt.date, str] = {}
+    *configured*: the operator has named a place where there are some.
+    """
+
+    versions: Mapping[dt.date, str] = {}
     problem: str | None = None
+    configured: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -59,27 +66,24 @@ async def look(ctx: PartContext) -> FilesSeen:
         return FilesSeen()
     days = {*ctx.sessions(ctx.services.options.slot_sessions), ctx.day}
     try:
-        return FilesSeen(versions=await store.versions(FlatFileKind.MINUTE, sorted(days)))
+        return FilesSeen(versions=await store.versions(FlatFileKind.MINUTE, sorted(days)), configured=True)
     except (VendorError, OSError) as error:
-        return FilesSeen(problem=_in_words(error))
+        return FilesSeen(problem=_in_words(error), configured=True)
 
 
-async def plan(
-    ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen
-) -> tuple[list[ledger.PartPlan], dict[str, list[dt.date]]]:
-    """Return the parts that read files, and what of *missing* no file covers."""
-    if ctx.services.flat_files is None or INSTEAD in ctx.payload:
+def plan(facts: SlotFacts, files: FilesSeen) -> tuple[list[ledger.PartPlan], Mapping[str, list[dt.date]]]:
+    """Return the parts that read files, and what of the missing slots no file covers.  Pure."""
+    missing = facts.missing
+    if not files.configured:
         return [], missing
     wanted = {day for days in missing.values() for day in days}
-    if files.problem is not None and await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
+    if files.problem is not None and not facts.by_range:
         return [_part(day, replaced=False) for day in sorted(wanted)], {}  # nothing else brings them: asked again
-    loaded = await _loaded_versions(ctx)
-    tried, refused = await _tried_in_this_cycle(ctx)
     parts: list[ledger.PartPlan] = []
     by_file: set[dt.date] = set()
-    for day in sorted((wanted - refused) | (loaded.keys() - tried)):
+    for day in sorted((wanted - facts.at_fault) | (facts.loaded.keys() - facts.tried)):
         version = files.versions.get(day)
-        replaced = day in loaded and version not in (None, loaded[day])
+        replaced = day in facts.loaded and version not in (None, facts.loaded[day])
         if version is not None and (day in wanted or replaced):
             parts.append(_part(day, replaced=replaced))
             by_file.add(day)
@@ -87,35 +91,29 @@ async def plan(
     return parts, {symbol: days for symbol, days in left.items() if days}
 
 
-async def _tried_in_this_cycle(ctx: PartContext) -> tuple[set[dt.date], set[dt.date]]:
+async def tried_in_cycle(connection: Connection, terms: Terms) -> tuple[set[dt.date], set[dt.date]]:
     """The sessions whose file was tried and gave no row, and those of them where that was the file's own fault.
 
     A later pass does not fall for such a file again. One that a bucket would not give is tried where slots still lack:
     it may be back. Where the file is all there is, every one is tried.
     """
-    if await capabilities.is_lacking(ctx.services.pool, RANGE_BARS):
-        return set(), set()
-    tried = await done_without_rows(ctx.services.pool, ctx.cycle, task="volume_slots", kind="file")
+    tried = await done_without_rows(connection, terms.cycle, task="volume_slots", kind="file")
     days = {dt.date.fromisoformat(part.removeprefix("file:")): at_fault for part, at_fault in tried.items()}
     return set(days), {day for day, at_fault in days.items() if at_fault}
 
 
 def _part(day: dt.date, *, replaced: bool) -> ledger.PartPlan:
-    return ledger.PartPlan(
-        task="volume_slots",
-        part=f"file:{day}",
-        stage=data_sets.STAGE_SLOTS,
-        payload={"session": day.isoformat(), "replaced": replaced},
-    )
+    payload = {"session": day.isoformat(), "replaced": replaced}
+    return ledger.PartPlan(task="volume_slots", part=f"file:{day}", payload=payload)
 
 
-async def _loaded_versions(ctx: PartContext) -> dict[dt.date, str]:
+async def loaded_versions(connection: Connection, terms: Terms) -> dict[dt.date, str]:
     """The version of the file that each session of the window was loaded from last."""
-    sessions = {str(day): day for day in ctx.sessions(ctx.services.options.slot_sessions)}
-    rows = await ctx.services.pool.fetch(
+    sessions = {str(day): day for day in terms.sessions(terms.options.slot_sessions)}
+    rows = await connection.fetch(
         "SELECT DISTINCT ON (part) part, request_id FROM data_load WHERE source = $1 AND part = ANY ($2) "
         "ORDER BY part, load_id DESC",
-        ctx.provenance(WAY),
+        f"{terms.source.provenance}:{WAY}",
         [f"file:{day}" for day in sessions],
     )
     return {sessions[row["part"].removeprefix("file:")]: row["request_id"] for row in rows}
@@ -132,7 +130,7 @@ async def load_flat_file(ctx: PartContext) -> Write:
     active = await ctx.services.pool.fetchval(
         "SELECT coalesce(array_agg(symbol), '{}') FROM listed_ticker WHERE is_active"
     )
-    lacking = [symbol for symbol, days in (await missing_slots(ctx)).items() if day in days]
+    lacking = [symbol for symbol, days in (await missing_slots(ctx.services.pool, ctx.terms)).items() if day in days]
     wanted = active if ctx.payload.get("replaced") else lacking
     spelled = listed_spellings(active)
     named = [symbol for symbol in found.symbols if is_test_issue(symbol)]
@@ -201,8 +199,7 @@ async def _without_the_file(ctx: PartContext, day: dt.date, error: VendorError |
     asks_rest = ledger.PartPlan(
         task="volume_slots",
         part="plan:rest",
-        stage=data_sets.STAGE_PLAN_SLOTS,
-        needs=(data_sets.STAGE_SLOTS,),
+        after=(f"{data_sets.VOLUME_SLOTS}/slots",),
         payload={INSTEAD: None if of_this_file else _in_words(error)},
     )
 

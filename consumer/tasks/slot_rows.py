@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from itertools import zip_longest
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from consumer.postgres import evidence, slots
 from consumer.postgres.slots import SlotDay
@@ -11,25 +15,42 @@ from contract import data_sets
 from market.schedule import final_at
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from consumer.postgres.pool import Connection
+    from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext
+    from consumer.tasks.terms import Terms
 
 
 RANGE_BARS = "range_bars"  # as a capability of the plan is called
 
 
-async def missing_slots(ctx: PartContext, symbols: list[str] | None = None) -> dict[str, list[dt.date]]:
+class SlotFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan of slots is made of, read at one instant.
+
+    *missing*: by symbol the sessions of the window that still have to be fetched. *unproven*: by session how many of
+    how many rows have neither volume nor a proof that nobody traded. *by_range*: the vendor's plan gives range bars.
+    Of files: the version that each session was *loaded* from last; the sessions whose file this cycle has *tried*
+    without a row, and those whose file itself was *at_fault*.
+    """
+
+    missing: Mapping[str, list[dt.date]] = {}
+    unproven: Mapping[dt.date, tuple[int, int]] = {}
+    by_range: bool = True
+    loaded: Mapping[dt.date, str] = {}
+    tried: frozenset[dt.date] = frozenset()
+    at_fault: frozenset[dt.date] = frozenset()
+
+
+async def missing_slots(
+    connection: Connection | Pool, terms: Terms, symbols: list[str] | None = None
+) -> dict[str, list[dt.date]]:
     """Return per symbol the sessions of the window that still have to be fetched."""
-    sessions = ctx.sessions(ctx.services.options.slot_sessions)
     return await slots.missing_slots(
-        ctx.services.pool,
-        {day: ctx.settled_since(day) for day in sessions},
-        retry_unproven_before=ctx.fresh_since(ctx.day),
+        connection,
+        {day: terms.settled_since(day) for day in terms.sessions(terms.options.slot_sessions)},
+        retry_unproven_before=terms.fresh_since(terms.day),
         symbols=symbols,
     )
 

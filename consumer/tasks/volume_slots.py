@@ -20,7 +20,7 @@ from consumer.tasks.part import bounded_gather, what_is_left
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_files import INSTEAD, FilesSeen
-from consumer.tasks.slot_rows import RANGE_BARS
+from consumer.tasks.slot_rows import RANGE_BARS, SlotFacts
 from consumer.tasks.slot_weighing import weigh_slots
 from consumer.vendor.errors import KeyRejected, NotYetPublished, TickerNotFound, VendorError
 from consumer.vendor.questions import Question
@@ -32,12 +32,14 @@ from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
+    from consumer.tasks.terms import TaskOptions, Terms
     from consumer.vendor.rows import Rejected
     from consumer.vendor.sieve import Sieve
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 async def load_batch(ctx: PartContext) -> Write:
     """Fetch what a batch of symbols lacks, one request each. One symbol's failure does not lose the others."""
     await _stop_when_known_to_be_unpublished(ctx)
-    wanted = list((await slot_rows.missing_slots(ctx, ctx.payload["symbols"])).items())
+    wanted = list((await slot_rows.missing_slots(ctx.services.pool, ctx.terms, ctx.payload["symbols"])).items())
     spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
     fetched_at, until = ctx.services.now(), ctx.ask_until()
     at_once = ctx.services.options.requests_at_once
@@ -123,8 +125,11 @@ def _slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64], rejected:
 
 async def plan_parts(ctx: PartContext) -> Write:
     """Spawn the parts of this task once the universe is known, or those that bring what its files did not."""
-    files = FilesSeen(problem=ctx.payload[INSTEAD]) if INSTEAD in ctx.payload else await slot_files.look(ctx)
-    parts = await plan(ctx, await slot_rows.missing_slots(ctx), files)
+    instead = INSTEAD in ctx.payload
+    files = FilesSeen(problem=ctx.payload[INSTEAD]) if instead else await slot_files.look(ctx)
+    async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        facts = await read_facts(connection, ctx.terms)
+    parts = plan(facts, files, ctx.terms.options, instead_of_files=instead)
     slot_files.tell(files)
 
     async def write(connection: Connection) -> PartReport:
@@ -133,38 +138,53 @@ async def plan_parts(ctx: PartContext) -> Write:
     return write
 
 
-async def plan(ctx: PartContext, missing: dict[str, list[dt.date]], files: FilesSeen) -> list[ledger.PartPlan]:
-    """Return the parts that fetch *missing*: a file for each session that has one, else a batch of symbols each."""
-    size = ctx.services.options.batch_of(Question.RANGE_BARS)
-    by_file, missing = await slot_files.plan(ctx, missing, files)
-    missing = await _within_the_plan(ctx, missing)
+async def read_facts(connection: Connection, terms: Terms) -> SlotFacts:
+    """Read what a plan of slots is made of. Wants a repeatable-read transaction."""
+    by_range = not await capabilities.is_lacking(connection, RANGE_BARS)
+    sessions = terms.sessions(terms.options.slot_sessions)
+    tried, at_fault = await slot_files.tried_in_cycle(connection, terms) if by_range else (set(), set())
+    return SlotFacts(
+        missing=await slot_rows.missing_slots(connection, terms),
+        unproven=await slots.unproven_by_day(connection, sessions),
+        by_range=by_range,
+        loaded=await slot_files.loaded_versions(connection, terms),
+        tried=frozenset(tried),
+        at_fault=frozenset(at_fault),
+    )
+
+
+def plan(
+    facts: SlotFacts, files: FilesSeen, options: TaskOptions, *, instead_of_files: bool = False
+) -> list[ledger.PartPlan]:
+    """Return the parts that fetch what is missing: a file for each session that has one, else a batch of symbols each.
+
+    *instead_of_files*: files were asked for and did not bring it. Pure.
+    """
+    size = options.batch_of(Question.RANGE_BARS)
+    by_file, missing = ([], facts.missing) if instead_of_files else slot_files.plan(facts, files)
+    missing = _within_the_plan(facts, missing, options.requests_a_pass)
     # Bars may spell a preferred share otherwise than the listing: the daily bars, which cost nothing more, tell.
     preferred = [symbol for symbol in missing if market_data_spelling(symbol) is not None]
     others = [symbol for symbol in missing if market_data_spelling(symbol) is None]
     batches: list[tuple[list[str], tuple[str, ...]]] = [(batch, ()) for batch in _batches(others, size)]
-    batches += [(batch, (data_sets.STAGE_BARS,)) for batch in _batches(preferred, size)]
-    named = "rest-" if INSTEAD in ctx.payload else ""  # beside the batches of the same pass's first plan
+    batches += [(batch, (data_sets.DAILY_BARS,)) for batch in _batches(preferred, size)]
+    named = "rest-" if instead_of_files else ""  # beside the batches of the same pass's first plan
     return by_file + [
-        ledger.PartPlan(
-            task="volume_slots",
-            part=f"batch:{named}{number:04}",
-            stage=data_sets.STAGE_SLOTS,
-            needs=needs,
-            payload={"symbols": batch},
-        )
-        for number, (batch, needs) in enumerate(batches, start=1)
+        ledger.PartPlan(task="volume_slots", part=f"batch:{named}{number:04}", after=after, payload={"symbols": batch})
+        for number, (batch, after) in enumerate(batches, start=1)
     ]
 
 
-async def _within_the_plan(ctx: PartContext, missing: dict[str, list[dt.date]]) -> dict[str, list[dt.date]]:
+def _within_the_plan(
+    facts: SlotFacts, missing: Mapping[str, list[dt.date]], requests_a_pass: int | None
+) -> Mapping[str, list[dt.date]]:
     """What of *missing* to ask for in this pass: as much as it may, and one symbol where the plan lacks these bars.
 
     One, because a plan may be changed, and one refusal may have been an outage in disguise.
     """
-    lacking = await capabilities.is_lacking(ctx.services.pool, RANGE_BARS)
-    most = 1 if lacking else ctx.services.options.requests_a_pass
-    most = most if most is None or lacking else slots_a_pass(most)
-    return dict(list(missing.items())[:most])
+    if not facts.by_range:
+        return dict(list(missing.items())[:1])
+    return missing if requests_a_pass is None else dict(list(missing.items())[: slots_a_pass(requests_a_pass)])
 
 
 def _batches(symbols: list[str], size: int) -> list[list[str]]:

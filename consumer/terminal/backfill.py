@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from consumer.catalogue.registry import BY_NAME
 from consumer.completeness.forecast import Forecast, forecast
 from consumer.cycle.opening import BACKFILL_TASKS, LONGEST_BACKFILL
 from consumer.cycle.run_report import human_duration
@@ -26,8 +27,6 @@ from producers.trigger import request_cycle
 if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.terminal.coverage import SessionCoverage
-
-DATA_SET_OF = {TaskName.OHLC_DAILY: "daily_bars", TaskName.VOLUME_SLOTS: "volume_slots"}
 
 
 class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +69,7 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     names = [task.value for task in tasks]
     sessions = plan.schedule.calendar.trading_days(request.first, request.last)
     found = await sessions_of(plan, Span(first=sessions[0], last=sessions[-1]))
-    gaps = [one for one in found if one.is_gap and one.one.data_set in {DATA_SET_OF[task] for task in tasks}]
+    gaps = [one for one in found if one.is_gap and BY_NAME[one.one.data_set].task in tasks]
     expected = await forecast(plan.context(sessions[-1], first_day=sessions[0], tasks=names), plan.pace)
     console.print(_gap_words(gaps), highlight=False)
     console.print(forecast_words(expected), highlight=False)

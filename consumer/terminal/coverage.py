@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumer.catalogue.registry import DATA_SETS
 from consumer.postgres import coverage
 from consumer.terminal.planner import Planner, planner
 from consumer.terminal.refused import usage
@@ -64,7 +65,7 @@ async def show(settings: Settings, span: Span, *, gaps_only: bool, as_json: bool
 
 
 async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
-    """Return bars and slots of every session of *span*, newest first; by default each from where it is kept."""
+    """Return what every session of *span* has, newest first; by default each data set from where it is kept."""
     calendar = plan.schedule.calendar
     last = span.last or calendar.last_completed(plan.now)
     async with plan.reached.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
@@ -79,8 +80,7 @@ async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
     found = []
     for day in sorted(judged.verdicts, reverse=True):
         verdict = judged.verdicts[day]
-        own = {name: verdict.of(name) for name in (sets.VOLUME_SLOTS, sets.DAILY_BARS)}
-        for one in own.values():
+        for one in (verdict.of(each.name) for each in reversed(DATA_SETS) if each.is_of_sessions):
             if one is not None and (span.first is not None or judged.ruler.kept(one.data_set, day)):
                 found.append(SessionCoverage(trading_day=day, one=one, is_gap=is_gap(one, verdict, judged.ruler)))
     return found

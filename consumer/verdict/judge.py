@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.catalogue.registry import CACHES, PARTS_OF_CACHES, parts_that_bring
+from consumer.data_sets.declaration import Covers
+from consumer.data_sets.vendor_plan import plan_of
+from consumer.data_sets.volume_slots import UNPROVEN_TOLERATED
 from consumer.postgres.holdings import Held, Newest
 from consumer.verdict import ruler as rulers
 from consumer.verdict.in_all import condition_in_all, condition_of, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
 from consumer.verdict.states import LACKING, DataSetVerdict, SessionState, SessionVerdict
-from consumer.verdict.vendor_plan import plan_of
 from contract import data_sets as sets
 from market.row_counts import fewest_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from consumer.data_sets.declaration import DataSet
     from consumer.postgres.holdings import Holdings
 
-#: A few symbols that traded by their bar and have no slot are the vendor's oddities; more are a hole.
-UNPROVEN_TOLERATED = 0.01
 #: Details may be this many days older than they are to be refreshed before they count as lacking.
 DETAILS_GRACE_DAYS = 7
 
@@ -38,13 +40,14 @@ def ruler_of(holdings: Holdings, expectations: Expectations, now: dt.datetime) -
         requests_per_second=expectations.requests_per_second,
         slot_files=expectations.slot_files,
     )
+    firsts = {name: day for name in holdings.sessions if (day := holdings.first_day(name)) is not None}
     return Ruler(
         expectations=expectations,
         plan=plan,
         now=now,
         symbols=holdings.symbols,
         began_at=holdings.began_at or now,
-        first_bars=min(holdings.bars, default=None),
+        first_days=firsts,
     )
 
 
@@ -54,7 +57,7 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     judged = [one for one in _data_sets(day, holdings, ruler, every_set=every_set) if one.data_set not in never]
     state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
-    held = [holdings.bars.get(day), holdings.slots.get(day)]
+    held = [holdings.of(name).get(day) for name in rulers.SESSION_SETS]
     modified = [one.newest for one in held if one is not None and one.newest is not None]
     return SessionVerdict(
         trading_day=day,
@@ -69,40 +72,61 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     )
 
 
+#: In which order a verdict says them: the session's own first, then what describes the present, then the figures.
+_ORDER = (
+    Covers.SESSION,
+    Covers.SYMBOL_AND_SESSION,
+    Covers.PRESENT,
+    Covers.SYMBOL,
+    Covers.NEWEST_SESSION,
+)
+_IN_ORDER = tuple(sorted(rulers.JUDGED, key=lambda one: _ORDER.index(one.covers)))
+
+
 def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
-    yield _bars(day, holdings, ruler)
-    slots = holdings.slots.get(day)
-    stands = slots is not None and (slots.retired or slots.kept)
-    if every_set or stands or ruler.kept(sets.VOLUME_SLOTS, day):
-        yield _slots(day, slots, holdings, ruler)
-    for name in rulers.PRESENT_SETS:
-        yield _present(name, day, holdings, ruler)
-    yield _details(day, holdings, ruler)
-    for name in rulers.COMPUTED_SETS:
-        yield _computed(name, day, holdings, ruler)
+    for one in _IN_ORDER:
+        match one.covers:
+            case Covers.SESSION:
+                if one.is_asked_for or every_set or day in holdings.of(one.name) or ruler.kept(one.name, day):
+                    yield _session(one, day, holdings, ruler)
+            case Covers.SYMBOL_AND_SESSION:
+                slots = holdings.of(one.name).get(day)
+                stands = slots is not None and (slots.retired or slots.kept)
+                if every_set or stands or ruler.kept(one.name, day):
+                    yield _slots(one, slots, day, holdings, ruler)
+            case Covers.PRESENT:
+                yield _present(one.name, day, holdings, ruler)
+            case Covers.SYMBOL:
+                yield _details(one.name, day, holdings, ruler)
+            case Covers.NEWEST_SESSION:
+                yield _computed(one.name, day, holdings, ruler)
+            case Covers.NOTE:
+                raise AssertionError(f"{one.name} is a note, of which no session can lack")
     yield _caches(day, holdings, ruler)
 
 
-def _bars(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
-    counts = {other: one.expected for other, one in holdings.bars.items() if not one.retired}
-    fewest = fewest_on(day, counts, early_close=ruler.schedule.calendar.session(day).early_close)
-    held = holdings.bars.get(day)
+def _session(one: DataSet, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+    """By its load and the rows that stand; of what is asked for, no fewer than the sessions around it have."""
+    counts = {other: held.expected for other, held in holdings.of(one.name).items() if not held.retired}
+    early_close = ruler.schedule.calendar.session(day).early_close
+    fewest = fewest_on(day, counts, early_close=early_close) if one.is_asked_for else 0
+    held = holdings.of(one.name).get(day)
     if held is None:
-        return _verdict(sets.DAILY_BARS, SessionState.MISSING, _none(fewest), day, holdings, ruler)
+        return _verdict(one.name, SessionState.MISSING, _none(fewest), day, holdings, ruler)
     short = 0 if held.accepted_short else max(0, fewest - held.loaded)
     short = 0 if held.retired else max(short, held.missing)
     state = SessionState.PARTIAL if short else _freshness(held, day, ruler)
     held = msgspec.structs.replace(held, expected=held.loaded + short, missing=short)
-    return _verdict(sets.DAILY_BARS, state, held, day, holdings, ruler)
+    return _verdict(one.name, state, held, day, holdings, ruler)
 
 
-def _slots(day: dt.date, held: Held | None, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _slots(one: DataSet, held: Held | None, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
     if held is None or (held.oldest is None and not held.retired):
         nothing = _none(0 if held is None else held.expected)
-        return _verdict(sets.VOLUME_SLOTS, SessionState.MISSING, nothing, day, holdings, ruler)
+        return _verdict(one.name, SessionState.MISSING, nothing, day, holdings, ruler)
     hole = held.missing or held.unproven > UNPROVEN_TOLERATED * held.expected
     state = SessionState.PARTIAL if hole and not held.retired else _freshness(held, day, ruler)
-    return _verdict(sets.VOLUME_SLOTS, state, held, day, holdings, ruler)
+    return _verdict(one.name, state, held, day, holdings, ruler)
 
 
 def _none(expected: int) -> Held:
@@ -155,7 +179,7 @@ def _held(newest: Newest) -> Held:
     )
 
 
-def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _details(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
     """Asked for at all, and not longer ago than they may be; each symbol has a phase of its own."""
     oldest = day - dt.timedelta(days=ruler.expectations.details_refresh_days + DETAILS_GRACE_DAYS)
     listed = [one for one in holdings.details if one.since is None or one.since <= day]
@@ -165,12 +189,12 @@ def _details(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
     if missing == expected and (missing or not holdings.symbols):
         state = SessionState.MISSING  # nobody was asked about, or nobody is known
     held = Held(expected=expected, loaded=expected - missing, missing=missing)
-    return _verdict(sets.DETAILS, state, held, day, holdings, ruler)
+    return _verdict(name, state, held, day, holdings, ruler)
 
 
 def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
     """Written as of that session or a later one; those made of what the plan brings later come after it."""
-    expected = [cache for cache in sets.CACHES if ruler.plan.brings_slots or not _is_of_slots(cache)]
+    expected = [cache for cache in CACHES if ruler.plan.brings_slots or not _is_of_slots(cache)]
     there = {
         cache: holdings.newest[cache]
         for cache in expected
@@ -188,7 +212,7 @@ def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
 
 
 def _is_of_slots(cache: str) -> bool:
-    return sets.SLOT_PROOF in sets.CACHE_REQUIRES.get(cache, ())
+    return sets.SLOT_PROOF in CACHES[cache].requires
 
 
 def _verdict(
@@ -242,5 +266,9 @@ def _is_outdated(held: Held, day: dt.date, ruler: Ruler) -> bool:
 def _reason(name: str, day: dt.date, holdings: Holdings, state: SessionState) -> str | None:
     if state not in LACKING:
         return None
-    told = (holdings.reasons.get((day, part)) for part in sets.PARTS_OF.get(name, ()))
+    told = (holdings.reasons.get((day, part)) for part in _parts_that_bring(name))
     return next((reason for reason in told if reason is not None), None)
+
+
+def _parts_that_bring(name: str) -> tuple[str, ...]:
+    return PARTS_OF_CACHES if name == sets.CACHES_ALL else parts_that_bring(name)

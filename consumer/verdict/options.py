@@ -10,7 +10,7 @@ from consumer.verdict.ruler import Expectations
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-    from consumer.tasks.part import TaskOptions
+    from consumer.tasks.terms import TaskOptions
     from market.schedule import Schedule
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres.holdings import Holdings, Wanted
+from consumer.catalogue.asking import wanted_of_sessions
+from consumer.postgres.holdings import Holdings
 from consumer.postgres.holdings_reader import read_holdings
 from consumer.verdict import service
 from consumer.verdict.judge import judge, ruler_of
-from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations, Ruler
+from consumer.verdict.ruler import Expectations, Ruler
 from consumer.verdict.states import SessionState, SessionVerdict
 from contract import data_sets as sets
 from contract.messages import ALL_TASKS
@@ -77,16 +78,7 @@ async def judge_sessions(
 
     Wants a repeatable-read transaction, so that a verdict is of one instant.
     """
-    wanted = Wanted(
-        days=tuple(days),
-        bars=sets.DAILY_BARS,
-        slots=sets.VOLUME_SLOTS,
-        atr=sets.ATR,
-        present=PRESENT_SETS,
-        computed=(*COMPUTED_SETS, *sets.CACHES),
-        tasks=tuple(task.value for task in ALL_TASKS),
-    )
-    holdings = await read_holdings(connection, wanted)
+    holdings = await read_holdings(connection, wanted_of_sessions(days))
     ruler = ruler_of(holdings, expectations, now)
     verdicts = {day: judge(day, holdings, ruler, every_set=every_set) for day in days}
     return Judged(verdicts=verdicts, holdings=holdings, ruler=ruler)
@@ -104,7 +96,7 @@ async def judge_window(
     known = [judged.verdicts[day] for day in own]
     if any(one.is_whole for one in known) and any(one.state is SessionState.FINAL for one in known):
         return judged
-    before = [day for day in sorted(judged.holdings.bars) if day < own[0]][-expectations.ohlc_sessions :]
+    before = [day for day in sorted(judged.holdings.of(sets.DAILY_BARS)) if day < own[0]][-expectations.ohlc_sessions :]
     older = await judge_sessions(connection, expectations, now=now, days=before)
     return msgspec.structs.replace(judged, verdicts={**older.verdicts, **judged.verdicts})
 

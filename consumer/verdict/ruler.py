@@ -6,26 +6,26 @@ Pure. `due_at` is when this plan should have brought a data set; a deadline is t
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import msgspec
 
+from consumer.catalogue.registry import BY_NAME, DATA_SETS
+from consumer.data_sets.declaration import Covers
+from consumer.data_sets.vendor_plan import Capability, VendorPlan
 from consumer.tasks.passes import DETAILS_SHARE, PASS_LASTS
-from consumer.verdict.vendor_plan import Capability, VendorPlan
 from contract import data_sets as sets
 from market.schedule import Schedule, final_at
 
-#: What the session in question is made of; fetched a session, or a session and symbol, at a time.
-SESSION_SETS = (sets.DAILY_BARS, sets.VOLUME_SLOTS)
+JUDGED = tuple(one for one in DATA_SETS if one.in_verdict)
+#: What the session in question is made of; asked for a session, or a session and symbol, at a time.
+SESSION_SETS = tuple(one.name for one in JUDGED if one.is_of_sessions and one.is_asked_for)
 #: What describes the present: fetched since the session closed, it describes the session or what came after it.
-PRESENT_SETS = (sets.UNIVERSE, sets.FLOATS, sets.SPLITS)
+PRESENT_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.PRESENT)
 #: What is computed of the newest day: brought to the session or beyond it.
-COMPUTED_SETS = (sets.ATR, sets.DERIVED)
+COMPUTED_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.NEWEST_SESSION)
 
-NEEDS: dict[str, Capability] = {
-    sets.FLOATS: Capability.FLOATS,
-    sets.SPLITS: Capability.SPLITS,
-    sets.DETAILS: Capability.TICKER_DETAILS,
-}
+NEEDS: dict[str, Capability] = {one.name: one.capability for one in JUDGED if one.capability is not None}
 
 
 #: A first start shortly before the open is no measure of a night.
@@ -46,14 +46,17 @@ class Expectations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ruler(msgspec.Struct, frozen=True, kw_only=True):
-    """Expectations, plan and the present instant; *began_at* is when this database was first maintained."""
+    """Expectations, plan and the present instant; *began_at* is when this database was first maintained.
+
+    *first_days*: the oldest session of each data set that has sessions.
+    """
 
     expectations: Expectations
     plan: VendorPlan
     now: dt.datetime
     symbols: int
     began_at: dt.datetime
-    first_bars: dt.date | None = None
+    first_days: Mapping[str, dt.date] = {}
 
     @property
     def schedule(self) -> Schedule:
@@ -78,13 +81,12 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
 
     def kept(self, data_set: str, day: dt.date) -> bool:
         """Whether *data_set* is kept of *day*: in the window, or since the first session for bars, or first start."""
-        windows = {
-            sets.DAILY_BARS: (self.expectations.ohlc_sessions, self.first_bars),
-            sets.VOLUME_SLOTS: (self.expectations.slot_sessions, self._first_slots()),
-        }
-        if data_set not in windows:
+        one = BY_NAME.get(data_set)
+        if one is None or one.window is None:
             return True
-        sessions, oldest = windows[data_set]
+        sessions = getattr(self.expectations, one.window)
+        by_symbol = one.covers is Covers.SYMBOL_AND_SESSION
+        oldest = self._first_slots() if by_symbol else self.first_days.get(data_set)
         start = self.schedule.calendar.last_trading_days(sessions, up_to=max(day, self.front))[0]
         return day >= (start if oldest is None else min(start, oldest))
 

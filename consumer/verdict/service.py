@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.catalogue.registry import DATA_SETS
+from consumer.data_sets.declaration import Covers
 from consumer.verdict.states import WHOLE, DataSetVerdict, SessionState, SessionVerdict
-from contract import data_sets as sets
 
 if TYPE_CHECKING:
     from consumer.verdict.ruler import Ruler
 
 #: How long after a due time its cycle may take to be opened: one look of the catch-up, and some more.
 OPENING_GRACE = dt.timedelta(minutes=2)
+
+
+#: Each symbol has a phase of its own: being there is enough.
+_BY_PHASES = frozenset(one.name for one in DATA_SETS if one.covers is Covers.SYMBOL)
 
 
 class Service(StrEnum):
@@ -68,5 +73,5 @@ def _is_served(one: DataSetVerdict, due_at: dt.datetime) -> bool:
     """Details have a phase of their own, a ticker a day of the month: being there is enough."""
     if one.later:
         return True
-    fresh = one.data_set == sets.DETAILS or (one.since is not None and one.since >= due_at)
+    fresh = one.data_set in _BY_PHASES or (one.since is not None and one.since >= due_at)
     return one.state in WHOLE and fresh

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.catalogue.registry import DATA_SETS
 from consumer.verdict.states import Condition, DataSetVerdict, SessionState
 from contract import data_sets as sets
 from market.trading_calendar import NEW_YORK
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from consumer.verdict.states import SessionVerdict
 
-_COUNTED_AS = {sets.DAILY_BARS: "bars", sets.CACHES_ALL: "caches"}
+_COUNTED_AS = {one.name: one.counted_as for one in DATA_SETS} | {sets.CACHES_ALL: "caches"}
 
 
 def new_york(instant: dt.datetime, beside: dt.date) -> str:
@@ -58,7 +59,7 @@ def _suspicions(verdict: SessionVerdict) -> str:
 
 
 def _lack(one: DataSetVerdict) -> str:
-    kind = _COUNTED_AS.get(one.data_set, "symbols")
+    kind = _COUNTED_AS[one.data_set]
     if one.state is SessionState.MISSING or not one.expected:
         words = one.data_set
     elif one.missing:
@@ -74,7 +75,7 @@ def missing_lines(verdict: SessionVerdict) -> list[str]:
 
 
 def _amount(one: DataSetVerdict) -> str:
-    kind = _COUNTED_AS.get(one.data_set, "symbols")
+    kind = _COUNTED_AS[one.data_set]
     if one.missing and one.expected:
         words = f"{one.missing} of {one.expected} {kind}"
     elif one.unproven:

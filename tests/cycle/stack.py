@@ -25,7 +25,7 @@ from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all
 from consumer.settings import read_settings
-from consumer.tasks.part import TaskOptions
+from consumer.tasks.terms import TaskOptions
 from consumer.verdict.reading import judge_sessions, judge_window
 from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule, parse_rules

@@ -6,8 +6,9 @@ import datetime as dt
 
 import pytest
 
-from consumer.cycle.finish import NOT_YET_RETRY, UNAVAILABLE_RETRIES, Left, judge
-from consumer.cycle.lacks import summarised, unproven_lines
+from consumer.cycle.lacks import summarised
+from consumer.cycle.outcome import NOT_YET_RETRY, UNAVAILABLE_RETRIES, Left, judge
+from consumer.data_sets.volume_slots import unproven_lines
 from consumer.postgres.part_outcomes import EndedPart
 from consumer.postgres.states import PartState
 from contract.failures import FailureClass

@@ -10,8 +10,8 @@ import pytest
 
 from consumer.postgres import findings
 from consumer.postgres.findings import KeptFinding, Settled, State
-from consumer.tasks.part import TaskOptions
 from consumer.tasks.standing import take_aside
+from consumer.tasks.terms import TaskOptions
 from market.findings import Kind
 from tests.cycle.stack import DAY, EVENING, Clock, Market, Stack, market_of, new_york, stack_on
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.tasks.part import TaskOptions
+from consumer.tasks.terms import TaskOptions
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.states import SessionState
 from simulated_market.options import Reissue

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.catalogue.registry import CACHES
 from consumer.tasks.redis_sync import sync_cache
 from market.bounded_fields import ENDPOINTS
 from tests.extremes import oracle
@@ -54,7 +56,7 @@ def assert_each_was_tried(endpoint: str, tried: list[Case]) -> None:
 
 async def caches(desk: Desk, *names: str) -> None:
     for name in names:
-        report = await desk.run(sync_cache, {"cache": name}, fence=2)
+        report = await desk.run(partial(sync_cache, cache=CACHES[name]), {}, fence=2)
         assert report.warnings == ()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.catalogue.registry import CACHES
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import flat_file_path
 from consumer.postgres import evidence
@@ -127,7 +129,7 @@ async def test_one_company_with_shares_beyond_counting_does_not_stop_the_cache_o
         wire.says[f"{LISTING}/{case.symbol}"] = b'{"results":%s}' % case.json
     report = await wire.desk.run(load_details, {"symbols": ["AAPL", "BAD"]})
     assert report.warnings == (f"details: 1 values of {shares} left out",)
-    await wire.desk.run(sync_cache, {"cache": data_sets.CACHE_METADATA})
+    await wire.desk.run(partial(sync_cache, cache=CACHES[data_sets.CACHE_METADATA]), {})
     cached = {symbol: json.loads(str(wire.desk.cache.get(f"metadata:ticker:{symbol}"))) for symbol in ("AAPL", "BAD")}
     # Where the weighted count cannot be, that of the class speaks.
     assert (cached["AAPL"]["shares_outstanding"], cached["BAD"]["shares_outstanding"]) == (2_000_000, 1_000_000)

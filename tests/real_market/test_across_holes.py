@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.tasks.part import TaskOptions
+from consumer.tasks.terms import TaskOptions
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
 from tests.real_market.expected import talib_atr
 

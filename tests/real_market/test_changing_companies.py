@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.tasks.part import TaskOptions
+from consumer.tasks.terms import TaskOptions
 from simulated_market import app
 from simulated_market.replayed.market import ReplayedMarket
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on

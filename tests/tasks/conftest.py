@@ -10,7 +10,8 @@ import redis as redis_client
 
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
-from consumer.tasks.part import PartContext, Services, TaskOptions
+from consumer.tasks.part import PartContext, Services
+from consumer.tasks.terms import TaskOptions
 from market.data_source import VENDOR, DataSource, SourceKind
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar

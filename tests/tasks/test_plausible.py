@@ -34,11 +34,11 @@ async def stand_sessions(desk: Desk, count: int, *, times: float, of: range) -> 
 
 async def test_a_session_is_judged_once_for_the_rows_that_stand_and_its_recheck_is_spawned(desk: Desk) -> None:
     sessions = await stand_sessions(desk, 4, times=100.0, of=range(len(SYMBOLS)))
-    assert await unjudged(desk.context(), sessions) == list(sessions)
+    assert await unjudged(desk.pool, sessions) == list(sessions)
     report = await desk.run(judge_sessions)
     assert [part.part for part in report.spawned] == [f"recheck:{DAY}"]
     assert report.warnings == (f"bars {DAY}: suspect: the median close is 101 times that of {sessions[-2]}",)
-    assert await unjudged(desk.context(), sessions) == []
+    assert await unjudged(desk.pool, sessions) == []
     again = await desk.run(judge_sessions)
     assert (again.warnings, len(await findings.find(desk.pool))) == ((), 1)
 

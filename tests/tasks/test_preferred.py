@@ -28,8 +28,8 @@ async def test_a_preferred_share_is_one_symbol_under_both_spellings(desk: Desk) 
     assert [row["symbol"] for row in stored] == ["BAC", "BACpB", "KIMp", "PFE"]
 
     parts = (await desk.run(plan_parts)).spawned
-    assert [(part.payload["symbols"], part.needs) for part in parts] == [
-        (["BAC", "PFE"], ()), (["BACpB", "KIMp"], ("ohlc_daily/bars",)),
+    assert [(part.payload["symbols"], part.after) for part in parts] == [
+        (["BAC", "PFE"], ()), (["BACpB", "KIMp"], ("daily_bars",)),
     ]  # fmt: skip
     at = slot_start_ms(CALENDAR.session(DAY))
     desk.vendor.answers["five_minute_bars"] = lambda *_: RangeBars(

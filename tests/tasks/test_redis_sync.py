@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from consumer.catalogue.registry import CACHES
 from consumer.fence import FenceLost
 from consumer.postgres import bars, slots, tickers
 from consumer.postgres.details import store_details
@@ -69,11 +71,11 @@ def slot_day(day: dt.date, symbol: str) -> SlotDay:
 
 
 async def sync(desk: Desk, cache: str, *, fence: int = 1, day: dt.date = DAY) -> PartReport:
-    return await desk.run(sync_cache, {"cache": cache}, fence=fence, day=day)
+    return await desk.run(partial(sync_cache, cache=CACHES[cache]), {}, fence=fence, day=day)
 
 
 async def sync_all(desk: Desk, *, fence: int = 1) -> None:
-    for cache in data_sets.CACHES:
+    for cache in CACHES:
         await sync(desk, cache, fence=fence)
 
 
@@ -183,10 +185,10 @@ async def test_a_cache_whose_input_is_missing_stays_as_it_is(stocked: Desk, name
 async def test_the_ledger_and_redis_tell_of_the_same_write(stocked: Desk) -> None:
     await sync_all(stocked, fence=7)
     marks = {name: text for name, text in stocked.cache.hgetall("maintenance:caches").items() if ":fence" not in name}
-    rows = await stocked.pool.fetch("SELECT * FROM coverage WHERE data_set = ANY ($1)", list(data_sets.CACHES))
+    rows = await stocked.pool.fetch("SELECT * FROM coverage WHERE data_set = ANY ($1)", list(CACHES))
     found = {row["data_set"]: (json.loads(row["detail"]) if isinstance(row["detail"], str) else row["detail"],
                                row["row_count"]) for row in rows}  # fmt: skip
-    assert marks.keys() == found.keys() == set(data_sets.CACHES)
+    assert marks.keys() == found.keys() == set(CACHES)
     for cache, text in marks.items():
         detail, rows_written = found[cache]
         assert detail == {"fence": 7}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumer.tasks.redis_sync import rvol_averages
+from consumer.tasks.rvol_caches import rvol_averages
 from market.splits import Split
 from market.volume_slots import first_unobserved_slot
 from tests.tasks.conftest import CALENDAR, DAY

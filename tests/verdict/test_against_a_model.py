@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from consumer.catalogue.registry import CACHES
 from consumer.postgres.pool import open_pool
 from consumer.verdict.reading import judge_sessions
 from consumer.verdict.ruler import Expectations
@@ -156,7 +157,7 @@ class Ledger:
             await self.on_computed(name, day)
 
     async def on_computed(self, name: str, day: dt.date) -> None:
-        for one in sets.CACHES if name == "caches" else (name,):
+        for one in CACHES if name == "caches" else (name,):
             await self.cover(one, day)
         newest = self.facts.computed.get(name, (dt.date.min, EPOCH))
         if day >= newest[0]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import pytest
 
+from consumer.catalogue.registry import CACHES
 from consumer.postgres.holdings import LastAsked
 from consumer.verdict import words
 from contract import data_sets as sets
@@ -23,7 +24,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "verdict.md"
 DAY = dt.date(2025, 11, 11)
 FREE = {"requests_per_second": 5 / 60}
 REPEATED = {(DAY, sets.DAILY_BARS): ("98 % of closes are those of the day before",)}
-BUT_CACHES = tuple(name for name in EVERY_SET if name not in sets.CACHES)
+BUT_CACHES = tuple(name for name in EVERY_SET if name not in CACHES)
 
 
 def tuesday(**expectations: float | bool) -> World:
@@ -75,7 +76,7 @@ def broken_again(world: World) -> World:
 
 def by_file_without_caches() -> World:
     """Somebody had the file read before noon, and the caches that are made of slots are not written yet."""
-    others = [name for name in EVERY_SET if sets.SLOT_PROOF not in sets.CACHE_REQUIRES.get(name, ())]
+    others = [name for name in EVERY_SET if name not in CACHES or sets.SLOT_PROOF not in CACHES[name].requires]
     world = tuesday(slot_files=True).without(range_bars=True).bars("20:16").sets("20:17", *others)
     return world.slots("2025-11-12T11:30-05:00")
 
@@ -99,8 +100,10 @@ def retired() -> World:
     world = final()
     night = at(DAY, "20:17")
     return world.change(
-        bars={**world.holdings.bars, DAY: bars(night, retired=True)},
-        slots={**world.holdings.slots, DAY: slots(night, retired=True, oldest=None)},
+        sessions={
+            sets.DAILY_BARS: {**world.holdings.of(sets.DAILY_BARS), DAY: bars(night, retired=True)},
+            sets.VOLUME_SLOTS: {**world.holdings.of(sets.VOLUME_SLOTS), DAY: slots(night, retired=True, oldest=None)},
+        },
     )
 
 
@@ -123,7 +126,7 @@ SITUATIONS: dict[int, Callable[[], World]] = {
     16: lambda: final().bars("20:16", expected=5_500, loaded=5_500),
     17: lambda: final().bars("20:16", expected=5_500, loaded=5_500, accepted_short=True),
     18: lambda: tuesday().bars("20:17").sets("20:17", sets.SPLITS, sets.ATR).slots(None),
-    19: lambda: lacking().sets("20:35", *sets.CACHES),
+    19: lambda: lacking().sets("20:35", *CACHES),
     20: lacking,
     21: final,
     22: lambda: lacking(9_000),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.catalogue.registry import CACHES
 from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.reading import Judged, window
@@ -40,8 +41,10 @@ class World:
         night = CALENDAR.session(before).extended_closes_at + dt.timedelta(minutes=16)
         days = CALENDAR.last_trading_days(30, up_to=before)
         self.holdings = Holdings(
-            bars={each: bars(night) for each in days},
-            slots={each: slots(night) for each in days},
+            sessions={
+                sets.DAILY_BARS: {each: bars(night) for each in days},
+                sets.VOLUME_SLOTS: {each: slots(night) for each in days},
+            },
             newest={name: Newest(trading_day=before, fetched_at=night, rows=SYMBOLS) for name in EVERY_SET},
             details=(LastAsked(since=None, asked_on=before, symbols=SYMBOLS),),
             symbols=SYMBOLS, began_at=night - dt.timedelta(days=40),
@@ -56,16 +59,21 @@ class World:
         self.holdings = msgspec.structs.replace(self.holdings, **fields)
         return self
 
+    def hold(self, data_set: str, day: dt.date, held: Held) -> World:
+        """That is what stands of one data set on that day."""
+        own = {**self.holdings.of(data_set), day: held}
+        return self.change(sessions={**self.holdings.sessions, data_set: own})
+
     def bars(self, time: str, *, day: dt.date | None = None, **changes: Any) -> World:
         """The session's bars were loaded at that time of its day (or as an ISO instant)."""
         day = day or self.day
-        return self.change(bars={**self.holdings.bars, day: bars(self.instant(time), **changes)})
+        return self.hold(sets.DAILY_BARS, day, bars(self.instant(time), **changes))
 
     def slots(self, time: str | None, *, day: dt.date | None = None, **changes: Any) -> World:
         """The session's slots; without a time nobody has loaded one."""
         day = day or self.day
         held = slots(self.instant(time), **changes) if time else Held(expected=SYMBOLS, loaded=0, missing=SYMBOLS)
-        return self.change(slots={**self.holdings.slots, day: held})
+        return self.hold(sets.VOLUME_SLOTS, day, held)
 
     def sets(self, time: str, *names: str) -> World:
         """Those data sets (all but bars and slots unless named) were brought up for the day at that time."""
@@ -91,7 +99,7 @@ class World:
         """What is said at that time."""
         now = self.instant(time)
         ruler = ruler_of(self.holdings, self.expectations, now)
-        days = sorted({*window(self.expectations, now), *self.holdings.bars})
+        days = sorted({*window(self.expectations, now), *self.holdings.of(sets.DAILY_BARS)})
         return Judged(
             verdicts={day: judge(day, self.holdings, ruler) for day in days}, holdings=self.holdings, ruler=ruler
         )
@@ -100,7 +108,7 @@ class World:
         return self.judged(time).verdicts[self.day]
 
 
-EVERY_SET = (*PRESENT_SETS, *COMPUTED_SETS, *sets.CACHES)
+EVERY_SET = (*PRESENT_SETS, *COMPUTED_SETS, *CACHES)
 
 
 def bars(fetched_at: dt.datetime, **changes: Any) -> Held:

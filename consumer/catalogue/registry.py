@@ -1,0 +1,139 @@
+"""Finds every declared data set, puts them in order, and answers what others derive from them.
+
+A module of consumer/data_sets that declares a DataSet is enough: nothing else lists them. What contradicts itself (a
+name twice, an input that nobody declares, a circle) is refused when the program starts.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import partial
+from graphlib import TopologicalSorter
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import consumer.data_sets
+from consumer.data_sets.declaration import Asked, DataSet, PartKind
+from consumer.tasks.redis_sync import sync_cache
+from contract.messages import TaskName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.postgres.ledger import PartPlan
+    from consumer.tasks.redis_sync import Cache
+
+CACHE_STAGE = "redis_sync/cache"
+
+
+class Misdeclared(Exception):
+    """A declaration contradicts another one; the text says which."""
+
+
+def _declared() -> list[DataSet]:
+    """The data sets of all modules of consumer/data_sets, by name."""
+    found: dict[str, DataSet] = {}
+    for module in pkgutil.iter_modules(consumer.data_sets.__path__, "consumer.data_sets."):
+        for one in vars(import_module(module.name)).values():
+            if isinstance(one, DataSet) and found.setdefault(one.name, one) is not one:
+                raise Misdeclared(f"two data sets are called {one.name}")
+    return [found[name] for name in sorted(found)]
+
+
+def ordered(declared: Iterable[DataSet]) -> tuple[DataSet, ...]:
+    """Each after all that it is made from or planned with. Raises Misdeclared."""
+    by_name = {one.name: one for one in declared}
+    for one in by_name.values():
+        wanted = {*inputs_of(one), *(name for kind in one.kinds for name in kind.after if "/" not in name)}
+        if unknown := sorted(wanted - by_name.keys()):
+            raise Misdeclared(f"{one.name} names {unknown[0]}, which no module of consumer/data_sets declares")
+    return tuple(
+        by_name[name] for name in TopologicalSorter({n: inputs_of(o) for n, o in by_name.items()}).static_order()
+    )
+
+
+def inputs_of(one: DataSet) -> tuple[str, ...]:
+    """What has to be planned before *one*, to know whether it is."""
+    return (*one.made_from, *one.planned_with, *one.needs_known, *one.known_later)
+
+
+DATA_SETS = ordered(_declared())
+BY_NAME = {one.name: one for one in DATA_SETS}
+CACHES: dict[str, Cache] = {cache.name: cache for one in DATA_SETS for cache in one.caches}
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of part and whose it is; *stage* is what others wait for."""
+
+    kind: PartKind
+    data_set: DataSet | None
+    stage: str
+
+
+def _kinds() -> dict[tuple[str, str], Placed]:
+    found: dict[tuple[str, str], Placed] = {}
+    for one in DATA_SETS:
+        for kind in one.kinds:
+            place = Placed(kind=kind, data_set=one, stage=f"{one.task.value}/{kind.stage or kind.name}")
+            if found.setdefault((one.task.value, kind.name), place) is not place:
+                raise Misdeclared(f"two data sets have parts {kind.name} of {one.task.value}")
+    for cache in CACHES.values():
+        kind = PartKind(name=cache.part, run=partial(sync_cache, cache=cache))
+        found[TaskName.REDIS_SYNC.value, cache.part] = Placed(kind=kind, data_set=None, stage=CACHE_STAGE)
+    return found
+
+
+KINDS = _kinds()
+
+
+def kind_of(task: str, part: str) -> Placed | None:
+    """Return what a part of that name is; None where no declaration knows it. A cache's part is named whole."""
+    return KINDS.get((task, part)) or KINDS.get((task, part.partition(":")[0]))
+
+
+def asks_nobody(task: str, part: str) -> bool:
+    """Whether the part computes from what is stored."""
+    placed = kind_of(task, part)
+    return placed is not None and placed.kind.asked is Asked.NOBODY
+
+
+def stages_of(data_set: str) -> tuple[str, ...]:
+    """The stages that bring *data_set*; a stage itself, as "task/stage", is its own."""
+    if "/" in data_set:
+        return (data_set,)
+    return tuple(dict.fromkeys(place.stage for place in KINDS.values() if place.data_set is BY_NAME[data_set]))
+
+
+#: What goes before the caches: all that they could be made of.
+BEFORE_CACHES = tuple(dict.fromkeys(place.stage for place in KINDS.values() if place.stage != CACHE_STAGE))
+
+
+def placed(plan: PartPlan) -> PartPlan:
+    """Return *plan* with its stage and what it needs, as its kind declares them. Raises Misdeclared."""
+    if plan.stage:
+        return plan
+    place = kind_of(plan.task, plan.part)
+    if place is None:
+        raise Misdeclared(f"no declaration knows a part {plan.part} of {plan.task}")
+    after = place.kind.after if plan.after is None else plan.after
+    needs = BEFORE_CACHES if place.stage == CACHE_STAGE else tuple(s for name in after for s in stages_of(name))
+    return msgspec.structs.replace(plan, stage=place.stage, needs=needs)
+
+
+def data_set_of(plan: PartPlan) -> DataSet | None:
+    """Whose part it is; None for those of caches and of the cycle itself."""
+    place = kind_of(plan.task, plan.part)
+    return None if place is None else place.data_set
+
+
+def parts_that_bring(data_set: str) -> tuple[str, ...]:
+    """The kinds of parts whose reasons explain what is missing of *data_set*, as "task/kind"."""
+    one = BY_NAME[data_set]
+    # What plans the others comes last: the reason of a part that asked says more.
+    kinds = sorted(one.kinds, key=lambda kind: kind.asked is Asked.NOBODY and len(one.kinds) > 1)
+    return tuple(f"{one.task.value}/{kind.name}" for kind in kinds)
+
+
+PARTS_OF_CACHES = tuple(dict.fromkeys(f"redis_sync/{cache.part.partition(':')[0]}" for cache in CACHES.values()))

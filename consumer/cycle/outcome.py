@@ -1,0 +1,87 @@
+"""Says what becomes of a cycle when a pass of it has ended: complete only by proof, else waiting, partial or failed.
+
+Pure.  What its session's data are worth is another question (consumer/verdict).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.postgres.cycle_changes import Outcome
+from consumer.postgres.states import PartState
+from contract.reports import CycleState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.postgres.part_outcomes import EndedPart
+
+NOT_YET_RETRY = dt.timedelta(minutes=15)
+UNAVAILABLE_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new plan would do: *missing* a line each, *goes_on* where it is only what this plan brings bit by bit.
+
+    *cut*: the pass asked for as much as one may, and there is more to ask for. *published_at*: before then the vendor
+    does not give the day on this plan.
+    """
+
+    missing: tuple[str, ...]
+    goes_on: bool = False
+    cut: bool = False
+    published_at: dt.datetime | None = None
+
+
+def judge(
+    left: Left,
+    ended: Sequence[EndedPart],
+    *,
+    run_pass: int,
+    fatal: str | None,
+    now: dt.datetime,
+    give_up_at: dt.datetime,
+) -> Outcome:
+    """Return what becomes of the cycle; *fatal*: why no further pass can help."""
+    missing = left.missing
+    if fatal is not None:
+        return Outcome(state=CycleState.FAILED, missing=missing, reason=fatal)
+    if not missing and (not left.goes_on or now >= give_up_at):
+        return Outcome(state=CycleState.COMPLETE)
+    not_yet = any(part.state is PartState.NOT_YET for part in ended)
+    again = any(_is_planned_again(part, missing) for part in ended)
+    retryable = any(part.state is PartState.FAILED and is_asked_again(part) for part in ended)
+    if (left.cut or not missing) and not (not_yet or retryable) and now < give_up_at:
+        # One that was not cut has asked for all there was: what it did not bring is not there yet.
+        next_pass_at = now if left.cut else min(now + NOT_YET_RETRY, give_up_at)
+        return Outcome(
+            state=CycleState.WAITING,
+            missing=missing,
+            next_pass_at=next_pass_at,
+            reason="this plan brings the rest bit by bit",
+        )
+    if missing and (not (not_yet or retryable or again) or now >= give_up_at):
+        return Outcome(state=CycleState.PARTIAL, missing=missing)
+    delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
+    if not_yet and left.published_at is not None:
+        delay = max(delay, left.published_at - now)  # to ask every quarter of an hour until midnight helps nobody
+    reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
+    if again and not (not_yet or retryable):
+        suspect = any(" recheck:" in line for line in missing)
+        reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
+    return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
+
+
+def is_asked_again(part: EndedPart) -> bool:
+    """Whether another pass may bring what *part* did not."""
+    return part.failure_class is not None and part.failure_class.is_asked_again
+
+
+def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
+    """Whether a session that was just loaded is still missing: it turned out short beside the others."""
+    name = f"{part.task} {part.part}"
+    loaded = part.state is PartState.DONE and part.part.startswith("bars:")
+    return loaded and any(line == name or line.startswith(f"{name}:") for line in missing)

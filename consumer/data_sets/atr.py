@@ -1,0 +1,39 @@
+"""Declares the average true range of the newest session, over all stored history since its last hole."""
+
+from __future__ import annotations
+
+from consumer.data_sets.declaration import Covers, DataSet, PartKind
+from consumer.data_sets.tables import Column, Kept, Table
+from consumer.tasks import atr, cache_contents
+from consumer.tasks.redis_sync import Cache
+from contract import data_sets as names
+from contract.messages import TaskName
+from market.bounded_fields import RANGE, RANGE_PERCENT, SYMBOL
+
+TICKER_ATR = Table(
+    name="ticker_atr",
+    kept=Kept.MARKET_DATA,
+    day_column="trading_date",
+    columns={
+        "trading_date": Column("date", meaning="of its last bar"),
+        "symbol": Column("text", bound=SYMBOL, meaning="as the listing spells it"),
+        "atr": Column("double precision", bound=RANGE, meaning="Wilder's average of 14 true ranges"),
+        "atr_percent": Column("double precision", bound=RANGE_PERCENT, meaning="of the adjusted last close"),
+        "bars_used": Column("integer", meaning="since the last hole, at most those that still weigh anything"),
+        "load_id": Column("bigint", meaning="where it came from: data_load"),
+    },
+)
+
+ATR = DataSet(
+    name=names.ATR,
+    task=TaskName.OHLC_DAILY,
+    covers=Covers.NEWEST_SESSION,
+    meaning="ATR(14) on split-adjusted bars, with TA-Lib's seed",
+    kinds=(PartKind(name="atr", run=atr.compute_atr, after=(names.SPLIT_CHECK, names.UNIVERSE)),),
+    made_from=(names.DAILY_BARS, names.TAKEN, names.SPLITS, names.SPLIT_CHECK, names.IDENTITY),
+    # What a backfill, a person or a list of splits changes; the others change only together with a cycle's figures.
+    watches=(names.DAILY_BARS, names.TAKEN, names.SPLITS),
+    in_verdict=True,
+    caches=(Cache(name=names.CACHE_ATR, made_from=(names.ATR,), requires=(names.ATR,), prepare=cache_contents.atr),),
+    tables=(TICKER_ATR,),
+)
