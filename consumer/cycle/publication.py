@@ -71,6 +71,7 @@ class Publisher:
         self._expectations = expectations
         self._now = now
         self.known: Judged | None = None
+        self._looked_at: dt.datetime | None = None  # when this process last looked for sessions that were touched
         self._of_day: _OfDay | None = None
 
     async def publish(self, *also: dt.date, wait: bool) -> Published:
@@ -80,7 +81,8 @@ class Publisher:
         """
         async with self._turn(wait=wait) as connection:
             now = self._now()
-            touched = await session_conditions.touched_before(connection, window(self._expectations, now)[0])
+            first = window(self._expectations, now)[0]
+            touched = await session_conditions.touched_before(connection, first, looked_at=self._looked_at)
             judged = await judge_window(connection, self._expectations, now=now, also=[*touched, *also])
             days = list(judged.verdicts)
             before = await session_conditions.read_conditions(connection, days)
@@ -93,7 +95,7 @@ class Publisher:
             for day in {*new, *also, *wrong, judged.ruler.front}:
                 await self._write_day(connection, judged, rows[day])
             await self._write_last(judged)
-        self.known = judged
+        self.known, self._looked_at = judged, now
         return Published(judged=judged, changes=tuple(_changes([rows[day] for day in new], before)))
 
     async def publish_day(self, day: dt.date, *, anew: bool) -> tuple[Change, ...]:

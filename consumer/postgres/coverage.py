@@ -124,8 +124,15 @@ async def newest_input(
     connection: Connection | Pool, data_sets: tuple[str, ...], *, up_to: dt.date
 ) -> dt.datetime | None:
     """Return when any of *data_sets* last changed for a day up to *up_to*: what was computed before is stale."""
+    # The newest of each by an index: max() over all of them goes over every day ever covered.
     value: dt.datetime | None = await connection.fetchval(
-        "SELECT max(fetched_at) FROM coverage WHERE data_set = ANY ($1) AND trading_day <= $2", list(data_sets), up_to
+        """
+        SELECT max(n.fetched_at) FROM unnest($1::text[]) AS s (data_set) CROSS JOIN LATERAL (
+            SELECT c.fetched_at FROM coverage AS c WHERE c.data_set = s.data_set AND c.trading_day <= $2
+            ORDER BY c.fetched_at DESC, c.load_id DESC LIMIT 1) AS n
+        """,
+        list(data_sets),
+        up_to,
     )
     return value
 

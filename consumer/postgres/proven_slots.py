@@ -18,7 +18,8 @@ async def read_proven(
     rows = await connection.fetch(
         "SELECT s.trading_date, s.symbol, s.volumes FROM session_slots AS s "
         "JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since) ON s.trading_date = w.day "
-        "WHERE s.symbol = ANY ($3) AND s.fetched_at >= w.since AND s.outcome <> 'unproven'",
+        "WHERE s.trading_date = ANY ($1) AND s.symbol = ANY ($3) AND s.fetched_at >= w.since "
+        "AND s.outcome <> 'unproven'",
         list(final_since),
         list(final_since.values()),
         list(symbols),
@@ -32,8 +33,10 @@ async def bar_volumes(
     """Return by day that has bars, and by symbol that has one, what the daily bars say was traded."""
     rows = await connection.fetch(
         "SELECT w.day, b.symbol, b.volume FROM unnest($1::date[]) AS w (day) "
-        "LEFT JOIN daily_bar AS b ON b.trading_date = w.day AND b.symbol = ANY ($2) "
-        "WHERE EXISTS (SELECT FROM daily_bar AS one WHERE one.trading_date = w.day)",
+        "LEFT JOIN daily_bar AS b "
+        "ON b.trading_date = w.day AND b.trading_date = ANY ($1) AND b.symbol = ANY ($2) "
+        "WHERE EXISTS (SELECT FROM daily_bar AS one "
+        "WHERE one.trading_date = w.day AND one.trading_date = ANY ($1))",
         list(days),
         list(symbols),
     )
@@ -48,8 +51,10 @@ async def confirm(connection: Connection, keys: Sequence[tuple[dt.date, str]], *
     """State that rows were asked for again at *fetched_at*, and stay as they stand."""
     await connection.execute(
         "UPDATE session_slots AS s SET fetched_at = greatest(s.fetched_at, $3) "
-        "FROM unnest($1::date[], $2::text[]) AS n (day, symbol) WHERE s.trading_date = n.day AND s.symbol = n.symbol",
+        "FROM unnest($1::date[], $2::text[]) AS n (day, symbol) "
+        "WHERE s.trading_date = n.day AND s.symbol = n.symbol AND s.trading_date = ANY ($4)",
         [day for day, _ in keys],
         [symbol for _, symbol in keys],
         fetched_at,
+        sorted({day for day, _ in keys}),
     )

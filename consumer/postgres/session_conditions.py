@@ -65,21 +65,33 @@ async def store_conditions(connection: Connection, rows: Sequence[SessionConditi
     )
 
 
-async def touched_before(connection: Connection, first: dt.date) -> list[dt.date]:
+async def touched_before(
+    connection: Connection, first: dt.date, *, looked_at: dt.datetime | None = None
+) -> list[dt.date]:
     """Return the sessions before *first* whose data, findings or retirement are newer than their verdict.
 
     So a backfill leaves them. Ten minutes more, since what was fetched before a verdict may have been committed after.
+    Where it was asked at *looked_at*, only what has changed since is gone over; without, every session ever covered.
     """
+    # A day more: what came since may have been fetched as long before as a part lasts.
+    since = None if looked_at is None else looked_at - dt.timedelta(days=1)
     rows = await connection.fetch(
         """
         SELECT DISTINCT t.trading_day FROM (
-            SELECT trading_day, greatest(fetched_at, retired_at) AS at FROM coverage WHERE data_set = ANY ($1)
+            SELECT trading_day, fetched_at AS at FROM coverage
+            WHERE data_set = ANY ($1) AND fetched_at >= coalesce($3::timestamptz, '-infinity')
+            UNION ALL
+            SELECT trading_day, retired_at FROM coverage
+            WHERE data_set = ANY ($1) AND retired_at >= coalesce($3::timestamptz, '-infinity')
             UNION ALL
             SELECT trading_day, greatest(found_at, settled_at) FROM session_finding
-        ) AS t LEFT JOIN session_condition AS s USING (trading_day)
+            WHERE greatest(found_at, settled_at) >= coalesce($3::timestamptz, '-infinity')
+        ) AS t LEFT JOIN LATERAL (  -- by the key, day by day: few are asked of, and there is a row a session
+            SELECT judged_at FROM session_condition AS c WHERE c.trading_day = t.trading_day LIMIT 1) AS s ON true
         WHERE t.trading_day < $2 AND (s.judged_at IS NULL OR s.judged_at < t.at + interval '10 minutes')
         """,
         _TOUCHED_BY,
         first,
+        since,
     )
     return [row["trading_day"] for row in rows]

@@ -109,11 +109,13 @@ async def write_slots(
     """Put *rows* in place of what stood there for the same sessions and symbols."""
     if not rows:
         return
+    # The days once more by themselves, here and where pairs are joined elsewhere: partitions of others are left alone.
     await connection.execute(
         "DELETE FROM session_slots AS s USING unnest($1::date[], $2::text[]) AS n (day, symbol) "
-        "WHERE s.trading_date = n.day AND s.symbol = n.symbol",
+        "WHERE s.trading_date = n.day AND s.symbol = n.symbol AND s.trading_date = ANY ($3)",
         [row.day for row in rows],
         [row.symbol for row in rows],
+        sorted({row.day for row in rows}),
     )
     await connection.copy_to_table(
         "session_slots",
@@ -153,8 +155,18 @@ def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> b
 # Its daily bar came, and the load that stands set it aside: that nobody traded is not proven by its absence.
 _SET_ASIDE = (
     "EXISTS (SELECT FROM set_aside AS a JOIN coverage AS c USING (data_set, trading_day, load_id) "
-    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.symbol = s.symbol "
-    "AND a.field IS NULL)"
+    "WHERE a.data_set = 'daily_bars' AND a.trading_day = s.trading_date AND a.trading_day = ANY ($1) "
+    "AND a.symbol = s.symbol AND a.field IS NULL)"
+)
+
+
+# The days are said again in each: PostgreSQL may read what a condition asks of whole, as a hash, for all years.
+_HAS_BARS = (
+    "EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date AND b.trading_date = ANY ($1))"
+)
+_HAS_VOLUME = (
+    "EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date AND b.trading_date = ANY ($1) "
+    "AND b.symbol = s.symbol AND b.volume > 0)"
 )
 
 
@@ -163,20 +175,15 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
 
     Where a bar has volume or was set aside, or the day has no bars at all, it is not. Return how many are unproven.
     """
+    proven = f"NOT {_SET_ASIDE} AND {_HAS_BARS} AND NOT {_HAS_VOLUME}"
     await connection.execute(
-        "UPDATE session_slots AS s SET outcome = 'no_trades' WHERE s.trading_date = ANY ($1) "
-        f"AND s.outcome = 'unproven' AND NOT {_SET_ASIDE} "
-        "AND EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date) "
-        "AND NOT EXISTS (SELECT FROM daily_bar AS b "
-        "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0)",
+        "UPDATE session_slots AS s SET outcome = 'no_trades' "
+        f"WHERE s.trading_date = ANY ($1) AND s.outcome = 'unproven' AND {proven}",
         days,
     )
     await connection.execute(
         "UPDATE session_slots AS s SET outcome = 'unproven' "
-        "WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' "
-        f"AND ({_SET_ASIDE} OR EXISTS (SELECT FROM daily_bar AS b "
-        "WHERE b.trading_date = s.trading_date AND b.symbol = s.symbol AND b.volume > 0) "
-        "OR NOT EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date))",
+        f"WHERE s.trading_date = ANY ($1) AND s.outcome = 'no_trades' AND NOT ({proven})",
         days,
     )
     return int(

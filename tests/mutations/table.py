@@ -345,8 +345,8 @@ MUTATIONS = (
         invariant="I4",
         what="parts of a cycle that was called off long ago stay open",
         file=CYCLES,
-        old='"OR EXISTS (SELECT FROM part',
-        new='"OR EXISTS (SELECT FROM part WHERE false) AND EXISTS (SELECT FROM part',
+        old='"UNION SELECT cycle_id FROM part WHERE state',
+        new='"UNION SELECT cycle_id FROM part WHERE false AND state',
         test=SCHEDULES,
     ),
     Mutation(

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import asyncpg
 
@@ -20,16 +20,23 @@ async def rows_read(
     connection: Connection | asyncpg.Connection[asyncpg.Record], query: str, arguments: Sequence[object] = ()
 ) -> Counter[str]:
     """Run *query* and return by relation the rows that its scans went over, those that a filter dropped too."""
-    found = await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}", *arguments)
     read: Counter[str] = Counter()
-    for root in found if isinstance(found, list) else json.loads(found):
-        _add(root["Plan"], read)
+    for relation, rows in await scans(connection, query, arguments):
+        read[relation] += rows
     return read
 
 
-def _add(node: dict[str, Any], read: Counter[str]) -> None:
+async def scans(
+    connection: Connection | asyncpg.Connection[asyncpg.Record], query: str, arguments: Sequence[object] = ()
+) -> list[tuple[str, int]]:
+    """Run *query* and return (relation, rows gone over) of each of its scans."""
+    found = await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}", *arguments)
+    return [scan for root in json.loads(found) for scan in _scans(root["Plan"])]
+
+
+def _scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
     if "Relation Name" in node and node["Node Type"] != "ModifyTable":
         rows = node["Actual Rows"] + sum(node.get(name, 0) for name in _DISCARDED)
-        read[node["Relation Name"]] += round(rows * node["Actual Loops"])
+        yield node["Relation Name"], round(rows * node["Actual Loops"])
     for inner in node.get("Plans", ()):
-        _add(inner, read)
+        yield from _scans(inner)
