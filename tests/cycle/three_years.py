@@ -64,6 +64,11 @@ _GROWING = (
     FROM unnest($1::date[]) AS d, generate_series(1, 3) AS number WHERE $2::date IS NOT NULL
     """,
 )
+_WITH_VOLUMES = """
+    INSERT INTO volume_slots_daily (trading_date, symbol, outcome, volumes, fetched_at, load_id)
+    SELECT d, symbol, outcome, volumes, d + interval '2 days', 1
+    FROM unnest($1::date[]) AS d, volume_slots_daily WHERE trading_date = $2 ORDER BY 1, 2
+"""
 _CYCLES = """
     INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, state, opened_at, pass_started_at,
                        finished_at, give_up_at)
@@ -80,16 +85,18 @@ _PARTS = """
 """
 
 
-async def put_three_years(pool: Pool, day: dt.date, *, newest_window: int) -> tuple[dt.date, ...]:
-    """Copy what stands of *day* to the older sessions that make three years; return these.
+async def put_three_years(
+    pool: Pool, day: dt.date, *, newest_window: int, sessions: int = SESSIONS, volumes: bool = False
+) -> None:
+    """Copy what stands of *day* to the older ones of so many *sessions*; the slots without their volumes unless wanted.
 
     The *newest_window* sessions up to *day* are there already.
     """
-    older = CALENDAR.last_trading_days(SESSIONS, up_to=day)[:-newest_window]
+    older = CALENDAR.last_trading_days(sessions, up_to=day)[:-newest_window]
     async with pool.acquire() as connection:
         for statement in _GROWING:
-            await connection.execute(statement, older, day)
+            await connection.execute(_WITH_VOLUMES if volumes and "INTO volume_slots" in statement else statement,
+                                     older, day)  # fmt: skip
         await connection.execute(_CYCLES, older)
         await connection.execute(_PARTS, older)
         await connection.execute("ANALYZE")
-    return older
