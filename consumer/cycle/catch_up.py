@@ -18,9 +18,11 @@ from redis.exceptions import RedisError
 from consumer.cycle import calling_off
 from consumer.cycle.late_data import request_for_late_data
 from consumer.cycle.lost_caches import request_for_lost_caches
-from consumer.cycle.messages import part_message, pass_message, rule_message
+from consumer.cycle.messages import pass_message, rule_message
+from consumer.cycle.outbox import OpenParts
 from consumer.cycle.stale_figures import request_for_stale_figures
-from consumer.postgres import cycles, ledger
+from consumer.delivery.outbox import resend
+from consumer.postgres import cycles
 from consumer.postgres.pool import BUSY_ERRORS, POSTGRES_ERRORS
 from contract.reports import CycleState
 from market.calendar_errors import CalendarError
@@ -44,7 +46,7 @@ TELL_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
 class CatchUp:
-    """The reconciler of one consumer."""
+    """The reconciler of one consumer: the outbox of all that is to be done, and who sends what is left of it."""
 
     def __init__(
         self,
@@ -100,14 +102,19 @@ class CatchUp:
         if self._guard is not None:
             await self._guard.keep()
         now = self._now()
-        messages: list[Outgoing] = []
+        sent = await resend(self._stream, self, now=now)
+        await calling_off.finish_calling_off(self._pool, self._stream, now=now)
+        with self._within_the_calendar():
+            await self._reporter.refresh()
+        return sent
+
+    async def unsent(self, *, now: dt.datetime) -> list[Outgoing]:
+        """Return the messages of what the ledger says is to be done, and of what calendar and caches ask for."""
         unended = await cycles.unended_cycles(self._pool)
-        for cycle in unended:
-            if cycle.state is CycleState.RUNNING:
-                lost = await ledger.dispatchable(self._pool, cycle.cycle_id, all_open=True)
-                messages += [part_message(part, cycle.trading_day) for part in lost]
-            elif cycle.next_pass_at is None or cycle.next_pass_at <= now:
-                messages.append(pass_message(cycle))
+        running = [cycle for cycle in unended if cycle.state is CycleState.RUNNING]
+        messages = await OpenParts(self._pool, running).unsent(now=now)
+        waiting = [cycle for cycle in unended if cycle.state is not CycleState.RUNNING]
+        messages += [pass_message(one) for one in waiting if one.next_pass_at is None or one.next_pass_at <= now]
         if self._opens_due_cycles:
             with self._within_the_calendar():
                 messages += await self._due(now)
@@ -115,11 +122,7 @@ class CatchUp:
                 messages += await request_for_lost_caches(self._pool, self._redis, now=now)
                 messages += await request_for_stale_figures(self._pool)
                 messages += await request_for_late_data(self._pool, self._reporter.judged, now=now)
-        sent = await self._stream.enqueue(messages)
-        await calling_off.finish_calling_off(self._pool, self._stream, now=now)
-        with self._within_the_calendar():
-            await self._reporter.refresh()
-        return sent
+        return messages
 
     @contextlib.contextmanager
     def _within_the_calendar(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import asyncpg
 
 from consumer.cycle.failure_classes import class_of
 from consumer.cycle.messages import dead_letter, part_message
+from consumer.cycle.outbox import ready_messages
 from consumer.delivery.entries import Refusal
 from consumer.delivery.errors import LeaseLost
 from consumer.delivery.settle import Ending, Settlement
@@ -87,11 +88,7 @@ class FailureRecorder:
         """What the running cycle has ready: a request that waits for it, or is given up, may be all that still leads
         to it. Whoever opened it may have died, again and again, before it sent the first part."""
         running = [one for one in await cycles.unended_cycles(self._services.pool) if one.state is CycleState.RUNNING]
-        return [
-            part_message(part, cycle.trading_day)
-            for cycle in running
-            for part in await ledger.dispatchable(self._services.pool, cycle.cycle_id)
-        ]
+        return [message for cycle in running for message in await ready_messages(self._services.pool, cycle)]
 
     async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
         letter = _letter_of(delivery, settlement, now=self._services.now())
@@ -152,8 +149,7 @@ class FailureRecorder:
             await self._reporter.refused(settlement.reason)
         if cycle is None or cycle.state is not CycleState.RUNNING:
             return []
-        waiting = await ledger.dispatchable(connection, part.cycle_id)
-        return [part_message(other, cycle.trading_day) for other in waiting]
+        return await ready_messages(connection, cycle)
 
     async def _keep_letter(
         self, connection: Connection, delivery: Delivery, settlement: Settlement, part: PartId, cycle: Cycle | None

@@ -20,9 +20,11 @@ from consumer.cycle.failure_classes import VendorAway, lease_lost_named, local_t
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import dead_letter, letter_fields, newer_message, part_message, read_work, retry_message
+from consumer.cycle.outbox import OpenParts, ready_messages
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.data_sets.declaration import Asked
 from consumer.delivery.errors import Busy, DataRejected
+from consumer.delivery.outbox import resend
 from consumer.postgres import cycles, ledger, part_outcomes
 from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, Taker
 from consumer.postgres.states import PartState
@@ -150,9 +152,7 @@ class CycleRunner:
         pool = self._services.pool
         closed = await calling_off.close(pool, suspended, PartState.SUPERSEDED, now=self._services.now())
         await calling_off.withdraw(self._stream, CalledOff(parts=closed.parts))
-        for cycle in suspended:
-            again = await ledger.dispatchable(pool, cycle.cycle_id, all_open=True)
-            await self._stream.enqueue(part_message(part, cycle.trading_day) for part in again)
+        await resend(self._stream, OpenParts(pool, suspended), now=self._services.now())
 
     async def _next_pass(self, cycle_id: int) -> list[Outgoing]:
         begun = await next_pass.begin_next_pass(self._services.pool, cycle_id, now=self._services.now())
@@ -179,8 +179,7 @@ class CycleRunner:
         except PartGone as gone:
             # Committed by an earlier delivery, or taken over: what followed from it may still have to be sent.
             logger.info("part_needs_no_run", cycle=cycle_id, task=part.task, part=name, state=gone.state)
-            waiting = await ledger.dispatchable(self._services.pool, cycle_id)
-            return [part_message(other, cycle.trading_day) for other in waiting]
+            return await ready_messages(self._services.pool, cycle)
         if taken.run_pass != cycle.run_pass:
             # Its next pass has begun since it was read: a late message of the last pass takes a part of this one.
             cycle = await cycles.find_cycle(self._services.pool, cycle_id) or cycle
