@@ -1,0 +1,50 @@
+"""The example of delivery runs, and delivery lifted into an empty project runs it with nothing else of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "delivery_alone.py"
+ENDS_WITHIN_S = 60.0
+
+
+async def run(example: Path, home: Path, url: str) -> str:
+    """What *example* prints with nothing importable but *home* and the libraries."""
+    environment = {**os.environ, "PYTHONPATH": str(home), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(example), url, cwd=home, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        told, log = await process.communicate()
+    assert process.returncode == 0, log.decode()
+    return told.decode()
+
+
+def lifted(folder: Path) -> Path:
+    """An empty project with delivery in it, and the example."""
+    (folder / "consumer").mkdir()
+    (folder / "consumer" / "__init__.py").touch()
+    shutil.copytree(ROOT / "consumer" / "delivery", folder / "consumer" / "delivery")
+    return Path(shutil.copy(EXAMPLE, folder))
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["here", "lifted into an empty project"])
+async def test_work_outlives_its_worker_and_is_done_once_with_delivery_alone(
+    redis_url: str, redis: Redis, tmp_path: Path, alone: bool
+) -> None:
+    example, home = (lifted(tmp_path), tmp_path) if alone else (EXAMPLE, ROOT)
+    told = (await run(example, home, redis_url)).splitlines()
+    assert sorted(told[:-1]) == ["hello ann, delivery 2", "hello ben, delivery 1", "hello cem, delivery 1"]
+    assert told[-1] == "left: 0, dead letters: 1"
