@@ -16,6 +16,7 @@ from consumer.checks.finding import Finding, ok, warning
 from consumer.checks.pending_work import GONE, Standing, read_pending
 from consumer.postgres import cycles, dead_letters, ledger
 from contract import keys
+from contract.messages import TASK_VERSION
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -61,6 +62,17 @@ async def check_pending(redis: Redis, *, lease: dt.timedelta) -> Finding:
         seen = f"{len(silent)} without a living holder{by}, {len(ghosts)} without a message, of {len(tasks)}"
         return warning(check, seen, MENDS)
     return ok(check, f"{len(tasks)}, each with a living holder")
+
+
+async def check_versions(redis: Redis) -> Finding:
+    """No message waits for a newer worker. Raises RedisError."""
+    check = "message versions"
+    found = await read_pending(redis, lease=SETTLED_WITHIN, max_deliveries=NEVER_THE_LAST)
+    if newer := found.for_newer:
+        versions = ", ".join(str(version) for version in sorted({work.version or 0 for work in newer}))
+        seen = f"{len(newer)} wait for a newer worker, of version {versions}; {TASK_VERSION} is known here"
+        return warning(check, seen, "start a worker of the release that sent them; they wait as they are until then")
+    return ok(check, f"nothing waits for a newer version than {TASK_VERSION}")
 
 
 async def check_identities(redis: Redis) -> Finding:

@@ -14,13 +14,15 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from contract import keys
-from contract.messages import TaskMessage, UndecodableMessage, decode_session_changed, decode_task
+from contract.messages import NewerMessage, TaskMessage, UndecodableMessage, decode_session_changed, decode_task
+from process.shortened import BEGINNING, printable
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 MOST = 1000
 GONE = "its message is gone"
+WAITS_FOR_NEWER = "waits for a newer worker"
 STREAMS = (keys.TASKS.name, keys.SESSIONS.name)
 # A living service looks for leases that have run out more often than once a second.
 TAKEN_OVER_WITHIN_S = 1.0
@@ -35,13 +37,17 @@ class Standing(StrEnum):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message asks for; *note* says so where the message cannot be read, or is gone."""
+    """What a message asks for; *note* says so where the message cannot be read, or is gone.
+
+    *version*: which one it wants, where it waits for a worker newer than this program.
+    """
 
     trading_day: dt.date | None = None
     task: str | None = None
     part: str | None = None
     cycle: int | None = None
     note: str | None = None
+    version: int | None = None
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +84,12 @@ class PendingWork(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     parked: list[Parked]
     parked_in_all: int
+
+    @property
+    def for_newer(self) -> list[Work]:
+        """What waits for a newer worker than this program."""
+        works = [one.work for one in self.held] + [one.work for one in self.parked]
+        return [work for work in works if work.version is not None]
 
     @property
     def asks_for_a_person(self) -> bool:
@@ -117,6 +129,15 @@ async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int
         parked=await _parked(redis, _listed(later)),
         parked_in_all=in_all,
     )
+
+
+async def waiting_for_newer(redis: Redis) -> list[Work]:
+    """What is parked for a newer worker, of the first thousand that are parked. Raises RedisError."""
+    try:
+        later: Any = await redis.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
+    except ResponseError as error:
+        later = error  # another type under its name: told by `spoilt_keys`
+    return [one.work for one in await _parked(redis, _listed(later)) if one.work.version is not None]
 
 
 def _listed(answer: Any) -> list[Any]:
@@ -180,8 +201,16 @@ def describe(stream: str, fields: dict[str, str]) -> Work:
             event = decode_session_changed(fields)
             return Work(trading_day=event.trading_date, note=f"{event.from_session} to {event.to_session}")
         return _asked(decode_task(fields))
+    except NewerMessage as error:
+        return _for_a_newer_worker(fields, error)
     except UndecodableMessage as error:
         return Work(note=f"not readable: {error}")
+
+
+def _for_a_newer_worker(fields: dict[str, str], error: NewerMessage) -> Work:
+    """Its words are shown as they stand: what they mean a newer program knows."""
+    task, part = (printable(fields.get(name, "").strip()[:BEGINNING]) or None for name in ("task", "part"))
+    return Work(task=task, part=part, note=f"{WAITS_FOR_NEWER}: {error}", version=error.version)
 
 
 def _asked(message: TaskMessage) -> Work:

@@ -103,6 +103,7 @@ async def _redis_findings(redis: Redis, settings: Settings) -> list[Finding]:
             *await orphans.check_groups(redis),
             await orphans.check_pending(redis, lease=settings.lease),
             await orphans.check_identities(redis),
+            await orphans.check_versions(redis),
             await clocks.check_redis_clock(redis, now=utc_now),
         ]
     except RedisError as error:

@@ -64,7 +64,8 @@ def _summary(found: PendingWork) -> str:
     if not (found.held_in_all or found.queued or found.parked_in_all):
         return "nothing is under way"
     listed = f", the first {len(found.held)} shown" if found.held_in_all > len(found.held) else ""
-    return f"{found.held_in_all} held{listed}, {found.queued} queued, {found.parked_in_all} parked for later"
+    newer = f", {len(found.for_newer)} for a newer worker" if found.for_newer else ""
+    return f"{found.held_in_all} held{listed}, {found.queued} queued, {found.parked_in_all} parked for later{newer}"
 
 
 def _print_table(console: Console, held: list[Held], *, wide: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import utc_now
@@ -112,6 +113,9 @@ def _print_servers(console: Console, status: Status) -> None:
     else:
         counts = ", ".join(f"{name} {count}" for name, count in status.streams.items())
         console.print(f"streams: {counts}", highlight=False)
+    for work in status.for_newer_workers or []:
+        asked = escape(" ".join(word for word in (work.task, work.part, work.note) if word))
+        console.print(f"[yellow]parked[/]  {asked}", highlight=False)
     if status.caches is False:
         console.print("[red]caches: Redis has lost them[/]; a running consumer writes them again", highlight=False)
     if status.dead_letters:

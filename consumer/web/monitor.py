@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
+from consumer.checks.pending_work import Work, waiting_for_newer
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
@@ -48,7 +49,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
     sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
     written; None where it does not answer. *dead_letters_only_counted*: how many were given up for the
-    causes of the open ones and not kept. *source* is None before the first load.
+    causes of the open ones and not kept. *for_newer_workers*: messages of a version that is not known here, which wait;
+    None where Redis does not answer. *source* is None before the first load.
     """
 
     now: dt.datetime
@@ -62,6 +64,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     next_due: dict[str, object]
     caches: bool | None
     streams: dict[str, int] | None
+    for_newer_workers: list[Work] | None
     dead_letters: int
     dead_letters_only_counted: int
     source: Source | None
@@ -112,6 +115,7 @@ class Monitor:
             next_due=next_due(self.schedule, self.calendar, now),
             caches=await self._caches(),
             streams=await self._streams(),
+            for_newer_workers=await self._for_newer_workers(),
             dead_letters=letters,
             dead_letters_only_counted=only_counted,
             source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
@@ -138,6 +142,12 @@ class Monitor:
                 "pending": await self._pending(),
                 "later": await self.redis.zcard(keys.LATER.pattern),
             }
+        except RedisError:
+            return None
+
+    async def _for_newer_workers(self) -> list[Work] | None:
+        try:
+            return await waiting_for_newer(self.redis)
         except RedisError:
             return None
 

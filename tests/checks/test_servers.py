@@ -210,6 +210,15 @@ async def test_the_clocks_of_the_servers_here_agree(redis: Redis, pool: Pool) ->
     assert wrong.level is Level.WARNING
 
 
+async def test_messages_that_wait_for_a_newer_worker_are_found_with_their_versions(redis: Redis) -> None:
+    assert (await orphans.check_versions(redis)).level is Level.OK
+    stream = task_stream(redis, redis, consumer="doctor", lease=LEASE)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    await stream.enqueue([message(f"task {number}", due_at=later, version=str(number)) for number in (1, 2, 3, 3)])
+    found = await orphans.check_versions(redis)
+    assert (found.level, found.seen.split(";")[0]) == (Level.WARNING, "2 wait for a newer worker, of version 2, 3")
+
+
 async def test_work_that_lost_its_way_is_found(redis: Redis) -> None:
     stream = task_stream(redis, redis, consumer="doctor", lease=LEASE)
     assert {one.level for one in await orphans.check_groups(redis)} == {Level.WARNING}

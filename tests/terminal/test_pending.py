@@ -56,6 +56,7 @@ async def test_pending_as_json_keeps_its_shape(run: Run, redis: Redis) -> None:
         "lease_seconds": 10.0, "deliveries": 1, "max_deliveries": 5,
         "work": {
             "trading_day": "2025-11-11", "task": "volume_slots", "part": "batch:0001", "cycle": 7, "note": None,
+                "version": None,
         },
     }  # fmt: skip
     assert found.pop("now").endswith("Z")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.checks.pending_work import PendingWork
+from consumer.delivery.entries import Outgoing
 from contract import keys
 from tests.cycle.stack import DAY, new_york, until
 from tests.web.conftest import TOKEN
@@ -35,7 +36,16 @@ async def test_the_status_tells_the_running_cycle_the_last_one_and_what_is_due_n
     assert (status["next_due"]["trading_day"], status["next_due"]["rule"]) == ("2025-11-12", "POST_MARKET+1h")
     assert dt.datetime.fromisoformat(status["next_due"]["at"]) == new_york(dt.date(2025, 11, 12), "17:00")
     assert status["streams"] == {"tasks": 0, "pending": 0, "later": 0}
-    assert status["dead_letters"] == 0
+    assert (status["dead_letters"], status["for_newer_workers"]) == (0, [])
+
+
+async def test_the_status_names_what_waits_for_a_newer_worker_with_its_version(stack: Stack, client: Client) -> None:
+    due_at = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)  # of the server's clock, which is the real one
+    newer = {"task": "order_books", "part": "[red]", "version": "2"}
+    await stack.stream.enqueue([Outgoing(fields=newer, key="any", due_at=due_at)])
+    (work,) = (await (await client.get("/status")).json())["for_newer_workers"]
+    assert (work["task"], work["part"], work["version"]) == ("order_books", "[red]", 2)
+    assert work["note"] == "waits for a newer worker: version 2, and 1 is known here"
 
 
 async def test_health_names_both_servers_and_their_latency(client: Client) -> None:
