@@ -39,11 +39,6 @@ def shown(text: bytes) -> str:
     return printable(words) if type(text) is not bytes else shortened(words, BEGINNING)
 
 
-def size_of(text: bytes) -> int:
-    """How many bytes *text* has, or had before it was cut."""
-    return text.size if isinstance(text, Cut) else len(text)
-
-
 def shortened(text: str, longest: int) -> str:
     """Return *text*, or of more than *longest* characters its printable beginning with size and hash."""
     if len(text) <= longest:

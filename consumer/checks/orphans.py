@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
+from consumer.checks.asked_work import GONE
 from consumer.checks.finding import Finding, ok, warning
-from consumer.checks.pending_work import GONE, Standing, read_pending
+from consumer.checks.pending_work import Standing, read_pending
 from consumer.postgres import cycles, dead_letters, ledger
 from contract import keys
 from contract.messages import TASK_VERSION

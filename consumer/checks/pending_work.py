@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
+from consumer.checks.asked_work import GONE, Work, describe
 from contract import keys
-from contract.messages import NewerMessage, TaskMessage, UndecodableMessage, decode_session_changed, decode_task
-from process.shortened import BEGINNING, printable
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 MOST = 1000
-GONE = "its message is gone"
-WAITS_FOR_NEWER = "waits for a newer worker"
 STREAMS = (keys.TASKS.name, keys.SESSIONS.name)
 # A living service looks for leases that have run out more often than once a second.
 TAKEN_OVER_WITHIN_S = 1.0
@@ -34,20 +31,6 @@ class Standing(StrEnum):
     LAST_DELIVERY = "last_delivery"  # the same, but once more without an end and it is a dead letter
     ABANDONED = "abandoned"  # the lease has run out, and nobody took it over
     GHOST = "ghost"  # held, but its message was deleted: the next consumer that looks forgets it
-
-
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message asks for; *note* says so where the message cannot be read, or is gone.
-
-    *version*: which one it wants, where it waits for a worker newer than this program.
-    """
-
-    trading_day: dt.date | None = None
-    task: str | None = None
-    part: str | None = None
-    cycle: int | None = None
-    note: str | None = None
-    version: int | None = None
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,38 +175,6 @@ async def _works(redis: Redis, entries: list[tuple[str, str]]) -> list[Work | No
         describe(stream, rows[0][1]) if rows else Work(note=GONE) if _listed(still) else None
         for (stream, _), rows, still in zip(entries, found, held, strict=True)
     ]
-
-
-def describe(stream: str, fields: dict[str, str]) -> Work:
-    """Say what the message *fields* of *stream* asks for."""
-    try:
-        if stream == keys.SESSIONS.name:
-            event = decode_session_changed(fields)
-            return Work(trading_day=event.trading_date, note=f"{event.from_session} to {event.to_session}")
-        return _asked(decode_task(fields))
-    except NewerMessage as error:
-        return _for_a_newer_worker(fields, error)
-    except UndecodableMessage as error:
-        return Work(note=f"not readable: {error}")
-
-
-def _for_a_newer_worker(fields: dict[str, str], error: NewerMessage) -> Work:
-    """Its words are shown as they stand: what they mean a newer program knows."""
-    task, part = (printable(fields.get(name, "").strip()[:BEGINNING]) or None for name in ("task", "part"))
-    return Work(task=task, part=part, note=f"{WAITS_FOR_NEWER}: {error}", version=error.version)
-
-
-def _asked(message: TaskMessage) -> Work:
-    note = f"rule {message.rule}" if message.rule else None
-    if message.cycle is not None and message.part is None:
-        note = f"next pass of cycle {message.cycle}"
-    elif note is None and message.part is None:
-        note = f"asked by {message.requested_by}"
-    if message.attempt > 1:
-        note = f"{note}, attempt {message.attempt}" if note else f"attempt {message.attempt}"
-    return Work(
-        trading_day=message.trading_day, task=message.task.value, part=message.part, cycle=message.cycle, note=note
-    )
 
 
 async def _parked(redis: Redis, later: list[Any]) -> list[Parked]:

@@ -19,7 +19,7 @@ from consumer.postgres import cycles
 from consumer.postgres.pool import POSTGRES_ERRORS
 from consumer.verdict import words
 from contract import keys
-from contract.messages import TaskMessage, TaskName, encode
+from contract.messages import TaskName, encode
 from contract.reports import (
     Condition,
     CycleState,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumer.cycle.opening import Opened
-    from consumer.delivery.entries import Entry
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId
     from consumer.postgres.pool import Pool
@@ -192,16 +191,6 @@ class Reporter:
     async def refused(self, reason: str) -> None:
         """Tell that a message was refused."""
         await self.event(EventName.DEAD_LETTERED, detail=reason)
-
-    async def taken_over(self, entry: Entry, message: TaskMessage | None) -> None:
-        """Tell that a lease ran out and this consumer took the work over; once a delivery."""
-        await self.event(
-            EventName.RECLAIMED,
-            trading_day=message.trading_day if message else None,
-            task=message.task if message else None,
-            part=message.part if message else None,
-            detail=f"entry {entry.entry_id} from {entry.taken_from}, delivery {entry.deliveries}",
-        )
 
     async def event(
         self,

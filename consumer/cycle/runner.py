@@ -31,6 +31,7 @@ from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.vendor.requests import counted_requests
 from contract.messages import TaskMessage
+from contract.reports import EventName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +97,15 @@ class CycleRunner:
         return await self._failures.give_up_all([dead_letter(refusal) for refusal in refusals])
 
     async def taken_over(self, delivery: Delivery) -> None:
-        message = delivery.work.message
-        await self._reporter.taken_over(delivery.entry, message if isinstance(message, TaskMessage) else None)
+        entry, message = delivery.entry, delivery.work.message
+        work = message if isinstance(message, TaskMessage) else None
+        await self._reporter.event(
+            EventName.RECLAIMED,
+            trading_day=work.trading_day if work else None,
+            task=work.task if work else None,
+            part=work.part if work else None,
+            detail=f"entry {entry.entry_id} from {entry.taken_from}, delivery {delivery.deliveries}",
+        )
 
     def _request(self, message: TaskMessage, entry: Entry) -> Request:
         return opening.request_from(

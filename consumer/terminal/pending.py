@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.checks.pending_work import Held, PendingWork, Standing, Work, read_pending
+from consumer.checks.pending_work import Held, PendingWork, Standing, read_pending
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
 from consumer.terminal.stopped_servers import looked_at
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from consumer.checks.asked_work import Work
     from consumer.settings import Settings
 
 LISTED = 40

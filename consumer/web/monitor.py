@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import RedisError, ResponseError
 
-from consumer.checks.pending_work import Work, waiting_for_newer
+from consumer.checks.asked_work import Work
+from consumer.checks.pending_work import waiting_for_newer
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run

@@ -6,7 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.checks import pending_work
-from consumer.checks.pending_work import GONE, Standing, describe, read_pending
+from consumer.checks.asked_work import GONE, describe
+from consumer.checks.pending_work import Standing, read_pending
 from consumer.delivery.entries import Outgoing
 from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import pytest
     from redis.asyncio import Redis
 
-    from consumer.checks.pending_work import PendingWork, Work
+    from consumer.checks.asked_work import Work
+    from consumer.checks.pending_work import PendingWork
 
 LEASE = dt.timedelta(seconds=10)
 DAY = dt.date(2025, 11, 11)

@@ -19,11 +19,18 @@ EXAMPLE = ROOT / "examples" / "delivery_alone.py"
 ENDS_WITHIN_S = 60.0
 
 
-async def run(example: Path, home: Path, url: str) -> str:
-    """What *example* prints with nothing importable but *home* and the libraries."""
+EVERY_MODULE = """
+import importlib, pkgutil, consumer.delivery as delivery
+for module in pkgutil.iter_modules(delivery.__path__):
+    importlib.import_module(f"consumer.delivery.{module.name}")
+"""
+
+
+async def run(home: Path, *words: str) -> str:
+    """What Python prints with nothing importable but *home* and the libraries."""
     environment = {**os.environ, "PYTHONPATH": str(home), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(example), url, cwd=home, env=environment,
+        sys.executable, *words, cwd=home, env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(ENDS_WITHIN_S):
@@ -45,6 +52,11 @@ async def test_work_outlives_its_worker_and_is_done_once_with_delivery_alone(
     redis_url: str, redis: Redis, tmp_path: Path, alone: bool
 ) -> None:
     example, home = (lifted(tmp_path), tmp_path) if alone else (EXAMPLE, ROOT)
-    told = (await run(example, home, redis_url)).splitlines()
+    told = (await run(home, str(example), redis_url)).splitlines()
     assert sorted(told[:-1]) == ["hello ann, delivery 2", "hello ben, delivery 1", "hello cem, delivery 1"]
     assert told[-1] == "left: 0, dead letters: 1"
+
+
+async def test_no_module_of_delivery_needs_anything_else_of_ours(tmp_path: Path) -> None:
+    lifted(tmp_path)
+    await run(tmp_path, "-c", EVERY_MODULE)

@@ -157,6 +157,15 @@ MUTATIONS = (
         test=f"{OWNERSHIP}::test_an_acknowledgement_sends_what_follows_in_the_same_step",
     ),
     Mutation(
+        invariant="I5",
+        what="what is committed and was not sent is never sent again",
+        file="consumer/delivery/outbox.py",
+        old="return await stream.enqueue(await outbox.unsent(now=now))",
+        new="return 0 * await stream.enqueue((await outbox.unsent(now=now))[:0])",
+        test="tests/delivery/test_outbox.py::"
+        "test_killed_at_any_point_between_commit_and_acknowledgement_all_work_is_done_once",
+    ),
+    Mutation(
         invariant="I6",
         what="a committed part begins again",
         file=LEDGER,

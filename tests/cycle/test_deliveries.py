@@ -1,18 +1,21 @@
-"""What observers are told when work is taken over; and the product's own worker leaves newer messages be."""
+"""How the product's own worker takes messages: read once, left to a newer worker, told when taken over."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from consumer.cycle import messages
 from consumer.maintenance_channel import task_stream
 from contract import keys
-from contract.messages import TaskName
+from contract.messages import TaskMessage, TaskName, decode_task
 from contract.reports import EventName, decode_event
 from tests.cycle.stack import DAY, until
 from tests.delivery.consumers import let_lease_run_out, read_one
 
 if TYPE_CHECKING:
+    import pytest
+
     from contract.reports import MaintenanceEvent
     from tests.cycle.stack import Stack
 
@@ -40,6 +43,19 @@ async def test_a_delivery_taken_over_from_a_consumer_that_is_gone_is_told_once_a
     (event,) = await told(stack)
     assert (event.task, event.trading_day, event.cycle) == ("ohlc_daily", DAY, None)
     assert event.detail == f"entry {entry_id} from dead, delivery 2"
+
+
+async def test_a_task_message_is_decoded_once_on_its_way(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+
+    def counting(fields: dict[str, str], **known: int) -> TaskMessage:
+        decoded.append(f"{fields['task']}/{fields.get('part')}")
+        return decode_task(fields, **known)
+
+    monkeypatch.setattr(messages, "decode_task", counting)
+    await stack.run_cycle(task=TaskName.OHLC_DAILY)
+    assert len(decoded) > 5, "the parts of a cycle"
+    assert len(decoded) == len(set(decoded))
 
 
 async def test_a_message_of_a_newer_version_is_parked_by_the_service_as_it_is(stack: Stack) -> None:
