@@ -154,9 +154,11 @@ async def nights(stack: Stack, market: FarMarket, days: Iterator[dt.date], postg
 
 def tell(name: str, cost: Cost) -> None:
     print(
-        f"{name:<24}{cost.wall_s:>8.1f}{cost.worker_s:>10.2f}{cost.postgres_s:>12.2f}{cost.worker_s + cost.postgres_s:>10.2f}"
-        f"{cost.looked_at_mb:>14.0f}{cost.from_disk_mb:>14.0f}", flush=True,
-    )  # fmt: skip
+        f"{name:<24}{cost.wall_s:>8.1f}{cost.worker_s:>10.2f}{cost.postgres_s:>12.2f}"
+        f"{cost.worker_s + cost.postgres_s:>10.2f}"
+        f"{cost.looked_at_mb:>14.0f}{cost.from_disk_mb:>14.0f}",
+        flush=True,
+    )
 
 
 async def measure(tickers: int, sessions: int, folder: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 
 from consumer.checks.start_up import StartRefused
 from consumer.postgres.migrate import SchemaMismatch
+from consumer.postgres.versions import CURE, NotServed
 from consumer.runtime import Stopped
 from consumer.service import run_consumer
 from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
@@ -40,6 +41,9 @@ def main() -> int:
         asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
     except Stopped:
         return ExitCode.OK
+    except NotServed as refused:
+        sys.stderr.write(f"this service has stopped, and handed back its work:\n{refused}: {CURE}\n")
+        return ExitCode.FAILED
     except SourceRefused as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
         return ExitCode.USAGE

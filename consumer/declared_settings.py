@@ -110,6 +110,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="the schema in which SQL readers find their views, such as market_data_daily",
     ),
     Setting(
+        name="MIGRATE_AT_START",
+        field="migrate_at_start",
+        default="on",
+        read=switch,
+        meaning="off: a start waits until `maintenance migrate` has brought the tables up to date",
+    ),
+    Setting(
         name="DATA_DIR",
         field="data_dir",
         default="./data",

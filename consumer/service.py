@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -14,7 +15,8 @@ from loguru import logger
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
 from consumer.postgres.pool import open_pool
-from consumer.runtime import connect_blocking_redis, connect_redis, stop_signals, unless_stopped, utc_now
+from consumer.postgres.served import until_unserved
+from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import schemas_set
 from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
@@ -23,11 +25,12 @@ from consumer.web.monitor import Monitor
 from consumer.web.silence import tell_silence
 
 if TYPE_CHECKING:
-    import asyncio
     import datetime as dt
     from collections.abc import Callable
 
-    from consumer.composition import Instead
+    from consumer.composition import Consumer, Instead
+    from consumer.postgres.pool import Pool
+    from consumer.postgres.versions import NotServed
     from consumer.settings import Settings
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
@@ -64,8 +67,21 @@ async def run_until(
             monitor = Monitor(pool=parts.pool, redis=parts.commands, expectations=consumer.expectations, now=clock)
             await stack.enter_async_context(serve_http(settings, monitor, consumer.stream))
         logger.info("consumer_started", consumer=name, lease_s=settings.lease.total_seconds())
-        await consumer.run(stop)
+        unserved = await _run_while_served(consumer, parts.pool, stop)
         logger.info("consumer_stopped", consumer=name)
+    if unserved is not None:
+        raise unserved
+
+
+async def _run_while_served(consumer: Consumer, pool: Pool, stop: asyncio.Event) -> NotServed | None:
+    """Run until *stop* is set, or until the tables serve newer programs only: say so then, all work handed back."""
+    watching = asyncio.create_task(until_unserved(pool))
+    watching.add_done_callback(lambda _: stop.set())
+    try:
+        await consumer.run(stop)
+    finally:
+        await end_all([watching])
+    return None if watching.cancelled() else watching.result()
 
 
 async def _open(
@@ -94,7 +110,9 @@ async def _open(
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, commands, source, now=clock)
-    preparing = functools.partial(start_up.prepare, commands, pool, guard, now=clock)
+    preparing = functools.partial(
+        start_up.prepare, commands, pool, guard, now=clock, migrates=settings.migrate_at_start
+    )
     await unless_stopped(stop, start_up.through_restarts(preparing))
     blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
     cache = stack.enter_context(connect_blocking_redis(redis_url))

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None
     database_schema: str
     readers_schema: str
+    migrate_at_start: bool
     api_key: str | None
     market_data_folder: Path | None
     base_url: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from consumer.postgres.migrate import migrations
+from consumer.postgres.packaged import migrations
 
 
 async def leave_tables(dsn: str, *statements: str, before: str = "0014", schema: str = "public") -> None:

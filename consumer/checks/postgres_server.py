@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumer.checks.finding import Finding, ok, refused, warning
-from consumer.postgres.migrate import migrations
-from consumer.postgres.schema import read_schema
+from consumer.postgres import packaged
+from consumer.postgres.schema import Schema, read_schema
 from consumer.postgres.schemas import schemas_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _room(row: Any) -> Finding:
 async def check_consumers(pool: Pool) -> Finding:
     """Whether a consumer is up, by the name of its sessions. Raises one of CONNECTION_ERRORS."""
     sessions = await pool.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", POOL_NAME
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE $1 || '/%@' || $2",
+        POOL_NAME,
+        (await schemas_of(pool)).tables,
     )
     if not sessions:
         return warning("consumers", "none is connected", "nothing is worked on: start one, or look at its log")
@@ -114,14 +117,20 @@ async def check_schema(pool: Pool) -> Finding:
     schema = await read_schema(pool)
     if not schema.made:
         return warning(check, "not made yet", "the first consumer makes it: start one")
-    if schema.foreign:
-        return refused(
-            check, f"has {', '.join(schema.foreign)}", "a newer version made it: run that one, or another database"
-        )
-    if schema.altered:
-        return refused(
-            check, f"{', '.join(schema.altered)} differs from this program's", "run the version that made it"
-        )
+    if schema.foreign or schema.altered:
+        seen = f"{', '.join((*schema.foreign, *schema.altered))} is not this program's"
+        return refused(check, seen, "run the version that made it, or another database")
     if schema.missing:
-        return warning(check, f"lacks {', '.join(schema.missing)}", "the next start of a consumer brings it up to date")
-    return ok(check, f"{len(migrations())} migrations, all applied")
+        cure = "the next start of a consumer brings it up to date, or `maintenance migrate`"
+        return warning(check, f"lacks {', '.join(schema.missing)}", cure)
+    if schema.unfinished:
+        cure = "`maintenance migrate --finish`, once nobody wants to go back to the release before"
+        return ok(check, f"{_versions(schema)}; still to be applied: {', '.join(schema.unfinished)} ({cure})")
+    return ok(check, _versions(schema))
+
+
+def _versions(schema: Schema) -> str:
+    ours = f"this program is of version {packaged.version()}"
+    if schema.versions is None:
+        return ours
+    return f"of version {schema.versions.version}, serves programs from {schema.versions.oldest_served} on; {ours}"

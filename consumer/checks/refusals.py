@@ -6,6 +6,7 @@ import asyncpg
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from consumer.checks.finding import Finding, refused
+from consumer.postgres.versions import CURE, NotServed
 
 POSTGRES_REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -30,6 +31,8 @@ def refusal_in(error: BaseException) -> Finding | None:
     redis, postgresql = "redis access", "postgresql access"
     hidden = error.__cause__
     match hidden if isinstance(hidden, AuthenticationError) else error:
+        case NotServed():
+            return refused("postgresql schema", str(error), CURE)
         case AuthenticationError():
             seen = "it wants a password, or does not take the one given"
             return refused(redis, seen, "correct REDIS_URL: redis://user:password@host:port/0")

@@ -16,6 +16,8 @@ from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import BUSY_ERRORS
+from consumer.postgres.schema import read_schema
+from consumer.postgres.versions import Waiting
 from process.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ async def through_restarts(step: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await step()
+        except Waiting as error:
+            await asyncio.sleep(trouble.met(error, event="schema_waited_for"))
         except (RedisError, *BUSY_ERRORS, *POSTGRES_REFUSALS) as error:
             if (finding := refusal_in(error)) is not None:
                 raise StartRefused([finding]) from error
@@ -63,15 +67,20 @@ async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
     _judge(await check_redis(redis, allow_eviction=allow_eviction))
 
 
-async def prepare(redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable[[], dt.datetime]) -> None:
+async def prepare(
+    redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable[[], dt.datetime], migrates: bool = True
+) -> None:
     """Log what is doubtful about PostgreSQL and the clocks, and bring schema and stamps up to date; may be repeated.
 
     A run of another source than the one whose data is there is refused before the first of these writes.
-    Raises StartRefused, SourceRefused, SchemaMismatch.
+    With *migrates* off the schema is waited for. Raises StartRefused, SourceRefused, SchemaMismatch, Waiting.
     """
     _judge([await check_sessions(pool), *await check_postgres(pool)])
     await guard.refuse_foreign()
-    await migrate(pool)
+    if migrates:
+        await migrate(pool)
+    elif not (await read_schema(pool)).fits:
+        raise Waiting("the tables are not this program's yet, and MIGRATE_AT_START is off: run `maintenance migrate`")
     await guard.stamp()
     _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
 

@@ -25,9 +25,12 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     refused_since: dt.datetime | None
 
 
+_COLUMNS = ", ".join(Learned.__struct_fields__)
+
+
 async def read_capabilities(connection: Connection | Pool) -> list[Learned]:
     """Return what is known, in order of its name."""
-    rows = await connection.fetch("SELECT * FROM vendor_capability ORDER BY capability")
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM vendor_capability ORDER BY capability")
     return [Learned(**dict(row)) for row in rows]
 
 

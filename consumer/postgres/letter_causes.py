@@ -91,7 +91,10 @@ async def count(
 
 async def read_causes(connection: Connection | Pool) -> list[Cause]:
     """Return the causes of which letters were only counted."""
-    rows = await connection.fetch("SELECT * FROM dead_letter_cause WHERE not_kept > 0 ORDER BY stream, fingerprint")
+    rows = await connection.fetch(
+        f"SELECT {', '.join(Cause.__struct_fields__)} FROM dead_letter_cause WHERE not_kept > 0 "
+        "ORDER BY stream, fingerprint"
+    )
     return [Cause(**dict(row)) for row in rows]
 
 

@@ -1,22 +1,22 @@
 """Brings the database schema to this version: plain SQL files, each once, in order.
 
 An advisory lock, held until the transaction ends, lets any number of processes start together. A file that changed
-after it was applied is refused, because two databases would then differ without anyone knowing; so is a database that
-a newer version has already changed.
+after it was applied is refused, because two databases would then differ without anyone knowing. What a newer program
+has added is left alone, as long as the tables serve this one.
 """
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
+import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from consumer.postgres import packaged
 from consumer.postgres.moving_in import TablesElsewhere, move_in
+from consumer.postgres.packaged import Half, Migration
 from consumer.postgres.readers import NameTaken, publish, refuse_taken_names
 from consumer.postgres.schemas import schemas_of
 from consumer.postgres.session import allow_long_statements
+from consumer.postgres.versions import Waiting, read_versions, refuse_unserved, wait_for_older
 
 if TYPE_CHECKING:
     import asyncpg
@@ -25,32 +25,17 @@ if TYPE_CHECKING:
     from consumer.postgres.schemas import Schemas
 
 _LOCK = 0x6D61696E74  # "maint"
+OLDER_STOP_WITHIN_S = 60.0  # a running program looks every few seconds, and then hands back what it holds
+LOOKED_EVERY_S = 0.5
 
 
 class SchemaMismatch(Exception):
     """The database was made by other migrations. Cure: run the version that made it, or use a new database."""
 
 
-class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """One SQL file; *checksum* is the SHA-256 of its text."""
-
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
-def migrations() -> list[Migration]:
-    """Return the packaged migrations in order of their number."""
-    folder = files("consumer.postgres") / "migrations"
-    found = [Migration(name=f.name, sql=f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")]
-    return sorted(found, key=lambda migration: migration.name)
-
-
-async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
-    """Apply what is missing, all or nothing, and return the names applied. Raises SchemaMismatch."""
+async def migrate(pool: asyncpg.Pool[asyncpg.Record], *, finish: bool = False) -> list[str]:
+    """Apply what is missing, all or nothing, and return the names applied; halves *after* only in a new database, or to
+    *finish*. Raises SchemaMismatch, Waiting, NotServed."""
     async with pool.acquire() as connection, connection.transaction():
         await allow_long_statements(connection)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -60,33 +45,84 @@ async def migrate(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
             await refuse_taken_names(connection, schemas)
         except (TablesElsewhere, NameTaken) as error:
             raise SchemaMismatch(str(error)) from error
-        applied = await _apply(connection, schemas)
-        await publish(connection, schemas)
-    return applied
+        applied = await _apply(connection, schemas, finish=finish)
+        await _settle_versions(connection, schemas, applied)
+    return [migration.name for migration in applied]
 
 
-async def _apply(connection: Connection, schemas: Schemas) -> list[str]:
-    applied: list[str] = []
+async def finish(pool: asyncpg.Pool[asyncpg.Record], *, patience_s: float = OLDER_STOP_WITHIN_S) -> list[str]:
+    """Serve older programs no more: have those at work stop, and apply what takes away what only they read.
+
+    Raises Waiting where one does not stop in time; SchemaMismatch, NotServed.
+    """
+    await migrate(pool)
+    oldest = max((one.serves or 0 for one in await pending(pool)), default=0)
+    schemas = await schemas_of(pool)
+    await pool.execute("UPDATE schema_version SET oldest_served = greatest(oldest_served, $1)", oldest)
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + patience_s
+    while True:
+        try:
+            await wait_for_older(pool, schemas, oldest=oldest)
+        except Waiting:
+            if loop.time() > ends_at:
+                raise
+            await asyncio.sleep(LOOKED_EVERY_S)
+        else:
+            return await migrate(pool, finish=True)
+
+
+async def pending(pool: asyncpg.Pool[asyncpg.Record]) -> list[Migration]:
+    """Return what of this program's migrations is not applied."""
+    rows = await pool.fetch("SELECT name FROM schema_migration")
+    known = {row["name"] for row in rows}
+    return [one for one in packaged.migrations() if one.name not in known]
+
+
+async def _apply(connection: Connection, schemas: Schemas, *, finish: bool) -> list[Migration]:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migration "
         "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
     rows = await connection.fetch("SELECT name, checksum FROM schema_migration")
     known = {row["name"]: row["checksum"] for row in rows}
-    ours = migrations()
-    if foreign := sorted(known.keys() - {migration.name for migration in ours}):
-        raise SchemaMismatch(f"this program does not know migration {foreign[0]} of this database: it is too old")
+    refuse_unserved(await read_versions(connection, schemas))
+    ours = packaged.migrations()
+    _refuse_another(known, ours)
+    wanted = [one for one in ours if one.name not in known and (one.half is Half.BEFORE or finish or not known)]
+    if known:
+        await wait_for_older(connection, schemas, oldest=max((one.serves or 0 for one in wanted), default=0))
     await _find_extensions(connection, schemas)
+    for migration in wanted:
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+        )
+    return wanted
+
+
+def _refuse_another(known: dict[str, str], ours: list[Migration]) -> None:
+    """Raise SchemaMismatch where the database has another line of migrations than this program, and not just more."""
+    names = {migration.name for migration in ours}
+    for name in sorted(known.keys() - names):
+        if packaged.number_of(name) <= packaged.version():
+            raise SchemaMismatch(f"migration {name} of this database is none of this program's, which is no older")
     for migration in ours:
-        if migration.name not in known:
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
-            )
-            applied.append(migration.name)
-        elif known[migration.name] != migration.checksum:
+        if known.get(migration.name, migration.checksum) != migration.checksum:
             raise SchemaMismatch(f"migration {migration.name} of this database differs from this program's")
-    return applied
+
+
+async def _settle_versions(connection: Connection, schemas: Schemas, applied: list[Migration]) -> None:
+    """Say who made the tables and whom they serve; the readers' views are the newest program's that was here."""
+    versions = await read_versions(connection, schemas)
+    if versions is not None:
+        await connection.execute(
+            "UPDATE schema_version SET version = greatest(version, $1), oldest_served = greatest(oldest_served, $2)",
+            packaged.version(),
+            max((one.serves or 0 for one in applied), default=0),
+        )
+    if versions is None or versions.version <= packaged.version():
+        await publish(connection, schemas)
 
 
 async def _find_extensions(connection: Connection, schemas: Schemas) -> None:

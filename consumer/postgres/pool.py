@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from loguru import logger
 
+from consumer.postgres.errors import DatabaseUnreachable
 from consumer.postgres.schemas import BY_DEFAULT, Schemas
 from consumer.postgres.session import (
     CONNECTED_WITHIN_S,
-    DatabaseUnreachable,
     Session,
     connect,
     prepare_connection,

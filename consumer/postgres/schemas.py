@@ -13,7 +13,8 @@ import msgspec
 if TYPE_CHECKING:
     import asyncpg
 
-    _Asked = (
+    #: Whatever holds a session.
+    Asked = (
         asyncpg.Pool[asyncpg.Record]
         | asyncpg.Connection[asyncpg.Record]
         | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -37,14 +38,14 @@ class Schemas(msgspec.Struct, frozen=True, kw_only=True):
 BY_DEFAULT = Schemas()
 
 
-async def schemas_of(asked: _Asked) -> Schemas:
+async def schemas_of(asked: Asked) -> Schemas:
     """Return the schemas that a session was opened for."""
     row = await asked.fetchrow(f"SELECT current_setting('{_TABLES_IN}'), current_setting('{_READERS_IN}')")
     assert row is not None, "a SELECT without FROM has a row"
     return Schemas(tables=row[0], readers=row[1])
 
 
-async def has_table(asked: _Asked, schema: str, name: str) -> bool:
+async def has_table(asked: Asked, schema: str, name: str) -> bool:
     """Whether there is such a table, also one that our role may not look at: that is told apart from none."""
     found: bool = await asked.fetchval(
         "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $2 AND relkind IN ('r', 'p') "
@@ -55,7 +56,7 @@ async def has_table(asked: _Asked, schema: str, name: str) -> bool:
     return found
 
 
-async def find_former(asked: _Asked) -> str | None:
+async def find_former(asked: Asked) -> str | None:
     """Return the schema in which a release without a schema of its own left its tables; None where there is no such.
 
     Up to migration 0013 they stood wherever the role's search_path led. With a table of ours they are no business of

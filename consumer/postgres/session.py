@@ -18,7 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from consumer.postgres.errors import DatabaseUnreachable
 from consumer.postgres.schemas import BY_DEFAULT, Schemas
+from consumer.postgres.versions import read_versions, refuse_unserved, session_name
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -56,10 +58,6 @@ _OF_THE_SERVER = {
     "tcp_user_timeout": LONGEST_STATEMENT_MS,
 }
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
-
-
-class DatabaseUnreachable(Exception):
-    """No session with PostgreSQL could be opened, or none of the pool's came free in time."""
 
 
 class Line(asyncio.Protocol):
@@ -187,18 +185,23 @@ async def connect(
     schemas: Schemas = BY_DEFAULT,
     within_s: float = CONNECTED_WITHIN_S,
 ) -> Session:
-    """Return a session as this service needs it. Raises DatabaseUnreachable, or what refuses us."""
+    """Return a session as this service needs it. Raises DatabaseUnreachable (NotServed), or what refuses us."""
     session: Session | None = None
     _require_files(dsn)
     try:
         async with asyncio.timeout(within_s):
             session = await asyncpg.connect(
-                dsn, timeout=within_s, connection_class=Session, server_settings={"application_name": name}
+                dsn,
+                timeout=within_s,
+                connection_class=Session,
+                server_settings={"application_name": session_name(name, schemas)},
             )
             _listen(session)
             settings = settings_of(lease, session.get_server_version()) | schemas.in_session()
             await _make_independent(session, _set(settings))
             session.backend = await session.fetchval("SELECT pg_backend_pid()")
+            # Asked for each session: whoever lost its sessions while the tables moved on finds out with the next one.
+            refuse_unserved(await read_versions(session, schemas))
             await prepare_connection(session)
         return session
     except BaseException as error:

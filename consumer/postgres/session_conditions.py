@@ -29,9 +29,12 @@ class SessionCondition(msgspec.Struct, frozen=True, kw_only=True):
     data_sets: dict[str, Any]
 
 
+_COLUMNS = ", ".join(SessionCondition.__struct_fields__)
+
+
 async def read_conditions(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[dt.date, SessionCondition]:
     """Return the stored rows of *days*."""
-    rows = await connection.fetch("SELECT * FROM session_condition WHERE trading_day = ANY ($1)", list(days))
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM session_condition WHERE trading_day = ANY ($1)", list(days))
     return {row["trading_day"]: SessionCondition(**dict(row)) for row in rows}
 
 

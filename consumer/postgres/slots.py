@@ -161,9 +161,7 @@ _SET_ASIDE = (
 
 
 # The days are said again in each: PostgreSQL may read what a condition asks of whole, as a hash, for all years.
-_HAS_BARS = (
-    "EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date AND b.trading_date = ANY ($1))"
-)
+_HAS_BARS = "EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date AND b.trading_date = ANY ($1))"
 _HAS_VOLUME = (
     "EXISTS (SELECT FROM daily_bar AS b WHERE b.trading_date = s.trading_date AND b.trading_date = ANY ($1) "
     "AND b.symbol = s.symbol AND b.volume > 0)"

@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 # A close or a first trade further away than this says nothing about the morning of the split.
 _NEAR_DAYS = 10
 
+_COLUMNS = ("symbol", "execution_day", "split_from", "split_to", "kind", "verdict", "company")
+_SPLIT = ", ".join(f"s.{name}" for name in _COLUMNS)
+_SPLIT_OF_OWNER = ", ".join(f"o.{name}" for name in _COLUMNS)
 # $1 is the last day that counts, $2 how many days are near.
-_LISTED = """
+_LISTED = f"""
 WITH owned AS (
-    SELECT s.*, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
+    SELECT {_SPLIT}, coalesce(s.company, s.symbol) AS owner FROM stock_split AS s WHERE s.execution_day <= $1
     UNION
     -- The present company of a symbol that changed hands since, where it was there before under another one.
-    SELECT s.*, s.symbol AS owner FROM stock_split AS s
+    SELECT {_SPLIT}, s.symbol AS owner FROM stock_split AS s
     JOIN listed_ticker AS u USING (symbol)
     WHERE s.execution_day <= $1 AND s.execution_day < u.issuer_since AND u.state <> 'renamed'
       AND EXISTS (SELECT FROM company_span AS p WHERE p.company = s.symbol AND p.traded_as <> s.symbol
                   AND s.execution_day BETWEEN p.first_day AND p.last_day)
     UNION
-    SELECT s.*, p.company AS owner FROM stock_split AS s
+    SELECT {_SPLIT}, p.company AS owner FROM stock_split AS s
     JOIN company_span AS p ON p.traded_as = s.symbol AND s.execution_day BETWEEN p.first_day AND p.last_day
     WHERE s.execution_day <= $1 AND p.last_day <> 'infinity'
 ), span AS (
-    SELECT * FROM company_span
+    SELECT company, traded_as, first_day, last_day FROM company_span
     UNION ALL
     -- Bars come of symbols that no listing has.
     SELECT owner, owner, '-infinity', 'infinity' FROM owned AS o
@@ -63,7 +66,7 @@ before AS (
         ORDER BY d.trading_date LIMIT 1) AS a
     ORDER BY n.owner, n.execution_day, a.trading_date
 )
-SELECT o.*, b.close AS close_before, a.open AS open_after, a.close AS close_after
+SELECT {_SPLIT_OF_OWNER}, o.owner, b.close AS close_before, a.open AS open_after, a.close AS close_after
 FROM owned AS o
 LEFT JOIN before AS b ON b.owner = o.owner AND b.execution_day = o.execution_day
 LEFT JOIN after AS a ON a.owner = o.owner AND a.execution_day = o.execution_day

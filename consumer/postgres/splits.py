@@ -90,7 +90,12 @@ async def read_missing(
 ) -> list[tuple[Split, Verdict]]:
     """Return those of *since*…*until* that a complete list no longer has, with their verdicts."""
     known = {msgspec.structs.replace(split, kind="") for split in listed}
-    rows = await connection.fetch("SELECT * FROM stock_split WHERE execution_day BETWEEN $1 AND $2", since, until)
+    rows = await connection.fetch(
+        "SELECT symbol, execution_day, split_from, split_to, kind, verdict FROM stock_split "
+        "WHERE execution_day BETWEEN $1 AND $2",
+        since,
+        until,
+    )
     stored = [(split_of(dict(row), symbol=row["symbol"]), Verdict(row["verdict"])) for row in rows]
     return [(split, verdict) for split, verdict in stored if msgspec.structs.replace(split, kind="") not in known]
 

@@ -252,7 +252,9 @@ async def store_derived(
         INSERT INTO ticker_profile AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
                                           avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
                                           avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
-        SELECT d.*, $11, $12, $12, EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
+        SELECT d.symbol, d.market_cap, d.last_close, d.volume30, d.volume10, d.volume5, d.price30, d.sessions30,
+               d.sessions10, d.sessions5, $11, $12, $12,
+               EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
         FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
                     $8::integer[], $9::integer[], $10::integer[])
              AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.tasks.cache_rows import atr_text, average_volumes_text, metadata_text, texts_of
+from consumer.tasks.cache_rows import OF_PROFILE, atr_text, average_volumes_text, metadata_text, texts_of
 from consumer.tasks.redis_sync import Prepared
 from contract import keys
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 async def metadata(ctx: PartContext) -> Prepared:
     """A JSON document a listed symbol."""
     rows = await ctx.services.pool.fetch(
-        "SELECT m.* FROM ticker_profile AS m JOIN listed_ticker AS u USING (symbol) WHERE u.is_active"
+        f"SELECT {', '.join(f'm.{name}' for name in OF_PROFILE)} FROM ticker_profile AS m "
+        "JOIN listed_ticker AS u USING (symbol) WHERE u.is_active"
     )
     texts = texts_of(map(dict, rows), metadata_text)
     return Prepared(

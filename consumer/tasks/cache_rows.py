@@ -25,7 +25,42 @@ WHOLE_NUMBERS = (
 )
 SESSIONS = ("sessions", "sessions_10d", "sessions_5d")
 AVERAGES = ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")
-_HIDDEN = ("details_attempted_at", "details_outcome", "details_fetched_at", "created_at")
+#: What of ticker_profile its readers are told, in this order; what a newer program adds, its own workers tell.
+OF_PROFILE = (
+    "symbol",
+    "company_name",
+    "exchange",
+    "ticker_type",
+    "sector",
+    "sector_scheme",
+    "industry",
+    "industry_group",
+    "sic_code",
+    "market_cap",
+    "float_shares",
+    "float_percent",
+    "float_effective_date",
+    "shares_outstanding",
+    "shares_class",
+    "avg_volume_30d",
+    "avg_volume_10d",
+    "avg_volume_5d",
+    "avg_price_30d",
+    "last_close",
+    "beta",
+    "is_etf",
+    "is_actively_trading",
+    "cik",
+    "composite_figi",
+    "share_class_figi",
+    "list_date",
+    "delisted_at",
+    "as_of",
+    "updated_at",
+    "avg_volume_sessions",
+    "avg_volume_sessions_10d",
+    "avg_volume_sessions_5d",
+)
 _NAMED = 5
 
 
@@ -54,7 +89,7 @@ def texts_of(rows: Iterable[Mapping[str, Any]], text_of: Callable[[Mapping[str, 
 
 def metadata_text(row: Mapping[str, Any]) -> str:
     """A row of ticker_profile as its readers expect it: nulls dropped, counts as whole numbers."""
-    return _json({name: value for name, value in row.items() if value is not None and name not in _HIDDEN})
+    return _json({name: value for name, value in row.items() if value is not None})
 
 
 def average_volumes_text(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from consumer.postgres import source_stamp as in_postgres
 from consumer.postgres.migrate import SchemaMismatch, migrate
+from consumer.postgres.versions import Waiting
 from consumer.redis_cache import source_stamp as in_redis
 from consumer.runtime import utc_now
 from consumer.source.judgement import told_by
@@ -60,7 +61,7 @@ async def adopt(settings: Settings, adoption: Adoption) -> int:
     try:
         async with reached(settings, any_tables=True) as service:
             return await _adopt(service, source, replace=adoption.replace)
-    except SchemaMismatch as error:
+    except (SchemaMismatch, Waiting) as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.FAILED
 

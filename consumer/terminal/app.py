@@ -19,6 +19,7 @@ from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import coverage as coverage_verb
 from consumer.terminal import doctor as doctor_verb
+from consumer.terminal import migrate as migrate_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
 from consumer.terminal import run as run_verb
@@ -145,6 +146,20 @@ def adopt(
         sys.stderr.write(refusal + "\n")
         return ExitCode.USAGE
     return asyncio.run(adopt_verb.adopt(settings_set(), adoption))
+
+
+@app.command
+def migrate(
+    *,
+    finish: Annotated[
+        bool,
+        Parameter(
+            help="serve older programs no more: those at work stop, and what only they read is dropped", negative=()
+        ),
+    ] = False,
+) -> int:
+    """Bring the tables up to date; a new program does so at its start, but for what older ones still read."""
+    return asyncio.run(migrate_verb.bring_up_to_date(settings_set(), finishing=finish))
 
 
 @app.command

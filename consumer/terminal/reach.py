@@ -82,7 +82,7 @@ async def require_tables(pool: Pool) -> None:
     if schema.missing:
         told = (
             f"the tables of this database are an earlier version's (migration {schema.missing[0]} is not applied): "
-            "start the service of this version once, which brings them up to date"
+            "start the service of this version once, which brings them up to date, or run `maintenance migrate`"
         )
         raise CommandRefused(told, ExitCode.FAILED)
 

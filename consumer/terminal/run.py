@@ -24,7 +24,9 @@ from consumer.checks.start_up import StartRefused
 from consumer.embedded.errors import EmbeddedError
 from consumer.maintenance_channel import task_stream
 from consumer.postgres.migrate import SchemaMismatch
-from consumer.postgres.pool import open_pool
+from consumer.postgres.pool import Pool, open_pool
+from consumer.postgres.served import until_unserved
+from consumer.postgres.versions import NotServed
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
 from consumer.settings import Settings, build_calendar, schemas_set
 from consumer.source.guard import SourceGuard
@@ -54,6 +56,7 @@ _TOLD = (
     RequestRefused,
     StartRefused,
     SchemaMismatch,
+    NotServed,
     SourceRefused,
     HttpRefused,
 )
@@ -144,7 +147,7 @@ async def _bring_up(
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, redis, source, now=utc_now)
-    preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now)
+    preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now, migrates=settings.migrate_at_start)
     await unless_stopped(stop, start_up.through_restarts(preparing))
     announce(settings, servers)
     calendar = build_calendar(settings)
@@ -153,6 +156,7 @@ async def _bring_up(
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
     url = await stack.enter_async_context(serve_http(settings, monitor, stream))
+    _watch(stack, _while_served(pool), ending)
     await unless_stopped(stop, _start_children(settings, options, servers, stack, ending))
     return Running(
         servers=servers,
@@ -163,6 +167,11 @@ async def _bring_up(
         status_url=f"{url}/status",
         console=console,
     )
+
+
+async def _while_served(pool: Pool) -> None:
+    """Raises NotServed: workers that would be started again are of the same program."""
+    raise await until_unserved(pool)
 
 
 def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str:

@@ -65,7 +65,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 def schema_name(value: str) -> str:
     """Reads the name of a PostgreSQL schema that needs no quotes, and is not the server's own."""
-    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_") or value == "information_schema":
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", value) or value.startswith("pg_") or value == "information_schema":
         raise BadValue("is no name of a schema: write small letters, digits and _, such as maintenance")
     return value
 

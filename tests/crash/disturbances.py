@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.crash.deployment import Deployment, Supervised
 
-BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'maintenance'"
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'maintenance/%'"
 TERMINATED = f"SELECT count(pg_terminate_backend(pid)) FROM ({BACKENDS} ORDER BY random() LIMIT 3) AS chosen"
 VENDOR_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "rate_limited", "retry_after": 1, "every": 3},

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from consumer.postgres import migrate as module
-from consumer.postgres.migrate import Migration, SchemaMismatch, migrate, migrations
+from consumer.postgres import packaged
+from consumer.postgres.migrate import SchemaMismatch, migrate
+from consumer.postgres.packaged import Migration, migrations
 from consumer.postgres.pool import open_pool
 
 if TYPE_CHECKING:
@@ -68,32 +69,28 @@ async def test_a_second_start_applies_nothing(pool: Pool) -> None:
 async def test_a_file_changed_after_it_was_applied_is_refused(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = migrations()
     changed = Migration(name=first.name, sql=first.sql + "\n-- afterthought")
-    monkeypatch.setattr(module, "migrations", lambda: [changed, *others])
+    monkeypatch.setattr(packaged, "migrations", lambda: [changed, *others])
     with pytest.raises(SchemaMismatch, match=first.name):
         await migrate(pool)
 
 
-async def test_a_database_that_a_newer_version_has_changed_is_refused(
+async def test_a_database_with_another_line_of_migrations_is_refused(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *older, newest = migrations()
-    monkeypatch.setattr(module, "migrations", lambda: older)
+    *others, newest = migrations()
+    another = Migration(name=newest.name.replace(".", "_otherwise."), sql=newest.sql)
+    monkeypatch.setattr(packaged, "migrations", lambda: [*others, another])
     with pytest.raises(SchemaMismatch, match=newest.name):
         await migrate(pool)
 
 
 async def test_a_failing_migration_leaves_nothing_behind(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     known = migrations()
-    good = Migration(name="9001_good.sql", sql="CREATE TABLE half (x integer)")
-    bad = Migration(name="9002_bad.sql", sql="CREATE TABLE half (x integer)")
-    monkeypatch.setattr(module, "migrations", lambda: [*known, good, bad])
+    good = Migration(name="9001_good.before.sql", sql="CREATE TABLE half (x integer)")
+    bad = Migration(name="9002_bad.before.sql", sql="CREATE TABLE half (x integer)")
+    monkeypatch.setattr(packaged, "migrations", lambda: [*known, good, bad])
     with pytest.raises(asyncpg.DuplicateTableError):
         await migrate(pool)
     assert await pool.fetchval("SELECT to_regclass('half')") is None
-    monkeypatch.setattr(module, "migrations", lambda: [*known, good])
-    assert await migrate(pool) == ["9001_good.sql"]
-
-
-def test_every_migration_has_the_next_number() -> None:
-    numbers = [migration.name.partition("_")[0] for migration in migrations()]
-    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+    monkeypatch.setattr(packaged, "migrations", lambda: [*known, good])
+    assert await migrate(pool) == ["9001_good.before.sql"]

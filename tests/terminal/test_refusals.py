@@ -83,7 +83,8 @@ async def _made(dsn: str, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "cure"),
     [
-        ("INSERT INTO schema_migration (name, checksum) VALUES ('0999_future.sql', '')", "0999_future.sql"),
+        ("INSERT INTO schema_migration (name, checksum) VALUES ('0003_of_a_fork.sql', '')", "0003_of_a_fork.sql"),
+        ("UPDATE schema_version SET version = 999, oldest_served = 999", "serve programs from version 999 on"),
         ("UPDATE schema_migration SET checksum = '' WHERE name LIKE '0003%'", "0003_timescaledb.sql"),
         ("DELETE FROM schema_migration WHERE name LIKE '0012%'", "start the service of this version once"),
         ("DROP TABLE cycle CASCADE; DROP TABLE coverage CASCADE", "`maintenance doctor` compares the schema"),

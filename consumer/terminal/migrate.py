@@ -1,0 +1,42 @@
+"""`maintenance migrate`: brings the tables up to date before a deployment, and with `--finish` after it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from consumer.postgres import packaged
+from consumer.postgres.migrate import SchemaMismatch, finish, migrate, pending
+from consumer.postgres.versions import Waiting, read_versions
+from consumer.settings import schemas_set
+from consumer.terminal.reach import reach_postgres
+from consumer.terminal.refused import CommandRefused
+from consumer.terminal.servers import locate
+from process.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from consumer.postgres.pool import Pool
+    from consumer.settings import Settings
+
+
+async def bring_up_to_date(settings: Settings, *, finishing: bool) -> int:
+    """Apply and say what was applied, what is left, and whom the tables serve. Raises CommandRefused."""
+    async with await reach_postgres(settings, locate(settings).database_url) as pool:
+        try:
+            applied = await (finish(pool) if finishing else migrate(pool))
+        except (SchemaMismatch, Waiting) as error:
+            raise CommandRefused(str(error), ExitCode.FAILED) from error
+        sys.stdout.write("\n".join([*(f"applied {name}" for name in applied), *await _told(settings, pool)]) + "\n")
+    return ExitCode.OK
+
+
+async def _told(settings: Settings, pool: Pool) -> list[str]:
+    versions = await read_versions(pool, schemas_set(settings))
+    assert versions is not None, "just brought up to date"
+    stands = (
+        f"tables of version {versions.version}, serving programs from {versions.oldest_served} on; "
+        f"this program is of version {packaged.version()}"
+    )
+    left = [f"still to be applied: {one.name}" for one in await pending(pool)]
+    cure = ["once nobody wants to go back to the release before: `maintenance migrate --finish`"] if left else []
+    return [stands, *left, *cure]

@@ -1,0 +1,61 @@
+"""Makes of the packages a synthetic next release: the same program, with a change to the tables in two halves."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from consumer.postgres import packaged
+from consumer.postgres.packaged import Migration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+PACKAGES = ("market", "contract", "process", "producers", "simulated_market", "consumer")
+NEXT = packaged.version() + 1
+BEFORE = Migration(
+    name=f"{NEXT:04}_next.before.sql",
+    sql="""
+        ALTER TABLE cycle ADD COLUMN of_next text;
+        ALTER TABLE part ADD COLUMN of_next text;
+        ALTER TABLE coverage ADD COLUMN of_next text;
+        ALTER TABLE daily_bar ADD COLUMN of_next double precision;
+        ALTER TABLE session_slots ADD COLUMN of_next text;
+        ALTER TABLE listed_ticker ADD COLUMN of_next text;
+        ALTER TABLE ticker_profile ADD COLUMN of_next text;
+        ALTER TABLE stock_split ADD COLUMN of_next text;
+        ALTER TABLE session_condition ADD COLUMN of_next text;
+        ALTER TABLE session_finding ADD COLUMN of_next text;
+        ALTER TABLE dead_letter ADD COLUMN of_next text;
+        ALTER TABLE dead_letter_cause ADD COLUMN of_next text;
+        ALTER TABLE vendor_capability ADD COLUMN of_next text;
+        ALTER TABLE data_load ADD COLUMN of_next text;
+    """,
+)
+AFTER = Migration(
+    name=f"{NEXT:04}_next.after.sql",
+    sql=f"-- Serves programs from {NEXT} on.\nALTER TABLE vendor_capability RENAME COLUMN evidence TO proof;",
+)
+
+
+@contextlib.contextmanager
+def next_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be the program of the next release until the block ends."""
+    ours = packaged.migrations()
+    with monkeypatch.context() as patched:
+        patched.setattr(packaged, "migrations", lambda: [*ours, BEFORE, AFTER])
+        yield
+
+
+def copy_next_release(into: Path, *, after: bool = False) -> Path:
+    """Return a folder that is the root of the next release's packages; without the half *after*, unless asked for."""
+    root = Path(__file__).parents[1]
+    for package in PACKAGES:
+        shutil.copytree(root / package, into / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for migration in (BEFORE, AFTER) if after else (BEFORE,):
+        (into / "consumer" / "postgres" / "migrations" / migration.name).write_text(migration.sql, "utf-8")
+    return into
