@@ -11,7 +11,7 @@ from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.versions import CURE, NotServed
 from consumer.runtime import Stopped
 from consumer.service import run_consumer
-from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
+from consumer.settings import SETTINGS, BadSettings, Settings, names_a_vendor, read_settings
 from consumer.source.judgement import SourceRefused
 from consumer.web.app import HttpRefused
 from process.exit_codes import ExitCode
@@ -63,7 +63,7 @@ def required(settings: Settings) -> list[tuple[str, object, str]]:
     return [
         ("REDIS_URL", settings.redis_url, servers),
         ("DATABASE_URL", settings.database_url, servers),
-        ("MASSIVE_API_KEY", settings.api_key or settings.market_data_folder, key),
+        ("MASSIVE_API_KEY", names_a_vendor(settings) or None, key),
     ]
 
 

@@ -50,10 +50,8 @@ async def source_of_settings(settings: Settings, web: aiohttp.ClientSession) -> 
 
 
 def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource) -> MarketDataVendor:
-    """Return the vendor; one that is asked by HTTP, within the budget that all processes share."""
-    if settings.market_data_folder is not None:
-        return FolderVendor(settings.market_data_folder)
-    return MassiveClient(
+    """Return the vendor, within the budget that all processes share where it has one."""
+    return _unrationed(settings, web) or MassiveClient(
         web,
         base_url=settings.base_url or VENDOR_URL,
         api_key=settings.api_key,
@@ -65,9 +63,7 @@ def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, sour
 
 def vendor_asked_once(settings: Settings, web: aiohttp.ClientSession) -> MarketDataVendor:
     """Return the vendor for a single question: without a budget and without patience."""
-    if settings.market_data_folder is not None:
-        return FolderVendor(settings.market_data_folder)
-    return MassiveClient(
+    return _unrationed(settings, web) or MassiveClient(
         web,
         base_url=settings.base_url or VENDOR_URL,
         api_key=settings.api_key,
@@ -75,6 +71,13 @@ def vendor_asked_once(settings: Settings, web: aiohttp.ClientSession) -> MarketD
         max_in_flight=1,
         patience=Patience(tries=1, rate_limited_tries=1),
     )
+
+
+def _unrationed(settings: Settings, web: aiohttp.ClientSession) -> MarketDataVendor | None:
+    """A vendor that counts no requests; None where the settings name none such."""
+    if settings.market_data_folder is not None:
+        return FolderVendor(settings.market_data_folder)
+    return None
 
 
 def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budget:

@@ -44,10 +44,10 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def provenance(self) -> str:
-        """The first word of `data_load.source`; the vendor keeps the name it has there since the first release."""
+        """The first word of `data_load.source`: of vendors which one."""
         if self.kind is not SourceKind.VENDOR:
             return self.kind.value
-        return "massive" if self.folder is None else "folder"
+        return self.identity.partition(":")[0]
 
     @property
     def folder(self) -> str | None:
@@ -65,8 +65,10 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
         """A folder's name, readable and the source's own."""
         match self.kind:
             case SourceKind.VENDOR:
-                if self.folder is None:
+                if self.mark == VENDOR.mark:
                     return "vendor"
+                if self.folder is None:
+                    return f"vendor-{_readable(self.identity)}"
                 digest = hashlib.sha256(self.identity.encode()).hexdigest()[:_DIGITS_IN_A_SLUG]
                 return f"folder-{_readable(PurePath(self.folder).name)}-{digest}"
             case SourceKind.SIMULATED:
@@ -79,7 +81,7 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
         """What people read."""
         match self.kind:
             case SourceKind.VENDOR:
-                return "the vendor (Massive)" if self.folder is None else f"the folder {self.folder}"
+                return f"the vendor ({self.identity.title()})" if self.folder is None else f"the folder {self.folder}"
             case SourceKind.SIMULATED:
                 return f"the simulated market ({self.identity})"
             case SourceKind.REPLAY:
@@ -90,12 +92,18 @@ def _readable(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:_LONGEST_NAME_IN_A_SLUG] or "folder"
 
 
+# The name that its rows and its databases have since the first release.
 VENDOR = DataSource(kind=SourceKind.VENDOR, identity="massive")
 
 
 def simulated_source(*, seed: int, tickers: int) -> DataSource:
     """The simulated market of that seed and size."""
     return DataSource(kind=SourceKind.SIMULATED, identity=f"seed={seed} tickers={tickers}")
+
+
+def vendor_source(name: str) -> DataSource:
+    """The vendor of that name: one word, in small letters."""
+    return DataSource(kind=SourceKind.VENDOR, identity=name)
 
 
 def folder_source(folder: PurePath) -> DataSource:

@@ -149,7 +149,7 @@ def how_to_run(source: DataSource) -> str:
         case SourceKind.VENDOR:
             if source.folder is not None:
                 return f"set MARKET_DATA_FOLDER={source.folder} and leave MASSIVE_API_KEY, --simulated and --replay out"
-            return _OF_THE_VENDOR
+            return _OF_THE_VENDOR if source.is_same(VENDOR) else f"name {source.words} in the settings, and no other"
         case SourceKind.SIMULATED:
             numbers = source.numbers
             return f"start with SIMULATED_SEED={numbers['seed']} and --simulated --tickers {numbers['tickers']}"

@@ -22,7 +22,7 @@ from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
 from consumer.checks.vendor_plan import check_plan
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
-from consumer.settings import build_calendar
+from consumer.settings import build_calendar, names_a_vendor
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.stopped_servers import looked_at
@@ -148,7 +148,7 @@ async def _vendor_finding(settings: Settings, *, offline: bool) -> Finding:
     if settings.market_data_folder is not None:
         async with open_web(settings) as web:
             return await surroundings.check_folder(vendor_asked_once(settings, web), settings.market_data_folder)
-    if settings.api_key is None:
+    if not names_a_vendor(settings):
         return ok("vendor key", "none set: a run takes the simulated market, on servers of your own with --simulated")
     if offline:
         return ok("vendor key", "not asked (--offline)")
