@@ -182,8 +182,8 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
                   f"{'looked at MB':>14}{'from disk MB':>14}")  # fmt: skip
             few = await nights(stack, market, days, postgres.pid)
             tell(str(options.ohlc_sessions), few)
-            newest = await stack.pool.fetchval("SELECT max(trading_date) FROM market_data_daily")
-            stored = await stack.pool.fetchval("SELECT count(DISTINCT trading_date) FROM market_data_daily")
+            newest = await stack.pool.fetchval("SELECT max(trading_date) FROM daily_bar")
+            stored = await stack.pool.fetchval("SELECT count(DISTINCT trading_date) FROM daily_bar")
             await put_three_years(stack.pool, newest, newest_window=stored, sessions=sessions, volumes=True)
             many = await nights(stack, market, days, postgres.pid)
             tell(str(sessions), many)

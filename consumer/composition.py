@@ -21,9 +21,9 @@ from consumer.delivery.handler import Surroundings, WorkerOptions
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
 from consumer.maintenance_channel import CHANNEL, task_stream
+from consumer.options import task_options
 from consumer.runtime import end_all
 from consumer.settings import brings_slot_files, build_calendar
-from consumer.tasks.options import task_options
 from consumer.tasks.part import Services
 from consumer.verdict.options import expectations_of
 from market.schedule import Schedule

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from consumer.catalogue.retention import may_be_kept
 from consumer.vendor.questions import Question
 from market.schedule import BadRule, Rule, parse_rules
 from process.settings.reading import BadValue, Setting
@@ -60,6 +61,25 @@ def _flat_files(value: str) -> str:
             raise BadValue("names no bucket: write for example s3://flatfiles")
         return value
     return str(folder(value))
+
+
+def _kept_days(value: str) -> dict[str, int]:
+    """By data set, and of the working records; what can be named, and the fewest days, the declarations say."""
+    fewest = may_be_kept()
+    days: dict[str, int] = {}
+    for word in value.split():
+        name, _, number = word.partition("=")
+        if name not in fewest or name in days:
+            raise BadValue(f"names {name} {'twice' if name in days else ''}: write each once of {' '.join(fewest)}")
+        count = number.removesuffix("d")
+        if not (count.isascii() and count.isdigit() and len(count) <= 6):
+            raise BadValue(f"gives {name} no number of days: write for example {name}=1500d")
+        if int(count) < fewest[name]:
+            raise BadValue(
+                f"keeps {name} {count} days, and a window needs {fewest[name]}: write {fewest[name]}d or more"
+            )
+        days[name] = int(count)
+    return days
 
 
 def _rules(value: str) -> tuple[Rule, ...]:
@@ -187,6 +207,15 @@ SETTINGS: tuple[Setting, ...] = (
         default="0",
         read=limit,
         meaning="the same per minute: 5 on the free plan; 0 = no limit",
+    ),
+    Setting(
+        name="RETENTION",
+        field="kept_days",
+        default="working_records=400d",
+        read=_kept_days,
+        absent={},
+        words=True,
+        meaning="how long data sets are kept, such as volume_slots=800d; what is not named, and its coverage, for ever",
     ),
     Setting(
         name="MASSIVE_ENDPOINT_BUDGETS",

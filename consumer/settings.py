@@ -7,6 +7,7 @@ which values contradict each other.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ from process.settings.reading import BadSettings, Setting, Values, read_values
 from process.settings.values import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from market.trading_calendar import TradingCalendar
 
 __all__ = [
@@ -62,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slot_sessions: int
     restate_sessions: int
     details_refresh_days: int
+    kept_days: Mapping[str, int]
     workers: int
     parts_at_once: int
     requests_in_flight: int

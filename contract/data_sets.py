@@ -20,6 +20,7 @@ FLOATS = "floats"
 DETAILS = "details"
 DERIVED = "derived"
 CALENDAR_CHECK = "calendar_check"
+RETENTION = "retention"  # applied last on that day
 
 CACHE_METADATA = "cache:metadata"
 CACHE_ATR = "cache:atr"

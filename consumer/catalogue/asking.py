@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.catalogue.registry import CACHES, DATA_SETS
 from consumer.data_sets.declaration import Covers
 from consumer.postgres.holdings import CountedTable, Wanted
+from contract import data_sets as names
 from contract.messages import ALL_TASKS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def wanted_for_a_plan(terms: Terms) -> Wanted:
     """What the plan of a cycle needs: the sessions of the windows, and the coverage of its day."""
     windows = [terms.sessions(getattr(terms.options, one.window)) for one in DATA_SETS if one.window]
     days = sorted({day for window in windows for day in window})
-    return _wanted(DATA_SETS, tuple(days), day=terms.day, first_day=terms.cycle.first_day)
+    return _wanted(DATA_SETS, tuple(days), notes=(names.RETENTION,), day=terms.day, first_day=terms.cycle.first_day)
 
 
 def _wanted(
@@ -35,6 +36,7 @@ def _wanted(
     days: tuple[dt.date, ...],
     *,
     by_symbol: bool = False,
+    notes: tuple[str, ...] = (),
     day: dt.date | None = None,
     first_day: dt.date | None = None,
 ) -> Wanted:
@@ -47,7 +49,7 @@ def _wanted(
         by_session={one.name: _counted(one) for one in own if one.covers is Covers.SESSION},
         by_symbol=symbol if by_symbol else None,
         by_fetch=tuple(present),
-        by_day=(*(one.name for one in rest), *CACHES),
+        by_day=(*(one.name for one in rest), *CACHES, *notes),
         counted={one.name: table for one in rest if (table := _counted(one)) is not None},
         tasks=tuple(task.value for task in ALL_TASKS),
         day=day,

@@ -10,12 +10,13 @@ import pkgutil
 from functools import partial
 from graphlib import TopologicalSorter
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 import consumer.data_sets
 from consumer.data_sets.declaration import Asked, DataSet, PartKind
+from consumer.data_sets.tables import Table
 from consumer.tasks.redis_sync import sync_cache
 from contract.messages import TaskName
 
@@ -32,14 +33,17 @@ class Misdeclared(Exception):
     """A declaration contradicts another one; the text says which."""
 
 
-def _declared() -> list[DataSet]:
-    """The data sets of all modules of consumer/data_sets, by name."""
-    found: dict[str, DataSet] = {}
+D = TypeVar("D", DataSet, Table)
+
+
+def _declared(wanted: type[D]) -> dict[str, D]:
+    """The data sets, or the tables, of all modules of consumer/data_sets, by name."""
+    found: dict[str, D] = {}
     for module in pkgutil.iter_modules(consumer.data_sets.__path__, "consumer.data_sets."):
         for one in vars(import_module(module.name)).values():
-            if isinstance(one, DataSet) and found.setdefault(one.name, one) is not one:
-                raise Misdeclared(f"two data sets are called {one.name}")
-    return [found[name] for name in sorted(found)]
+            if isinstance(one, wanted) and found.setdefault(one.name, one) is not one:
+                raise Misdeclared(f"two of them are called {one.name}")
+    return dict(sorted(found.items()))
 
 
 def ordered(declared: Iterable[DataSet]) -> tuple[DataSet, ...]:
@@ -59,7 +63,9 @@ def inputs_of(one: DataSet) -> tuple[str, ...]:
     return (*one.made_from, *one.planned_with, *one.needs_known, *one.known_later)
 
 
-DATA_SETS = ordered(_declared())
+DATA_SETS = ordered(_declared(DataSet).values())
+#: Every table of ours: those of data sets, and those of the ledger and its evidence.
+TABLES = _declared(Table)
 BY_NAME = {one.name: one for one in DATA_SETS}
 CACHES: dict[str, Cache] = {cache.name: cache for one in DATA_SETS for cache in one.caches}
 

@@ -52,6 +52,10 @@ def _letter_of(delivery: Delivery, settlement: Settlement, *, now: dt.datetime) 
     )
 
 
+# A pass that cannot be planned, or judged, ends its cycle; what it does besides, such as the retention, does not.
+WITHOUT_WHICH_NO_CYCLE = ("plan", "finish")
+
+
 class FailureRecorder:
     """Writes the ends of parts that did not commit, and the dead letters."""
 
@@ -128,7 +132,7 @@ class FailureRecorder:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
             if failed_as is FailureClass.KEY_REFUSED:
                 await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, but=TaskName.CYCLE, running=False)
-            if part.task == TaskName.CYCLE:
+            if part.task == TaskName.CYCLE and part.part in WITHOUT_WHICH_NO_CYCLE:
                 await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, running=False)
                 await end_cycles(connection, [cycle], CycleState.FAILED, now=now, reason=settlement.reason)
             ready = await ledger.unblock(connection, part.cycle_id)

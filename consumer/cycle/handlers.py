@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.catalogue.registry import kind_of
+from consumer.cycle import retention
 from consumer.cycle.finish import finish_cycle
 from consumer.cycle.opened_pass import plan_cycle
 from consumer.delivery.errors import DataRejected
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from consumer.postgres.ledger import PartId
     from consumer.tasks.part import Handler
 
-OF_A_PASS: dict[tuple[str, str], Handler] = {("cycle", "plan"): plan_cycle, ("cycle", "finish"): finish_cycle}
+OF_A_PASS: dict[tuple[str, str], Handler] = {
+    ("cycle", "plan"): plan_cycle,
+    ("cycle", retention.NAME): retention.apply_retention,
+    ("cycle", "finish"): finish_cycle,
+}
 
 
 def handler_of(part: PartId) -> Handler:

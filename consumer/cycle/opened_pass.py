@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.cycle.plan import missing_parts
+from consumer.cycle.retention import parts_of_retention
 from consumer.cycle.what_stands import read_situation
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.tasks import slot_files
@@ -22,7 +23,7 @@ FINISH = PartPlan(task=TaskName.CYCLE, part="finish", stage=FINISH_STAGE, needs=
 async def plan_cycle(ctx: PartContext) -> Write:
     """The first part of every pass."""
     situation = await read_situation(ctx)
-    parts = missing_parts(situation)
+    parts = [*missing_parts(situation), *parts_of_retention(situation)]
     slot_files.tell(situation.files)
 
     async def write(connection: Connection) -> PartReport:

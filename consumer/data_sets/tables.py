@@ -35,9 +35,15 @@ class Column:
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of ours. *day_column* has the session of a row; rows older than the retention go by it."""
+    """A table of ours.
+
+    *day_column* has the session of a row: what is kept by session goes by it. *age_column* has the instant, or the day,
+    by which a working record ages; rows of which *stays* (SQL, of the row `t`) is true do not go, however old.
+    """
 
     name: str
     kept: Kept
     columns: Mapping[str, Column]
     day_column: str | None = None
+    age_column: str | None = None
+    stays: str = "false"

@@ -82,9 +82,30 @@ UNIVERSE = DataSet(
     tables=(LISTED_TICKER,),
 )
 
+TICKER_CHANGE = Table(
+    name="ticker_change",
+    kept=Kept.PRESENT,
+    columns={
+        "symbol": Column("text"),
+        "changed_on": Column("date", meaning="first session on which it was so"),
+        "kind": Column("text", meaning="renamed, reissued or contested"),
+        "new_symbol": Column("text"),
+        "since": Column("date"),
+        "old_figi": Column("text"),
+        "new_figi": Column("text"),
+        "found_at": Column("timestamp with time zone"),
+        "old_codes": Column("jsonb"),
+        "new_codes": Column("jsonb"),
+        "listed_on": Column("date"),
+        "evidence": Column("text"),
+        "closed_on": Column("date"),
+    },
+)
+
 IDENTITY = DataSet(
     name=names.IDENTITY,
     task=TaskName.METADATA_ENRICH,
     covers=Covers.NOTE,
     meaning="a listing, or details, showed a renamed company or a reissued symbol",
+    tables=(TICKER_CHANGE,),
 )

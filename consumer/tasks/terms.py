@@ -25,6 +25,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
     on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
+    *kept_days*: by data set, and of the working records, how long they are kept, where that is not for ever.
     *endpoint_batches*: symbols a part, where fewer. *ask_for*: how long a part asks before it commits what it has.
     """
 
@@ -41,6 +42,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: float | None = None
     requests_a_pass: int | None = None
     deadline: dt.timedelta = dt.timedelta(hours=1)
+    kept_days: Mapping[str, int] = {}
 
     def batch_of(self, endpoint: Question) -> int:
         """How many symbols a part asks *endpoint* for."""

@@ -10,12 +10,12 @@ import msgspec
 import redis as blocking_redis
 
 from consumer.completeness.forecast import Pace
+from consumer.options import task_options
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import Settings, build_calendar
-from consumer.tasks.options import task_options
 from consumer.tasks.part import PartContext, Services
 from consumer.terminal.reach import Reached, looking, reached
 from consumer.vendors import flat_file_store

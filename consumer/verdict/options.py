@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.options import task_options
 from consumer.settings import brings_slot_files
-from consumer.tasks.options import task_options
 from consumer.verdict.ruler import Expectations
 
 if TYPE_CHECKING:

@@ -65,9 +65,9 @@ _GROWING = (
     """,
 )
 _WITH_VOLUMES = """
-    INSERT INTO volume_slots_daily (trading_date, symbol, outcome, volumes, fetched_at, load_id)
+    INSERT INTO session_slots (trading_date, symbol, outcome, volumes, fetched_at, load_id)
     SELECT d, symbol, outcome, volumes, d + interval '2 days', 1
-    FROM unnest($1::date[]) AS d, volume_slots_daily WHERE trading_date = $2 ORDER BY 1, 2
+    FROM unnest($1::date[]) AS d, session_slots WHERE trading_date = $2 ORDER BY 1, 2
 """
 _CYCLES = """
     INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, state, opened_at, pass_started_at,

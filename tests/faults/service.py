@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 
 from consumer import service
 from consumer.composition import Instead
+from consumer.options import task_options
 from consumer.runtime import utc_now
 from consumer.settings import read_settings
-from consumer.tasks.options import task_options
 from consumer.vendor.questions import Question
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import EVENING, Clock, until

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.options import task_options
 from consumer.settings import read_settings
-from consumer.tasks.options import task_options
 from consumer.vendor.questions import Question
 
 BARS, DETAILS = Question.RANGE_BARS, Question.TICKER_DETAILS

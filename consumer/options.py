@@ -55,6 +55,7 @@ def task_options(settings: Settings) -> TaskOptions:
         slot_sessions=settings.slot_sessions,
         restate_sessions=settings.restate_sessions,
         details_refresh_days=settings.details_refresh_days,
+        kept_days=settings.kept_days,
         endpoint_batches={endpoint.value: part_batch(settings, endpoint) for endpoint in _ASKED_BY_SYMBOL},
         ask_for=ASKING_SHARE * settings.part_timeout,
         requests_at_once=max(1, settings.requests_in_flight // settings.parts_at_once),

@@ -1,0 +1,77 @@
+"""Applies the retention once a session: the last of a night's work, whose failure costs the night nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from consumer.catalogue.registry import BEFORE_CACHES, CACHE_STAGE
+from consumer.catalogue.retention import MOST_SESSIONS, due
+from consumer.postgres import coverage, retention
+from consumer.postgres.holdings import CountedTable
+from consumer.postgres.ledger import PartPlan, PartReport
+from contract import data_sets
+from contract.messages import ALL_TASKS, TaskName
+
+if TYPE_CHECKING:
+    from consumer.catalogue.retention import Removed, Retired
+    from consumer.data_sets.situation import Situation
+    from consumer.postgres.pool import Connection
+    from consumer.tasks.part import PartContext, Write
+
+NAME = data_sets.RETENTION
+PART = PartPlan(task=TaskName.CYCLE, part=NAME, stage=f"cycle/{NAME}", needs=(*BEFORE_CACHES, CACHE_STAGE))
+
+
+def parts_of_retention(situation: Situation) -> list[PartPlan]:
+    """Return the part that applies it: with a cycle of all tasks, once for each session."""
+    applied = situation.holdings.newest.get(NAME)
+    whole = set(ALL_TASKS) <= set(situation.terms.cycle.tasks) and not situation.terms.is_backfill
+    return [PART] if whole and (applied is None or applied.trading_day < situation.present_day) else []
+
+
+async def apply_retention(ctx: PartContext) -> Write:
+    """Delete what is over its time, and say what that was."""
+    now = ctx.services.now()
+    day = await ctx.present_day(now)
+    over = due(ctx.services.options.kept_days, now)
+    last = await coverage.newest_covered(ctx.services.pool, NAME)
+    since = None if last is None else dt.datetime.fromisoformat(last.detail["before"])
+
+    async def write(connection: Connection) -> PartReport:
+        gone = {one.data_set: rows for one in over.retired if (rows := await _retire(connection, one, now))}
+        gone |= {one.table.name: rows for one in over.removed if (rows := await _remove(connection, one, since))}
+        total = sum(gone.values())
+        load_id = await coverage.record_load(
+            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=now, rows=total
+        )
+        before = min((one.before for one in over.removed), default=now)
+        await coverage.record_coverage(
+            connection,
+            NAME,
+            [day],
+            rows=total,
+            fetched_at=now,
+            load_id=load_id,
+            detail={"before": before.isoformat(), "removed": gone},
+        )
+        if gone:
+            logger.info("retention_applied", removed=gone)
+        return PartReport(rows=total)
+
+    return write
+
+
+async def _retire(connection: Connection, one: Retired, now: dt.datetime) -> int:
+    tables = [CountedTable(table=table.name, day_column=str(table.day_column)) for table in one.tables]
+    days = await retention.oldest_sessions(connection, tables, before=one.before, most=MOST_SESSIONS)
+    return await retention.retire_sessions(connection, one.data_set, tables, days, now=now) if days else 0
+
+
+async def _remove(connection: Connection, one: Removed, since: dt.datetime | None) -> int:
+    table = one.table
+    return await retention.remove_records(
+        connection, table.name, str(table.age_column), stays=table.stays, since=since, before=one.before
+    )

@@ -1,0 +1,78 @@
+"""What is over its time goes, and nothing else: market data only where that is wanted, and then for good."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from consumer.catalogue.registry import TABLES
+from consumer.catalogue.retention import WORKING_RECORDS_DAYS, due, may_be_kept
+from consumer.data_sets.tables import Kept
+from consumer.verdict.states import SessionState
+from contract import data_sets as sets
+from tests.cycle.stack import CALENDAR, DAY, OPTIONS, new_york, stack_on
+from tests.cycle.three_years import put_three_years
+
+if TYPE_CHECKING:
+    from consumer.postgres.pool import Pool
+    from tests.cycle.stack import Clock, Market
+
+NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
+NEXT_DAY = dt.date(2025, 11, 12)
+STORED = 420  # sessions: 400 days are some 276 of them
+KEPT_DAYS = 550
+
+
+def test_by_default_no_market_data_is_ever_due_and_working_records_are_after_their_days() -> None:
+    over = due({}, NOW)
+    assert over.retired == ()
+    assert {one.before for one in over.removed} == {NOW - dt.timedelta(days=WORKING_RECORDS_DAYS)}
+    assert all(one.table.kept is Kept.WORKING_RECORDS for one in over.removed)
+
+
+def test_what_a_data_set_keeps_by_session_can_have_a_retention_and_nothing_else_can() -> None:
+    assert may_be_kept().keys() == {sets.DAILY_BARS, sets.VOLUME_SLOTS, sets.ATR, "working_records"}
+    over = due({sets.VOLUME_SLOTS: 500}, NOW)
+    assert [(one.data_set, one.before) for one in over.retired] == [
+        (sets.VOLUME_SLOTS, NOW.date() - dt.timedelta(days=500))
+    ]
+
+
+@pytest.mark.long(20)
+async def test_working_records_go_after_their_days_and_market_data_only_where_that_is_set(
+    migrated_dsn: str, redis_url: str, market: Market, clock: Clock
+) -> None:
+    """Bars stay, slots go: a deleted session is retired, and not planned again."""
+    async with stack_on(migrated_dsn, redis_url, market, clock) as stack:
+        await stack.run_cycle()
+        await put_three_years(stack.pool, DAY, newest_window=OPTIONS.ohlc_sessions, sessions=STORED)
+        before = await _counts(stack.pool)
+    kept = msgspec.structs.replace(OPTIONS, kept_days={sets.VOLUME_SLOTS: KEPT_DAYS})
+    clock.at = new_york(NEXT_DAY, "20:16")
+    async with stack_on(migrated_dsn, redis_url, market, clock, options=kept) as stack:
+        cycle = await stack.run_cycle(NEXT_DAY)
+        after = await _counts(stack.pool)
+        verdict = await stack.verdict(CALENDAR.last_trading_days(STORED, up_to=DAY)[0])
+        again = await stack.run_cycle(DAY)
+        oldest = NEXT_DAY - dt.timedelta(days=KEPT_DAYS)
+        oldest_slots = await stack.value("SELECT min(trading_date) FROM session_slots")
+        first_cycle = await stack.value("SELECT min(opened_at) FROM cycle")
+
+    assert (cycle.state, cycle.missing, again.state) == ("complete", (), "complete")
+    for table in ("daily_bar", "ticker_atr", "listed_ticker", "ticker_profile"):
+        assert after[table] >= before[table], table
+    for table in ("data_load", "cycle", "part", "restatement", "dead_letter", "session_finding", "session_slots"):
+        assert after[table] < before[table], table
+    assert oldest_slots >= oldest
+    # Since when this database is maintained is told by its first cycle, which stays.
+    assert first_cycle < clock.at - dt.timedelta(days=WORKING_RECORDS_DAYS)
+    retired = verdict.of(sets.VOLUME_SLOTS)
+    assert retired is not None
+    assert retired.state is SessionState.RETIRED
+
+
+async def _counts(pool: Pool) -> dict[str, int]:
+    return {name: await pool.fetchval(f"SELECT count(*) FROM {name}") for name in TABLES}
