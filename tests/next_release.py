@@ -38,7 +38,8 @@ BEFORE = Migration(
 )
 AFTER = Migration(
     name=f"{NEXT:04}_next.after.sql",
-    sql=f"-- Serves programs from {NEXT} on.\nALTER TABLE vendor_capability RENAME COLUMN evidence TO proof;",
+    # In the place of a column that only older programs read: this next release is the same program.
+    sql=f"-- Serves programs from {NEXT} on.\nALTER TABLE vendor_capability DROP COLUMN of_next;",
 )
 
 
