@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from consumer.catalogue.retention import may_be_kept
+from consumer.postgres.reader_views import Prices
 from consumer.vendor.questions import Question
 from market.schedule import BadRule, Rule, parse_rules
 from process.settings.reading import BadValue, Setting
@@ -28,6 +29,7 @@ from process.settings.values import (
     limit,
     listening_on,
     names,
+    one_of,
     schema_name,
     switch,
     text,
@@ -128,6 +130,13 @@ SETTINGS: tuple[Setting, ...] = (
         default="public",
         read=schema_name,
         meaning="the schema in which SQL readers find their views, such as market_data_daily",
+    ),
+    Setting(
+        name="READER_PRICES",
+        field="reader_prices",
+        default="",
+        read=lambda value: Prices(one_of(*Prices)(value)),
+        meaning="raw or adjusted prices in market_data_daily and volume_slots; not set: as they are, at first raw",
     ),
     Setting(
         name="MIGRATE_AT_START",

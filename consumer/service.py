@@ -17,7 +17,7 @@ from consumer.composition import Parts, build_consumer
 from consumer.postgres.pool import open_pool
 from consumer.postgres.served import until_unserved
 from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
-from consumer.settings import schemas_set
+from consumer.settings import schemas_set, upgrade_set
 from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
 from consumer.web.app import serve_http
@@ -110,9 +110,7 @@ async def _open(
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, commands, source, now=clock)
-    preparing = functools.partial(
-        start_up.prepare, commands, pool, guard, now=clock, migrates=settings.migrate_at_start
-    )
+    preparing = functools.partial(start_up.prepare, commands, pool, guard, now=clock, upgrade=upgrade_set(settings))
     await unless_stopped(stop, start_up.through_restarts(preparing))
     blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
     cache = stack.enter_context(connect_blocking_redis(redis_url))

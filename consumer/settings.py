@@ -15,6 +15,8 @@ import msgspec
 
 from consumer.declared_settings import SETTINGS, VENDOR_URL
 from consumer.folder_vendor.tables import has_minutes
+from consumer.postgres.migrate import Upgrade
+from consumer.postgres.reader_views import Prices
 from consumer.postgres.schemas import Schemas
 from market.schedule import Rule
 from process.settings import shared
@@ -33,6 +35,7 @@ __all__ = [
     "build_calendar",
     "read_settings",
     "schemas_set",
+    "upgrade_set",
 ]
 
 
@@ -44,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None
     database_schema: str
     readers_schema: str
+    reader_prices: Prices | None
     migrate_at_start: bool
     api_key: str | None
     market_data_folder: Path | None
@@ -143,6 +147,11 @@ def brings_slot_files(settings: Settings) -> bool:
 def build_calendar(settings: Settings) -> TradingCalendar:
     """Return the calendar that the settings describe. Raises CalendarError where its file has changed since."""
     return shared.build_calendar(settings.calendar_overrides, settings.early_extended_close)
+
+
+def upgrade_set(settings: Settings) -> Upgrade:
+    """Return what a start may do to the tables."""
+    return Upgrade(at_start=settings.migrate_at_start, prices=settings.reader_prices)
 
 
 def schemas_set(settings: Settings) -> Schemas:

@@ -17,24 +17,32 @@ if TYPE_CHECKING:
 
 PACKAGES = ("market", "contract", "process", "producers", "simulated_market", "consumer")
 NEXT = packaged.version() + 1
+#: Every table whose rows are read into something of the program's.
+TABLES = (
+    "cycle",
+    "part",
+    "coverage",
+    "data_load",
+    "daily_bar",
+    "session_slots",
+    "listed_ticker",
+    "ticker_profile",
+    "ticker_atr",
+    "ticker_change",
+    "stock_split",
+    "set_aside",
+    "restatement",
+    "session_condition",
+    "session_finding",
+    "dead_letter",
+    "dead_letter_cause",
+    "vendor_capability",
+    "data_source",
+    "schema_version",
+)
 BEFORE = Migration(
     name=f"{NEXT:04}_next.before.sql",
-    sql="""
-        ALTER TABLE cycle ADD COLUMN of_next text;
-        ALTER TABLE part ADD COLUMN of_next text;
-        ALTER TABLE coverage ADD COLUMN of_next text;
-        ALTER TABLE daily_bar ADD COLUMN of_next double precision;
-        ALTER TABLE session_slots ADD COLUMN of_next text;
-        ALTER TABLE listed_ticker ADD COLUMN of_next text;
-        ALTER TABLE ticker_profile ADD COLUMN of_next text;
-        ALTER TABLE stock_split ADD COLUMN of_next text;
-        ALTER TABLE session_condition ADD COLUMN of_next text;
-        ALTER TABLE session_finding ADD COLUMN of_next text;
-        ALTER TABLE dead_letter ADD COLUMN of_next text;
-        ALTER TABLE dead_letter_cause ADD COLUMN of_next text;
-        ALTER TABLE vendor_capability ADD COLUMN of_next text;
-        ALTER TABLE data_load ADD COLUMN of_next text;
-    """,
+    sql="\n".join(f"ALTER TABLE {table} ADD COLUMN of_next text;" for table in TABLES),
 )
 AFTER = Migration(
     name=f"{NEXT:04}_next.after.sql",

@@ -14,7 +14,7 @@ from consumer.checks.postgres_server import check_postgres
 from consumer.checks.postgres_sessions import check_sessions
 from consumer.checks.redis_server import check_redis
 from consumer.checks.refusals import POSTGRES_REFUSALS, refusal_in
-from consumer.postgres.migrate import migrate
+from consumer.postgres.migrate import BY_ITSELF, Upgrade, migrate
 from consumer.postgres.pool import BUSY_ERRORS
 from consumer.postgres.schema import read_schema
 from consumer.postgres.versions import Waiting
@@ -68,17 +68,18 @@ async def refuse_unfit_redis(redis: Redis, *, allow_eviction: bool) -> None:
 
 
 async def prepare(
-    redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable[[], dt.datetime], migrates: bool = True
+    redis: Redis, pool: Pool, guard: SourceGuard, *, now: Callable[[], dt.datetime], upgrade: Upgrade = BY_ITSELF
 ) -> None:
     """Log what is doubtful about PostgreSQL and the clocks, and bring schema and stamps up to date; may be repeated.
 
     A run of another source than the one whose data is there is refused before the first of these writes.
-    With *migrates* off the schema is waited for. Raises StartRefused, SourceRefused, SchemaMismatch, Waiting.
+    Where *upgrade* does not let a start migrate, the schema is waited for.
+    Raises StartRefused, SourceRefused, SchemaMismatch, Waiting.
     """
     _judge([await check_sessions(pool), *await check_postgres(pool)])
     await guard.refuse_foreign()
-    if migrates:
-        await migrate(pool)
+    if upgrade.at_start:
+        await migrate(pool, prices=upgrade.prices)
     elif not (await read_schema(pool)).fits:
         raise Waiting("the tables are not this program's yet, and MIGRATE_AT_START is off: run `maintenance migrate`")
     await guard.stamp()

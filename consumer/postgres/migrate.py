@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.postgres import packaged
 from consumer.postgres.moving_in import TablesElsewhere, move_in
 from consumer.postgres.packaged import Half, Migration
+from consumer.postgres.reader_views import Prices
 from consumer.postgres.readers import NameTaken, publish, refuse_taken_names
 from consumer.postgres.schemas import schemas_of
 from consumer.postgres.session import allow_long_statements
@@ -29,13 +32,25 @@ OLDER_STOP_WITHIN_S = 60.0  # a running program looks every few seconds, and the
 LOOKED_EVERY_S = 0.5
 
 
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start may do to the tables: bring them up to date, and have SQL readers see *prices* (None: as before)."""
+
+    at_start: bool = True
+    prices: Prices | None = None
+
+
+BY_ITSELF = Upgrade()
+
+
 class SchemaMismatch(Exception):
     """The database was made by other migrations. Cure: run the version that made it, or use a new database."""
 
 
-async def migrate(pool: asyncpg.Pool[asyncpg.Record], *, finish: bool = False) -> list[str]:
+async def migrate(
+    pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None = None, finish: bool = False
+) -> list[str]:
     """Apply what is missing, all or nothing, and return the names applied; halves *after* only in a new database, or to
-    *finish*. Raises SchemaMismatch, Waiting, NotServed."""
+    *finish*. What SQL readers read shows *prices*; None: as before. Raises SchemaMismatch, Waiting, NotServed."""
     async with pool.acquire() as connection, connection.transaction():
         await allow_long_statements(connection)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -47,6 +62,7 @@ async def migrate(pool: asyncpg.Pool[asyncpg.Record], *, finish: bool = False) -
             raise SchemaMismatch(str(error)) from error
         applied = await _apply(connection, schemas, finish=finish)
         await _settle_versions(connection, schemas, applied)
+        await _publish(connection, schemas, prices)
     return [migration.name for migration in applied]
 
 
@@ -113,7 +129,7 @@ def _refuse_another(known: dict[str, str], ours: list[Migration]) -> None:
 
 
 async def _settle_versions(connection: Connection, schemas: Schemas, applied: list[Migration]) -> None:
-    """Say who made the tables and whom they serve; the readers' views are the newest program's that was here."""
+    """Say who made the tables, and whom they serve."""
     versions = await read_versions(connection, schemas)
     if versions is not None:
         await connection.execute(
@@ -121,8 +137,13 @@ async def _settle_versions(connection: Connection, schemas: Schemas, applied: li
             packaged.version(),
             max((one.serves or 0 for one in applied), default=0),
         )
+
+
+async def _publish(connection: Connection, schemas: Schemas, prices: Prices | None) -> None:
+    """The readers' views are the newest program's that was here: an older one beside it leaves them as they are."""
+    versions = await read_versions(connection, schemas)
     if versions is None or versions.version <= packaged.version():
-        await publish(connection, schemas)
+        await publish(connection, schemas, prices)
 
 
 async def _find_extensions(connection: Connection, schemas: Schemas) -> None:

@@ -1,24 +1,43 @@
 """Declares the views that SQL readers and neighbours read: name, columns, where they come from, what they mean.
 
-Each has the columns, types and order that the relation of that name had before it became ours.
+Each has the columns, types and order that the relation of that name had before it became ours. Two of them mean what
+READER_PRICES says: raw as before, or adjusted.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 
+class Prices(StrEnum):
+    """What the names mean to SQL readers that do not say it themselves."""
+
+    RAW = "raw"
+    ADJUSTED = "adjusted"
+
+
 class ReaderView(msgspec.Struct, frozen=True):
-    """*columns* of our relation *source*, as the view *name*; a *source* of several words is what follows FROM."""
+    """*columns* of our relation *source*, as the view *name*; a *source* of several words is what follows FROM.
+
+    *writable*: neighbours that wrote to the table of that name may write to the view.
+    """
 
     name: str
     source: str
     columns: str
     meaning: str
+    writable: bool = False
 
     @property
     def definition(self) -> str:
         return f"SELECT {self.columns} FROM {self.source}"
+
+    @property
+    def as_made(self) -> str:
+        """What is kept of a view that was made, to see whether it has changed since."""
+        return msgspec.json.encode(self).decode()
 
 
 _BARS = "trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id"
@@ -40,28 +59,60 @@ _FACTOR = """
         ) AS one
     ) AS f"""
 
-VIEWS = (
-    ReaderView("market_data_daily", "daily_bar", _BARS, "Daily bars as they were traded: raw, never adjusted."),
+_ADJUSTED = (
+    "h.trading_date, h.symbol, h.open * f.factor AS open, h.high * f.factor AS high, h.low * f.factor AS low, "
+    "h.close * f.factor AS close, h.volume / f.factor AS volume, h.vwap * f.factor AS vwap, h.trades_count"
+)
+_SLOTS_ADJUSTED = (
+    "h.trading_date AS date, h.symbol, slot.slot_number, slot.slot_time, slot.volume / f.factor AS volume, "
+    "slot.volume_accumulated / f.factor AS volume_accumulated"
+)
+_NOT_KEPT = "NULL::integer AS trades_count, NULL::double precision AS avg_price"
+
+_BY_PRICES = {
+    Prices.RAW: (
+        ReaderView(
+            "market_data_daily",
+            "daily_bar",
+            _BARS,
+            "Daily bars as they were traded: raw, never adjusted.",
+            writable=True,
+        ),
+        ReaderView(
+            "volume_slots",
+            "session_slots AS day" + _SLOTS.format(volumes="day.volumes"),
+            "day.trading_date AS date, day.symbol, slot.slot_number, slot.slot_time, slot.volume, "
+            f"slot.volume_accumulated, {_NOT_KEPT}",
+            "Five-minute volumes of a session, slots without trades left out: raw, never adjusted.",
+        ),
+    ),
+    Prices.ADJUSTED: (
+        ReaderView(
+            "market_data_daily",
+            "daily_history AS h" + _FACTOR,
+            f"{_ADJUSTED}, h.load_id",
+            "Daily bars of the company that has the symbol today, adjusted for its splits since.",
+        ),
+        ReaderView(
+            "volume_slots",
+            "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
+            f"{_SLOTS_ADJUSTED}, {_NOT_KEPT}",
+            "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
+        ),
+    ),
+}
+
+_ALWAYS = (
     ReaderView(
         "market_data_daily_adjusted",
         "daily_history AS h" + _FACTOR,
-        "h.trading_date, h.symbol, h.open * f.factor AS open, h.high * f.factor AS high, h.low * f.factor AS low, "
-        "h.close * f.factor AS close, h.volume / f.factor AS volume, h.vwap * f.factor AS vwap, h.trades_count, "
-        "f.factor AS price_factor, h.load_id",
+        f"{_ADJUSTED}, f.factor AS price_factor, h.load_id",
         "Daily bars of the company that has the symbol today, adjusted for its splits since.",
-    ),
-    ReaderView(
-        "volume_slots",
-        "session_slots AS day" + _SLOTS.format(volumes="day.volumes"),
-        "day.trading_date AS date, day.symbol, slot.slot_number, slot.slot_time, slot.volume, slot.volume_accumulated, "
-        "NULL::integer AS trades_count, NULL::double precision AS avg_price",
-        "Five-minute volumes of a session, slots without trades left out: raw, never adjusted.",
     ),
     ReaderView(
         "volume_slots_adjusted",
         "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
-        "h.trading_date AS date, h.symbol, slot.slot_number, slot.slot_time, slot.volume / f.factor AS volume, "
-        "slot.volume_accumulated / f.factor AS volume_accumulated, f.factor AS price_factor",
+        f"{_SLOTS_ADJUSTED}, f.factor AS price_factor",
         "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
     ),
     ReaderView(
@@ -89,6 +140,7 @@ VIEWS = (
         "changed_at, state, issuer_since, delisted_at, market_data_symbol, listed_from, listed_share_class_figi, "
         "missing_since, missing_until, missed_listings",
         "A row a symbol that a listing has shown, with what became of it.",
+        writable=True,
     ),
     ReaderView(
         "ticker_metadata",
@@ -100,6 +152,7 @@ VIEWS = (
         "details_fetched_at, created_at, updated_at, avg_volume_sessions, avg_volume_sessions_10d, "
         "avg_volume_sessions_5d",
         "What is known of a ticker's company and shares, and its averages as of a trading day.",
+        writable=True,
     ),
     ReaderView(
         "stock_split",
@@ -183,3 +236,8 @@ VIEWS = (
         "schema_migration", "schema_migration", "name, checksum, applied_at", "The migrations of this database."
     ),
 )
+
+
+def views(prices: Prices = Prices.RAW) -> tuple[ReaderView, ...]:
+    """Return every view, with the two that *prices* decide on first."""
+    return (*_BY_PRICES[prices], *_ALWAYS)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.postgres.reader_views import VIEWS, ReaderView
+from loguru import logger
+
+from consumer.postgres.reader_views import Prices, ReaderView, views
+from consumer.postgres.schemas import has_table
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -40,7 +43,7 @@ _MAY = """
 async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
     """Raise NameTaken where a relation in the readers' schema has a name of theirs and is not ours."""
     made = await _made(connection)
-    names = [view.name for view in VIEWS]
+    names = [view.name for view in views()]
     taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made))
     if taken:
         found = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
@@ -50,17 +53,29 @@ async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
         )
 
 
-async def publish(connection: Connection, schemas: Schemas) -> None:
-    """Make the views that are missing or have another definition by now."""
+async def publish(connection: Connection, schemas: Schemas, prices: Prices | None = None) -> None:
+    """Make the views that are missing or have another definition by now; *prices* None: as they are."""
     made = await _made(connection)
     standing = await connection.fetch(
         "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind = 'v'",
         schemas.readers,
     )
     there = {row["relname"] for row in standing}
-    for view in VIEWS:
-        if view.name not in there or made.get(view.name) != view.definition:
-            await _make(connection, f'"{schemas.readers}".{view.name}', view, new=view.name not in there)
+    for view in views(await _prices(connection, schemas, prices)):
+        if view.name not in there or made.get(view.name) != view.as_made:
+            await _make(connection, schemas, view, new=view.name not in there)
+
+
+async def _prices(connection: Connection, schemas: Schemas, wanted: Prices | None) -> Prices:
+    """What was last wanted of the names that show prices: kept in the database, so that all processes agree."""
+    if not await has_table(connection, schemas.tables, "reader_prices"):
+        return Prices.RAW
+    stored = Prices(await connection.fetchval("SELECT prices FROM reader_prices"))
+    if wanted is None or wanted is stored:
+        return stored
+    await connection.execute("UPDATE reader_prices SET prices = $1", wanted.value)
+    logger.info("reader_prices_changed", prices=wanted.value, before=stored.value)
+    return wanted
 
 
 async def _made(connection: Connection) -> dict[str, str]:
@@ -71,18 +86,24 @@ async def _made(connection: Connection) -> dict[str, str]:
     }
 
 
-async def _make(connection: Connection, name: str, view: ReaderView, *, new: bool) -> None:
-    meaning = view.meaning.replace("'", "''")
+async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, new: bool) -> None:
+    name, meaning = f'"{schemas.readers}".{view.name}', view.meaning.replace("'", "''")
     await connection.execute(
         f"CREATE OR REPLACE VIEW {name} AS {view.definition}; COMMENT ON VIEW {name} IS '{meaning}'"
     )
     if new:
         await _let_read(connection, name, view.source.split()[0])
+    await connection.execute(f"DROP TRIGGER IF EXISTS refuse_write ON {name}")
+    if not view.writable:
+        await connection.execute(
+            f"CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON {name} "
+            f'FOR EACH ROW EXECUTE FUNCTION "{schemas.tables}".refuse_write()'
+        )
     await connection.execute(
         "INSERT INTO reader_view (name, definition) VALUES ($1, $2) "
         "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
         view.name,
-        view.definition,
+        view.as_made,
     )
 
 

@@ -23,7 +23,9 @@ async def bring_up_to_date(settings: Settings, *, finishing: bool) -> int:
     """Apply and say what was applied, what is left, and whom the tables serve. Raises CommandRefused."""
     async with await reach_postgres(settings, locate(settings).database_url) as pool:
         try:
-            applied = await (finish(pool) if finishing else migrate(pool))
+            applied = await migrate(pool, prices=settings.reader_prices)
+            if finishing:
+                applied += await finish(pool)
         except (SchemaMismatch, Waiting) as error:
             raise CommandRefused(str(error), ExitCode.FAILED) from error
         sys.stdout.write("\n".join([*(f"applied {name}" for name in applied), *await _told(settings, pool)]) + "\n")
@@ -37,6 +39,7 @@ async def _told(settings: Settings, pool: Pool) -> list[str]:
         f"tables of version {versions.version}, serving programs from {versions.oldest_served} on; "
         f"this program is of version {packaged.version()}"
     )
+    prices = await pool.fetchval("SELECT prices FROM reader_prices")
     left = [f"still to be applied: {one.name}" for one in await pending(pool)]
     cure = ["once nobody wants to go back to the release before: `maintenance migrate --finish`"] if left else []
-    return [stands, *left, *cure]
+    return [stands, f"market_data_daily and volume_slots show SQL readers {prices} prices", *left, *cure]

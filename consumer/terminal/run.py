@@ -28,7 +28,7 @@ from consumer.postgres.pool import Pool, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.postgres.versions import NotServed
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
-from consumer.settings import Settings, build_calendar, schemas_set
+from consumer.settings import Settings, build_calendar, schemas_set, upgrade_set
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused
 from consumer.terminal import run_source
@@ -147,7 +147,7 @@ async def _bring_up(
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)
     guard = SourceGuard(pool, redis, source, now=utc_now)
-    preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now, migrates=settings.migrate_at_start)
+    preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now, upgrade=upgrade_set(settings))
     await unless_stopped(stop, start_up.through_restarts(preparing))
     announce(settings, servers)
     calendar = build_calendar(settings)

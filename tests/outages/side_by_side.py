@@ -40,7 +40,8 @@ SESSIONS = (
 AMID = """
     SELECT count(*) FILTER (WHERE p.state = 'done') >= 3 AND bool_or(p.state IN ('ready', 'running', 'blocked'))
     FROM part AS p JOIN cycle USING (cycle_id)
-    WHERE cycle.state = 'running' AND cycle_id = (SELECT max(cycle_id) FROM cycle) AND (SELECT count(*) FROM cycle) >= $1
+    WHERE cycle.state = 'running' AND cycle_id = (SELECT max(cycle_id) FROM cycle)
+      AND (SELECT count(*) FROM cycle) >= $1
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 from consumer.postgres.migrate import SchemaMismatch, migrate
 from consumer.postgres.moving_in import TABLES
 from consumer.postgres.pool import open_pool
-from consumer.postgres.reader_views import VIEWS
+from consumer.postgres.reader_views import Prices, views
 from consumer.postgres.schema import read_schema
 from consumer.postgres.schemas import Schemas
 from tests.former_release import leave_tables
@@ -91,7 +91,7 @@ async def test_an_upgrade_keeps_every_row_and_shows_readers_what_they_read_befor
     postgres_dsn: str, reader: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     await leave_tables(postgres_dsn, ROW_IN_EVERY_TABLE)
-    names = [view.name for view in VIEWS]
+    names = [view.name for view in views()]
     before = {name: await contents(reader, name) for name in (*TABLES, *names)}
     assert all(rows for _, rows in before.values()), "a row in every table, and through every view"
     async with await open_for(postgres_dsn) as pool:
@@ -212,3 +212,46 @@ async def test_a_name_of_ours_never_resolves_to_what_stands_elsewhere(postgres_d
             await pool.fetch("SELECT x FROM daily_bar")
         await migrate(pool)
         assert await pool.fetch("SELECT trading_date FROM daily_bar") == []
+
+
+async def test_readers_see_raw_prices_until_it_is_said_otherwise_and_then_all_processes_agree(
+    postgres_dsn: str, reader: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """A split of one for two comes after the one bar; the columns are the same either way."""
+    await leave_tables(postgres_dsn, ROW_IN_EVERY_TABLE)
+    bars = "SELECT close, volume FROM market_data_daily"
+    slots = "SELECT volume, volume_accumulated FROM volume_slots"
+    raw = {name: await contents(reader, name) for name in ("market_data_daily", "volume_slots")}
+    async with await open_for(postgres_dsn) as pool:
+        await migrate(pool)
+        assert tuple(await reader.fetchrow(bars)) == (11, 5)
+        await migrate(pool, prices=Prices.ADJUSTED)
+        for _ in range(2):
+            assert tuple(await reader.fetchrow(bars)) == (5.5, 10)
+            assert tuple(await reader.fetchrow(slots)) == (14, 14)
+            await migrate(pool)  # another process, which has no word of its own
+        for name, (columns, _) in raw.items():
+            assert (await contents(reader, name))[0] == columns
+        assert "adjusted for its splits" in await reader.fetchval(
+            "SELECT obj_description('market_data_daily'::regclass, 'pg_class')"
+        )
+        await migrate(pool, prices=Prices.RAW)
+    assert {name: await contents(reader, name) for name in raw} == raw
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "UPDATE part SET state = 'running'", "INSERT INTO coverage SELECT * FROM coverage", "DELETE FROM cycle",
+        "UPDATE volume_slots SET volume = 0",
+    ],
+)  # fmt: skip
+async def test_a_worker_of_the_release_before_that_comes_back_writes_nothing_and_is_told_why(
+    postgres_dsn: str, reader: asyncpg.Connection[asyncpg.Record], written: str
+) -> None:
+    await leave_tables(postgres_dsn, ROW_IN_EVERY_TABLE)
+    async with await open_for(postgres_dsn) as pool:
+        await migrate(pool)
+    with pytest.raises(asyncpg.RaiseError, match="is a view for readers") as refused:
+        await reader.execute(written)
+    assert "of a release before 14: stop it" in str(refused.value.hint)
