@@ -14,10 +14,11 @@ from loguru import logger
 from consumer.folder_vendor.minutes import MinuteTables
 from consumer.folder_vendor.tables import has_minutes
 from consumer.folder_vendor.vendor import FolderVendor
-from consumer.massive.budget import RequestBudget, UnlimitedBudget, budget_windows
+from consumer.massive.access import Access, Patience
+from consumer.massive.budget import Ration, RequestBudget, UnlimitedBudget, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.flat_file_bucket import open_store
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.settings import VENDOR_URL
 from consumer.source.asking import source_of_address
 from market.data_source import SourceKind, folder_source
@@ -53,11 +54,13 @@ def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, sour
     """Return the vendor, within the budget that all processes share where it has one."""
     return _unrationed(settings, web) or MassiveClient(
         web,
-        base_url=settings.base_url or VENDOR_URL,
-        api_key=settings.api_key,
-        budget=request_budget(settings, redis, source),
-        max_in_flight=settings.requests_in_flight,
-        source=source,
+        Access(
+            base_url=settings.base_url or VENDOR_URL,
+            api_key=settings.api_key,
+            budget=request_budget(settings, redis, source),
+            max_in_flight=settings.requests_in_flight,
+            source=source,
+        ),
     )
 
 
@@ -65,11 +68,13 @@ def vendor_asked_once(settings: Settings, web: aiohttp.ClientSession) -> MarketD
     """Return the vendor for a single question: without a budget and without patience."""
     return _unrationed(settings, web) or MassiveClient(
         web,
-        base_url=settings.base_url or VENDOR_URL,
-        api_key=settings.api_key,
-        budget=UnlimitedBudget(),
-        max_in_flight=1,
-        patience=Patience(tries=1, rate_limited_tries=1),
+        Access(
+            base_url=settings.base_url or VENDOR_URL,
+            api_key=settings.api_key,
+            budget=UnlimitedBudget(),
+            max_in_flight=1,
+            patience=Patience(tries=1, rate_limited_tries=1),
+        ),
     )
 
 
@@ -87,13 +92,13 @@ def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budg
         endpoint: budget_windows(per_second=per_second, per_minute=per_minute)
         for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
     }
-    return RequestBudget(
-        redis,
+    ration = Ration(
         api_key=settings.api_key,
         windows=windows,
         endpoint_windows=of_endpoints,
         look_every=dt.timedelta(0) if source.kind is SourceKind.VENDOR else OWN_MARKET_LOOKS,
     )
+    return RequestBudget(redis, ration)
 
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:

@@ -84,7 +84,16 @@ def budget_keys(api_key: str | None, windows: Sequence[Window], *, endpoint: str
     return [f"maintenance:budget:{digest}:{own}{name}" for name in ("pause", *(window.name for window in windows))]
 
 
-class _Question:
+class Ration(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key may ask. Without any window only pauses are asked for: at each request, or once in *look_every*."""
+
+    api_key: str | None
+    windows: Sequence[Window]
+    endpoint_windows: Mapping[str, Sequence[Window]] = {}
+    look_every: dt.timedelta = dt.timedelta(0)
+
+
+class _Asked:
     """What the script is asked: the windows that a request has to fit into, all of them."""
 
     def __init__(self, keys: list[str], windows: Sequence[Window], *, endpoint: str = "") -> None:
@@ -102,25 +111,22 @@ class RequestBudget:
     def __init__(
         self,
         redis: Redis,
+        ration: Ration,
         *,
-        api_key: str | None,
-        windows: Sequence[Window],
-        endpoint_windows: Mapping[str, Sequence[Window]] | None = None,
         on_wait: OnWait | None = None,
         sleep: Sleep = asyncio.sleep,
-        look_every: dt.timedelta = dt.timedelta(0),
     ) -> None:
-        """Without any window only pauses are asked for: at each request, or once in *look_every*."""
-        self._look_every_s = look_every.total_seconds()
+        key, windows = ration.api_key, ration.windows
+        self._look_every_s = ration.look_every.total_seconds()
         self._free_until = 0.0
         self._windows = tuple(windows)
-        self._keys = budget_keys(api_key, windows)
-        self._of_all = _Question(self._keys, windows)
+        self._keys = budget_keys(key, windows)
+        self._of_all = _Asked(self._keys, windows)
         self._of_endpoint = {
-            endpoint: _Question(
-                [*self._keys, *budget_keys(api_key, own, endpoint=endpoint)[1:]], [*windows, *own], endpoint=endpoint
+            endpoint: _Asked(
+                [*self._keys, *budget_keys(key, own, endpoint=endpoint)[1:]], [*windows, *own], endpoint=endpoint
             )
-            for endpoint, own in (endpoint_windows or {}).items()
+            for endpoint, own in ration.endpoint_windows.items()
         }
         self._grant = redis.register_script(_script("budget_grant.lua"))
         self._pause = redis.register_script(_script("budget_pause.lua"))

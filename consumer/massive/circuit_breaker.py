@@ -4,43 +4,38 @@ After some failures in a row the circuit opens: requests fail at once, without b
 time and jittered, one request at a time goes through; its success closes the circuit. Pure but for clock and log.
 """
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+import datetime as dt
+import random
+import time
+from collections.abc import Callable
 
+import msgspec
 from loguru import logger
 
 from consumer.vendor.errors import ProviderUnavailable
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable
 
 
 class CircuitOpen(ProviderUnavailable):
     """The endpoint has not been answering and was not asked."""
 
 
+class CircuitRules(msgspec.Struct, frozen=True, kw_only=True):
+    """*after* how many failures in a row a circuit opens, and for how long; *clock* gives seconds."""
+
+    after: int
+    first_pause: dt.timedelta
+    longest_pause: dt.timedelta
+    clock: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+
+
 class CircuitBreaker:
     """The circuit of one endpoint, in one process."""
 
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        after: int,
-        first_pause: dt.timedelta,
-        longest_pause: dt.timedelta,
-        clock: Callable[[], float],
-        draw: Callable[[], float],
-    ) -> None:
+    def __init__(self, endpoint: str, rules: CircuitRules) -> None:
         self._endpoint = endpoint
-        self._after = after
-        self._first_s = first_pause.total_seconds()
-        self._longest_s = longest_pause.total_seconds()
-        self._clock = clock
-        self._draw = draw
+        self._rules = rules
         self._failures = 0
         self._openings = 0
         self._trial_at: float | None = None
@@ -65,7 +60,7 @@ class CircuitBreaker:
         """Ask whether a request may go out; whoever is let in must say how it ended. Raises CircuitOpen."""
         if self._trial_at is None:
             return
-        left = self._trial_at - self._clock()
+        left = self._trial_at - self._rules.clock()
         if left > 0 or self._on_trial:
             when = f"in {left:.0f} s" if left > 0 else "just now"
             raise CircuitOpen(f"{self._endpoint} has not been answering; it is tried again {when}")
@@ -83,13 +78,13 @@ class CircuitBreaker:
     def failed(self) -> None:
         """It did not answer."""
         self._failures += 1
-        if self._trial_at is None and self._failures < self._after:
+        if self._trial_at is None and self._failures < self._rules.after:
             return
         if self._trial_at is not None and not self._on_trial:
             return  # sent before the circuit opened: nothing new
         self._openings += 1
-        pause_s = min(self._first_s * 2.0 ** min(self._openings - 1, 20), self._longest_s)
-        self._trial_at = self._clock() + pause_s * (0.5 + self._draw() / 2)
+        pause = min(self._rules.first_pause * 2.0 ** min(self._openings - 1, 20), self._rules.longest_pause)
+        self._trial_at = self._rules.clock() + pause.total_seconds() * (0.5 + self._rules.draw() / 2)
         self._end_trial()
         if self._openings == 1:
             logger.bind(endpoint=self._endpoint, failures=self._failures).warning(

@@ -7,23 +7,21 @@ because it cannot be true, is in its result or in the sieve that came with the q
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
-from consumer.massive.answer_bounds import MOST_BYTES_OF_A_QUESTION
-from consumer.massive.budget import Budget
+from consumer.massive.access import Access
 from consumer.massive.envelope import BareReader, Envelope, Page, PageReader, reader_of_one, rows_of
-from consumer.massive.pagination import PageTrail, with_query
+from consumer.massive.paged import RAW, Paged, PagedQuestions
+from consumer.massive.pagination import with_query
 from consumer.massive.range_bars import gather_bars, require_own_ticker, window_of
-from consumer.massive.transport import TOTAL_TIMEOUT, Patience, Transport
+from consumer.massive.transport import Transport
 from consumer.massive.wire_rows import CustomDayRow, RangeRow
 from consumer.vendor.daily_rows import sound_rows
 from consumer.vendor.errors import (
-    AnswerTooLarge,
     BadAnswer,
     BadRequest,
     EndpointNotFound,
@@ -50,17 +48,12 @@ from consumer.vendor.rows import (
     TickerRow,
 )
 from consumer.vendor.sieve import Sieve
-from market.data_source import DataSource
 from market.symbols import is_well_formed
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-Listed = TypeVar("Listed", TickerRow, FloatRow)
 
-RAW = {"adjusted": "false"}
 RANGE_LIMIT = 50_000
 LISTING_LIMIT = 1_000
-# Of what follows a last page so many are asked for: a row of garbage must not hide a ticker behind it.
-_BEYOND = 10
 BULK_LIMIT = 5_000
 
 _DAILY = PageReader(DailyRow, msgspec.json.Decoder(Envelope[list[DailyRow]]).decode)
@@ -76,29 +69,9 @@ _CLOSURES = BareReader(ClosureRow)
 class MassiveClient:
     """The vendor, as the tasks see it."""
 
-    def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        *,
-        base_url: str,
-        api_key: str | None,
-        budget: Budget,
-        timeout: dt.timedelta = TOTAL_TIMEOUT,
-        max_in_flight: int = 64,
-        patience: Patience | None = None,
-        source: DataSource | None = None,
-    ) -> None:
-        self._patience = patience or Patience()
-        self._transport = Transport(
-            http,
-            base_url=base_url,
-            api_key=api_key,
-            budget=budget,
-            timeout=timeout,
-            max_in_flight=max_in_flight,
-            patience=self._patience,
-            source=source,
-        )
+    def __init__(self, http: aiohttp.ClientSession, access: Access) -> None:
+        self._transport = Transport(http, access)
+        self._pages = PagedQuestions(self._transport, max_pages=access.patience.max_pages)
 
     @property
     def requests_made(self) -> Counter[str]:
@@ -136,7 +109,8 @@ class MassiveClient:
         """One ticker's five-minute bars of all these days, extended hours included; one request for 52 sessions."""
         path = f"/v2/aggs/ticker/{_quoted(symbol)}/range/5/minute/{first_day.isoformat()}/{last_day.isoformat()}"
         params = {**RAW, "sort": "asc", "limit": str(RANGE_LIMIT)}
-        pages = await self._all_pages(Question.RANGE_BARS, path, params, _RANGE)
+        asked = Paged(Question.RANGE_BARS, path, params, _RANGE)
+        pages = await self._pages.all_pages(asked)
         for page in pages:
             _require_raw(page)
             _require_whole(page, page.envelope.results_count)
@@ -160,12 +134,13 @@ class MassiveClient:
         """Every stock ticker, read to the end."""
         params = {"market": "stocks", "active": str(active).lower(), "order": "asc", "sort": "ticker"}
         params["limit"] = str(LISTING_LIMIT)
-        pages = await self._all_pages(Question.TICKERS, "/v3/reference/tickers", params, _TICKERS)
+        asked = Paged(Question.TICKERS, "/v3/reference/tickers", params, _TICKERS)
+        pages = await self._pages.all_pages(asked)
         for page in pages:
             declared = page.envelope.count
             # A count above the page size would be a total over all pages, which says nothing about this one.
             _require_whole(page, declared if declared is not None and declared <= LISTING_LIMIT else None)
-        await self._require_end(Question.TICKERS, "/v3/reference/tickers", params, _TICKERS, pages)
+        await self._pages.require_end(asked, pages)
         listing = newest_listing(rows_of(pages, sieve), sieve, pages=len(pages))
         if active and not listing.rows:
             raise BadAnswer("The listing of active tickers is empty; a market without tickers is no answer")
@@ -191,10 +166,11 @@ class MassiveClient:
         """Every ticker's free float; `NotEntitled` where the plan or the vendor does not have the endpoint."""
         params = {"limit": str(BULK_LIMIT), "sort": "ticker.asc"}
         try:
-            pages = await self._all_pages(Question.FLOATS, "/stocks/vX/float", params, _FLOATS)
+            asked = Paged(Question.FLOATS, "/stocks/vX/float", params, _FLOATS)
+            pages = await self._pages.all_pages(asked)
         except (TickerNotFound, EndpointNotFound) as error:
             raise NotEntitled(f"The vendor offers no float data for this key: {error}") from error
-        await self._require_end(Question.FLOATS, "/stocks/vX/float", params, _FLOATS, pages)
+        await self._pages.require_end(asked, pages)
         return sound_floats(rows_of(pages, sieve), sieve)
 
     async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
@@ -202,60 +178,19 @@ class MassiveClient:
         bounds = {"execution_date.gte": since.isoformat(), "execution_date.lte": until.isoformat()}
         params = {**bounds, "limit": str(BULK_LIMIT), "sort": "execution_date.asc"}
         try:
-            pages = await self._all_pages(Question.SPLITS, "/stocks/v1/splits", params, _SPLITS)
+            asked = Paged(Question.SPLITS, "/stocks/v1/splits", params, _SPLITS)
+            pages = await self._pages.all_pages(asked)
         except (TickerNotFound, EndpointNotFound, NotEntitled):
             # The older endpoint has the same rows for plans and servers that lack the newer one.
             params = {**bounds, "limit": str(LISTING_LIMIT), "order": "asc", "sort": "execution_date"}
-            pages = await self._all_pages(Question.SPLITS, "/v3/reference/splits", params, _SPLITS)
+            asked = Paged(Question.SPLITS, "/v3/reference/splits", params, _SPLITS)
+            pages = await self._pages.all_pages(asked)
         return sound_splits(rows_of(pages, sieve), since, until, sieve)
 
     async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         """The exchanges' closures and early closes ahead, as the vendor knows them."""
         page = await self._transport.get_page(Question.MARKET_HOLIDAYS, "/v1/marketstatus/upcoming", _CLOSURES)
         return sound_closures(rows_of([page], sieve), sieve)
-
-    async def _all_pages(
-        self, endpoint: Question, path: str, params: Mapping[str, str], reader: PageReader[Row]
-    ) -> list[Page[Row]]:
-        target = with_query(path, params.items())
-        trail = PageTrail(
-            target,
-            base_path=urlsplit(self._transport.base_url).path,
-            keep={name: value for name, value in params.items() if name in RAW},
-            max_pages=self._patience.max_pages,
-        )
-        pages = [await self._transport.get_page(endpoint, target, reader)]
-        while next_url := pages[-1].envelope.next_url:
-            if sum(page.size for page in pages) > MOST_BYTES_OF_A_QUESTION:
-                raise AnswerTooLarge(f"{path} goes on after {len(pages)} pages of more than an answer can honestly be")
-            target = trail.follow(next_url)
-            try:
-                pages.append(await self._transport.get_page(endpoint, target, reader))
-            except (BadRequest, TickerNotFound) as error:
-                # The vendor refuses a cursor of its own making; the question itself was sound.
-                raise BadAnswer(f"The vendor's pages break off after {len(pages)}: {error}") from error
-        return pages
-
-    async def _require_end(
-        self,
-        endpoint: Question,
-        path: str,
-        params: Mapping[str, str],
-        reader: PageReader[Listed],
-        pages: Sequence[Page[Listed]],
-    ) -> None:
-        """Make sure of the end where it looks like a lost next_url: a last page that is full, or empty after others."""
-        tickers = (row.ticker for page in reversed(pages) for row in reversed(page.rows))
-        last = next((ticker for ticker in tickers if is_well_formed(ticker)), None)
-        if last is None or 0 < len(pages[-1].rows) + pages[-1].undecodable < int(params["limit"]):
-            return
-        beyond = with_query(path, {**params, "limit": str(_BEYOND), "ticker.gt": last}.items())
-        # A vendor that ignores `ticker.gt` answers with what has been read already: that proves nothing. Nor does what
-        # is no ticker at all, and would be set aside.
-        read = {row.ticker for page in pages for row in page.rows}
-        follow = (await self._transport.get_page(endpoint, beyond, reader)).rows
-        if any(is_well_formed(row.ticker) and row.ticker not in read for row in follow):
-            raise BadAnswer(f"The vendor's pages end at {last!r} although tickers follow")
 
 
 def _quoted(symbol: str) -> str:

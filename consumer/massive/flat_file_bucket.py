@@ -10,12 +10,10 @@ import contextlib
 import datetime as dt
 import hashlib
 import importlib
-import random
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
+from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen, CircuitRules
 from consumer.massive.flat_file_check import BOUND
 from consumer.massive.flat_file_keeping import append, keep, kept_beside
 from consumer.massive.flat_file_store import LocalFolder
@@ -59,11 +57,11 @@ class Bucket:
         self._kept_in = kept_in
         self._breaker = CircuitBreaker(
             COUNTED_AS,
-            after=FAILURES_TO_LEAVE_ALONE,
-            first_pause=LEFT_ALONE,
-            longest_pause=10 * LEFT_ALONE,
-            clock=time.monotonic,
-            draw=random.random,
+            CircuitRules(
+                after=FAILURES_TO_LEAVE_ALONE,
+                first_pause=LEFT_ALONE,
+                longest_pause=10 * LEFT_ALONE,
+            ),
         )
         self._away = ProviderUnavailable(f"{name} does not answer")
         self._obstore = _installed("obstore")

@@ -8,10 +8,8 @@ longer patience belongs to the delivery of tasks.
 import asyncio
 import contextlib
 import datetime as dt
-import random
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -19,43 +17,21 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from consumer.massive.access import CONNECT_TIMEOUT, TOTAL_TIMEOUT, Access
 from consumer.massive.answer_bounds import BOUNDS
 from consumer.massive.answers import Answer, parse_retry_after, read_page
-from consumer.massive.budget import Budget, Sleep
-from consumer.massive.circuit_breaker import CircuitBreaker
+from consumer.massive.circuit_breaker import CircuitBreaker, CircuitRules
 from consumer.massive.envelope import BareReader, Page, PageReader
 from consumer.massive.trouble_log import TroubleLog
 from consumer.vendor.body import ACCEPT_ENCODING, BodyReader
 from consumer.vendor.errors import BadAnswer, BudgetUnavailable, ProviderUnavailable, RateLimited, VendorError
 from consumer.vendor.questions import Question
 from consumer.vendor.requests import note_request
-from market.data_source import DataSource, SourceKind
+from market.data_source import SourceKind
 from process.redaction import hide, redacted
 from simulated_market.identity import SOURCE_HEADER
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-
-CONNECT_TIMEOUT = dt.timedelta(seconds=10)
-TOTAL_TIMEOUT = dt.timedelta(seconds=60)
-
-
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How often the client tries before it hands the failure back; the delays are drawn from zero up to these."""
-
-    tries: int = 3
-    rate_limited_tries: int = 6
-    longest_paused: dt.timedelta = dt.timedelta(
-        minutes=10
-    )  # by the vendor's wish; then the part waits, not the request
-    first_delay: dt.timedelta = dt.timedelta(seconds=1)
-    longest_delay: dt.timedelta = dt.timedelta(seconds=10)
-    max_pages: int = 100
-    failures_to_open: int = 5
-    first_pause: dt.timedelta = dt.timedelta(seconds=1)
-    longest_pause: dt.timedelta = dt.timedelta(seconds=30)
-    clock: Callable[[], float] = time.monotonic
-    sleep: Sleep = asyncio.sleep
-    draw: Callable[[], float] = random.random
 
 
 def open_session(*, max_in_flight: int) -> aiohttp.ClientSession:
@@ -72,47 +48,37 @@ def open_session(*, max_in_flight: int) -> aiohttp.ClientSession:
 
 
 class Transport:
-    """One base URL, one key, one budget."""
+    """The requests to one vendor under one key."""
 
-    def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        *,
-        base_url: str,
-        api_key: str | None,
-        budget: Budget,
-        timeout: dt.timedelta,
-        max_in_flight: int,
-        patience: Patience,
-        source: DataSource | None = None,
-    ) -> None:
-        self._source = source
-        self.base_url = _checked_base_url(base_url)
-        self.requests_made: Counter[str] = Counter()
+    def __init__(self, http: aiohttp.ClientSession, access: Access) -> None:
         self._http = http
-        if api_key is not None:
-            hide([api_key])
-        self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self._budget = budget
+        self._source = access.source
+        self._budget = access.budget
+        self._patience = access.patience
+        self.base_url = _checked_base_url(access.base_url)
+        self.requests_made: Counter[str] = Counter()
+        self._headers = {}
+        if access.api_key is not None:
+            hide([access.api_key])
+            self._headers = {"Authorization": f"Bearer {access.api_key}"}
         self._timeout = aiohttp.ClientTimeout(
-            total=timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
+            total=access.timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds()
         )
-        self._in_flight = asyncio.Semaphore(max_in_flight)
+        self._in_flight = asyncio.Semaphore(access.max_in_flight)
         self._bodies = BodyReader()
-        self._patience = patience
-        self.troubles = TroubleLog(clock=patience.clock)
-        self.breakers = {endpoint: self._breaker(endpoint) for endpoint in Question}
+        self.troubles = TroubleLog(clock=access.patience.clock)
+        self.breakers = {question: self._breaker(question) for question in Question}
 
-    def _breaker(self, endpoint: Question) -> CircuitBreaker:
+    def _breaker(self, question: Question) -> CircuitBreaker:
         patience = self._patience
-        return CircuitBreaker(
-            endpoint.value,
+        rules = CircuitRules(
             after=patience.failures_to_open,
             first_pause=patience.first_pause,
             longest_pause=patience.longest_pause,
             clock=patience.clock,
             draw=patience.draw,
         )
+        return CircuitBreaker(question.value, rules)
 
     async def get_page(self, endpoint: Question, target: str, reader: PageReader[Row] | BareReader[Row]) -> Page[Row]:
         """The page at *target* (path and query), after as many tries as `Patience` allows."""

@@ -17,9 +17,10 @@ import redis
 from aiohttp.test_utils import TestServer
 
 from consumer.composition import Consumer, Instead, Parts, build_consumer
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.postgres import cycles
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
@@ -296,11 +297,17 @@ async def stack_on(
         cache = stack.enter_context(redis.Redis.from_url(redis_url, decode_responses=True))
         http = await stack.enter_async_context(open_session(max_in_flight=IN_FLIGHT))
         massive = MassiveClient(
-            http, base_url=market.url, api_key="any", budget=UnlimitedBudget(), max_in_flight=IN_FLIGHT,
-            patience=Patience(
-                tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0, first_pause=dt.timedelta(0)
+            http,
+            Access(
+                base_url=market.url,
+                api_key="any",
+                budget=UnlimitedBudget(),
+                max_in_flight=IN_FLIGHT,
+                patience=Patience(
+                    tries=2, rate_limited_tries=2, sleep=no_sleep, draw=lambda: 0.0, first_pause=dt.timedelta(0)
+                ),
             ),
-        )  # fmt: skip
+        )
         settings = read_settings({"MASSIVE_API_KEY": "any", "MAINTENANCE_LEASE": f"{LEASE.total_seconds():g}s"})
         parts = Parts(
             redis_url=redis_url, pool=pool, commands=commands, blocking=blocking, cache=cache, vendor=vendor or massive,

@@ -9,10 +9,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.answer_bounds import BOUNDS
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from tests.extremes.wire import Wire
 from tests.postgres.conftest import pool  # noqa: F401  (a fixture)
 from tests.tasks.conftest import cache, desk  # noqa: F401  (fixtures)
@@ -35,8 +36,13 @@ async def wire(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wir
     async with open_session(max_in_flight=16) as http:
         patience = Patience(tries=1, failures_to_open=1_000_000)
         desk.vendor = MassiveClient(  # type: ignore[assignment]
-            http, base_url=str(server.make_url("")).rstrip("/"), api_key="any", budget=UnlimitedBudget(),
-            patience=patience,
-        )  # fmt: skip
+            http,
+            Access(
+                base_url=str(server.make_url("")).rstrip("/"),
+                api_key="any",
+                budget=UnlimitedBudget(),
+                patience=patience,
+            ),
+        )
         yield vendor
     await server.close()

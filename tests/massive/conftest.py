@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from loguru import logger
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from tests.massive.scripted_vendor import KEY, Naps, ScriptedVendor, scripted_vendor
 
 if TYPE_CHECKING:
@@ -41,10 +42,12 @@ def client(http: aiohttp.ClientSession, vendor: ScriptedVendor, naps: Naps) -> M
     """A client without limits whose waits take no time, drawn at their longest."""
     return MassiveClient(
         http,
-        base_url=vendor.url,
-        api_key=KEY,
-        budget=UnlimitedBudget(sleep=naps),
-        patience=Patience(sleep=naps, draw=lambda: 1.0, max_pages=5),
+        Access(
+            base_url=vendor.url,
+            api_key=KEY,
+            budget=UnlimitedBudget(sleep=naps),
+            patience=Patience(sleep=naps, draw=lambda: 1.0, max_pages=5),
+        ),
     )
 
 

@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from consumer.massive import client as asking
+from consumer.massive import paged as asking
+from consumer.massive.access import Access, Patience
 from consumer.massive.answer_bounds import BOUNDS, AnswerBound
 from consumer.massive.answers import Answer
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience
 from consumer.vendor.body import BodyReader
 from consumer.vendor.errors import (
     AnswerTooLarge,
@@ -152,9 +152,14 @@ class Endless:
         app.router.add_get("/{tail:.*}", self.answer)
         async with TestServer(app) as server:
             yield MassiveClient(
-                http, base_url=str(server.make_url("")).rstrip("/"), api_key=KEY, budget=UnlimitedBudget(),
-                patience=Patience(tries=1, rate_limited_tries=1, sleep=Naps()),
-            )  # fmt: skip
+                http,
+                Access(
+                    base_url=str(server.make_url("")).rstrip("/"),
+                    api_key=KEY,
+                    budget=UnlimitedBudget(),
+                    patience=Patience(tries=1, rate_limited_tries=1, sleep=Naps()),
+                ),
+            )
 
 
 def gzip_without_end() -> bytes:
@@ -217,9 +222,14 @@ async def test_headers_without_end_are_given_up(http: aiohttp.ClientSession) -> 
     server = await asyncio.start_server(flood, "127.0.0.1", 0)
     async with server:
         client = MassiveClient(
-            http, base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", api_key=KEY,
-            budget=UnlimitedBudget(), patience=Patience(tries=1),
-        )  # fmt: skip
+            http,
+            Access(
+                base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+                api_key=KEY,
+                budget=UnlimitedBudget(),
+                patience=Patience(tries=1),
+            ),
+        )
         with pytest.raises(ProviderUnavailable, match="broke off") as caught:
             await client.ticker_details("A", sieve=any_sieve())
     assert len(str(caught.value)) < 400

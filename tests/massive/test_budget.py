@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 
 from consumer.massive.budget import (
     MINUTE,
+    Ration,
     RequestBudget,
     UnlimitedBudget,
     Window,
@@ -38,7 +39,7 @@ QUICK = (Window(name="second", limit=3, length=dt.timedelta(seconds=0.1)),)
 
 
 def budget_on(redis: Redis, windows: Sequence[Window] = FIVE_A_MINUTE) -> RequestBudget:
-    return RequestBudget(redis, api_key=KEY, windows=windows)
+    return RequestBudget(redis, Ration(api_key=KEY, windows=windows))
 
 
 def assert_rationed(grants_us: list[int], windows: Sequence[Window]) -> None:
@@ -117,12 +118,12 @@ async def test_nobody_overtakes_a_grant_that_is_reserved_already(redis: Redis) -
 ASK_IN_A_PROCESS = """
 import asyncio, sys
 from redis.asyncio import Redis
-from consumer.massive.budget import RequestBudget, Window
+from consumer.massive.budget import Ration, RequestBudget, Window
 import datetime as dt
 async def main():
     async with Redis.from_url(sys.argv[1]) as redis:
         window = Window(name="second", limit=5, length=dt.timedelta(seconds=0.2))
-        budget = RequestBudget(redis, api_key=sys.argv[2], windows=[window])
+        budget = RequestBudget(redis, Ration(api_key=sys.argv[2], windows=[window]))
         for _ in range(8):
             decision = await budget.ask()
             while not decision.granted:
@@ -188,8 +189,8 @@ async def test_the_keys_name_no_api_key_and_expire(redis: Redis) -> None:
 
 
 async def test_two_api_keys_have_two_budgets(redis: Redis) -> None:
-    one = RequestBudget(redis, api_key="one", windows=FIVE_A_MINUTE)
-    two = RequestBudget(redis, api_key="two", windows=FIVE_A_MINUTE)
+    one = RequestBudget(redis, Ration(api_key="one", windows=FIVE_A_MINUTE))
+    two = RequestBudget(redis, Ration(api_key="two", windows=FIVE_A_MINUTE))
     for _ in range(5):
         await one.ask()
     assert not (await one.ask()).granted
@@ -208,7 +209,7 @@ async def test_a_long_wait_is_announced_and_a_short_one_is_not(redis: Redis) -> 
 
     naps = FlushingNaps()
     budget = RequestBudget(
-        redis, api_key=KEY, windows=FIVE_A_MINUTE, on_wait=lambda *told: heard.append(told), sleep=naps
+        redis, Ration(api_key=KEY, windows=FIVE_A_MINUTE), on_wait=lambda *told: heard.append(told), sleep=naps
     )
     for _ in range(6):
         await budget.acquire()
@@ -218,7 +219,9 @@ async def test_a_long_wait_is_announced_and_a_short_one_is_not(redis: Redis) -> 
     assert naps.taken == [wait_s]
 
     heard.clear()
-    quick = RequestBudget(redis, api_key="q", windows=QUICK, on_wait=lambda *told: heard.append(told), sleep=Naps())
+    quick = RequestBudget(
+        redis, Ration(api_key="q", windows=QUICK), on_wait=lambda *told: heard.append(told), sleep=Naps()
+    )
     for _ in range(9):
         await quick.acquire()
     assert heard == []
@@ -259,9 +262,13 @@ async def test_no_limit_grants_at_once_and_still_keeps_a_pause() -> None:
 
 async def test_an_endpoint_has_a_limit_of_its_own_within_that_of_the_key(redis: Redis) -> None:
     budget = RequestBudget(
-        redis, api_key=KEY, windows=FIVE_A_MINUTE,
-        endpoint_windows={"range_bars": budget_windows(per_second=None, per_minute=2)},
-    )  # fmt: skip
+        redis,
+        Ration(
+            api_key=KEY,
+            windows=FIVE_A_MINUTE,
+            endpoint_windows={"range_bars": budget_windows(per_second=None, per_minute=2)},
+        ),
+    )
     assert [(await budget.ask("range_bars")).granted for _ in range(3)] == [True, True, False]
     assert (await budget.ask("range_bars")).reason == "2 requests a minute to range_bars"
     assert [(await budget.ask("splits")).granted for _ in range(4)] == [True, True, True, False]
@@ -270,15 +277,15 @@ async def test_an_endpoint_has_a_limit_of_its_own_within_that_of_the_key(redis: 
 
 async def test_a_pause_stops_the_endpoints_with_a_limit_of_their_own_too(redis: Redis) -> None:
     own = {"range_bars": budget_windows(per_second=None, per_minute=2)}
-    budget = RequestBudget(redis, api_key=KEY, windows=(), endpoint_windows=own)
-    await RequestBudget(redis, api_key=KEY, windows=FIVE_A_MINUTE).pause(dt.timedelta(seconds=30))
+    budget = RequestBudget(redis, Ration(api_key=KEY, windows=(), endpoint_windows=own))
+    await RequestBudget(redis, Ration(api_key=KEY, windows=FIVE_A_MINUTE)).pause(dt.timedelta(seconds=30))
     decision = await budget.ask("range_bars")
     assert (decision.granted, decision.reason) == (False, "the vendor asked for a pause")
 
 
 @pytest.mark.parametrize("spoilt", ["in 9999", "text", "bytes", "a list"])
 async def test_a_budget_key_that_somebody_wrote_into_holds_no_request_back(redis: Redis, spoilt: str) -> None:
-    budget = RequestBudget(redis, api_key="k", windows=budget_windows(per_second=5, per_minute=None))
+    budget = RequestBudget(redis, Ration(api_key="k", windows=budget_windows(per_second=5, per_minute=None)))
     pause, window = budget_keys("k", budget_windows(per_second=5, per_minute=None))
     match spoilt:
         case "in 9999":

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen
+from consumer.massive.circuit_breaker import CircuitBreaker, CircuitOpen, CircuitRules
 
 AFTER, FIRST, LONGEST = 3, 4.0, 20.0
 
@@ -24,9 +24,15 @@ class Circuit(RuleBasedStateMachine):
         self.in_a_row = 0
         self.opened_at: float | None = None
         self.breaker = CircuitBreaker(
-            "range_bars", after=AFTER, first_pause=dt.timedelta(seconds=FIRST),
-            longest_pause=dt.timedelta(seconds=LONGEST), clock=lambda: self.now, draw=lambda: 1.0,
-        )  # fmt: skip
+            "range_bars",
+            CircuitRules(
+                after=AFTER,
+                first_pause=dt.timedelta(seconds=FIRST),
+                longest_pause=dt.timedelta(seconds=LONGEST),
+                clock=lambda: self.now,
+                draw=lambda: 1.0,
+            ),
+        )
 
     @rule()
     def ask(self) -> None:
@@ -80,9 +86,15 @@ TestCircuit.settings = settings(max_examples=100, stateful_step_count=30, deadli
 def test_pauses_double_up_to_the_longest_and_one_trial_goes_at_a_time() -> None:
     now = [0.0]
     breaker = CircuitBreaker(
-        "splits", after=1, first_pause=dt.timedelta(seconds=FIRST), longest_pause=dt.timedelta(seconds=LONGEST),
-        clock=lambda: now[0], draw=lambda: 1.0,
-    )  # fmt: skip
+        "splits",
+        CircuitRules(
+            after=1,
+            first_pause=dt.timedelta(seconds=FIRST),
+            longest_pause=dt.timedelta(seconds=LONGEST),
+            clock=lambda: now[0],
+            draw=lambda: 1.0,
+        ),
+    )
     breaker.failed()
     for pause in (4.0, 8.0, 16.0, 20.0, 20.0):
         now[0] += pause - 0.1

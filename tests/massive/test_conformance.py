@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.flat_files import flat_file_path, read_day_bars, read_minute_slots
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.vendor.errors import (
     BadAnswer,
     KeyRejected,
@@ -62,10 +63,12 @@ async def market(
         async with open_session(max_in_flight=8) as http:
             yield MassiveClient(
                 http,
-                base_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
-                api_key=key,
-                budget=UnlimitedBudget(sleep=naps),
-                patience=Patience(sleep=naps),
+                Access(
+                    base_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
+                    api_key=key,
+                    budget=UnlimitedBudget(sleep=naps),
+                    patience=Patience(sleep=naps),
+                ),
             )
     finally:
         await runner.cleanup()

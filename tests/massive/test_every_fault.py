@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp.test_utils import TestServer
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.vendor.errors import VendorError
 from consumer.vendor.sieve import Sieve
 from simulated_market.app import build_app
@@ -85,7 +86,7 @@ async def vendor() -> AsyncIterator[Vendor]:
             )
             budget = UnlimitedBudget(sleep=no_sleep)
             url = str(server.make_url("")).rstrip("/")
-            massive = MassiveClient(http, base_url=url, api_key="any", budget=budget, patience=patience)
+            massive = MassiveClient(http, Access(base_url=url, api_key="any", budget=budget, patience=patience))
             yield Vendor(server, massive, http)
     finally:
         await server.close()

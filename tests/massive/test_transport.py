@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.envelope import Undecodable
-from consumer.massive.transport import Patience
 from consumer.vendor.errors import BadRequest, BudgetUnavailable, KeyRejected, ProviderUnavailable, RateLimited
 from tests.massive.scripted_vendor import (
     DETAILS,
@@ -71,7 +71,7 @@ async def test_the_wait_is_drawn_between_zero_and_its_ceiling(
 ) -> None:
     draws = iter([0.25, 0.5])
     patience = Patience(sleep=naps, draw=lambda: next(draws), longest_delay=dt.timedelta(seconds=1.5))
-    client = MassiveClient(http, base_url=vendor.url, api_key=None, budget=UnlimitedBudget(), patience=patience)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=None, budget=UnlimitedBudget(), patience=patience))
     vendor.will_answer(GATEWAY, GATEWAY, DETAILS)
     await client.ticker_details("A", sieve=any_sieve())
     assert naps.taken == [0.25, 0.75]
@@ -91,7 +91,7 @@ async def test_a_server_that_is_not_there_is_unavailable(http: aiohttp.ClientSes
     async with scripted_vendor() as gone:
         url = gone.url
     client = MassiveClient(
-        http, base_url=url, api_key=None, budget=UnlimitedBudget(), patience=Patience(sleep=naps, tries=2)
+        http, Access(base_url=url, api_key=None, budget=UnlimitedBudget(), patience=Patience(sleep=naps, tries=2))
     )
     with pytest.raises(ProviderUnavailable, match="broke off"):
         await client.ticker_details("A", sieve=any_sieve())
@@ -106,11 +106,13 @@ async def test_a_server_that_says_nothing_is_given_up_in_time(
     vendor.will_answer(DETAILS)
     client = MassiveClient(
         http,
-        base_url=vendor.url,
-        api_key=None,
-        budget=UnlimitedBudget(),
-        timeout=dt.timedelta(seconds=0.05),
-        patience=Patience(sleep=naps, tries=1),
+        Access(
+            base_url=vendor.url,
+            api_key=None,
+            budget=UnlimitedBudget(),
+            timeout=dt.timedelta(seconds=0.05),
+            patience=Patience(sleep=naps, tries=1),
+        ),
     )
     with pytest.raises(ProviderUnavailable, match="did not answer in full within"):
         await client.ticker_details("A", sieve=any_sieve())
@@ -129,7 +131,7 @@ async def test_a_429_pauses_the_shared_budget_and_is_asked_again(
     http: aiohttp.ClientSession, vendor: ScriptedVendor, naps: Naps
 ) -> None:
     budget = RecordingBudget()
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget, patience=Patience(sleep=naps))
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=budget, patience=Patience(sleep=naps)))
     vendor.will_answer(Reply(status=429, headers={"Retry-After": "17"}), TOO_MANY, Reply(status=429), DETAILS)
     await client.ticker_details("A", sieve=any_sieve())
     # The vendor's own wait, then what the budget holds to be a recovery.
@@ -142,7 +144,7 @@ async def test_endless_429_is_handed_back_with_the_vendors_wait(
 ) -> None:
     budget = RecordingBudget()
     patience = Patience(rate_limited_tries=3)
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget, patience=patience)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=budget, patience=patience))
     vendor.will_answer(*[Reply(status=429, headers={"Retry-After": "9"})] * 3, DETAILS)
     with pytest.raises(RateLimited) as caught:
         await client.ticker_details("A", sieve=any_sieve())
@@ -156,7 +158,7 @@ async def test_without_a_budget_nothing_is_sent(http: aiohttp.ClientSession, ven
             raise BudgetUnavailable("Redis does not answer")
 
     client = MassiveClient(
-        http, base_url=vendor.url, api_key=KEY, budget=SilentBudget(), patience=Patience(sleep=Naps())
+        http, Access(base_url=vendor.url, api_key=KEY, budget=SilentBudget(), patience=Patience(sleep=Naps()))
     )
     with pytest.raises(BudgetUnavailable):
         await client.ticker_details("A", sieve=any_sieve())
@@ -176,7 +178,7 @@ async def test_no_more_requests_are_in_flight_than_allowed(http: aiohttp.ClientS
 
     vendor.before_reply = watch
     vendor.will_answer(*[DETAILS] * 10)
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), max_in_flight=2)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), max_in_flight=2))
     await asyncio.gather(*(client.ticker_details("A", sieve=any_sieve()) for _ in range(10)))
     assert most == 2
 
@@ -215,11 +217,11 @@ async def test_an_html_page_is_called_by_its_title(client: MassiveClient, vendor
 )
 async def test_a_base_url_that_cannot_work_is_refused_at_once(http: aiohttp.ClientSession, url: str) -> None:
     with pytest.raises(ValueError, match="MASSIVE_BASE_URL"):
-        MassiveClient(http, base_url=url, api_key=None, budget=UnlimitedBudget())
+        MassiveClient(http, Access(base_url=url, api_key=None, budget=UnlimitedBudget()))
 
 
 async def test_a_base_url_may_have_a_path(http: aiohttp.ClientSession, vendor: ScriptedVendor) -> None:
-    client = MassiveClient(http, base_url=f"{vendor.url}/massive/", api_key=None, budget=UnlimitedBudget())
+    client = MassiveClient(http, Access(base_url=f"{vendor.url}/massive/", api_key=None, budget=UnlimitedBudget()))
     first = {
         "status": "OK",
         "results": [{"ticker": "A"}],
@@ -236,7 +238,7 @@ async def test_an_endpoint_that_does_not_answer_is_left_alone_and_the_others_are
 ) -> None:
     now = [0.0]
     patience = Patience(tries=1, failures_to_open=2, clock=lambda: now[0], draw=lambda: 1.0)
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience))
     vendor.will_answer(Reply(status=504), Reply(status=502), Reply(body=b'{"status": "OK", "results": []}'), DETAILS)
     for _ in range(2):
         with pytest.raises(ProviderUnavailable):

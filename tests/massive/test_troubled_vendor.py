@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from loguru import logger
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience
 from consumer.vendor.errors import ProviderUnavailable, RateLimited
 from tests.massive.scripted_vendor import (
     DETAILS,
@@ -38,7 +38,7 @@ async def test_failures_of_an_endpoint_are_said_once_a_minute_with_their_number_
 ) -> None:
     now = [100.0]
     patience = Patience(tries=2, sleep=naps, clock=lambda: now[0], failures_to_open=99)
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience))
     for second in range(0, 120, 2):  # every other request fails once: sixty failures in two minutes
         now[0] = 100.0 + second
         vendor.will_answer(GATEWAY, DETAILS)
@@ -61,7 +61,7 @@ async def test_what_was_counted_is_said_with_the_next_answer_also_when_all_is_we
 ) -> None:
     now = [0.0]
     patience = Patience(sleep=naps, clock=lambda: now[0])
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(), patience=patience))
     vendor.will_answer(GATEWAY, GATEWAY, DETAILS, DETAILS)
     await client.ticker_details("A", sieve=any_sieve())
     now[0] = 61.0
@@ -75,7 +75,7 @@ async def test_a_vendor_that_asks_for_hours_is_waited_for_by_the_part_and_not_by
     http: aiohttp.ClientSession, vendor: ScriptedVendor
 ) -> None:
     budget = RecordingBudget()
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget)
+    client = MassiveClient(http, Access(base_url=vendor.url, api_key=KEY, budget=budget))
     vendor.will_answer(*[Reply(status=429, headers={"Retry-After": "86400"})] * 6)
     with pytest.raises(RateLimited) as caught:
         await client.ticker_details("A", sieve=any_sieve())
@@ -101,9 +101,15 @@ async def test_a_vendor_that_drips_a_byte_at_a_time_is_given_up_in_time_and_aske
     app.router.add_get("/{tail:.*}", drip)
     async with TestServer(app) as server:
         client = MassiveClient(
-            http, base_url=str(server.make_url("")).rstrip("/"), api_key=None, budget=UnlimitedBudget(),
-            timeout=dt.timedelta(seconds=0.1), patience=Patience(sleep=naps, tries=2),
-        )  # fmt: skip
+            http,
+            Access(
+                base_url=str(server.make_url("")).rstrip("/"),
+                api_key=None,
+                budget=UnlimitedBudget(),
+                timeout=dt.timedelta(seconds=0.1),
+                patience=Patience(sleep=naps, tries=2),
+            ),
+        )
         with pytest.raises(ProviderUnavailable, match=r"did not answer in full within 0\.1 s"):
             await client.ticker_details("A", sieve=any_sieve())
     assert asked == 2
@@ -121,7 +127,9 @@ async def test_whoever_comes_while_the_trial_waits_for_the_budget_waits_for_its_
 
     budget = SlowBudget()
     patience = Patience(tries=1, failures_to_open=1, clock=lambda: now[0], draw=lambda: 1.0)
-    client = MassiveClient(http, base_url=vendor.url, api_key=KEY, budget=budget, patience=patience, max_in_flight=9)
+    client = MassiveClient(
+        http, Access(base_url=vendor.url, api_key=KEY, budget=budget, patience=patience, max_in_flight=9)
+    )
     vendor.will_answer(GATEWAY, *[DETAILS] * 5)
     granted.set()
     with pytest.raises(ProviderUnavailable):

@@ -11,9 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.vendor.errors import VendorError
 from consumer.vendor.sieve import Sieve
 
@@ -31,7 +32,8 @@ async def ask(url: str, count: int) -> dict[str, Any]:
     async with open_session(max_in_flight=count + 4) as http:
         patience = Patience(tries=1, failures_to_open=10_000)
         massive = MassiveClient(
-            http, base_url=url, api_key="any", budget=UnlimitedBudget(), max_in_flight=count + 4, patience=patience
+            http,
+            Access(base_url=url, api_key="any", budget=UnlimitedBudget(), max_in_flight=count + 4, patience=patience),
         )
         before = peak_kb()
         began, said = time.monotonic(), Counter[str]()

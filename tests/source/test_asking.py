@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
-from consumer.massive.transport import Patience, open_session
+from consumer.massive.transport import open_session
 from consumer.source.asking import SourceUnknown, ask_source, source_of_address
 from consumer.vendor.errors import BadAnswer
 from market.data_source import VENDOR, DataSource, simulated_source
@@ -123,5 +124,6 @@ def client(
     http: aiohttp.ClientSession, server: TestServer, source: DataSource, *, api_key: str | None = "right"
 ) -> MassiveClient:
     return MassiveClient(
-        http, base_url=address(server), api_key=api_key, budget=UnlimitedBudget(), patience=PATIENCE, source=source
+        http,
+        Access(base_url=address(server), api_key=api_key, budget=UnlimitedBudget(), patience=PATIENCE, source=source),
     )
