@@ -1,16 +1,14 @@
 """Declares every setting of the service: name, default, meaning. README.md has the same table (tests/contract).
 
-How a value is read is in process/settings; which values contradict each other, in consumer/settings.py.
+Those that name a vendor are in vendor_settings.py. How a value is read is in process/settings; which values contradict
+each other, in consumer/settings.py.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from consumer.catalogue.retention import may_be_kept
 from consumer.postgres.reader_views import Prices
-from consumer.vendor.questions import Question
+from consumer.vendor_settings import VENDOR_SETTINGS
 from market.schedule import BadRule, Rule, parse_rules
 from process.settings.reading import BadValue, Setting
 from process.settings.shared import (
@@ -21,12 +19,10 @@ from process.settings.shared import (
     REDIS_URL,
     SESSION_CATCH_UP_DAYS,
 )
-from process.settings.urls import database_url, http_url
+from process.settings.urls import database_url
 from process.settings.values import (
     duration,
-    folder,
     folder_to_be,
-    limit,
     listening_on,
     names,
     one_of,
@@ -35,34 +31,6 @@ from process.settings.values import (
     text,
     whole,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-VENDOR_URL = "https://api.massive.com"
-ENDPOINTS = tuple(endpoint.value for endpoint in Question)
-
-
-def _endpoint_budgets(value: str) -> Mapping[str, tuple[int | None, int | None]]:
-    """Question → requests a second, requests a minute."""
-    found: dict[str, tuple[int | None, int | None]] = {}
-    for word in value.split():
-        match = re.fullmatch(r"([a-z_]+)=([1-9][0-9]{0,5})/([sm])", word)
-        if match is None or match[1] not in ENDPOINTS:
-            raise BadValue(f"has {word[:80]!r}: write for example range_bars=40/s, of {', '.join(ENDPOINTS)}")
-        second, minute = found.get(match[1], (None, None))
-        if (second if match[3] == "s" else minute) is not None:
-            raise BadValue(f"has two limits a {match[3]} of {match[1]}: keep one")
-        found[match[1]] = (int(match[2]), minute) if match[3] == "s" else (second, int(match[2]))
-    return found
-
-
-def _flat_files(value: str) -> str:
-    if value.startswith("s3://"):
-        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
-            raise BadValue("names no bucket: write for example s3://flatfiles")
-        return value
-    return str(folder(value))
 
 
 def _kept_days(value: str) -> dict[str, int]:
@@ -92,22 +60,7 @@ def _rules(value: str) -> tuple[Rule, ...]:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        name="MASSIVE_API_KEY",
-        field="api_key",
-        default="",
-        read=text,
-        secret=True,
-        aliases=("POLYGON_API_KEY",),
-        meaning="key of the vendor's API (POLYGON_API_KEY means the same); without it see --simulated",
-    ),
-    Setting(
-        name="MARKET_DATA_FOLDER",
-        field="market_data_folder",
-        default="",
-        read=folder,
-        meaning="a folder of tables to load from instead of the vendor's API, laid out as docs/extending.md says",
-    ),
+    *VENDOR_SETTINGS,
     REDIS_URL,
     Setting(
         name="DATABASE_URL",
@@ -196,28 +149,6 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="days after which a ticker's details are asked for again, spread over the period",
     ),
     Setting(
-        name="MASSIVE_BASE_URL",
-        field="base_url",
-        default="",
-        read=http_url(VENDOR_URL),
-        hidden=True,
-        meaning=f"the vendor's address; with a key {VENDOR_URL}, without one the simulated market's",
-    ),
-    Setting(
-        name="MASSIVE_REQUESTS_PER_SECOND",
-        field="requests_per_second",
-        default="50",
-        read=limit,
-        meaning="request budget of the key, shared by all workers; 0 = no limit but the pauses that a 429 asks for",
-    ),
-    Setting(
-        name="MASSIVE_REQUESTS_PER_MINUTE",
-        field="requests_per_minute",
-        default="0",
-        read=limit,
-        meaning="the same per minute: 5 on the free plan; 0 = no limit",
-    ),
-    Setting(
         name="RETENTION",
         field="kept_days",
         default="working_records=400d",
@@ -225,46 +156,6 @@ SETTINGS: tuple[Setting, ...] = (
         absent={},
         words=True,
         meaning="how long data sets are kept, such as volume_slots=800d; what is not named, and its coverage, for ever",
-    ),
-    Setting(
-        name="MASSIVE_ENDPOINT_BUDGETS",
-        field="endpoint_budgets",
-        default="",
-        read=_endpoint_budgets,
-        absent={},
-        words=True,
-        meaning="limits of single endpoints within that budget, such as range_bars=40/s ticker_details=300/m",
-    ),
-    Setting(
-        name="MASSIVE_FLAT_FILES",
-        field="flat_files",
-        default="",
-        read=_flat_files,
-        meaning="the vendor's flat files, a folder or s3://flatfiles: slots of sessions that have a file come from it",
-    ),
-    Setting(
-        name="MASSIVE_S3_ACCESS_KEY_ID",
-        field="s3_access_key",
-        default="",
-        read=text,
-        secret=True,
-        meaning="key of the bucket, from the vendor's dashboard (not the API key)",
-    ),
-    Setting(
-        name="MASSIVE_S3_SECRET_ACCESS_KEY",
-        field="s3_secret_key",
-        default="",
-        read=text,
-        secret=True,
-        meaning="its secret",
-    ),
-    Setting(
-        name="MASSIVE_S3_ENDPOINT",
-        field="s3_endpoint",
-        default="https://files.massive.com",
-        read=http_url("https://files.massive.com"),
-        hidden=True,
-        meaning="where the bucket is",
     ),
     Setting(
         name="MAINTENANCE_WORKERS",
@@ -279,13 +170,6 @@ SETTINGS: tuple[Setting, ...] = (
         default="4",
         read=whole(1, 64),
         meaning="parts that one worker runs side by side",
-    ),
-    Setting(
-        name="MASSIVE_REQUESTS_IN_FLIGHT",
-        field="requests_in_flight",
-        default="64",
-        read=whole(1, 1000),
-        meaning="requests that one worker has under way at most",
     ),
     Setting(
         name="MAINTENANCE_LEASE",

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.declared_settings import SETTINGS, VENDOR_URL
+from consumer.declared_settings import SETTINGS
 from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.migrate import Upgrade
 from consumer.postgres.reader_views import Prices
 from consumer.postgres.schemas import Schemas
+from consumer.vendor_settings import VENDOR_URL
 from market.schedule import Rule
 from process.settings import shared
 from process.settings.reading import BadSettings, Setting, Values, read_values
