@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import asyncpg
 import pytest
 
 from consumer.cycle.failure_classes import LocalTrouble, VendorAway, class_of, policy_of
-from consumer.delivery.errors import DeadlinePassed, PoisonedEntry
+from consumer.cycle.runner import CycleRunner
+from consumer.delivery.errors import DeadlinePassed, LeaseLost, PoisonedEntry
+from consumer.fence import FenceLost
 from consumer.massive.circuit_breaker import CircuitOpen
 from consumer.massive.envelope import Undecodable
 from consumer.tasks.part import InputMissing
@@ -63,3 +67,21 @@ def test_a_wrong_answer_is_asked_for_again_and_is_no_word_on_the_vendors_absence
     assert not FailureClass.WRONG_ANSWER.means_the_vendor_is_away
     assert FailureClass.RATE_LIMITED.means_the_vendor_is_away
     assert not FailureClass.KEY_REFUSED.is_asked_again
+
+
+async def test_a_fence_that_a_store_refuses_is_a_lost_lease_to_delivery_wherever_it_comes_up() -> None:
+    class Followed(CycleRunner):
+        async def _run(self, delivery: object) -> NoReturn:
+            raise FenceLost("a newer delivery has begun")
+
+    class Recorder:
+        async def record(self, *_: object) -> NoReturn:
+            raise FenceLost("a newer delivery has ended it")
+
+    runner: Any = Followed.__new__(Followed)
+    runner._failures, runner._requests = Recorder(), {}
+    delivery: Any = SimpleNamespace(entry=SimpleNamespace(entry_id="1-0"))
+    with pytest.raises(LeaseLost, match="a newer delivery has begun"):
+        await runner.run(delivery)
+    with pytest.raises(LeaseLost, match="a newer delivery has ended it"):
+        await runner.record(delivery, None, None)
