@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from consumer.vendor.errors import AnswerTooLarge, BadAnswer, FlatFilesNotInstalled
+from consumer.vendor.errors import AnswerTooLarge, BadAnswer, FlatFilesNotInstalled, ProviderUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,9 @@ def has_minutes(folder: Path) -> bool:
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """The table *name* (without its ending), None where there is none."""
+    """The table *name* (without its ending), None where there is none. A folder that is away is no empty one."""
+    if not folder.is_dir():
+        raise ProviderUnavailable(f"the folder {folder} is not there: mount it, or correct MARKET_DATA_FOLDER")
     return next((path for suffix in _SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from consumer.folder_vendor import tables
 from consumer.vendor.daily_rows import instant_ms, sound_rows
-from consumer.vendor.errors import BadAnswer, NotYetPublished, ProviderUnavailable, TickerNotFound
+from consumer.vendor.errors import BadAnswer, NotYetPublished, TickerNotFound
 from consumer.vendor.lacking import Lacking
 from consumer.vendor.reference_rows import newest_listing, sound_details, sound_floats, sound_splits
 from consumer.vendor.rows import DailyRow, FloatRow, GroupedDaily, SplitRow, TickerDetails, TickerRow
@@ -76,7 +76,7 @@ class FolderVendor(Lacking):
 
     async def grouped_daily(self, day: dt.date) -> GroupedDaily:
         """The session's table, held to the rules of any vendor's bars."""
-        path = self._find(f"daily/{day}")
+        path = tables.find(self._folder, f"daily/{day}")
         if path is None:
             raise NotYetPublished(f"{self.words} has no daily/{day}.csv yet")
         at, sieve = instant_ms(day, CLOSE), Sieve(day)
@@ -127,7 +127,7 @@ class FolderVendor(Lacking):
 
     async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
         """The table of splits. No split in it is an answer; no table is none."""
-        path = self._find("splits") or self.lacks("splits.csv")
+        path = tables.find(self._folder, "splits") or self.lacks("splits.csv")
         rows = [
             SplitRow(ticker=one.symbol, execution_date=one.date, split_from=one.old, split_to=one.new)
             for one in await asyncio.to_thread(tables.read, path, _Split)
@@ -138,7 +138,7 @@ class FolderVendor(Lacking):
     async def _listed(self) -> dict[str, _Ticker]:
         """What is listed, read once a version of the table: every symbol's details ask for it."""
         async with self._reading:
-            path = self._find("tickers")
+            path = tables.find(self._folder, "tickers")
             if path is None:
                 raise NotYetPublished(f"{self.words} has no tickers.csv yet: what is listed has to be known")
             if self._tickers[0] != (version := tables.version(path)):
@@ -148,8 +148,3 @@ class FolderVendor(Lacking):
                     raise BadAnswer(f"{path} names a symbol twice: {len(rows)} rows of {len(listed)} symbols")
                 self._tickers = (version, listed)
             return self._tickers[1]
-
-    def _find(self, name: str) -> Path | None:
-        if not self._folder.is_dir():
-            raise ProviderUnavailable(f"{self.words} is not there: mount it, or correct MARKET_DATA_FOLDER")
-        return tables.find(self._folder, name)

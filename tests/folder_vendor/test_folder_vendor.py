@@ -129,6 +129,8 @@ async def test_what_is_not_there_is_said_and_never_an_empty_list(folder: Path, t
         await vendor.grouped_daily(DAY + dt.timedelta(days=1))
     with pytest.raises(ProviderUnavailable, match="is not there: mount it, or correct MARKET_DATA_FOLDER"):
         await gone.grouped_daily(DAY)
+    with pytest.raises(ProviderUnavailable, match="is not there"):
+        await MinuteTables(tmp_path / "unmounted").versions(FlatFileKind.MINUTE, [DAY])
     (folder / "splits.csv").unlink()
     (folder / "tickers.csv").write_text("symbol\nAAPL\n")
     for asked, lacks in (
