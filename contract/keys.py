@@ -118,15 +118,3 @@ KEYS = (
 
 def status_key(trading_day: dt.date) -> str:
     return STATUS.pattern.format(trading_day=trading_day.isoformat())
-
-
-def ticker_metadata_key(symbol: str) -> str:
-    return TICKER_METADATA.pattern.format(symbol=symbol)
-
-
-def rvol_averages_key(symbol: str) -> str:
-    return RVOL_AVERAGES.pattern.format(symbol=symbol)
-
-
-def average_volumes_key(symbol: str) -> str:
-    return AVERAGE_VOLUMES.pattern.format(symbol=symbol)

@@ -1,8 +1,7 @@
 """Compares a day's volume with the sessions before it, slot by slot (relative volume, RVOL).
 
-Slot RVOL      V(s) / mean of V(s) over the earlier sessions
-Cumulative     sum of V(<= s) / mean of that sum over the earlier sessions; TradingView's default
-(TradingView, Relative Volume at Time, anchored to the day.) The day itself is never in its own mean.
+Cumulative: sum of V(<= s) / mean of that sum over the earlier sessions, as TradingView's Relative Volume at Time has it
+when anchored to the day. The day itself is never in its own mean.
 
 A slot that was observed without a trade counts as zero, and a cumulative sum carries on over it. A slot
 that was not observed (after an early close, or not loaded) is left out of the mean: zero would be a lie.
@@ -23,12 +22,20 @@ def mean_accumulated_volume(volumes: Floats, observed: Flags) -> Floats:
     to it, such as [sessions, 1, slots]. A session's sum is unknown from its first unobserved slot on.
     ValueError for shapes that do not fit.
     """
-    return _mean_over_sessions(volumes, observed, accumulate=True)
-
-
-def mean_slot_volume(volumes: Floats, observed: Flags) -> Floats:
-    """Mean over sessions of each slot's own volume; arguments and result as mean_accumulated_volume."""
-    return _mean_over_sessions(volumes, observed, accumulate=False)
+    if volumes.ndim != 3:
+        raise ValueError(f"volumes are [sessions, symbols, slots], not of shape {volumes.shape}")
+    observed = np.broadcast_to(observed, volumes.shape)
+    total = np.zeros(volumes.shape[1:])
+    count = np.zeros(volumes.shape[1:], dtype=np.int64)
+    # A session at a time: a whole market's cumulative sums at once would double the memory.
+    for session_volumes, session_observed in zip(volumes, observed, strict=True):
+        known = np.logical_and.accumulate(session_observed, axis=-1)
+        sums = np.cumsum(np.where(session_observed, session_volumes, 0.0), axis=-1)
+        total += np.where(known, sums, 0.0)
+        count += known
+    means = np.full(total.shape, np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
 
 
 def relative_volume(today: Floats, volumes: Floats, observed: Flags) -> Floats:
@@ -38,30 +45,6 @@ def relative_volume(today: Floats, volumes: Floats, observed: Flags) -> Floats:
     mean_accumulated_volume. ValueError for shapes that do not fit.
     """
     return _ratio(np.cumsum(today, axis=-1), mean_accumulated_volume(volumes, observed))
-
-
-def relative_slot_volume(today: Floats, volumes: Floats, observed: Flags) -> Floats:
-    """Slot RVOL; arguments and result as relative_volume."""
-    return _ratio(today, mean_slot_volume(volumes, observed))
-
-
-def _mean_over_sessions(volumes: Floats, observed: Flags, *, accumulate: bool) -> Floats:
-    if volumes.ndim != 3:
-        raise ValueError(f"volumes are [sessions, symbols, slots], not of shape {volumes.shape}")
-    observed = np.broadcast_to(observed, volumes.shape)
-    total = np.zeros(volumes.shape[1:])
-    count = np.zeros(volumes.shape[1:], dtype=np.int64)
-    # A session at a time: a whole market's cumulative sums at once would double the memory.
-    for session_volumes, session_observed in zip(volumes, observed, strict=True):
-        amounts, known = np.where(session_observed, session_volumes, 0.0), session_observed
-        if accumulate:
-            known = np.logical_and.accumulate(known, axis=-1)
-            np.cumsum(amounts, axis=-1, out=amounts)
-        total += np.where(known, amounts, 0.0)
-        count += known
-    means = np.full(total.shape, np.nan)
-    np.divide(total, count, out=means, where=count > 0)
-    return means
 
 
 def _ratio(today: Floats, mean: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ FILES_STILL_TO_CUT = frozenset(
     {"consumer/declared_settings.py", "consumer/delivery/executor.py", "consumer/delivery/task_stream.py"}
 )
 FUNCTIONS_STILL_TO_CUT = frozenset({"load_session_bars", "build_consumer", "read_trading"})
+#: What only others use: readers of the wire, tests, and the recorder that is to come.
+FOR_OTHERS = {"contract/reports.py:decode_event", "process/redaction.py:forget", "market/rvol.py:relative_volume"}
 #: Who alone speaks SQL on `cycle` and `part`, in consumer/postgres.
 LEDGER_ROOM = ("cycles", "cycle_changes", "ledger", "part_ends", "part_outcomes", "run_figures")
 _STATES = re.compile(r"\bstate (?:=|<>|IN|NOT IN) (\([^)]*\)|'[^']*')")
@@ -141,6 +144,33 @@ def words(compared: ast.Compare) -> Iterator[object]:
     """The literals of a comparison, those of a tuple included."""
     for side in (compared.left, *compared.comparators):
         yield from (node.value for node in ast.walk(side) if isinstance(node, ast.Constant))
+
+
+def test_nothing_stands_there_that_nothing_of_ours_uses() -> None:
+    named = Counter(word for module in MODULES.values() for word in re.findall(r"\w+", module.text))
+    unused = {
+        f"{module.path}:{name}"
+        for module in MODULES.values()
+        for name in defined(module)
+        if named[name] == 1 and not name.startswith("__")
+    }
+    assert unused - FOR_OTHERS == set()
+
+
+def defined(module: Module) -> Iterator[str]:
+    """What the module has at its top: functions, classes, constants; not what a framework finds by its decorator."""
+    for node in module.tree.body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not node.decorator_list:
+                yield node.name
+            case ast.ClassDef():
+                yield node.name
+            case ast.Assign():
+                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case _:
+                pass
 
 
 def test_the_packages_are_all_there() -> None:

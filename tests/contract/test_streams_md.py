@@ -168,9 +168,9 @@ def test_every_stream_and_key_that_the_code_names_is_listed() -> None:
 
 def test_a_key_function_fills_its_pattern() -> None:
     assert keys.status_key(dt.date(2025, 11, 11)) == "maintenance:status:2025-11-11"
-    assert keys.ticker_metadata_key("BRK.A") == "metadata:ticker:BRK.A"
-    assert keys.rvol_averages_key("BACpB") == "rvol:hist:avg:BACpB:5"
-    assert keys.average_volumes_key("SPY") == "ticker:avg_volume:SPY"
+    assert keys.TICKER_METADATA.pattern.format(symbol="BRK.A") == "metadata:ticker:BRK.A"
+    assert keys.RVOL_AVERAGES.pattern.format(symbol="BACpB") == "rvol:hist:avg:BACpB:5"
+    assert keys.AVERAGE_VOLUMES.pattern.format(symbol="SPY") == "ticker:avg_volume:SPY"
 
 
 KEY_SPACES = {re.split("[:{]", name)[0] for name in [*(s.name for s in keys.STREAMS), *(k.pattern for k in keys.KEYS)]}

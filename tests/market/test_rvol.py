@@ -6,12 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from market.rvol import (
-    mean_accumulated_volume,
-    mean_slot_volume,
-    relative_slot_volume,
-    relative_volume,
-)
+from market.rvol import mean_accumulated_volume, relative_volume
 
 # Five earlier sessions of one symbol, three slots each.
 EARLIER = np.array([[100, 200, 300], [200, 200, 200], [300, 400, 500], [0, 100, 200], [400, 100, 300.0]])
@@ -25,16 +20,8 @@ def test_the_cumulative_ratio_of_the_known_answer():
     np.testing.assert_allclose(found, [[2.0, 1.75, 1.8571428571]], atol=1e-9)
 
 
-def test_the_slot_ratio_of_the_known_answer_counts_the_empty_slot_as_zero():
-    found = relative_slot_volume(TODAY, VOLUMES, ALL)
-    np.testing.assert_allclose(found, [[2.0, 1.5, 2.0]], atol=1e-12)
-    # Dropping the fourth session's empty slot would give 400 / 250.
-    assert found[0, 0] != pytest.approx(1.6)
-
-
 def test_means_are_in_shares():
     np.testing.assert_allclose(mean_accumulated_volume(VOLUMES, ALL), [[200, 400, 700]])
-    np.testing.assert_allclose(mean_slot_volume(VOLUMES, ALL), [[200, 200, 300]])
 
 
 def test_slots_after_an_early_close_are_left_out_not_zero():
@@ -56,8 +43,6 @@ def test_what_stands_in_an_unobserved_slot_does_not_matter():
         volumes = VOLUMES.copy()
         volumes[4, 0, 2] = anything
         np.testing.assert_array_equal(mean_accumulated_volume(volumes, observed), expected)
-    mean = mean_slot_volume(np.where(observed, VOLUMES, np.nan), observed)
-    np.testing.assert_allclose(mean, [[200, 200, 300]])
 
 
 def test_a_sum_is_unknown_after_a_hole():
@@ -84,7 +69,6 @@ def test_a_session_without_the_symbol_s_data_is_left_out():
 def test_a_mean_of_zero_gives_no_ratio():
     silent = np.zeros_like(VOLUMES)
     assert np.isnan(relative_volume(TODAY, silent, ALL)).all()
-    assert np.isnan(relative_slot_volume(TODAY, silent, ALL)).all()
 
 
 def test_an_empty_slot_today_carries_the_sum_on():

@@ -197,7 +197,7 @@ async def test_a_database_that_does_not_tell_is_asked_about_and_nothing_computed
 
 
 async def test_caches_without_a_stamp_are_the_vendors_to_take_over_and_nobody_elses(place: Place) -> None:
-    await place.redis.set(keys.ticker_metadata_key("AAPL"), "{}")
+    await place.redis.set(keys.TICKER_METADATA.pattern.format(symbol="AAPL"), "{}")
     await assert_refused(place, SANDBOX, "metadata:ticker:AAPL.*may be other services'")
     await start(place, VENDOR)
     assert await stamps(place) == (VENDOR.mark, VENDOR.mark)
