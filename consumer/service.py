@@ -22,7 +22,7 @@ from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
 from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
-from consumer.web.silence import tell_silence
+from consumer.web.silence import silence_publisher
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -105,7 +105,7 @@ async def _open(
         lease=settings.lease,
         size=settings.parts_at_once + 4,
         schemas=schemas_set(settings),
-        on_silence=tell_silence(commands, name),
+        on_silence=silence_publisher(commands, name),
     )
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)

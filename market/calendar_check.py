@@ -24,18 +24,18 @@ class ListedClosure(msgspec.Struct, frozen=True, kw_only=True):
     closes_at: dt.datetime | None = None
 
 
-def differences(listed: Sequence[ListedClosure], calendar: TradingCalendar, today: dt.date) -> list[str]:
+def disagreements(listed: Sequence[ListedClosure], calendar: TradingCalendar, today: dt.date) -> list[str]:
     """Say, a line a day, where *listed* and *calendar* disagree from *today* to the last day listed."""
     lines: dict[dt.date, str] = {}
     ahead = [one for one in listed if today <= one.day <= calendar.LAST_DAY]
     for one in ahead:
         if (line := _difference(one, calendar)) is not None:
             lines[one.day] = line
-    told = {one.day for one in ahead}
+    named = {one.day for one in ahead}
     day = today
-    while told and day < max(told):
+    while named and day < max(named):
         name = calendar.closure_name(day) if day.weekday() < 5 else None
-        if name is not None and day not in told:
+        if name is not None and day not in named:
             lines[day] = f"calendar: ours has {day} closed ({name}), the vendor does not list it: {_CURE}"
         day += dt.timedelta(days=1)
     return [lines[day] for day in sorted(lines)]

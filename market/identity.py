@@ -145,23 +145,23 @@ def _holder(question: Question, trading: Trading, renames: Sequence[Ruling]) -> 
     """Whether the symbol is its company's still; *renames* would give it to another company, or its company away."""
     old, new, changed_on = question.known, question.listed, question.changed_on
     agree, differ = agreement(old, new)
-    told = _told(old, new)
+    said = _in_words(old, new)
     if moved := next((one for one in renames if one.outcome is Outcome.CONFIRMED), None):
         kind, changed_on = Kind.REISSUED, moved.changed_on
-        why = f"{told}; a company that was known stands under another symbol"
+        why = f"{said}; a company that was known stands under another symbol"
     elif any(one.outcome is Outcome.OPEN for one in renames):
         kind, why = Kind.CONTESTED, PENDING
     elif renames and not trading.breaks:
-        kind, why = Kind.CONTESTED, f"{told} stands under another symbol too, and it traded on"
+        kind, why = Kind.CONTESTED, f"{said} stands under another symbol too, and it traded on"
     elif agree:
-        kind, why = Kind.CORRECTED, told
+        kind, why = Kind.CORRECTED, said
     elif differ >= _ENOUGH_FIELDS:
-        kind, why = Kind.REISSUED, told
+        kind, why = Kind.REISSUED, said
     elif settled := settle(old, new, trading, changed_on=changed_on, since=old.since):
         return settled
     else:
         lacking = "no price since tells" if trading.quiet else "it traded on"
-        kind, why = Kind.CONTESTED, f"{told} is all that says so, and {lacking}"
+        kind, why = Kind.CONTESTED, f"{said} is all that says so, and {lacking}"
     return Change(symbol=old.symbol, kind=kind, changed_on=changed_on, since=old.since, old=old, new=new, evidence=why)
 
 
@@ -179,11 +179,11 @@ def settle(old: Listed, new: Listed, trading: Trading, *, changed_on: dt.date, s
         since=since,
         old=old,
         new=new,
-        evidence=f"{_told(old, new)}; {why}",
+        evidence=f"{_in_words(old, new)}; {why}",
     )
 
 
-def _told(old: Listed, new: Listed) -> str:
+def _in_words(old: Listed, new: Listed) -> str:
     pairs = [(code, getattr(old, code), getattr(new, code)) for code in CODES]
-    told = [f"{code} {before} -> {now}" for code, before, now in pairs if before and now and before != now]
-    return "; ".join(told)
+    said = [f"{code} {before} -> {now}" for code, before, now in pairs if before and now and before != now]
+    return "; ".join(said)

@@ -204,10 +204,10 @@ def _swapped(table: Table, pairs: list[Pair]) -> _Seen | None:
     agreeing = sum(bool(set(hit) & set(hits[0])) for hit in hits)
     if agreeing * 2 < len(hits):
         return None
-    told = ", ".join(f"{a} and {b}" for a, b in hits[0][:3])
+    named = ", ".join(f"{a} and {b}" for a, b in hits[0][:3])
     finding = Finding(
         kind=Kind.SWAPPED,
-        reason=f"each has the other's prices and volume of {pairs[0].neighbour}: {told}",
+        reason=f"each has the other's prices and volume of {pairs[0].neighbour}: {named}",
         symbols=tuple(symbol for both in hits[0] for symbol in both)[:SAMPLE],
         evidence={"compared_with": str(pairs[0].neighbour), "pairs": len(hits[0])},
     )

@@ -26,7 +26,7 @@ _CLOSE_TO_USUAL = math.log(1.04)
 _SUSPICIOUS_FROM = math.log(1.9)
 
 
-class Verdict(StrEnum):
+class Proof(StrEnum):
     """Whether a split counts: contradicted ones do not."""
 
     UNCHECKED = "unchecked"
@@ -39,15 +39,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     company: str
     by_symbol: bool
-    verdict: Verdict
+    proof: Proof
 
 
-_STRENGTH = {Verdict.CONFIRMED: 0, Verdict.UNCHECKED: 1, Verdict.CONTRADICTED: 2}
+_STRENGTH = {Proof.CONFIRMED: 0, Proof.UNCHECKED: 1, Proof.CONTRADICTED: 2}
 
 
 def strength(claim: Claim) -> tuple[int, bool, str]:
     """Order claims, the best first: the price that shows the split, then whoever had its symbol."""
-    return _STRENGTH[claim.verdict], not claim.by_symbol, claim.company
+    return _STRENGTH[claim.proof], not claim.by_symbol, claim.company
 
 
 class OvernightPrices(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class OvernightPrices(msgspec.Struct, frozen=True, kw_only=True):
         return self.open_after / self.close_before, self.close_after / self.close_before
 
 
-def verdicts(splits: Sequence[Split], prices: OvernightPrices | None) -> list[Verdict]:
+def proofs(splits: Sequence[Split], prices: OvernightPrices | None) -> list[Proof]:
     """Say of each of one symbol's splits of one day whether it counts; of several ratios at most one does.
 
     Without *prices* (no bar before or since) a single ratio counts unchecked, and of several none does.
@@ -71,22 +71,22 @@ def verdicts(splits: Sequence[Split], prices: OvernightPrices | None) -> list[Ve
     factors = [split.split_from / split.split_to for split in splits]
     distinct = {round(math.log(factor), 9) for factor in factors}
     if prices is None:
-        return [Verdict.UNCHECKED if len(distinct) == 1 else Verdict.CONTRADICTED] * len(splits)
+        return [Proof.UNCHECKED if len(distinct) == 1 else Proof.CONTRADICTED] * len(splits)
     best = min(factors, key=lambda factor: _distance(factor, prices))
-    chosen = _verdict(best, prices, alone=len(distinct) == 1)
+    chosen = _proof(best, prices, alone=len(distinct) == 1)
     found = []
     taken = False
     for factor in factors:
         fits = not taken and math.isclose(factor, best, rel_tol=1e-9)
-        found.append(chosen if fits else Verdict.CONTRADICTED)
+        found.append(chosen if fits else Proof.CONTRADICTED)
         taken = taken or fits
     return found
 
 
-def verdicts_of(listed: Sequence[Split], prices: OvernightPrices | None) -> list[Verdict]:
-    """As `verdicts`; one that is listed under a former symbol as well is one split, and has one verdict."""
+def proofs_of(listed: Sequence[Split], prices: OvernightPrices | None) -> list[Proof]:
+    """As `proofs`; one that is listed under a former symbol as well is one split, and has one proof."""
     by_ratio = {_ratio(split): split for split in reversed(listed)}
-    found = dict(zip(by_ratio, verdicts(list(by_ratio.values()), prices), strict=True))
+    found = dict(zip(by_ratio, proofs(list(by_ratio.values()), prices), strict=True))
     return [found[_ratio(split)] for split in listed]
 
 
@@ -99,11 +99,11 @@ def _ratio(split: Split) -> float:
     return round(math.log(split.split_from / split.split_to), 9)
 
 
-def _verdict(factor: float, prices: OvernightPrices, *, alone: bool) -> Verdict:
+def _proof(factor: float, prices: OvernightPrices, *, alone: bool) -> Proof:
     if alone and abs(math.log(factor)) < TELLING:
-        return Verdict.UNCHECKED
+        return Proof.UNCHECKED
     fits = any(abs(math.log(ratio / factor)) <= abs(math.log(ratio)) for ratio in prices.ratios)
-    return Verdict.CONFIRMED if fits else Verdict.CONTRADICTED
+    return Proof.CONFIRMED if fits else Proof.CONTRADICTED
 
 
 def _distance(factor: float, prices: OvernightPrices) -> float:

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from market.session import TradingSession
+from market.session import EXTENDED_OPEN, TradingSession
 
 SLOT_MINUTES: Final = 5
 SLOTS_PER_DAY: Final = 192
 
+_GRID_START_MINUTE = EXTENDED_OPEN.hour * 60 + EXTENDED_OPEN.minute
 _SLOT = dt.timedelta(minutes=SLOT_MINUTES)
 _SLOT_MS = SLOT_MINUTES * 60_000
 
@@ -26,6 +27,14 @@ class SlotVolumes(msgspec.Struct, frozen=True, kw_only=True):
 
     volumes: npt.NDArray[np.float64]
     outside: int
+
+
+def slot_time(slot: int) -> dt.time:
+    """New York time at which a slot starts; ValueError unless 0 <= slot < 192."""
+    if not 0 <= slot < SLOTS_PER_DAY:
+        raise ValueError(f"slots are 0 to {SLOTS_PER_DAY - 1}, not {slot}")
+    hour, minute = divmod(_GRID_START_MINUTE + slot * SLOT_MINUTES, 60)
+    return dt.time(hour, minute)
 
 
 def slot_start_ms(session: TradingSession) -> int:

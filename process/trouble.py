@@ -52,10 +52,10 @@ class Trouble:
         event = event or self._event
         if self._told is None or now - self._told[0] >= TELL_EVERY_S or self._told[1] != event:
             self._told, self._is_told = (now, event), True
-            self._tell(error, event, runbook, lasting_s=now - self._began_at)
+            self._log(error, event, runbook, lasting_s=now - self._began_at)
         return pause
 
-    def _tell(self, error: BaseException, event: str, runbook: str | None, *, lasting_s: float) -> None:
+    def _log(self, error: BaseException, event: str, runbook: str | None, *, lasting_s: float) -> None:
         reason = f"{type(error).__name__}: {error}"
         log = logger.bind(reason=reason, times=self._times, lasting_s=round(lasting_s, 1))
         if runbook is None:

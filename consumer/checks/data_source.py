@@ -24,10 +24,10 @@ async def check_data_source(pool: Pool, redis: Redis) -> Finding:
     """Hold the stamps of both servers against each other. Raises one of CONNECTION_ERRORS where PostgreSQL is away."""
     held = await in_postgres.read_stamp(pool)
     if held is None:
-        told = told_by(await in_postgres.read_loads(pool))
-        if told in (Unstamped.UNTOLD, Unstamped.MIXED):
-            return refused(CHECK, f"PostgreSQL has no stamp and holds {told.value}", ADOPT)
-        return ok(CHECK, f"no stamp yet; PostgreSQL holds {told.value}, and the first consumer writes it")
+        by_loads = told_by(await in_postgres.read_loads(pool))
+        if by_loads in (Unstamped.UNTOLD, Unstamped.MIXED):
+            return refused(CHECK, f"PostgreSQL has no stamp and holds {by_loads.value}", ADOPT)
+        return ok(CHECK, f"no stamp yet; PostgreSQL holds {by_loads.value}, and the first consumer writes it")
     try:
         mark = await in_redis.read_stamp(redis)
     except RedisError as error:

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from consumer.checks.asked_work import GONE
 from consumer.checks.finding import Finding, ok, warning
-from consumer.checks.pending_work import Standing, read_pending
+from consumer.checks.pending_work import GONE, HeldAs, read_pending
 from consumer.postgres import cycles, dead_letters, ledger
 from contract import keys
 from contract.messages import TASK_VERSION
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Pool
 
-NEVER_THE_LAST = sys.maxsize
+ANY_NUMBER_OF_DELIVERIES = sys.maxsize
 SETTLED_WITHIN = dt.timedelta(seconds=2)
 MENDS = "a running consumer mends it within a minute; if it stays, none runs: look at `maintenance pending`"
 
@@ -53,9 +53,9 @@ async def check_groups(redis: Redis) -> list[Finding]:
 async def check_pending(redis: Redis, *, lease: dt.timedelta) -> Finding:
     """No entry waits for longer than a lease, and each has its message. Raises RedisError."""
     check = "pending entries"
-    found = await read_pending(redis, lease=lease, max_deliveries=NEVER_THE_LAST)
+    found = await read_pending(redis, lease=lease, max_deliveries=ANY_NUMBER_OF_DELIVERIES)
     tasks = [one for one in found.held if one.stream == keys.TASKS.name]
-    silent = [one for one in tasks if one.standing is Standing.ABANDONED]
+    silent = [one for one in tasks if one.standing is HeldAs.ABANDONED]
     ghosts = [one for one in tasks if one.work.note == GONE]
     if silent or ghosts:
         holders = sorted({one.holder for one in silent})

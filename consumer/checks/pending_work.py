@@ -26,7 +26,7 @@ TAKEN_OVER_WITHIN_S = 1.0
 _LATEST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
-class Standing(StrEnum):
+class HeldAs(StrEnum):
     RUNNING = "running"  # its holder renews the lease
     LAST_DELIVERY = "last_delivery"  # the same, but once more without an end and it is a dead letter
     ABANDONED = "abandoned"  # the lease has run out, and nobody took it over
@@ -38,7 +38,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: str
     entry_id: str
-    standing: Standing
+    standing: HeldAs
     work: Work
     holder: str
     idle_seconds: float
@@ -77,7 +77,7 @@ class PendingWork(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks_for_a_person(self) -> bool:
         """Whether something is held by nobody alive, or on its last delivery."""
-        return any(one.standing in (Standing.ABANDONED, Standing.LAST_DELIVERY) for one in self.held)
+        return any(one.standing in (HeldAs.ABANDONED, HeldAs.LAST_DELIVERY) for one in self.held)
 
 
 async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int) -> PendingWork:
@@ -140,13 +140,13 @@ def answer_of(answer: Any) -> Any:
 def _held(stream: str, row: Any, work: Work, lease: dt.timedelta, max_deliveries: int) -> Held:
     idle, deliveries = row["time_since_delivered"] / 1000, row["times_delivered"]
     if idle > lease.total_seconds() + TAKEN_OVER_WITHIN_S:
-        standing = Standing.ABANDONED
+        standing = HeldAs.ABANDONED
     elif work.note == GONE:
-        standing = Standing.GHOST
+        standing = HeldAs.GHOST
     elif stream == keys.TASKS.name and deliveries >= max_deliveries:
-        standing = Standing.LAST_DELIVERY
+        standing = HeldAs.LAST_DELIVERY
     else:
-        standing = Standing.RUNNING
+        standing = HeldAs.RUNNING
     return Held(
         stream=stream,
         entry_id=row["message_id"],

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 EVERY = dt.timedelta(seconds=30)
 AT_MOST_EVERY_S = 1.0  # however often it is woken
-TELL_AGAIN_AFTER = dt.timedelta(hours=1)
+WARN_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
 class CatchUp:
@@ -71,7 +71,7 @@ class CatchUp:
         self._opens_due_cycles = opens_due_cycles
         self._every = every
         self._woken = asyncio.Event()
-        self._told_at: dt.datetime | None = None
+        self._warned_at: dt.datetime | None = None
 
     def wake(self) -> None:
         """Look now: something was lost."""
@@ -130,8 +130,8 @@ class CatchUp:
         try:
             yield
         except CalendarError as error:
-            if self._told_at is None or abs(self._now() - self._told_at) >= TELL_AGAIN_AFTER:
-                self._told_at = self._now()
+            if self._warned_at is None or abs(self._now() - self._warned_at) >= WARN_AGAIN_AFTER:
+                self._warned_at = self._now()
                 logger.error("trading_calendar_ends", problem=str(error), runbook="calendar-ends")
 
     async def _due(self, now: dt.datetime) -> list[Outgoing]:

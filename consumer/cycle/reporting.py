@@ -80,7 +80,7 @@ class Reporter:
             return None
         self._published_at = self._now()
         self._judged_at = self._published_at if anew else self._judged_at
-        await self._tell_changes(changes)
+        await self._report_changes(changes)
         return cycle
 
     async def judge(self, *days: dt.date) -> Published | None:
@@ -90,16 +90,16 @@ class Reporter:
         except _REPORT_ERRORS as error:
             logger.warning("verdict_not_published", reason=str(error))
             return None
-        await self._tell_changes(published.changes)
+        await self._report_changes(published.changes)
         return published
 
     async def refresh(self) -> None:
         """Publish again where the ledger, the hour or Redis ask for it. Raises what a server that is away raises."""
         published = await self._publisher.refresh()
         if published is not None:
-            await self._tell_changes(published.changes)
+            await self._report_changes(published.changes)
 
-    async def _tell_changes(self, changes: Sequence[Change]) -> None:
+    async def _report_changes(self, changes: Sequence[Change]) -> None:
         for change in changes:
             before = "" if change.before is None else f"{change.before} → "
             detail = f"{before}{change.after}: {change.summary}"

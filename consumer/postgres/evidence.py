@@ -35,7 +35,7 @@ class Restated(msgspec.Struct, frozen=True, kw_only=True):
     after: dict[str, Any] | None
 
 
-def differences(
+def changes_of(
     before: Mapping[str, tuple[float | int | None, ...]], after: Mapping[str, tuple[float | int | None, ...]]
 ) -> list[Restated]:
     """Compare two loads of one session, each by symbol with the values of BAR_FIELDS."""
@@ -83,7 +83,7 @@ def evidence_json(evidence: object) -> str:
     return text if len(text) <= _LONGEST_EVIDENCE else json.dumps(f"{text[:_LONGEST_EVIDENCE]}…")
 
 
-def _readable(text: str) -> str:
+def _escaped(text: str) -> str:
     """With what PostgreSQL takes out of no JSON, NUL and halves of surrogate pairs, written as escapes."""
     return redacted(text).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
@@ -96,9 +96,9 @@ def _storable(value: Any, depth: int = 4) -> Any:
         case int() if abs(value) > 2**63:
             return float(value) if abs(value) < 2**1000 else "a number without end"
         case str() if len(value) > _LONGEST_TEXT:
-            return f"{_readable(value[:_LONGEST_TEXT])}… ({len(value)} characters)"
+            return f"{_escaped(value[:_LONGEST_TEXT])}… ({len(value)} characters)"
         case str():
-            return _readable(value)
+            return _escaped(value)
         case dict() | list() if depth == 0:
             return "…"
         case dict():

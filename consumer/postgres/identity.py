@@ -154,7 +154,7 @@ async def apply_changes(
 async def _write_down(connection: Connection, change: Change, *, day: dt.date, now: dt.datetime) -> bool:
     """Keep what was and what is said now; False where it is open until the bars tell, or was told before."""
     codes = [None if one is None else {code: getattr(one, code) for code in CODES} for one in (change.old, change.new)]
-    told: str | None = await connection.fetchval(
+    said: str | None = await connection.fetchval(
         "SELECT evidence FROM ticker_change WHERE symbol = $1 AND changed_on = $2 AND kind = $3 "
         "AND new_symbol IS NOT DISTINCT FROM $4",
         change.symbol,
@@ -186,7 +186,7 @@ async def _write_down(connection: Connection, change: Change, *, day: dt.date, n
         now,
     )
     if change.kind is Kind.CONTESTED:
-        return change.evidence not in (PENDING, told)
+        return change.evidence not in (PENDING, said)
     await _close(connection, change, day=day)
     return True
 

@@ -91,7 +91,7 @@ async def is_kind_answered(pool: Pool, part: PartId) -> bool:
 
 async def why_not_published(pool: Pool, cycle: Cycle, *, task: str, part: str) -> str | None:
     """Return what a part of *task*, or one called *part*, was told that is not published; None where none was."""
-    told: str | None = await pool.fetchval(
+    reason: str | None = await pool.fetchval(
         "SELECT reason FROM part WHERE cycle_id = $1 AND pass = $2 AND state = 'not_yet' "
         "AND (part = $3 OR task = $4) LIMIT 1",
         cycle.cycle_id,
@@ -99,7 +99,7 @@ async def why_not_published(pool: Pool, cycle: Cycle, *, task: str, part: str) -
         part,
         task,
     )
-    return told
+    return reason
 
 
 async def done_without_rows(pool: Pool | Connection, cycle: Cycle, *, task: str, kind: str) -> dict[str, bool]:

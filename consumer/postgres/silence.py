@@ -38,7 +38,7 @@ TELL_SLOW_EVERY_S = 60.0
 _STANDING = "SELECT pid, state, wait_event_type, query FROM pg_stat_activity WHERE pid = ANY ($1)"
 
 
-class Standing(Enum):
+class Activity(Enum):
     """What the server says of a session that we wait for."""
 
     WAITS_FOR_US = "the server waits for us, as we wait for it"
@@ -55,12 +55,12 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def standing_of(row: Mapping[str, Any] | asyncpg.Record | None) -> Standing:
+def activity_of(row: Mapping[str, Any] | asyncpg.Record | None) -> Activity:
     """Judge what pg_stat_activity has of a session; None: it has nothing."""
     if row is None:
-        return Standing.UNKNOWN
+        return Activity.UNKNOWN
     waits = str(row["state"]).startswith("idle") or row["wait_event_type"] == "Client"
-    return Standing.WAITS_FOR_US if waits else Standing.AT_WORK
+    return Activity.WAITS_FOR_US if waits else Activity.AT_WORK
 
 
 def pace_of(lease: dt.timedelta) -> tuple[float, float]:
@@ -118,7 +118,7 @@ class SilenceWatch:
             return None
         standings = await self._ask(list(waiting))
         now = asyncio.get_running_loop().time()
-        closed: list[tuple[float, Standing, int]] = []
+        closed: list[tuple[float, Activity, int]] = []
         for session, since in waiting.items():
             if session.silent_since != since:
                 continue  # it has got its answer meanwhile, or a part of it
@@ -129,24 +129,24 @@ class SilenceWatch:
             return None
         if self._asking is not None:
             await self._end_on_the_server(self._asking, [backend for _, _, backend in closed])
-        longest_s, standing, _ = max(closed, key=lambda one: one[0])
+        longest_s, activity, _ = max(closed, key=lambda one: one[0])
         logger.warning(
             "postgres_sessions_silent",
             sessions=len(closed),
             waited_s=round(longest_s, 1),
-            reason=standing.value,
+            reason=activity.value,
             runbook="postgres-silent",
         )
-        return Silence(sessions=len(closed), longest_s=longest_s, reason=standing.value)
+        return Silence(sessions=len(closed), longest_s=longest_s, reason=activity.value)
 
-    def _is_silent(self, session: Session, since: float, standing: Standing, *, waited_s: float) -> bool:
-        match standing:
-            case Standing.NOT_SAID:
+    def _is_silent(self, session: Session, since: float, activity: Activity, *, waited_s: float) -> bool:
+        match activity:
+            case Activity.NOT_SAID:
                 # Twice as well: a loop that was held up, or a slow answer to one question, is nobody's absence.
                 before = self._unanswered.get(session)
                 self._unanswered[session] = since
                 return before == since and waited_s >= AWAY_AFTER_S
-            case Standing.AT_WORK:
+            case Activity.AT_WORK:
                 self._tell_slow(waited_s)
                 return waited_s >= FROZEN_AFTER_S and not session.patient
         # Twice in a row: the answer may have been on its way when the server was asked.
@@ -160,7 +160,7 @@ class SilenceWatch:
             self._slow_told_at = now
             logger.warning("postgres_statement_slow", waited_s=round(waited_s, 1), runbook="postgres-silent")
 
-    async def _ask(self, waiting: list[Session]) -> dict[Session, Standing]:
+    async def _ask(self, waiting: list[Session]) -> dict[Session, Activity]:
         try:
             async with asyncio.timeout(TOLD_WITHIN_S):
                 if self._asking is None or self._asking.is_closed():
@@ -172,12 +172,12 @@ class SilenceWatch:
             # It answers, if only that it has no session free for this; unless it is coming up or going down.
             self._hang_up()
             away = isinstance(error, (asyncpg.CannotConnectNowError, asyncpg.OperatorInterventionError))
-            return dict.fromkeys(waiting, Standing.NOT_SAID if away else Standing.AT_WORK)
+            return dict.fromkeys(waiting, Activity.NOT_SAID if away else Activity.AT_WORK)
         except Exception:  # noqa: BLE001  # whatever keeps the server from answering is what we ask about
             self._hang_up()
-            return dict.fromkeys(waiting, Standing.NOT_SAID)
+            return dict.fromkeys(waiting, Activity.NOT_SAID)
         found = {row["pid"]: row for row in rows}
-        return {one: standing_of(found.get(one.backend)) for one in waiting}
+        return {one: activity_of(found.get(one.backend)) for one in waiting}
 
     async def _end_on_the_server(self, asking: Session, backends: list[int]) -> None:
         try:

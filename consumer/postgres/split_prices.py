@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.postgres.splits import split_of
-from market.split_check import OvernightPrices, Verdict
+from market.split_check import OvernightPrices, Proof
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ListedSplits(msgspec.Struct, frozen=True, kw_only=True):
     company: str  # the present symbol of whose they may be
     splits: tuple[Split, ...]
     by_symbol: tuple[bool, ...]  # of each: whether it is theirs by the symbol, as far as no price knows better
-    verdicts: tuple[Verdict, ...]
+    proofs: tuple[Proof, ...]
     prices: OvernightPrices | None
 
 
@@ -104,7 +104,7 @@ def _listed(rows: Sequence[dict[str, Any]]) -> ListedSplits:
         company=first["owner"],
         splits=tuple(split_of(row, symbol=row["symbol"]) for row in rows),
         by_symbol=tuple((row["company"] or row["symbol"]) == row["owner"] for row in rows),
-        verdicts=tuple(Verdict(row["verdict"]) for row in rows),
+        proofs=tuple(Proof(row["verdict"]) for row in rows),
         prices=OvernightPrices(
             close_before=first["close_before"], open_after=first["open_after"], close_after=first["close_after"]
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from market.split_check import Verdict
+from market.split_check import Proof
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ async def count_splits(connection: Connection | Pool, *, since: dt.date, until: 
 
 async def read_missing(
     connection: Connection, listed: Sequence[Split], *, since: dt.date, until: dt.date
-) -> list[tuple[Split, Verdict]]:
-    """Return those of *since*…*until* that a complete list no longer has, with their verdicts."""
+) -> list[tuple[Split, Proof]]:
+    """Return those of *since*…*until* that a complete list no longer has, with their proofs."""
     known = {msgspec.structs.replace(split, kind="") for split in listed}
     rows = await connection.fetch(
         "SELECT symbol, execution_day, split_from, split_to, kind, verdict FROM stock_split "
@@ -96,8 +96,8 @@ async def read_missing(
         since,
         until,
     )
-    stored = [(split_of(dict(row), symbol=row["symbol"]), Verdict(row["verdict"])) for row in rows]
-    return [(split, verdict) for split, verdict in stored if msgspec.structs.replace(split, kind="") not in known]
+    stored = [(split_of(dict(row), symbol=row["symbol"]), Proof(row["verdict"])) for row in rows]
+    return [(split, proof) for split, proof in stored if msgspec.structs.replace(split, kind="") not in known]
 
 
 async def withdraw_splits(
@@ -153,8 +153,8 @@ def split_of(row: dict[str, Any], *, symbol: str) -> Split:
     )
 
 
-async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, Verdict, float | None]]) -> int:
-    """Store (split, verdict, price ratio) and return how many verdicts changed."""
+async def store_proofs(connection: Connection, judged: Sequence[tuple[Split, Proof, float | None]]) -> int:
+    """Store (split, proof, price ratio) and return how many proofs changed."""
     rows = await connection.fetch(
         """
         UPDATE stock_split AS s SET verdict = j.verdict, price_ratio = j.ratio
@@ -168,7 +168,7 @@ async def store_verdicts(connection: Connection, judged: Sequence[tuple[Split, V
         [s.execution_day for s, _, _ in judged],
         [s.split_from for s, _, _ in judged],
         [s.split_to for s, _, _ in judged],
-        [str(verdict) for _, verdict, _ in judged],
+        [str(proof) for _, proof, _ in judged],
         [ratio for _, _, ratio in judged],
     )
     return len(rows)

@@ -8,7 +8,7 @@ from consumer.postgres import coverage, evidence, ledger
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.vendor.errors import EndpointNotFound, NotEntitled, TickerNotFound
 from contract import data_sets
-from market.calendar_check import ListedClosure, differences
+from market.calendar_check import ListedClosure, disagreements
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def check_calendar(ctx: PartContext) -> Write:
             for row in rows
             if row.exchange in OURS
         ]
-        lines = differences(listed, ctx.services.calendar, asked_at.astimezone(NEW_YORK).date())
+        lines = disagreements(listed, ctx.services.calendar, asked_at.astimezone(NEW_YORK).date())
 
     day = await ctx.present_day(asked_at)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres import split_prices, splits, trading_evidence
-from market.split_check import OvernightPrices, Verdict, is_same_ratio, verdicts_of
+from market.split_check import OvernightPrices, Proof, is_same_ratio, proofs_of
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class _Weighed(msgspec.Struct, frozen=True, kw_only=True):
     company: str
     split: Split
-    verdict: Verdict
+    proof: Proof
     prices: OvernightPrices | None
 
 
@@ -55,9 +55,9 @@ async def weigh_missing(
     if not missing:
         return []
     weighed = [
-        _Weighed(company=group.company, split=split, verdict=verdict, prices=group.prices)
+        _Weighed(company=group.company, split=split, proof=proof, prices=group.prices)
         for group in await split_prices.read_listed(connection, up_to=day)
-        for split, verdict in zip(group.splits, verdicts_of(group.splits, group.prices), strict=True)
+        for split, proof in zip(group.splits, proofs_of(group.splits, group.prices), strict=True)
     ]
     newest = await trading_evidence.newest_session(connection)
     unread = {one.symbol for one in set_aside if one.field is None}
@@ -68,7 +68,7 @@ async def weigh_missing(
             found.append(Kept(split=split, reason="a row that may be its was set aside"))
         elif _has_moved(split, listed, weighed):
             continue
-        elif stored is Verdict.CONFIRMED or any(_shows(one, split) for one in weighed):
+        elif stored is Proof.CONFIRMED or any(_shows(one, split) for one in weighed):
             found.append(Kept(split=split, reason="the price shows it"))
         elif awaits_bars and not any(_is_moved_to(split, other) for other in listed):
             found.append(Kept(split=split))
@@ -76,7 +76,7 @@ async def weigh_missing(
 
 
 def _shows(one: _Weighed, split: Split) -> bool:
-    return one.split == split and one.verdict is Verdict.CONFIRMED
+    return one.split == split and one.proof is Proof.CONFIRMED
 
 
 def _is_moved_to(split: Split, other: Split) -> bool:
@@ -87,6 +87,6 @@ def _is_moved_to(split: Split, other: Split) -> bool:
 def _has_moved(split: Split, listed: Sequence[Split], weighed: Sequence[_Weighed]) -> bool:
     """Whether the price shows it on another day that is listed; one jump is one split."""
     others = [other for other in listed if _is_moved_to(split, other)]
-    shown = [one for one in weighed if one.verdict is Verdict.CONFIRMED and one.split in others]
+    shown = [one for one in weighed if one.proof is Proof.CONFIRMED and one.split in others]
     own = [one for one in weighed if _shows(one, split)]
     return any(not own or any(one.prices == mine.prices for mine in own) for one in shown)

@@ -175,7 +175,7 @@ async def _restated(
         return 0  # a provisional session is completed, not restated
     after = {row.T: (row.o, row.h, row.l, row.c, row.v, row.vw, row.n) for row in rows if row.T not in keep}
     before = await bars.read_session(connection, day)
-    found = evidence.differences({symbol: row for symbol, row in before.items() if symbol not in keep}, after)
+    found = evidence.changes_of({symbol: row for symbol, row in before.items() if symbol not in keep}, after)
     await evidence.keep_restatements(
         connection, data_sets.DAILY_BARS, day, found, load_id=load_id, now=ctx.services.now()
     )

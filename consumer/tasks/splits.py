@@ -15,7 +15,7 @@ from consumer.tasks.missing_splits import NEAR, weigh_missing
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.vendor.errors import BadAnswer
 from contract import data_sets
-from market.split_check import Claim, Verdict, is_same_ratio, looks_like_a_split, strength, verdicts_of
+from market.split_check import Claim, Proof, is_same_ratio, looks_like_a_split, proofs_of, strength
 from market.splits import Split
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def check_splits(ctx: PartContext) -> Write:
         await splits.assign_companies(connection)
         listed = await split_prices.read_listed(connection, up_to=ctx.day)
         judged, contradicted = judge(listed)
-        await splits.store_verdicts(connection, judged)
+        await splits.store_proofs(connection, judged)
         await splits.store_owners(connection, owners(listed))
         jumps = await split_prices.read_jumps(connection, ctx.day, before, factor=_JUMP)
         suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
@@ -135,32 +135,32 @@ async def check_splits(ctx: PartContext) -> Write:
     return write
 
 
-def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Verdict, float | None]], list[str]]:
-    """Return (split, verdict, price ratio) of all, by their owners' prices, and a line for each that does not count."""
+def judge(listed: Sequence[ListedSplits]) -> tuple[list[tuple[Split, Proof, float | None]], list[str]]:
+    """Return (split, proof, price ratio) of all, by their owners' prices, and a line for each that does not count."""
     owned = {(split.symbol, split.execution_day): company for split, company in owners(listed)}
-    judged: list[tuple[Split, Verdict, float | None]] = []
+    judged: list[tuple[Split, Proof, float | None]] = []
     lines: list[str] = []
     for group in listed:
         own = [one for one in group.splits if owned[one.symbol, one.execution_day] == group.company]
         if not own:
             continue
         ratio = None if group.prices is None else group.prices.ratios[0]
-        for split, verdict in zip(own, verdicts_of(own, group.prices), strict=True):
-            judged.append((split, verdict, ratio))
-            if verdict is Verdict.CONTRADICTED:
+        for split, proof in zip(own, proofs_of(own, group.prices), strict=True):
+            judged.append((split, proof, ratio))
+            if proof is Proof.CONTRADICTED:
                 lines.append(_contradiction(split, ratio))
     return _once(judged), lines
 
 
-def _once(judged: list[tuple[Split, Verdict, float | None]]) -> list[tuple[Split, Verdict, float | None]]:
+def _once(judged: list[tuple[Split, Proof, float | None]]) -> list[tuple[Split, Proof, float | None]]:
     """A split that the price shows is no second one where a list has it, unproven, on a day nearby."""
-    shown = [split for split, verdict, _ in judged if verdict is Verdict.CONFIRMED]
+    shown = [split for split, proof, _ in judged if proof is Proof.CONFIRMED]
     found = []
-    for split, verdict, ratio in judged:
+    for split, proof, ratio in judged:
         near = [one for one in shown if one.symbol == split.symbol and one.execution_day != split.execution_day]
         near = [one for one in near if abs(one.execution_day - split.execution_day) <= NEAR]
-        again = verdict is Verdict.UNCHECKED and any(is_same_ratio(one, split) for one in near)
-        found.append((split, Verdict.CONTRADICTED if again else verdict, ratio))
+        again = proof is Proof.UNCHECKED and any(is_same_ratio(one, split) for one in near)
+        found.append((split, Proof.CONTRADICTED if again else proof, ratio))
     return found
 
 
@@ -169,11 +169,11 @@ def owners(listed: Sequence[ListedSplits]) -> list[tuple[Split, str]]:
     claims: dict[tuple[str, dt.date], dict[str, Claim]] = {}
     split_of: dict[tuple[str, dt.date], Split] = {}
     for group in listed:
-        judged = zip(group.splits, group.by_symbol, verdicts_of(group.splits, group.prices), strict=True)
-        for split, by_symbol, verdict in judged:
+        judged = zip(group.splits, group.by_symbol, proofs_of(group.splits, group.prices), strict=True)
+        for split, by_symbol, proof in judged:
             key = (split.symbol, split.execution_day)
             split_of[key] = split
-            claim = Claim(company=group.company, by_symbol=by_symbol, verdict=verdict)
+            claim = Claim(company=group.company, by_symbol=by_symbol, proof=proof)
             best = claims.setdefault(key, {}).setdefault(group.company, claim)
             claims[key][group.company] = min(best, claim, key=strength)
     return [(split_of[key], min(found.values(), key=strength).company) for key, found in claims.items()]

@@ -162,7 +162,7 @@ async def take_aside(
         await findings.settle(connection, [one.finding_id for one in others], settled, now=now)
         await findings.rows_replaced(connection, data_sets.DAILY_BARS, day, now=now)
     await findings.settle(connection, [finding.finding_id], settled, now=now)
-    changed = evidence.differences(before, await bars.read_session(connection, day))
+    changed = evidence.changes_of(before, await bars.read_session(connection, day))
     await evidence.keep_restatements(connection, data_sets.DAILY_BARS, day, changed, load_id=finding.load_id, now=now)
     await _cover_taken(connection, finding, now=now)
     return len(changed)

@@ -76,10 +76,10 @@ async def _adopt(service: Reached, source: DataSource, *, replace: bool) -> int:
     if others and not replace:
         sys.stderr.write(f"{' and '.join(others)}: to say {source.mark!r} instead, add --replace\n")
         return ExitCode.FINDING
-    told = told_by(await in_postgres.read_loads(service.pool))
+    by_loads = told_by(await in_postgres.read_loads(service.pool))
     await migrate(service.pool)
     await in_postgres.write_stamp(service.pool, source, now=utc_now(), by=operator(), replace=replace)
     await in_redis.write_stamp(service.redis, source.mark, replace=replace)
-    before = held.words if held is not None else f"no stamp, by its loads {told.value}"
+    before = held.words if held is not None else f"no stamp, by its loads {by_loads.value}"
     sys.stdout.write(f"data of {source.words} from now on; before: {before}\n")
     return ExitCode.OK

@@ -36,7 +36,7 @@ from consumer.terminal.parameters import (
     Last,
     MaybeReason,
 )
-from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, tell, usage, what_a_server_said
+from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, usage, what_a_server_said, write_refusal
 from consumer.terminal.run_options import RunOptions
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
@@ -208,13 +208,13 @@ def call(arguments: Sequence[str]) -> int:
     try:
         return int(app(arguments, exit_on_error=False, result_action="return_value") or 0)
     except CycloptsError as error:  # told already, in a box
-        return tell(usage(" ".join(str(error).split())), as_json=as_json) if as_json else ExitCode.USAGE
+        return write_refusal(usage(" ".join(str(error).split())), as_json=as_json) if as_json else ExitCode.USAGE
     except CommandRefused as refused:
-        return tell(refused, as_json=as_json)
+        return write_refusal(refused, as_json=as_json)
     except CalendarError as error:  # of a clock outside the trading calendar
-        return tell(CommandRefused(str(error), ExitCode.FAILED), as_json=as_json)
+        return write_refusal(CommandRefused(str(error), ExitCode.FAILED), as_json=as_json)
     except SERVER_ERRORS as error:
-        return tell(what_a_server_said(error), as_json=as_json)
+        return write_refusal(what_a_server_said(error), as_json=as_json)
 
 
 def main() -> None:

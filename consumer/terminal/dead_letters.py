@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from consumer.cycle import replay as replaying
+from consumer.cycle import resend as resending
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import KeptLetter, Selection
 from consumer.postgres.states import LetterState
@@ -62,11 +62,11 @@ async def replay(
             if dry_run:
                 letters = await dead_letters.find(service.pool, selection)
                 resent = [
-                    replaying.Resent(letter=letter, fields=replaying.message_again(letter, wanted))
+                    resending.Resent(letter=letter, fields=resending.message_again(letter, wanted))
                     for letter in letters
                 ]
             else:
-                resent = await replaying.replay(
+                resent = await resending.resend(
                     service.pool,
                     service.redis,
                     service.stream,
@@ -76,13 +76,13 @@ async def replay(
                     reason=reason,
                     now=utc_now(),
                 )
-    except replaying.CannotReplay as error:
+    except resending.CannotReplay as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.USAGE
     for one in resent:
         fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
         sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if dry_run else 'sent'}: {fields}\n")
-    return _told(len(resent))
+    return _say_how_many(len(resent))
 
 
 async def drop(settings: Settings, selection: Selection, *, reason: str, by: str | None, dry_run: bool) -> int:
@@ -91,12 +91,12 @@ async def drop(settings: Settings, selection: Selection, *, reason: str, by: str
         if dry_run:
             letters = await dead_letters.find(service.pool, selection)
         else:
-            letters = await replaying.drop(
+            letters = await resending.drop(
                 service.pool, service.redis, selection, by=by or operator(), reason=reason, now=utc_now()
             )
     for letter in letters:
         sys.stdout.write(f"{letter.dead_letter_id} {'would be dropped' if dry_run else 'dropped'}: {letter.reason}\n")
-    return _told(len(letters))
+    return _say_how_many(len(letters))
 
 
 def _changes(texts: Sequence[str]) -> Mapping[str, str]:
@@ -107,7 +107,7 @@ def _changes(texts: Sequence[str]) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _told(count: int) -> int:
+def _say_how_many(count: int) -> int:
     if not count:
         sys.stderr.write("none of these is open; `maintenance dead-letters list --all` shows the settled ones\n")
     return ExitCode.OK if count else ExitCode.FINDING

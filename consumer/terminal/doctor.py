@@ -66,8 +66,8 @@ async def _all_findings(settings: Settings, *, offline: bool) -> list[Finding]:
         async with looked_at(settings, read_only=False) as servers:
             findings += await _servers_findings(settings, servers)
     except CommandRefused as refused_look:
-        told = Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(refused_look))
-        findings.append(told)
+        no_address = Finding(check="servers", level=Level.UNREACHABLE, seen="no address", cure=str(refused_look))
+        findings.append(no_address)
     findings += _calendar_findings(settings)
     if settings.http_port:
         findings.append(await surroundings.check_http(settings.http_host, settings.http_port))
@@ -167,5 +167,5 @@ def _print(console: Console, findings: list[Finding]) -> None:
         table.add_row(one.check, Text(one.level, COLOURS[one.level]), Text(seen))
     console.print(table)
     counts = [(level, sum(one.level is level for one in findings)) for level in Level]
-    told = [f"{count} {level}" for level, count in counts if count]
-    console.print(f"{len(findings)} checks: {', '.join(told)}", highlight=False)
+    counted = [f"{count} {level}" for level, count in counts if count]
+    console.print(f"{len(findings)} checks: {', '.join(counted)}", highlight=False)

@@ -106,8 +106,10 @@ def _rechecked(one: KeptFinding) -> str:
     if one.state is not State.OPEN or not isinstance(seen, dict) or not seen.get("source"):
         return ""
     other = seen.get("agree_with_the_other")
-    told = "" if other is None else f", to {other:.0%} with the other answer"
-    return f" [{seen['compared']} rows of {seen['source']} agree to {seen['agree_with_what_stands']:.0%} with it{told}]"
+    beside = "" if other is None else f", to {other:.0%} with the other answer"
+    return (
+        f" [{seen['compared']} rows of {seen['source']} agree to {seen['agree_with_what_stands']:.0%} with it{beside}]"
+    )
 
 
 def _settled(one: KeptFinding) -> str:

@@ -79,14 +79,14 @@ async def follow(running: Running, wanted: Wanted, stop: asyncio.Event) -> int:
 
 async def _answered(ask: Callable[[], Awaitable[T]], stopped: asyncio.Task[bool]) -> T:
     """What *ask* gives, asked again until the servers answer. Raises Stopped."""
-    told = False
+    logged = False
     while True:
         try:
             return await ask()
         except (RedisError, *BUSY_ERRORS) as error:
-            if not told:
+            if not logged:
                 logger.warning("servers_do_not_answer", reason=f"{type(error).__name__}: {error}")
-            told = True
+            logged = True
             await asyncio.wait({stopped}, timeout=AGAIN_AFTER_S)
             if stopped.done():
                 raise Stopped from error
@@ -142,11 +142,11 @@ async def _serve_for_ever(
     running: Running, watch: CycleWatch, stopped: asyncio.Task[bool], *, summarised: int | None = None
 ) -> int:
     """Show every cycle as it runs and its summary when it is at rest, until told to stop."""
-    told: tuple[int, int] | None = None if summarised is None else (summarised, 1)
+    shown: tuple[int, int] | None = None if summarised is None else (summarised, 1)
     first = summarised is None
     while not stopped.done():
         view = await _answered(watch.newest, stopped)
-        if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == told:
+        if view is None or (view.cycle.cycle_id, view.cycle.run_pass) == shown:
             await asyncio.wait({stopped}, timeout=1.0)
             continue
         if view.at_rest and first and not await _answered(functools.partial(_something_is_due, running), stopped):
@@ -156,7 +156,7 @@ async def _serve_for_ever(
         first = False
         if view is None or not view.at_rest:
             continue
-        told = (view.cycle.cycle_id, view.cycle.run_pass)
+        shown = (view.cycle.cycle_id, view.cycle.run_pass)
         day = view.cycle.trading_day
         judging = functools.partial(judge_day, running.pool, running.expectations, day, now=utc_now())
         verdict = await _answered(judging, stopped)

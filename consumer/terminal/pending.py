@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.checks.pending_work import Held, PendingWork, Standing, read_pending
+from consumer.checks.pending_work import Held, HeldAs, PendingWork, Work, read_pending
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
 from consumer.terminal.stopped_servers import looked_at
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 LISTED = 40
 WIDE = 100  # columns that a line with day and cycle in it needs
-COLOURS = {Standing.RUNNING: "", Standing.LAST_DELIVERY: "red", Standing.ABANDONED: "red", Standing.GHOST: "yellow"}
+COLOURS = {HeldAs.RUNNING: "", HeldAs.LAST_DELIVERY: "red", HeldAs.ABANDONED: "red", HeldAs.GHOST: "yellow"}
 MEANINGS = {
-    Standing.ABANDONED: "no beat for longer than the lease, and nobody took it over: is a consumer running? "
+    HeldAs.ABANDONED: "no beat for longer than the lease, and nobody took it over: is a consumer running? "
     "`maintenance doctor` looks further",
-    Standing.LAST_DELIVERY: "has lost its consumer again and again; the next time makes it a dead letter. Its task, "
+    HeldAs.LAST_DELIVERY: "has lost its consumer again and again; the next time makes it a dead letter. Its task, "
     "day and part say where to look",
-    Standing.GHOST: "its message was deleted; the next consumer that looks forgets it, and sends anew what was planned",
+    HeldAs.GHOST: "its message was deleted; the next consumer that looks forgets it, and sends anew what was planned",
 }
 
 
@@ -75,7 +75,7 @@ def _print_table(console: Console, held: list[Held], *, wide: bool) -> None:
         return
     table = Table(*(["day", "cycle", "task"] if wide else []), "part", box=None, pad_edge=False)
     table.add_column("holder", no_wrap=True, overflow="ellipsis", min_width=8)
-    unusual = any(one.standing is not Standing.RUNNING for one in held)
+    unusual = any(one.standing is not HeldAs.RUNNING for one in held)
     for name in ("idle", "delivery", "entry", *(["standing"] if unusual else [])):
         table.add_column(name, no_wrap=True)
     for one in held:
@@ -115,5 +115,5 @@ def _part(work: Work) -> str:
     return " ".join(word for word in (work.part, f"({work.note})" if work.note else "") if word)
 
 
-def _words(standing: Standing) -> str:
+def _words(standing: HeldAs) -> str:
     return standing.value.replace("_", " ")

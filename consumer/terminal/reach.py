@@ -67,24 +67,24 @@ async def require_tables(pool: Pool) -> None:
     """Raises CommandRefused where there are no tables of ours, or another version's."""
     schema = await read_schema(pool)
     if not schema.made:
-        told = (
+        text = (
             "this database has no maintenance tables yet, so nothing was ever loaded into it: start the service "
             "(./start-data-maintenance.sh, or `python -m consumer`), which makes them; or correct DATABASE_URL"
         )
-        raise CommandRefused(told, ExitCode.FINDING)
+        raise CommandRefused(text, ExitCode.FINDING)
     if schema.foreign or schema.altered:
         first = (*schema.foreign, *schema.altered)[0]
-        told = (
+        text = (
             f"another version made the tables of this database (migration {first} is not this program's): use that "
             "version, or another database"
         )
-        raise CommandRefused(told, ExitCode.FAILED)
+        raise CommandRefused(text, ExitCode.FAILED)
     if schema.missing:
-        told = (
+        text = (
             f"the tables of this database are an earlier version's (migration {schema.missing[0]} is not applied): "
             "start the service of this version once, which brings them up to date, or run `maintenance migrate`"
         )
-        raise CommandRefused(told, ExitCode.FAILED)
+        raise CommandRefused(text, ExitCode.FAILED)
 
 
 @contextlib.asynccontextmanager

@@ -20,13 +20,13 @@ from process.exit_codes import ExitCode
 class CommandRefused(Exception):
     """A command has no answer; the text is for a person and names the cure."""
 
-    def __init__(self, told: str, code: ExitCode) -> None:
-        super().__init__(told)
+    def __init__(self, text: str, code: ExitCode) -> None:
+        super().__init__(text)
         self.code = code
 
 
-def unreachable(told: str) -> CommandRefused:
-    return CommandRefused(told, ExitCode.UNREACHABLE)
+def unreachable(text: str) -> CommandRefused:
+    return CommandRefused(text, ExitCode.UNREACHABLE)
 
 
 def usage(error: Exception | str) -> CommandRefused:
@@ -43,18 +43,18 @@ def what_a_server_said(error: Exception) -> CommandRefused:
     seen = f"{type(error).__name__}: {' '.join(str(error).split())}"
     match error:
         case asyncpg.PostgresError() if not isinstance(error, (*CONNECTION_ERRORS, *CONTENTION_ERRORS)):
-            told = f"PostgreSQL refuses a statement ({seen}): `maintenance doctor` compares the schema"
-            return CommandRefused(told, ExitCode.FAILED)
+            text = f"PostgreSQL refuses a statement ({seen}): `maintenance doctor` compares the schema"
+            return CommandRefused(text, ExitCode.FAILED)
         case ResponseError() if not isinstance(error, BusyLoadingError):
-            told = f"Redis refuses a command ({seen}): `maintenance doctor` looks further"
-            return CommandRefused(told, ExitCode.FAILED)
+            text = f"Redis refuses a command ({seen}): `maintenance doctor` looks further"
+            return CommandRefused(text, ExitCode.FAILED)
         case RedisError():
             return unreachable(f"Redis does not answer ({seen}): is `maintenance run` up, or REDIS_URL right?")
         case _:
             return unreachable(f"PostgreSQL does not answer ({seen}): is `maintenance run` up, or DATABASE_URL right?")
 
 
-def tell(refused: CommandRefused, *, as_json: bool) -> int:
+def write_refusal(refused: CommandRefused, *, as_json: bool) -> int:
     """Write it for a person, and for a program where it was promised JSON; return the exit code."""
     sys.stderr.write(f"{refused}\n")
     if as_json:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from consumer.terminal.run_options import RunOptions
     from market.data_source import DataSource
 
-_TOLD = (
+_EXPECTED = (
     EmbeddedError,
     ChildFailed,
     RequestRefused,
@@ -94,17 +94,17 @@ async def run(settings: Settings, options: RunOptions) -> int:
     async with stop_signals() as stop:
         try:
             return await _until_it_ends(settings, options, console, stop)
-        except _TOLD as error:
-            _tell(console, type(error).__name__, str(error))
+        except _EXPECTED as error:
+            _print_failure(console, type(error).__name__, str(error))
             return ExitCode.USAGE if isinstance(error, SourceRefused) else ExitCode.FAILED
         except OSError as error:
             if stop.is_set() and error.errno == errno.EIO:
                 return ExitCode.OK  # the terminal was closed, and there is nobody to say goodbye to
-            _tell(console, type(error).__name__, this_machine.in_words(error))
+            _print_failure(console, type(error).__name__, this_machine.in_words(error))
             return ExitCode.FAILED
 
 
-def _tell(console: Console, what: str, why: str) -> None:
+def _print_failure(console: Console, what: str, why: str) -> None:
     with contextlib.suppress(OSError):  # a terminal that was closed is told nothing
         console.print(f"[bold red]{what}[/]: {escape(why)}", highlight=False)
 

@@ -14,7 +14,7 @@ from consumer.checks.finding import Level
 from consumer.checks.spoilt_keys import check_spoilt
 from consumer.postgres.pool import BUSY_ERRORS
 from consumer.runtime import end_all
-from consumer.web.silence import silence_told
+from consumer.web.silence import read_silence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ class Health:
     def __init__(self, pool: Pool, redis: Redis) -> None:
         self._pool = pool
         self._redis = redis
-        self._told: str | None = None
+        self._silence: str | None = None
         self._of_postgres = _Question(self._ask_postgres)
         self._of_redis = _Question(self._ask_redis)
         self._of_streams = _Question(self._ask_streams)
@@ -57,8 +57,8 @@ class Health:
         postgres, cache, streams = await asyncio.gather(
             self._of_postgres.answer(), self._of_redis.answer(), self._of_streams.answer()
         )
-        if postgres.connected and cache.connected and self._told is not None:
-            postgres = Check(connected=False, error=self._told)
+        if postgres.connected and cache.connected and self._silence is not None:
+            postgres = Check(connected=False, error=self._silence)
         checks = {"postgresql": postgres, "redis": cache}
         return {**checks, "streams": streams} if cache.connected else checks
 
@@ -72,7 +72,7 @@ class Health:
 
     async def _ask_redis(self) -> None:
         await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
-        self._told = await silence_told(self._redis)
+        self._silence = await read_silence(self._redis)
 
     async def _ask_streams(self) -> None:
         finding = await check_spoilt(self._redis)

@@ -61,8 +61,8 @@ def _words(status: int, message: str | None) -> str:
         return (
             "this is a fault of the service: its log has `http_request_failed`; `maintenance status` asks without HTTP"
         )
-    told = " ".join((message or "").split())[:LONGEST_WORDS]
-    return f"this is no HTTP request as this service reads them: {told}; see GET /status"
+    problem = " ".join((message or "").split())[:LONGEST_WORDS]
+    return f"this is no HTTP request as this service reads them: {problem}; see GET /status"
 
 
 @contextlib.asynccontextmanager

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from consumer.postgres.silence import Silence
 
 
-def tell_silence(redis: Redis, consumer: str) -> Callable[[Silence], Awaitable[None]]:
+def silence_publisher(redis: Redis, consumer: str) -> Callable[[Silence], Awaitable[None]]:
     """Return what a pool calls when it closed sessions; it is remembered until its key expires."""
 
-    async def tell(silence: Silence) -> None:
+    async def publish(silence: Silence) -> None:
         words = (
             f"{silence.sessions} sessions of {consumer} did not answer for up to {silence.longest_s:.0f} s "
             f"and were closed: {silence.reason}"
@@ -30,13 +30,13 @@ def tell_silence(redis: Redis, consumer: str) -> Callable[[Silence], Awaitable[N
         except RedisError as error:
             logger.debug("silence_not_told", reason=str(error))
 
-    return tell
+    return publish
 
 
-async def silence_told(redis: Redis) -> str | None:
+async def read_silence(redis: Redis) -> str | None:
     """Return what was told last, while it is new. Raises RedisError where Redis is away."""
     try:
-        told: Any = await redis.get(keys.SILENT.pattern)
+        text: Any = await redis.get(keys.SILENT.pattern)
     except ResponseError:
         return None  # somebody put something else there
-    return None if told is None else str(told)
+    return None if text is None else str(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.checks import pending_work
 from consumer.checks.asked_work import GONE, describe
-from consumer.checks.pending_work import Standing, read_pending
+from consumer.checks.pending_work import GONE, HeldAs, describe, read_pending
 from consumer.delivery.entries import Outgoing
 from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis
@@ -54,12 +54,12 @@ async def test_a_held_part_is_told_with_day_task_part_holder_and_delivery(each_r
     assert (held.work.trading_day, held.work.task, held.work.part) == (DAY, "volume_slots", "batch:0001")
     assert (held.work.cycle, held.entry_id, held.stream) == (7, entry.entry_id, keys.TASKS.name)
     assert (held.holder, held.deliveries, held.max_deliveries, held.lease_seconds) == ("worker-1", 1, 5, 10.0)
-    assert (held.standing, found.queued, found.held_in_all) == (Standing.RUNNING, 1, 1)
+    assert (held.standing, found.queued, found.held_in_all) == (HeldAs.RUNNING, 1, 1)
     assert not found.asks_for_a_person
 
     await let_lease_run_out(redis, entry.entry_id, idle=LEASE + dt.timedelta(seconds=2))
     found = await pending(redis)
-    assert (found.held[0].standing, found.asks_for_a_person) == (Standing.ABANDONED, True)
+    assert (found.held[0].standing, found.asks_for_a_person) == (HeldAs.ABANDONED, True)
 
 
 async def test_an_entry_whose_message_was_deleted_is_told_as_a_ghost(each_redis: Redis) -> None:
@@ -71,7 +71,7 @@ async def test_an_entry_whose_message_was_deleted_is_told_as_a_ghost(each_redis:
     await redis.xdel(keys.TASKS.name, entry.entry_id)
     found = await pending(redis)
     (held,) = found.held
-    assert (held.standing, held.work.note, held.holder) == (Standing.GHOST, GONE, "worker-1")
+    assert (held.standing, held.work.note, held.holder) == (HeldAs.GHOST, GONE, "worker-1")
     assert found.queued == 1, "a ghost is not counted as standing in the stream"
     assert not found.asks_for_a_person
 
@@ -98,11 +98,11 @@ async def test_an_entry_on_its_last_delivery_asks_for_a_person(redis: Redis) -> 
     await stream.ensure_group()
     await stream.enqueue([part("batch:0001")])
     entry = await read_one(stream)
-    for deliveries, standing in ((4, Standing.RUNNING), (5, Standing.LAST_DELIVERY), (6, Standing.LAST_DELIVERY)):
+    for deliveries, standing in ((4, HeldAs.RUNNING), (5, HeldAs.LAST_DELIVERY), (6, HeldAs.LAST_DELIVERY)):
         await redis.xclaim(keys.TASKS.name, keys.GROUP, "worker-1", 0, [entry.entry_id], retrycount=deliveries)
         found = await pending(redis)
         assert found.held[0].standing is standing
-        assert found.asks_for_a_person is (standing is Standing.LAST_DELIVERY)
+        assert found.asks_for_a_person is (standing is HeldAs.LAST_DELIVERY)
 
 
 async def test_a_message_that_nobody_can_read_is_told_as_such(redis: Redis, redis_url: str) -> None:

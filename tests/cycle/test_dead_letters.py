@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.cycle import replay
+from consumer.cycle import resend
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import Selection
 from contract import keys
@@ -36,8 +36,8 @@ async def given_up(stack: Stack, fields: dict[str, str], *, entry_id: str = "*")
     return next(letter for letter in await letters(stack) if letter.entry_id == entry_id)
 
 
-async def replayed(stack: Stack, *, by: str = "ann", **changes: str) -> list[replay.Resent]:
-    return await replay.replay(
+async def replayed(stack: Stack, *, by: str = "ann", **changes: str) -> list[resend.Resent]:
+    return await resend.resend(
         stack.pool, stack.redis, stack.stream, Selection(), changes=changes, by=by, reason="cured", now=stack.clock()
     )
 
@@ -98,7 +98,7 @@ async def test_a_letter_corrected_and_replayed_is_done_once_and_settled_under_th
 
 async def test_a_letter_that_would_only_come_back_is_refused_and_stays_open(stack: Stack) -> None:
     await given_up(stack, {"task": "ohlc"})
-    with pytest.raises(replay.CannotReplay, match=r"task 'ohlc' is unknown.*--set"):
+    with pytest.raises(resend.CannotReplay, match=r"task 'ohlc' is unknown.*--set"):
         await replayed(stack)
     (letter,) = await letters(stack)
     assert letter.state == "open"
@@ -131,7 +131,7 @@ async def test_a_part_that_was_given_up_is_made_good_by_its_replay(stack: Stack)
 
 async def test_a_dropped_letter_stays_in_the_table_with_who_and_why(stack: Stack) -> None:
     await given_up(stack, {"task": "ohlc"})
-    await replay.drop(stack.pool, stack.redis, Selection(), by="bob", reason="a typing error", now=stack.clock())
+    await resend.drop(stack.pool, stack.redis, Selection(), by="bob", reason="a typing error", now=stack.clock())
     (letter,) = await letters(stack)
     assert (letter.state, letter.settled_by, letter.settled_reason) == ("dropped", "bob", "a typing error")
     assert await dead_letters.open_count(stack.pool) == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.cycle import replay
+from consumer.cycle import resend
 from consumer.delivery.entries import entry_of
 from consumer.maintenance_channel import CHANNEL
 from consumer.postgres import dead_letters, letter_causes
@@ -128,8 +128,8 @@ async def test_a_giant_on_the_session_stream_is_refused_with_its_beginning_and_g
     assert letter.entry_id == entry
     assert "2 fields of 2,000,021 bytes" in letter.reason
     assert len(letter.fields["x"]) < 1_200
-    with pytest.raises(replay.CannotReplay, match="larger than any message"):
-        replay.message_again(letter, {})
+    with pytest.raises(resend.CannotReplay, match="larger than any message"):
+        resend.message_again(letter, {})
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ async def test_what_is_left_of_a_giant_is_not_replayed_as_what_it_said(stack: St
     )  # fmt: skip
     await dead_letters.keep_examples(stack.pool, [letter])
     [kept] = await letters(stack)
-    with pytest.raises(replay.CannotReplay, match=r"larger than any message.*send it anew"):
-        replay.message_again(kept, {"task": "cycle"})
+    with pytest.raises(resend.CannotReplay, match=r"larger than any message.*send it anew"):
+        resend.message_again(kept, {"task": "cycle"})
 
 
 async def test_who_has_seen_to_the_examples_has_seen_to_the_cause(stack: Stack) -> None:
@@ -162,7 +162,7 @@ async def test_who_has_seen_to_the_examples_has_seen_to_the_cause(stack: Stack) 
         await until(stack.idle, what="an empty stream")
     [one, *_] = await letters(stack)
     selection = Selection(fingerprint=one.fingerprint)
-    await replay.drop(stack.pool, stack.redis, selection, by="bob", reason="junk", now=stack.clock())
+    await resend.drop(stack.pool, stack.redis, selection, by="bob", reason="junk", now=stack.clock())
     assert await dead_letters.open_count(stack.pool) == await letter_causes.not_kept(stack.pool) == 0
     assert await stack.redis.xlen(keys.DEAD.name) == 0, "also the copies of those that gave way"
     assert {letter.state for letter in await letters(stack)} == {"dropped"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.cycle import replay
+from consumer.cycle import resend
 from consumer.cycle.messages import count_in, retry_message, work_key
 from consumer.delivery.entries import ADDED_BYTES, MOST_BYTES, MOST_FIELDS, Entry, entry_of
 from consumer.maintenance_channel import CHANNEL
@@ -91,7 +91,7 @@ def test_the_largest_message_is_still_one_when_it_is_tried_again_or_replayed(
     second = retry_message("1762894900000-0", taken(first.fields).fields, attempt=999_999, waits=999_999)
     assert not taken(second.fields).oversize
     if readable(said):
-        resent = replay.message_again(letter_of(second.fields), {})
+        resent = resend.message_again(letter_of(second.fields), {})
         assert not taken(resent).oversize
 
 

@@ -87,7 +87,7 @@ async def test_a_mean_price_outside_the_days_range_is_not_stored_and_the_day_can
 async def test_what_an_old_database_holds_can_be_restated_whatever_it_is(desk: Desk) -> None:
     nan, inf = float("nan"), float("inf")
     before = {"A": (1.0, inf, -inf, 1.0, 5.0, nan, 3), "B": (1.0,) * 6 + (3,)}
-    found = evidence.differences(before, {"A": (1.0, 2.0, 1.0, 1.0, 5.0, None, 3), "B": (1.0,) * 6 + (3,)})
+    found = evidence.changes_of(before, {"A": (1.0, 2.0, 1.0, 1.0, 5.0, None, 3), "B": (1.0,) * 6 + (3,)})
     async with desk.pool.acquire() as connection:
         await evidence.keep_restatements(connection, data_sets.DAILY_BARS, DAY, found, load_id=1, now=NOW)
     kept = await desk.pool.fetchval("SELECT before FROM restatement")

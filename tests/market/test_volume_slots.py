@@ -14,6 +14,7 @@ from market.volume_slots import (
     bin_volumes,
     first_unobserved_slot,
     slot_start_ms,
+    slot_time,
 )
 
 CALENDAR = TradingCalendar()
@@ -36,10 +37,23 @@ def binned(bars: dict[int, float], *days: dt.date):
 
 
 @pytest.mark.parametrize(
+    ("slot", "time"), [(0, (4, 0)), (66, (9, 30)), (108, (13, 0)), (144, (16, 0)), (191, (19, 55))]
+)
+def test_slots_start_at_their_new_york_time(slot: int, time: tuple[int, int]):
+    assert slot_time(slot) == dt.time(*time)
+
+
+@pytest.mark.parametrize("slot", [-1, 192])
+def test_a_slot_outside_the_day_is_refused(slot: int):
+    with pytest.raises(ValueError, match="0 to 191"):
+        slot_time(slot)
+
+
+@pytest.mark.parametrize(
     "day", [dt.date(2025, 3, 7), dt.date(2025, 3, 10), dt.date(2025, 10, 31), dt.date(2025, 11, 3)]
 )
 def test_the_grid_is_the_same_on_both_sides_of_a_clock_change(day: dt.date):
-    bars = {at_ms(day, 4 + slot // 12, slot % 12 * 5): slot + 1.0 for slot in range(192)}
+    bars = {at_ms(day, slot_time(slot).hour, slot_time(slot).minute): slot + 1.0 for slot in range(192)}
     result = binned(bars, day)
     np.testing.assert_array_equal(result.volumes, [np.arange(1.0, 193.0)])
     assert result.outside == 0
@@ -110,7 +124,7 @@ def test_an_early_close_leaves_the_slots_from_its_time_on_unobserved():
 def test_a_slot_cut_by_an_early_close_is_unobserved_too():
     cut = EarlyClose(day=DAY, closes=dt.time(14, 32), reason="halt")
     session = TradingCalendar(Overrides(early_closes=(cut,))).session(DAY)
-    assert first_unobserved_slot(session) == (14 - 4) * 12 + 30 // 5
+    assert slot_time(first_unobserved_slot(session)) == dt.time(14, 30)
 
 
 def test_arguments_that_do_not_fit_are_refused():

@@ -17,7 +17,7 @@ from consumer.postgres import pool as pools
 from consumer.postgres import session, silence
 from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
 from consumer.postgres.session import CLOSED_WITHIN_S, Session
-from consumer.postgres.silence import Silence, SilenceWatch, Standing, standing_of
+from consumer.postgres.silence import Activity, Silence, SilenceWatch, activity_of
 from tests.looking import look_into
 from tests.outages.wire import State, Wire, wire_before
 
@@ -89,7 +89,7 @@ async def test_sessions_whose_bytes_are_swallowed_are_closed_and_the_work_is_don
             await pool.fetchval("SELECT 1")
         await told.once.wait()
         assert await asyncio.gather(*(pool.fetchval("SELECT 2") for _ in range(3))) == [2, 2, 2]
-    assert (told.silences[0].sessions, told.silences[0].reason) == (1, Standing.WAITS_FOR_US.value)
+    assert (told.silences[0].sessions, told.silences[0].reason) == (1, Activity.WAITS_FOR_US.value)
 
 
 async def test_a_backend_that_was_stopped_is_given_up(postgres_dsn: str, told: Told) -> None:
@@ -103,7 +103,7 @@ async def test_a_backend_that_was_stopped_is_given_up(postgres_dsn: str, told: T
                 assert await pool.fetchval("SELECT 2") == 2
         finally:
             os.kill(backend, signal.SIGCONT)
-    assert told.silences[0].reason == Standing.WAITS_FOR_US.value
+    assert told.silences[0].reason == Activity.WAITS_FOR_US.value
 
 
 @pytest.mark.parametrize("what", ["commit", "copy out", "copy in", "executemany"])
@@ -246,18 +246,18 @@ async def test_a_server_that_does_not_answer_at_all_any_more_is_noticed_too(
             await pool.fetchval("SELECT 1")
         with pytest.raises(DatabaseUnreachable):
             await pool.fetchval("SELECT 1")
-    assert told.silences[0].reason == Standing.NOT_SAID.value
+    assert told.silences[0].reason == Activity.NOT_SAID.value
 
 
 async def test_a_statement_that_takes_long_and_one_that_waits_for_a_lock_are_left_alone(
     pool: Pool, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "SLOW_AFTER_S", 0.0)
-    seen: list[dict[Session, Standing]] = []
+    seen: list[dict[Session, Activity]] = []
     looked_at_both = asyncio.Event()
     ask = SilenceWatch._ask
 
-    async def noting(watch: SilenceWatch, waiting: list[Session]) -> dict[Session, Standing]:
+    async def noting(watch: SilenceWatch, waiting: list[Session]) -> dict[Session, Activity]:
         seen.append(await ask(watch, waiting))
         if sum(len(one) == 2 for one in seen) == 4:
             looked_at_both.set()
@@ -273,7 +273,7 @@ async def test_a_statement_that_takes_long_and_one_that_waits_for_a_lock_are_lef
         assert not sleeping.done()
         assert not waiting.done()
         sleeping.cancel()
-    assert {standing for one in seen for standing in one.values()} == {Standing.AT_WORK}
+    assert {activity for one in seen for activity in one.values()} == {Activity.AT_WORK}
     await waiting
     assert not told.silences
 
@@ -340,20 +340,20 @@ async def test_the_kernel_is_told_to_notice_a_peer_that_is_gone(proxied: tuple[W
 
 
 @pytest.mark.parametrize(
-    ("row", "standing"),
+    ("row", "activity"),
     [
-        (None, Standing.UNKNOWN),
-        ({"state": "idle", "wait_event_type": "Client"}, Standing.WAITS_FOR_US),
-        ({"state": "idle in transaction", "wait_event_type": None}, Standing.WAITS_FOR_US),
-        ({"state": "idle in transaction (aborted)", "wait_event_type": None}, Standing.WAITS_FOR_US),
-        ({"state": "active", "wait_event_type": "Client"}, Standing.WAITS_FOR_US),  # amid a COPY
-        ({"state": "active", "wait_event_type": None}, Standing.AT_WORK),
-        ({"state": "active", "wait_event_type": "Lock"}, Standing.AT_WORK),
-        ({"state": "active", "wait_event_type": "IO"}, Standing.AT_WORK),
+        (None, Activity.UNKNOWN),
+        ({"state": "idle", "wait_event_type": "Client"}, Activity.WAITS_FOR_US),
+        ({"state": "idle in transaction", "wait_event_type": None}, Activity.WAITS_FOR_US),
+        ({"state": "idle in transaction (aborted)", "wait_event_type": None}, Activity.WAITS_FOR_US),
+        ({"state": "active", "wait_event_type": "Client"}, Activity.WAITS_FOR_US),  # amid a COPY
+        ({"state": "active", "wait_event_type": None}, Activity.AT_WORK),
+        ({"state": "active", "wait_event_type": "Lock"}, Activity.AT_WORK),
+        ({"state": "active", "wait_event_type": "IO"}, Activity.AT_WORK),
     ],
 )
-def test_what_the_server_says_of_a_session_is_judged(row: dict[str, Any] | None, standing: Standing) -> None:
-    assert standing_of(row) is standing
+def test_what_the_server_says_of_a_session_is_judged(row: dict[str, Any] | None, activity: Activity) -> None:
+    assert activity_of(row) is activity
 
 
 async def test_no_statement_is_needed_to_give_a_connection_back(

@@ -11,7 +11,7 @@ import pytest
 from consumer.postgres import bars, details, identity, split_prices, splits, tickers
 from consumer.tasks.splits import judge, owners
 from consumer.vendor.rows import DailyRow, TickerDetails, TickerRow
-from market.split_check import OvernightPrices, Verdict
+from market.split_check import OvernightPrices, Proof
 from market.splits import Split, price_factors
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ async def test_a_renamed_company_is_held_against_the_prices_under_its_old_symbol
 async def test_a_contradicted_split_is_kept_and_not_applied(connection: Connection) -> None:
     listed = [split("A", MONDAY), split("A", MONDAY, 2.0)]
     await splits.upsert_splits(connection, listed, load_id=1, now=NOW)
-    judged = [(listed[0], Verdict.CONTRADICTED, 0.5), (listed[1], Verdict.CONFIRMED, 0.5)]
-    assert await splits.store_verdicts(connection, judged) == 2
-    assert await splits.store_verdicts(connection, judged) == 0
+    judged = [(listed[0], Proof.CONTRADICTED, 0.5), (listed[1], Proof.CONFIRMED, 0.5)]
+    assert await splits.store_proofs(connection, judged) == 2
+    assert await splits.store_proofs(connection, judged) == 0
     assert await splits.read_splits(connection, after=LONG_AGO, up_to=MONDAY) == {"A": [listed[1]]}
     assert await splits.count_splits(connection, since=MONDAY, until=MONDAY) == 2
 
@@ -127,7 +127,7 @@ async def test_the_adjusted_view_applies_what_counts_to_prices_and_volumes_alike
     announced = split("A", WEDNESDAY, 5.0)
     wrong = split("A", TUESDAY, 2.0)
     await splits.upsert_splits(connection, [split("A", TUESDAY), wrong, announced], load_id=1, now=NOW)
-    await splits.store_verdicts(connection, [(wrong, Verdict.CONTRADICTED, None)])
+    await splits.store_proofs(connection, [(wrong, Proof.CONTRADICTED, None)])
     rows = await connection.fetch("SELECT close, volume FROM public.market_data_daily_adjusted ORDER BY trading_date")
     assert [tuple(row) for row in rows] == [(pytest.approx(10.0), pytest.approx(7.0)), (10.0, 1.0)]
 
@@ -169,7 +169,7 @@ async def adjusted(connection: Connection, symbol: str) -> list[float]:
     """Closes by the view, after all was judged as check_splits does; they must be those that read_splits gives."""
     await identity.settle_contested(connection, now=NOW)
     listed = await split_prices.read_listed(connection, up_to=WEDNESDAY)
-    await splits.store_verdicts(connection, judge(listed)[0])
+    await splits.store_proofs(connection, judge(listed)[0])
     await splits.store_owners(connection, owners(listed))
     rows = await connection.fetch(
         "SELECT h.trading_date, h.close AS raw, a.close FROM daily_history AS h "

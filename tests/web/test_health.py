@@ -10,7 +10,7 @@ from consumer.postgres import silence
 from consumer.postgres.pool import open_pool
 from consumer.web import health
 from consumer.web.health import Health
-from consumer.web.silence import tell_silence
+from consumer.web.silence import silence_publisher
 from contract import keys
 from tests.outages.wire import State, wire_before
 from tests.postgres.test_silent_sessions import AT_ONCE, LEASE
@@ -70,10 +70,10 @@ async def test_health_is_not_ok_while_a_worker_of_another_process_has_found_its_
     for name in ("LOOK_EVERY_S", "ASK_AFTER_S", "AWAY_AFTER_S"):
         monkeypatch.setattr(silence, name, getattr(silence, name) / 50)
     noted = asyncio.Event()
-    tell = tell_silence(redis, "worker-1")
+    publish = silence_publisher(redis, "worker-1")
 
     async def told(silence: Silence) -> None:
-        await tell(silence)
+        await publish(silence)
         noted.set()
 
     async with wire_before(postgres_dsn) as (wire, dsn), await open_pool(postgres_dsn, lease=LEASE) as own:

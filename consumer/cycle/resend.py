@@ -86,7 +86,7 @@ def _first_origin(letter: KeptLetter) -> str:
     return f"{letter.fields.get('request') or letter.entry_id}-"
 
 
-async def replay(
+async def resend(
     pool: Pool,
     redis: Redis,
     stream: TaskStream,
