@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
 from consumer.cycle.caretaker import Caretaker
 from consumer.cycle.catch_up import EVERY as LOOKING_EVERY
-from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.catch_up import CatchUp, Looking
 from consumer.cycle.reporting import Reporter
 from consumer.cycle.runner import CycleRunner
 from consumer.cycle.session_events import SessionEvents
+from consumer.cycle.stores import Stores
 from consumer.delivery.handler import Surroundings, WorkerOptions
 from consumer.delivery.lease import LeaseKeeper
 from consumer.delivery.leased_worker import LeasedWorker
@@ -48,7 +49,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What is open, and stays whoever's who opened it. *commands* and *blocking* may be one where nothing blocks."""
+    """What is open, and stays whoever's who opened it. *commands* and *blocking* may be one where nothing blocks.
+
+    *guard* refuses servers that meanwhile hold the data of another source.
+    """
 
     redis_url: str
     pool: Pool
@@ -58,6 +62,7 @@ class Parts:
     vendor: MarketDataVendor
     source: DataSource
     flat_files: FlatFileStore | None = None
+    guard: SourceGuard | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,47 +126,28 @@ def _keeper(redis_url: str, stream: TaskStream) -> LeaseKeeper:
 
 
 def build_consumer(
-    settings: Settings,
-    clock: Callable[[], dt.datetime],
-    parts: Parts,
-    *,
-    name: str,
-    guard: SourceGuard | None = None,
-    instead: Instead | None = None,
+    settings: Settings, clock: Callable[[], dt.datetime], parts: Parts, *, name: str, instead: Instead | None = None
 ) -> Consumer:
-    """Return a consumer called *name*, which is never used again, that has not begun. Needs a running loop.
-
-    *guard* refuses servers that meanwhile hold the data of another source.
-    """
+    """Return a consumer called *name*, which is never used again, that has not begun. Needs a running loop."""
     trial = instead or Instead()
     schedule = trial.schedule or Schedule(build_calendar(settings), settings.rules)
-    services = Services(
-        pool=parts.pool,
-        cache=parts.cache,
-        vendor=parts.vendor,
-        calendar=schedule.calendar,
-        schedule=schedule,
-        options=trial.options or task_options(settings),
-        now=clock,
-        flat_files=parts.flat_files,
-        source=parts.source,
-    )
+    services = _services(settings, clock, parts, schedule, trial.options)
     stream = task_stream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
+    stores = Stores(pool=parts.pool, redis=parts.commands, stream=stream)
     slot_files = brings_slot_files(settings) or parts.flat_files is not None
     expectations = expectations_of(services.options, schedule, slot_files=slot_files)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
     runner = CycleRunner(services, stream, reporter)
-    catch_up = CatchUp(
-        parts.pool,
-        parts.commands,
-        stream,
-        schedule,
-        reporter,
-        now=clock,
-        opens_due_cycles=settings.catch_up,
-        every=trial.look_every or LOOKING_EVERY,
-        guard=guard,
+    every = trial.look_every or LOOKING_EVERY
+    looking = Looking(opens_due_cycles=settings.catch_up, every=every, guard=parts.guard)
+    catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
+    surroundings = Surroundings(
+        now=trial.due_clock or clock,
+        random=trial.random or Random(),
+        on_lost=catch_up.wake,
+        trouble=Trouble("redis_not_reachable"),
     )
+    keeper = trial.keeper or _keeper(parts.redis_url, stream)
     return Consumer(
         services=services,
         stream=stream,
@@ -169,20 +155,27 @@ def build_consumer(
         reporter=reporter,
         runner=runner,
         catch_up=catch_up,
-        events=SessionEvents(
-            parts.commands, stream, parts.pool, calendar=schedule.calendar, schedule=schedule, now=clock
-        ),
+        events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
-        worker=LeasedWorker(
-            stream,
-            trial.keeper or _keeper(parts.redis_url, stream),
-            runner,
-            worker_options(settings),
-            Surroundings(
-                now=trial.due_clock or clock,
-                random=trial.random or Random(),
-                on_lost=catch_up.wake,
-                trouble=Trouble("redis_not_reachable"),
-            ),
-        ),
+        worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
+    )
+
+
+def _services(
+    settings: Settings,
+    clock: Callable[[], dt.datetime],
+    parts: Parts,
+    schedule: Schedule,
+    options: TaskOptions | None,
+) -> Services:
+    return Services(
+        pool=parts.pool,
+        cache=parts.cache,
+        vendor=parts.vendor,
+        calendar=schedule.calendar,
+        schedule=schedule,
+        options=options or task_options(settings),
+        now=clock,
+        flat_files=parts.flat_files,
+        source=parts.source,
     )

@@ -8,7 +8,8 @@ import functools
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from loguru import logger
 
@@ -26,15 +27,17 @@ from consumer.web.silence import silence_publisher
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from consumer.composition import Consumer, Instead
     from consumer.postgres.pool import Pool
+    from consumer.postgres.silence import Silence
     from consumer.postgres.versions import NotServed
     from consumer.settings import Settings
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
 BLOCKING_TIMEOUT_S = 10.0
+T = TypeVar("T")
 
 
 def consumer_name() -> str:
@@ -61,8 +64,8 @@ async def run_until(
         raise ValueError("a consumer needs REDIS_URL and DATABASE_URL; `maintenance run` brings its own servers")
     name = consumer_name()
     async with contextlib.AsyncExitStack() as stack:
-        parts, guard = await _open(stack, stop, settings, settings.redis_url, settings.database_url, name, clock)
-        consumer = build_consumer(settings, clock, parts, name=name, guard=guard, instead=instead)
+        parts = await _open(_Opening(stack, stop, settings, name, clock), settings.redis_url, settings.database_url)
+        consumer = build_consumer(settings, clock, parts, name=name, instead=instead)
         if http:
             monitor = Monitor(pool=parts.pool, redis=parts.commands, expectations=consumer.expectations, now=clock)
             await stack.enter_async_context(serve_http(settings, monitor, consumer.stream))
@@ -84,46 +87,59 @@ async def _run_while_served(consumer: Consumer, pool: Pool, stop: asyncio.Event)
     return None if watching.cancelled() else watching.result()
 
 
-async def _open(
-    stack: contextlib.AsyncExitStack,
-    stop: asyncio.Event,
-    settings: Settings,
-    redis_url: str,
-    database_url: str,
-    name: str,
-    clock: Callable[[], dt.datetime],
-) -> tuple[Parts, SourceGuard]:
-    """Wait for the servers, find them fit and holding this source's data; *stack* closes what was opened."""
+@dataclass(frozen=True)
+class _Opening:
+    """What whatever is opened needs: *stack* closes it, and *stop* ends the wait for it."""
+
+    stack: contextlib.AsyncExitStack
+    stop: asyncio.Event
+    settings: Settings
+    name: str
+    clock: Callable[[], dt.datetime]
+
+    async def wait_for(self, start: Callable[[], Awaitable[T]]) -> T:
+        """What *start* gives, tried again while a server starts. Raises Stopped."""
+        return await unless_stopped(self.stop, start_up.through_restarts(start))
+
+
+async def _open(opening: _Opening, redis_url: str, database_url: str) -> Parts:
+    """Wait for the servers, find them fit and holding this source's data."""
+    stack, settings = opening.stack, opening.settings
     commands = await stack.enter_async_context(connect_redis(redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, commands, allow_eviction=settings.allow_eviction)
-    await unless_stopped(stop, start_up.through_restarts(fit_redis))
+    await opening.wait_for(fit_redis)
     web = await stack.enter_async_context(open_web(settings))
-    source = await unless_stopped(stop, source_of_settings(settings, web))
-    opening = functools.partial(
+    source = await unless_stopped(opening.stop, source_of_settings(settings, web))
+    pool = await _open_pool(opening, database_url, on_silence=silence_publisher(commands, opening.name))
+    guard = SourceGuard(pool, commands, source, now=opening.clock)
+    await opening.wait_for(
+        functools.partial(start_up.prepare, commands, pool, guard, now=opening.clock, upgrade=upgrade_set(settings))
+    )
+    vendor = vendor_of(settings, web, commands, source)
+    stack.callback(vendor.tell_rest)
+    return Parts(
+        redis_url=redis_url,
+        pool=pool,
+        commands=commands,
+        blocking=await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S)),
+        cache=stack.enter_context(connect_blocking_redis(redis_url)),
+        vendor=vendor,
+        source=source,
+        flat_files=flat_file_store(settings, source),
+        guard=guard,
+    )
+
+
+async def _open_pool(opening: _Opening, database_url: str, *, on_silence: Callable[[Silence], Awaitable[None]]) -> Pool:
+    settings = opening.settings
+    start = functools.partial(
         open_pool,
         database_url,
         lease=settings.lease,
         size=settings.parts_at_once + 4,
         schemas=schemas_set(settings),
-        on_silence=silence_publisher(commands, name),
+        on_silence=on_silence,
     )
-    pool = await unless_stopped(stop, start_up.through_restarts(opening))
-    stack.push_async_callback(pool.close)
-    guard = SourceGuard(pool, commands, source, now=clock)
-    preparing = functools.partial(start_up.prepare, commands, pool, guard, now=clock, upgrade=upgrade_set(settings))
-    await unless_stopped(stop, start_up.through_restarts(preparing))
-    blocking = await stack.enter_async_context(connect_redis(redis_url, timeout_s=BLOCKING_TIMEOUT_S))
-    cache = stack.enter_context(connect_blocking_redis(redis_url))
-    vendor = vendor_of(settings, web, commands, source)
-    stack.callback(vendor.tell_rest)
-    parts = Parts(
-        redis_url=redis_url,
-        pool=pool,
-        commands=commands,
-        blocking=blocking,
-        cache=cache,
-        vendor=vendor,
-        source=source,
-        flat_files=flat_file_store(settings, source),
-    )
-    return parts, guard
+    pool = await opening.wait_for(start)
+    opening.stack.push_async_callback(pool.close)
+    return pool

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from consumer.checks.asked_work import GONE
 from consumer.checks.finding import Finding, ok, warning
-from consumer.checks.pending_work import GONE, HeldAs, read_pending
+from consumer.checks.pending_work import HeldAs, read_pending
 from consumer.postgres import cycles, dead_letters, ledger
 from contract import keys
 from contract.messages import TASK_VERSION
@@ -68,7 +68,7 @@ async def check_pending(redis: Redis, *, lease: dt.timedelta) -> Finding:
 async def check_versions(redis: Redis) -> Finding:
     """No message waits for a newer worker. Raises RedisError."""
     check = "message versions"
-    found = await read_pending(redis, lease=SETTLED_WITHIN, max_deliveries=NEVER_THE_LAST)
+    found = await read_pending(redis, lease=SETTLED_WITHIN, max_deliveries=ANY_NUMBER_OF_DELIVERIES)
     if newer := found.for_newer:
         versions = ", ".join(str(version) for version in sorted({work.version or 0 for work in newer}))
         seen = f"{len(newer)} wait for a newer worker, of version {versions}; {TASK_VERSION} is known here"

@@ -16,7 +16,7 @@ from loguru import logger
 from consumer.postgres import cycle_changes, cycles, part_ends
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
-from consumer.postgres.part_ends import parts_in
+from consumer.postgres.part_ends import Closing, parts_in
 from consumer.postgres.states import PartState
 from contract.reports import CycleState
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from consumer.cycle.reporting import Reporter
     from consumer.delivery.task_stream import TaskStream
+    from consumer.postgres.decisions import Decision
     from consumer.postgres.pool import Pool
 
 
@@ -47,7 +48,7 @@ async def close(pool: Pool, ended: Sequence[Cycle], state: PartState, *, now: dt
     In a transaction of its own: a part about to commit holds its own row and waits for the cycle's.
     """
     try:
-        parts = await part_ends.close_parts(pool, ended, state, now=now)
+        parts = await part_ends.close_parts(pool, ended, Closing(state=state, at=now))
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as held:
         # By a transaction that stands still, and will not commit. The work is called off all the same.
         logger.info("parts_are_closed_later", cycles=[cycle.cycle_id for cycle in ended], reason=str(held))
@@ -55,9 +56,10 @@ async def close(pool: Pool, ended: Sequence[Cycle], state: PartState, *, now: dt
     return CalledOff(cycles=tuple(ended), parts=tuple(parts))
 
 
-async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str | None, now: dt.datetime) -> CalledOff:
+async def cancel_day(pool: Pool, trading_day: dt.date, decision: Decision) -> CalledOff:
     """Cancel what runs or waits for *trading_day*; nothing of it is opened again by itself."""
-    words = f"cancelled by {by}" + (f": {reason}" if reason else "")
+    now = decision.at
+    words = f"cancelled by {decision.by}" + (f": {decision.reason}" if decision.reason else "")
     async with pool.acquire() as connection, connection.transaction():
         await cycle_changes.take_turn(connection)
         found = [cycle for cycle in await cycles.unended_cycles(connection) if cycle.trading_day == trading_day]
@@ -66,17 +68,10 @@ async def cancel_day(pool: Pool, trading_day: dt.date, *, by: str, reason: str |
 
 
 async def cancel(
-    pool: Pool,
-    stream: TaskStream,
-    reporter: Reporter,
-    trading_day: dt.date,
-    *,
-    by: str,
-    reason: str | None,
-    now: dt.datetime,
+    pool: Pool, stream: TaskStream, reporter: Reporter, trading_day: dt.date, decision: Decision
 ) -> tuple[Cycle, ...]:
     """Cancel, withdraw and report; return the cycles that were ended. Repeating it is harmless."""
-    called_off = await cancel_day(pool, trading_day, by=by, reason=reason, now=now)
+    called_off = await cancel_day(pool, trading_day, decision)
     if called_off.cycles:
         await withdraw(stream, called_off)
     for cycle in called_off.cycles:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -31,12 +32,9 @@ from process.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from redis.asyncio import Redis
-
     from consumer.cycle.reporting import Reporter
+    from consumer.cycle.stores import Stores
     from consumer.delivery.entries import Outgoing
-    from consumer.delivery.task_stream import TaskStream
-    from consumer.postgres.pool import Pool
     from consumer.source.guard import SourceGuard
     from market.schedule import Schedule
 
@@ -45,31 +43,32 @@ AT_MOST_EVERY_S = 1.0  # however often it is woken
 WARN_AGAIN_AFTER = dt.timedelta(hours=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looking:
+    """How a catch-up looks: *guard* refuses servers that meanwhile hold the data of another source."""
+
+    opens_due_cycles: bool = True
+    every: dt.timedelta = EVERY
+    guard: SourceGuard | None = None
+
+
 class CatchUp:
     """The reconciler of one consumer: the outbox of all that is to be done, and who sends what is left of it."""
 
     def __init__(
         self,
-        pool: Pool,
-        redis: Redis,
-        stream: TaskStream,
+        stores: Stores,
         schedule: Schedule,
         reporter: Reporter,
         *,
         now: Callable[[], dt.datetime],
-        opens_due_cycles: bool = True,
-        every: dt.timedelta = EVERY,
-        guard: SourceGuard | None = None,
+        looking: Looking | None = None,
     ) -> None:
-        self._guard = guard
-        self._pool = pool
-        self._redis = redis
-        self._stream = stream
+        self._pool, self._redis, self._stream = stores.pool, stores.redis, stores.stream
         self._schedule = schedule
         self._reporter = reporter
         self._now = now
-        self._opens_due_cycles = opens_due_cycles
-        self._every = every
+        self._looking = looking or Looking()
         self._woken = asyncio.Event()
         self._warned_at: dt.datetime | None = None
 
@@ -82,7 +81,7 @@ class CatchUp:
         trouble = Trouble("catch_up_postponed")
         while True:
             self._woken.clear()
-            pause = self._every.total_seconds()
+            pause = self._looking.every.total_seconds()
             try:
                 sent = await self.look()
                 if sent:
@@ -99,8 +98,8 @@ class CatchUp:
 
     async def look(self) -> int:
         """Send what is due or lost; return how many messages that was. Raises SourceRefused."""
-        if self._guard is not None:
-            await self._guard.keep()
+        if self._looking.guard is not None:
+            await self._looking.guard.keep()
         now = self._now()
         sent = await resend(self._stream, self, now=now)
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
@@ -115,7 +114,7 @@ class CatchUp:
         messages = await OpenParts(self._pool, running).unsent(now=now)
         waiting = [cycle for cycle in unended if cycle.state is not CycleState.RUNNING]
         messages += [pass_message(one) for one in waiting if one.next_pass_at is None or one.next_pass_at <= now]
-        if self._opens_due_cycles:
+        if self._looking.opens_due_cycles:
             with self._within_the_calendar():
                 messages += await self._due(now)
             if not messages and not unended:

@@ -5,7 +5,7 @@ A dead letter is kept in the transaction that ends its part. What fails here is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -17,8 +17,9 @@ from consumer.delivery.errors import LeaseLost
 from consumer.delivery.settle import Ending, Settlement
 from consumer.postgres import cycles, dead_letters, ledger
 from consumer.postgres.cycle_changes import end_cycles
+from consumer.postgres.dead_letters import About
 from consumer.postgres.ledger import PartEnd, PartId
-from consumer.postgres.part_ends import Ownership, close_parts, ownership_of
+from consumer.postgres.part_ends import Closing, Ownership, close_parts, ownership_of
 from consumer.postgres.states import PartState
 from contract import keys
 from contract.failures import FailureClass
@@ -77,7 +78,8 @@ class FailureRecorder:
             return []
         if message.part is None or message.cycle is None:
             if settlement.ending is Ending.DEAD_LETTER:
-                await self._give_up(delivery, settlement, trading_day=message.trading_day, task=message.task)
+                about = About(trading_day=message.trading_day, task=message.task)
+                await self._give_up(delivery, settlement, about)
             return await self._of_the_running_cycle()
         part = PartId(cycle_id=message.cycle, task=message.task, part=message.part)
         if settlement.ending is Ending.RETRY_LATER:
@@ -94,10 +96,10 @@ class FailureRecorder:
         running = [one for one in await cycles.unended_cycles(self._services.pool) if one.state is CycleState.RUNNING]
         return [message for cycle in running for message in await ready_messages(self._services.pool, cycle)]
 
-    async def _give_up(self, delivery: Delivery, settlement: Settlement, **work: Any) -> None:
+    async def _give_up(self, delivery: Delivery, settlement: Settlement, about: About | None = None) -> None:
         letter = _letter_of(delivery, settlement, now=self._services.now())
         async with self._services.pool.acquire() as connection, connection.transaction():
-            await dead_letters.keep_example(connection, letter, **work)
+            await dead_letters.keep_example(connection, letter, about)
         await self._reporter.refused(settlement.reason)
 
     async def give_up_all(self, letters: Sequence[DeadLetter]) -> list[str]:
@@ -130,11 +132,7 @@ class FailureRecorder:
             await ledger.end_part(connection, part, end)
             if settlement.ending is Ending.DEAD_LETTER:
                 await self._keep_letter(connection, delivery, settlement, part, cycle)
-            if failed_as is FailureClass.KEY_REFUSED:
-                await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, but=TaskName.CYCLE, running=False)
-            if part.task == TaskName.CYCLE and part.part in WITHOUT_WHICH_NO_CYCLE:
-                await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now, running=False)
-                await end_cycles(connection, [cycle], CycleState.FAILED, now=now, reason=settlement.reason)
+            await _close_what_is_in_vain(connection, cycle, part, end)
             ready = await ledger.unblock(connection, part.cycle_id)
         event = EventName.DEAD_LETTERED if settlement.ending is Ending.DEAD_LETTER else EventName.PART_FAILED
         await self._reporter.part_failed(part, cycle.trading_day, settlement.reason, event=event, not_yet=not_yet)
@@ -160,7 +158,20 @@ class FailureRecorder:
     ) -> None:
         letter = _letter_of(delivery, settlement, now=self._services.now())
         if cycle is None:  # of no part that there is: anybody may write such
-            await dead_letters.keep_example(connection, letter, task=part.task, part=part.part)
+            await dead_letters.keep_example(connection, letter, About(task=part.task, part=part.part))
         else:
-            day = cycle.trading_day
-            await dead_letters.keep(connection, letter, trading_day=day, task=part.task, part=part.part)
+            about = About(trading_day=cycle.trading_day, task=part.task, part=part.part)
+            await dead_letters.keep(connection, letter, about)
+
+
+async def _close_what_is_in_vain(connection: Connection, cycle: Cycle, part: PartId, end: PartEnd) -> None:
+    """A key that is refused is refused to all parts that ask; a cycle without its plan or its judgement is none.
+
+    Whoever is at work ends his part himself: his transaction may wait for the cycle that is locked here.
+    """
+    if end.failure_class is FailureClass.KEY_REFUSED:
+        asking = Closing(state=PartState.SUPERSEDED, at=end.at, but=TaskName.CYCLE, running=False)
+        await close_parts(connection, [cycle], asking)
+    if part.task == TaskName.CYCLE and part.part in WITHOUT_WHICH_NO_CYCLE:
+        await close_parts(connection, [cycle], Closing(state=PartState.SUPERSEDED, at=end.at, running=False))
+        await end_cycles(connection, [cycle], CycleState.FAILED, now=end.at, reason=end.reason)

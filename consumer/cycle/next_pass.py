@@ -14,7 +14,7 @@ from consumer.delivery.errors import Busy
 from consumer.postgres import cycle_changes, cycles, ledger
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
-from consumer.postgres.part_ends import close_parts
+from consumer.postgres.part_ends import Closing, close_parts
 from consumer.postgres.states import PartState
 from contract.reports import CycleState
 
@@ -46,7 +46,7 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> Nex
             return NextPass()
         suspended = await _make_room(connection, cycle, now=now)
         # What a suspended pass left open: the next one plans anew what is still missing.
-        await close_parts(connection, [cycle], PartState.SUPERSEDED, now=now)
+        await close_parts(connection, [cycle], Closing(state=PartState.SUPERSEDED, at=now))
         await cycle_changes.begin_pass(connection, cycle, now=now)
         await ledger.insert_parts(connection, cycle_id, cycle.run_pass + 1, [opening.PLAN])
         await ledger.unblock(connection, cycle_id)

@@ -26,13 +26,13 @@ from contract.messages import (
 )
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
-    from consumer.delivery.task_stream import TaskStream
+    from consumer.cycle.stores import Stores
     from consumer.postgres.dead_letters import Selection
+    from consumer.postgres.decisions import Decision
     from consumer.postgres.pool import Pool
 
 _PAGE = 1000
@@ -86,23 +86,14 @@ def _first_origin(letter: KeptLetter) -> str:
     return f"{letter.fields.get('request') or letter.entry_id}-"
 
 
-async def resend(
-    pool: Pool,
-    redis: Redis,
-    stream: TaskStream,
-    selection: Selection,
-    *,
-    changes: Mapping[str, str],
-    by: str,
-    reason: str | None,
-    now: dt.datetime,
-) -> list[Resent]:
+async def resend(stores: Stores, selection: Selection, changes: Mapping[str, str], decision: Decision) -> list[Resent]:
     """Send the selected letters again and say so in the table. Raises CannotReplay before anything is sent.
 
     The letters are locked meanwhile: of two operators one finds nothing left to do. A crash after sending leaves them
     open, and what is then sent again is known under the same name.
     """
-    async with pool.acquire() as connection, connection.transaction():
+    redis = stores.redis
+    async with stores.pool.acquire() as connection, connection.transaction():
         letters = await dead_letters.find_to_settle(connection, selection)
         resent = [Resent(letter=letter, fields=message_again(letter, changes)) for letter in letters]
         for one in resent:
@@ -110,21 +101,19 @@ async def resend(
                 fields: dict[Any, Any] = dict(one.fields)
                 await redis.xadd(keys.SESSIONS.name, fields, maxlen=keys.SESSIONS.kept, approximate=True)
         tasks = [one.fields for one in resent if one.letter.stream == keys.TASKS.name]
-        await stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
+        await stores.stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
         ids = [letter.dead_letter_id for letter in letters]
-        causes = await dead_letters.settle(connection, ids, state=LetterState.REPLAYED, by=by, reason=reason, now=now)
+        causes = await dead_letters.settle(connection, ids, LetterState.REPLAYED, decision)
     await _remove_copies(redis, letters, causes)
     return resent
 
 
-async def drop(
-    pool: Pool, redis: Redis, selection: Selection, *, by: str, reason: str, now: dt.datetime
-) -> list[KeptLetter]:
+async def drop(pool: Pool, redis: Redis, selection: Selection, decision: Decision) -> list[KeptLetter]:
     """Settle the selected letters without sending them; they stay in the table with *reason*."""
     async with pool.acquire() as connection, connection.transaction():
         letters = await dead_letters.find_to_settle(connection, selection)
         ids = [letter.dead_letter_id for letter in letters]
-        causes = await dead_letters.settle(connection, ids, state=LetterState.DROPPED, by=by, reason=reason, now=now)
+        causes = await dead_letters.settle(connection, ids, LetterState.DROPPED, decision)
     await _remove_copies(redis, letters, causes)
     return letters
 

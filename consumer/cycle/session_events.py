@@ -23,13 +23,9 @@ from process.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis.asyncio import Redis
-
+    from consumer.cycle.stores import Stores
     from consumer.delivery.entries import Entry, Outgoing
-    from consumer.delivery.task_stream import TaskStream
-    from consumer.postgres.pool import Pool
     from market.schedule import Schedule
-    from market.trading_calendar import TradingCalendar
 
 BLOCK = dt.timedelta(seconds=2)
 SAME_INSTANT = dt.timedelta(minutes=1)
@@ -42,21 +38,10 @@ class EventRefused(Exception):
 class SessionEvents:
     """One consumer of the session stream."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        stream: TaskStream,
-        pool: Pool,
-        *,
-        calendar: TradingCalendar,
-        schedule: Schedule,
-        now: Callable[[], dt.datetime],
-    ) -> None:
-        self._redis = redis
-        self._stream = stream
-        self._pool = pool
-        self._calendar = calendar
+    def __init__(self, stores: Stores, schedule: Schedule, *, now: Callable[[], dt.datetime]) -> None:
+        self._redis, self._stream, self._pool = stores.redis, stores.stream, stores.pool
         self._schedule = schedule
+        self._calendar = schedule.calendar
         self._now = now
         self._flood = Flood(keys.SESSIONS.name)
 

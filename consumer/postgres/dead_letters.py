@@ -21,6 +21,7 @@ from consumer.postgres.states import LetterState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.postgres.decisions import Decision
     from consumer.postgres.pool import Connection, Pool
     from contract.reports import DeadLetter
 
@@ -51,6 +52,14 @@ class KeptLetter(msgspec.Struct, frozen=True, kw_only=True):
     settled_reason: str | None
 
 
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What work a letter was of, as far as it could be read."""
+
+    trading_day: dt.date | None = None
+    task: str | None = None
+    part: str | None = None
+
+
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which open letters are meant: all conditions that are given must hold."""
 
@@ -66,32 +75,16 @@ def fingerprint(reason: str) -> str:
     return hashlib.sha256(cause.encode()).hexdigest()[:8]
 
 
-async def keep(
-    connection: Connection | Pool,
-    letter: DeadLetter,
-    *,
-    trading_day: dt.date | None = None,
-    task: str | None = None,
-    part: str | None = None,
-) -> None:
+async def keep(connection: Connection | Pool, letter: DeadLetter, about: About | None = None) -> None:
     """Write *letter*, which is of a part of the ledger; the same entry given up again, after a crash before its
     acknowledgement, is the same letter.
 
     Then it says what its copy on the stream will say, which is only written with the acknowledgement.
     """
-    await _write(
-        connection, letter, fingerprint(letter.reason), example=False, trading_day=trading_day, task=task, part=part
-    )
+    await _write(connection, letter, fingerprint(letter.reason), about or About(), example=False)
 
 
-async def keep_example(
-    connection: Connection,
-    letter: DeadLetter,
-    *,
-    trading_day: dt.date | None = None,
-    task: str | None = None,
-    part: str | None = None,
-) -> None:
+async def keep_example(connection: Connection, letter: DeadLetter, about: About | None = None) -> None:
     """The same for what anybody may write as often as he likes: it stays until newer ones of its cause have come.
 
     In a transaction of the caller's.
@@ -99,7 +92,7 @@ async def keep_example(
     await letter_causes.lock_causes(connection)
     own = fingerprint(letter.reason)
     cause = (await letter_causes.known_as(connection, letter.stream, [own]))[own]
-    if await _write(connection, letter, cause, example=True, trading_day=trading_day, task=task, part=part):
+    if await _write(connection, letter, cause, about or About(), example=True):
         one = Counter([cause])
         await letter_causes.count(connection, letter.stream, one, one, now=letter.at)
 
@@ -119,7 +112,7 @@ async def keep_examples(pool: Pool, letters: Sequence[DeadLetter]) -> list[str]:
         kept: Counter[str] = Counter()
         copied: list[str] = []
         for place in sorted(letter_causes.examples(causes)):
-            if await _write(connection, letters[place], causes[place], example=True):
+            if await _write(connection, letters[place], causes[place], About(), example=True):
                 kept[causes[place]] += 1
             if causes[place] not in many:
                 copied.append(letters[place].entry_id)
@@ -127,28 +120,22 @@ async def keep_examples(pool: Pool, letters: Sequence[DeadLetter]) -> list[str]:
     return copied
 
 
-async def _write(
-    connection: Connection | Pool,
-    letter: DeadLetter,
-    cause: str,
-    *,
-    example: bool,
-    trading_day: dt.date | None = None,
-    task: str | None = None,
-    part: str | None = None,
-) -> bool:
+_KEEP = """
+INSERT INTO dead_letter (stream, entry_id, reason, fingerprint, deliveries, dead_at, fields, trading_day, task, part,
+                         example)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (stream, entry_id) DO UPDATE
+    SET reason = excluded.reason, fingerprint = excluded.fingerprint, deliveries = excluded.deliveries,
+        dead_at = excluded.dead_at
+    WHERE dead_letter.state = 'open'
+RETURNING xmax = 0  -- PostgreSQL's own sign of a row that was inserted and not updated
+"""
+
+
+async def _write(connection: Connection | Pool, letter: DeadLetter, cause: str, about: About, *, example: bool) -> bool:
     """Whether it is a new letter."""
     is_new = await connection.fetchval(
-        """
-        INSERT INTO dead_letter (stream, entry_id, reason, fingerprint, deliveries, dead_at, fields, trading_day,
-                                 task, part, example)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        ON CONFLICT (stream, entry_id) DO UPDATE
-            SET reason = excluded.reason, fingerprint = excluded.fingerprint, deliveries = excluded.deliveries,
-                dead_at = excluded.dead_at
-            WHERE dead_letter.state = 'open'
-        RETURNING xmax = 0
-        """,
+        _KEEP,
         letter.stream,
         letter.entry_id,
         letter.reason,
@@ -156,9 +143,9 @@ async def _write(
         letter.deliveries,
         letter.at,
         json.dumps(letter.fields),
-        trading_day,
-        task,
-        part,
+        about.trading_day,
+        about.task,
+        about.part,
         example,
     )
     return bool(is_new)
@@ -195,7 +182,7 @@ async def find_to_settle(connection: Connection, selection: Selection) -> list[K
 
 
 async def settle(
-    connection: Connection, ids: Sequence[int], *, state: LetterState, by: str, reason: str | None, now: dt.datetime
+    connection: Connection, ids: Sequence[int], state: LetterState, decision: Decision
 ) -> set[tuple[str, str]]:
     """Mark open letters as replayed or dropped; return the causes, with their streams, that are seen to with them."""
     await connection.execute(
@@ -203,9 +190,9 @@ async def settle(
         "WHERE dead_letter_id = ANY ($1) AND state = 'open'",
         list(ids),
         state,
-        now,
-        by,
-        reason,
+        decision.at,
+        decision.by,
+        decision.reason,
     )
     return await letter_causes.forget_settled(connection)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.postgres.ledger import PartId
+from consumer.postgres.states import PartState
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection, Pool
-    from consumer.postgres.states import PartState
 
 # Spelled out in each statement and no parameter: only so is it the condition of the index on open parts.
 _OPEN_OF_THESE = (
@@ -30,6 +32,15 @@ class Ownership(Enum):
     OVER = "over"  # it has ended, its cycle has, or the ledger never knew it
 
 
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """As what parts are closed, and which not: those of the task *but*; without *running*, those at work."""
+
+    state: PartState
+    at: dt.datetime
+    but: str = ""
+    running: bool = True
+
+
 async def ownership_of(connection: Connection, part: PartId, *, fence: int) -> Ownership:
     """Return whose *part* is to the delivery with *fence*; an open one is locked until the transaction ends."""
     row = await connection.fetchrow(
@@ -44,19 +55,10 @@ async def ownership_of(connection: Connection, part: PartId, *, fence: int) -> O
     return Ownership.OPEN if row["fence"] <= fence else Ownership.TAKEN
 
 
-async def close_parts(
-    connection: Connection | Pool,
-    ended: Sequence[Cycle],
-    state: PartState,
-    *,
-    now: dt.datetime,
-    but: str = "",
-    running: bool = True,
-) -> list[PartId]:
-    """End as *state* what is open of *ended*, each in the pass that it says or an earlier one; return those parts.
+async def close_parts(connection: Connection | Pool, ended: Sequence[Cycle], closing: Closing) -> list[PartId]:
+    """End what is open of *ended*, each in the pass that it says or an earlier one; return those parts.
 
     By the pass: whoever freezes before this may wake when a suspended cycle is at its next one, whose parts go on.
-    *but*: a task whose parts are left. Without *running* whoever is at work is left to end his part himself.
     """
     rows = await connection.fetch(
         "UPDATE part SET state = $4, ended_at = $3 FROM unnest($1::bigint[], $2::int[]) AS ended (cycle_id, pass) "
@@ -64,10 +66,10 @@ async def close_parts(
         "RETURNING part.cycle_id, task, part",
         [cycle.cycle_id for cycle in ended],
         [cycle.run_pass for cycle in ended],
-        now,
-        state,
-        but,
-        running,
+        closing.at,
+        closing.state,
+        closing.but,
+        closing.running,
     )
     return [PartId(**dict(row)) for row in rows]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
+from consumer.postgres.decisions import Decision
 from consumer.runtime import utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import reached
@@ -37,7 +38,7 @@ async def cancel(settings: Settings, day: dt.date, *, reason: str | None, by: st
         expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
         reporter = Reporter(service.pool, service.redis, expectations, now=utc_now)
         cycles = await calling_off.cancel(
-            service.pool, service.stream, reporter, day, by=by or operator(), reason=reason, now=utc_now()
+            service.pool, service.stream, reporter, day, Decision(by=by or operator(), reason=reason, at=utc_now())
         )
     if not cycles:
         sys.stderr.write(f"nothing runs or waits for {day}; `maintenance status` shows what does\n")

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.cycle import resend as resending
+from consumer.cycle.stores import Stores
 from consumer.postgres import dead_letters, letter_causes
 from consumer.postgres.dead_letters import KeptLetter, Selection
+from consumer.postgres.decisions import Decision
 from consumer.postgres.states import LetterState
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
@@ -42,15 +44,20 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     return ExitCode.FINDING if any(letter.state is LetterState.OPEN for letter in letters) else ExitCode.OK
 
 
-async def replay(
-    settings: Settings,
-    selection: Selection,
-    *,
-    changes: Sequence[str],
-    reason: str | None,
-    by: str | None,
-    dry_run: bool,
-) -> int:
+class Settling(msgspec.Struct, frozen=True, kw_only=True):
+    """Which letters are to be settled, by whom and why; *dry_run*: only show it."""
+
+    selection: Selection
+    reason: str | None
+    by: str | None
+    dry_run: bool
+
+    @property
+    def decision(self) -> Decision:
+        return Decision(by=self.by or operator(), reason=self.reason, at=utc_now())
+
+
+async def replay(settings: Settings, settling: Settling, *, changes: Sequence[str]) -> int:
     """Send the selected letters again; 3 when none of them is open."""
     try:
         wanted = _changes(changes)
@@ -58,44 +65,37 @@ async def replay(
         sys.stderr.write(f"{error}\n")
         return ExitCode.USAGE
     try:
-        async with (looking if dry_run else reached)(settings) as service:
-            if dry_run:
-                letters = await dead_letters.find(service.pool, selection)
-                resent = [
-                    resending.Resent(letter=letter, fields=resending.message_again(letter, wanted))
-                    for letter in letters
-                ]
-            else:
-                resent = await resending.resend(
-                    service.pool,
-                    service.redis,
-                    service.stream,
-                    selection,
-                    changes=wanted,
-                    by=by or operator(),
-                    reason=reason,
-                    now=utc_now(),
-                )
+        resent = await _resend(settings, settling, wanted)
     except resending.CannotReplay as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.USAGE
     for one in resent:
         fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
-        sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if dry_run else 'sent'}: {fields}\n")
+        sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if settling.dry_run else 'sent'}: {fields}\n")
     return _say_how_many(len(resent))
 
 
-async def drop(settings: Settings, selection: Selection, *, reason: str, by: str | None, dry_run: bool) -> int:
-    """Settle the selected letters without sending them; they stay in the ledger with *reason*."""
-    async with (looking if dry_run else reached)(settings) as service:
-        if dry_run:
-            letters = await dead_letters.find(service.pool, selection)
-        else:
-            letters = await resending.drop(
-                service.pool, service.redis, selection, by=by or operator(), reason=reason, now=utc_now()
-            )
+async def _resend(settings: Settings, settling: Settling, changes: Mapping[str, str]) -> list[resending.Resent]:
+    if settling.dry_run:
+        async with looking(settings) as service:
+            letters = await dead_letters.find(service.pool, settling.selection)
+        return [resending.Resent(letter=one, fields=resending.message_again(one, changes)) for one in letters]
+    async with reached(settings) as service:
+        stores = Stores(pool=service.pool, redis=service.redis, stream=service.stream)
+        return await resending.resend(stores, settling.selection, changes, settling.decision)
+
+
+async def drop(settings: Settings, settling: Settling) -> int:
+    """Settle the selected letters without sending them; they stay in the ledger with who and why."""
+    if settling.dry_run:
+        async with looking(settings) as service:
+            letters = await dead_letters.find(service.pool, settling.selection)
+    else:
+        async with reached(settings) as service:
+            letters = await resending.drop(service.pool, service.redis, settling.selection, settling.decision)
+    done = "would be dropped" if settling.dry_run else "dropped"
     for letter in letters:
-        sys.stdout.write(f"{letter.dead_letter_id} {'would be dropped' if dry_run else 'dropped'}: {letter.reason}\n")
+        sys.stdout.write(f"{letter.dead_letter_id} {done}: {letter.reason}\n")
     return _say_how_many(len(letters))
 
 

@@ -54,9 +54,8 @@ def replay_dead_letters(
     """Ask again for what they wanted; a part's task is planned anew, and does only what is missing."""
     if (selection := _selection(ids, task, cause, every=all)) is None:
         return ExitCode.USAGE
-    return asyncio.run(
-        dead_letters_verb.replay(settings_set(), selection, changes=set, reason=reason, by=by, dry_run=dry_run)
-    )
+    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run)
+    return asyncio.run(dead_letters_verb.replay(settings_set(), settling, changes=set))
 
 
 @dead_letters.command(name="drop")
@@ -72,7 +71,8 @@ def drop_dead_letters(
     """Settle them without doing them; they stay in the ledger with who and why."""
     if (selection := _selection(ids, task, cause, every=all)) is None:
         return ExitCode.USAGE
-    return asyncio.run(dead_letters_verb.drop(settings_set(), selection, reason=reason, by=by, dry_run=dry_run))
+    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run)
+    return asyncio.run(dead_letters_verb.drop(settings_set(), settling))
 
 
 def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *, every: bool) -> Selection | None:

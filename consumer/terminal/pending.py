@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.checks.pending_work import Held, HeldAs, PendingWork, Work, read_pending
+from consumer.checks.asked_work import Work
+from consumer.checks.pending_work import Held, HeldAs, PendingWork, read_pending
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
 from consumer.terminal.stopped_servers import looked_at

@@ -17,6 +17,7 @@ from loguru import logger
 
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
+from consumer.postgres.decisions import Decision
 from consumer.web.bodies import LONGEST_BODY, BadRequest, nothing_unread, read_body
 from consumer.web.callers import only_our_callers
 from consumer.web.listener import listening
@@ -112,9 +113,8 @@ class Handlers:
         day = _day_of(request.match_info["day"])
         wanted = await read_body(request, CancelBody, example='{"reason": "…"}')
         monitor = self._monitor
-        cycles = await calling_off.cancel(
-            monitor.pool, self._stream, self._reporter, day, by=wanted.by, reason=wanted.reason, now=monitor.now()
-        )
+        decision = Decision(by=wanted.by, reason=wanted.reason, at=monitor.now())
+        cycles = await calling_off.cancel(monitor.pool, self._stream, self._reporter, day, decision)
         if not cycles:
             return problem(404, f"nothing runs or waits for {day}; GET /status shows what does")
         return json_answer({"cancelled": [cycle.cycle_id for cycle in cycles], "look_at": "/status"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.checks import pending_work
 from consumer.checks.asked_work import GONE, describe
-from consumer.checks.pending_work import GONE, HeldAs, describe, read_pending
+from consumer.checks.pending_work import HeldAs, read_pending
 from consumer.delivery.entries import Outgoing
 from consumer.maintenance_channel import task_stream
 from consumer.runtime import connect_redis

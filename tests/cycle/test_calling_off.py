@@ -7,6 +7,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from consumer.cycle import calling_off
+from consumer.postgres.decisions import Decision
 from contract import keys
 from contract.messages import TaskName
 from tests.cycle.stack import AT_FIVE, DAY, EVENING, until
@@ -37,7 +38,7 @@ async def at_work_on_slots(stack: Stack, *, scheduled: bool = False) -> AsyncIte
 
 
 async def cancel(stack: Stack, day: dt.date = DAY) -> CalledOff:
-    called_off = await calling_off.cancel_day(stack.pool, day, by="ann", reason="wrong key", now=stack.clock())
+    called_off = await calling_off.cancel_day(stack.pool, day, Decision(by="ann", reason="wrong key", at=stack.clock()))
     await calling_off.withdraw(stack.stream, called_off)
     return called_off
 
@@ -108,7 +109,7 @@ async def test_another_day_is_left_alone(stack: Stack) -> None:
 
 async def test_a_withdrawal_lost_with_its_process_is_made_up_for_by_the_catch_up(stack: Stack) -> None:
     async with at_work_on_slots(stack):
-        await calling_off.cancel_day(stack.pool, DAY, by="ann", reason=None, now=stack.clock())
+        await calling_off.cancel_day(stack.pool, DAY, Decision(by="ann", at=stack.clock()))
         assert not await nothing_is_under_way(stack)
         await stack.passes_only.look()
         await until(lambda: nothing_is_under_way(stack), what="an empty stream")

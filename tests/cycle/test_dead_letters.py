@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.cycle import resend
+from consumer.cycle.stores import Stores
 from consumer.postgres import dead_letters
 from consumer.postgres.dead_letters import Selection
+from consumer.postgres.decisions import Decision
 from contract import keys
 from contract.messages import SessionChanged, encode
 from contract.reports import DeadLetter, decode_dead_letter
@@ -37,9 +39,8 @@ async def given_up(stack: Stack, fields: dict[str, str], *, entry_id: str = "*")
 
 
 async def replayed(stack: Stack, *, by: str = "ann", **changes: str) -> list[resend.Resent]:
-    return await resend.resend(
-        stack.pool, stack.redis, stack.stream, Selection(), changes=changes, by=by, reason="cured", now=stack.clock()
-    )
+    stores = Stores(pool=stack.pool, redis=stack.redis, stream=stack.stream)
+    return await resend.resend(stores, Selection(), changes, Decision(by=by, reason="cured", at=stack.clock()))
 
 
 async def test_a_malformed_entry_is_kept_with_its_reason_and_its_fields_as_they_were(stack: Stack) -> None:
@@ -131,7 +132,8 @@ async def test_a_part_that_was_given_up_is_made_good_by_its_replay(stack: Stack)
 
 async def test_a_dropped_letter_stays_in_the_table_with_who_and_why(stack: Stack) -> None:
     await given_up(stack, {"task": "ohlc"})
-    await resend.drop(stack.pool, stack.redis, Selection(), by="bob", reason="a typing error", now=stack.clock())
+    decision = Decision(by="bob", reason="a typing error", at=stack.clock())
+    await resend.drop(stack.pool, stack.redis, Selection(), decision)
     (letter,) = await letters(stack)
     assert (letter.state, letter.settled_by, letter.settled_reason) == ("dropped", "bob", "a typing error")
     assert await dead_letters.open_count(stack.pool) == 0

@@ -12,7 +12,8 @@ from consumer.cycle import resend
 from consumer.delivery.entries import entry_of
 from consumer.maintenance_channel import CHANNEL
 from consumer.postgres import dead_letters, letter_causes
-from consumer.postgres.dead_letters import Selection
+from consumer.postgres.dead_letters import About, Selection
+from consumer.postgres.decisions import Decision
 from consumer.postgres.states import LetterState
 from consumer.runtime import connect_redis
 from contract import keys
@@ -65,7 +66,8 @@ async def test_junk_on_the_task_stream_is_kept_in_its_newest_examples_and_counte
         stream=keys.TASKS.name, entry_id="1-1", reason="task 'thing-1' is unknown: one of cycle, ohlc_daily, "
         "volume_slots, metadata_enrich, redis_sync", deliveries=1, at=stack.clock(), fields={"task": "ohlc_daily"},
     )  # fmt: skip
-    await dead_letters.keep(stack.pool, part, trading_day=DAY, task="ohlc_daily", part="bars:2025-11-11")
+    about = About(trading_day=DAY, task="ohlc_daily", part="bars:2025-11-11")
+    await dead_letters.keep(stack.pool, part, about)
     await stack.redis.xadd(keys.TASKS.name, dict(TYPO))  # type: ignore[arg-type]
     await send_junk(stack, keys.TASKS.name)
     await stack.ask()
@@ -162,7 +164,7 @@ async def test_who_has_seen_to_the_examples_has_seen_to_the_cause(stack: Stack) 
         await until(stack.idle, what="an empty stream")
     [one, *_] = await letters(stack)
     selection = Selection(fingerprint=one.fingerprint)
-    await resend.drop(stack.pool, stack.redis, selection, by="bob", reason="junk", now=stack.clock())
+    await resend.drop(stack.pool, stack.redis, selection, Decision(by="bob", reason="junk", at=stack.clock()))
     assert await dead_letters.open_count(stack.pool) == await letter_causes.not_kept(stack.pool) == 0
     assert await stack.redis.xlen(keys.DEAD.name) == 0, "also the copies of those that gave way"
     assert {letter.state for letter in await letters(stack)} == {"dropped"}
@@ -226,7 +228,9 @@ async def test_letters_that_somebody_is_seeing_to_are_not_thinned_out_and_nobody
         counting = asyncio.create_task(dead_letters.keep_examples(stack.pool, letters_from(100)))
         locked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
         await until(lambda: stack.value(locked), what="one that waits for the operator")
-        await dead_letters.settle(operator, mine, state=LetterState.DROPPED, by="ann", reason="typo", now=stack.clock())
+        await dead_letters.settle(
+            operator, mine, LetterState.DROPPED, Decision(by="ann", reason="typo", at=stack.clock())
+        )
     await counting
     rows = await stack.pool.fetch("SELECT state, count(*) FROM dead_letter GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [("dropped", batch + 1), ("open", batch + 1)]

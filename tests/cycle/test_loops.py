@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 from consumer.cycle import catch_up
 from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.session_events import SessionEvents
+from consumer.cycle.stores import Stores
 from consumer.postgres.pool import DatabaseUnreachable, open_pool
 from tests.cycle.stack import SCHEDULE
 from tests.looking import IN_PUBLIC
@@ -65,15 +66,19 @@ class Failing:
         return 0
 
 
+NONE: Any = None
+NOTHING = Stores(pool=NONE, redis=NONE, stream=NONE)
+
+
 def loop_of(which: str, step: Failing, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Awaitable[None]]:
     monkeypatch.setattr("process.trouble.FIRST_PAUSE_S", 0.0)
     nothing: Any = None
     if which == "catch-up":
         monkeypatch.setattr(catch_up, "AT_MOST_EVERY_S", 0.0)
-        looking = CatchUp(nothing, nothing, nothing, SCHEDULE, nothing, now=lambda: dt.datetime.now(dt.UTC))
+        looking = CatchUp(NOTHING, SCHEDULE, nothing, now=lambda: dt.datetime.now(dt.UTC))
         monkeypatch.setattr(looking, "look", step)
         return looking.run
-    events = SessionEvents(nothing, nothing, nothing, calendar=SCHEDULE.calendar, schedule=SCHEDULE, now=nothing)
+    events = SessionEvents(NOTHING, SCHEDULE, now=nothing)
 
     async def ready() -> None: ...
 
@@ -118,7 +123,7 @@ async def test_a_lock_that_somebody_holds_for_longer_than_the_bound_postpones_th
     async with await open_pool(postgres_dsn, lease=dt.timedelta(seconds=2), size=2, schemas=IN_PUBLIC) as pool:
         await pool.execute("CREATE TABLE locked ()")
         nothing: Any = None
-        looking = CatchUp(pool, nothing, nothing, SCHEDULE, nothing, now=lambda: dt.datetime.now(dt.UTC))
+        looking = CatchUp(NOTHING, SCHEDULE, nothing, now=lambda: dt.datetime.now(dt.UTC))
         postponed = asyncio.Event()
         number = logger.add(lambda _: postponed.set(), level="WARNING")
 

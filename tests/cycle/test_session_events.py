@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.cycle.session_events import EventRefused, SessionEvents
+from consumer.cycle.stores import Stores
 from contract import keys
 from contract.messages import SessionChanged, encode
 from tests.cycle.stack import AT_FIVE, CALENDAR, DAY, SCHEDULE, Stack, until
@@ -32,7 +33,7 @@ async def publish(stack: Stack, **changed: Any) -> None:
 def pure() -> SessionEvents:
     """Only for its decisions: it has no server."""
     nothing: Any = None
-    return SessionEvents(nothing, nothing, nothing, calendar=CALENDAR, schedule=SCHEDULE, now=lambda: CLOSE)
+    return SessionEvents(Stores(pool=nothing, redis=nothing, stream=nothing), SCHEDULE, now=lambda: CLOSE)
 
 
 @pytest.mark.parametrize("late", [dt.timedelta(minutes=1), dt.timedelta(hours=3), dt.timedelta(hours=23, minutes=59),

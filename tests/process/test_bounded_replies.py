@@ -27,6 +27,11 @@ replies = st.recursive(
 )
 
 
+def size_of(text: bytes) -> int:
+    """How many bytes *text* has, or had before it was cut."""
+    return text.size if isinstance(text, Cut) else len(text)
+
+
 def wire(reply: Any) -> bytes:
     """*reply* as a server that speaks RESP3 sends it."""
     match reply:

@@ -8,6 +8,7 @@ from consumer.cycle import calling_off
 from consumer.delivery.entries import Outgoing
 from consumer.delivery.redis_scripts import readable
 from consumer.maintenance_channel import task_stream
+from consumer.postgres.decisions import Decision
 from contract import keys
 from tests.simulator.gated_redis import GatedRedis
 from tests.simulator.virtual_worker import DAY, LEASE, RULE
@@ -71,9 +72,8 @@ async def cancel_day(stage: Stage, random: Random, step: Step | None) -> None:
     stream = task_stream(client, client, consumer="operator", lease=LEASE)
 
     async def cancel() -> None:
-        called_off = await calling_off.cancel_day(
-            stage.operator_pool, DAY, by="a person", reason=None, now=stage.world.now()
-        )
+        decision = Decision(by="a person", at=stage.world.now())
+        called_off = await calling_off.cancel_day(stage.operator_pool, DAY, decision)
         await calling_off.withdraw(stream, called_off)
 
     operator.spawn(cancel())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from consumer.checks import start_up
 from consumer.checks.data_source import check_data_source
 from consumer.checks.finding import Level
-from consumer.cycle.catch_up import CatchUp
+from consumer.cycle.catch_up import CatchUp, Looking
+from consumer.cycle.stores import Stores
 from consumer.postgres.source_stamp import read_stamp
 from consumer.redis_cache.writer import CacheWriter, ForeignCache
 from consumer.runtime import utc_now
@@ -209,9 +210,9 @@ async def test_the_catch_up_writes_a_flushed_stamp_again_and_ends_where_another_
     await guard.keep()
     assert await stamps(place) == (SANDBOX.mark, SANDBOX.mark)
     await place.redis.set(STAMP, VENDOR.mark)
-    look = CatchUp(
-        place.pool, place.redis, None, None, None, now=utc_now, guard=guard  # type: ignore[arg-type]
-    ).look  # fmt: skip
+    nothing: Any = None
+    stores = Stores(pool=place.pool, redis=place.redis, stream=nothing)
+    look = CatchUp(stores, nothing, nothing, now=utc_now, looking=Looking(guard=guard)).look
     with pytest.raises(SourceRefused, match="Redis"):
         await look()
     await place.redis.delete(STAMP)

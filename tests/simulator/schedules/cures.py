@@ -17,6 +17,8 @@ from tests.simulator.mutants import MUTANTS, Mutant, function
 if TYPE_CHECKING:
     import datetime as dt
 
+    from consumer.postgres.part_ends import Closing
+
 _open_cycle = opening.open_cycle
 _begin_next_pass = next_pass.begin_next_pass
 
@@ -40,12 +42,12 @@ async def _forget_after_ten_minutes(pool: Any, stream: Any, *, now: dt.datetime)
             await calling_off.close(pool, [cycle], PartState(cycle.state), now=now)
 
 
-async def close_parts(pool: Any, ended: Any, state: PartState, *, now: dt.datetime) -> Any:
+async def close_parts(pool: Any, ended: Any, closing: Closing) -> Any:
     """Of the same name: schedules name the step after it."""
     rows = await pool.fetch(
         "UPDATE part SET state = $3, ended_at = $2 WHERE cycle_id = ANY ($1) "
         "AND state IN ('blocked', 'ready', 'running', 'retrying') RETURNING cycle_id, task, part",
-        [cycle.cycle_id for cycle in ended], now, state,
+        [cycle.cycle_id for cycle in ended], closing.at, closing.state,
     )  # fmt: skip
     return [PartId(**dict(row)) for row in rows]
 
