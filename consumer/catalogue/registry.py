@@ -99,12 +99,6 @@ def kind_of(task: str, part: str) -> Placed | None:
     return KINDS.get((task, part)) or KINDS.get((task, part.partition(":")[0]))
 
 
-def asks_nobody(task: str, part: str) -> bool:
-    """Whether the part computes from what is stored."""
-    placed = kind_of(task, part)
-    return placed is not None and placed.kind.asked is Asked.NOBODY
-
-
 def stages_of(data_set: str) -> tuple[str, ...]:
     """The stages that bring *data_set*; a stage itself, as "task/stage", is its own."""
     if "/" in data_set:

@@ -58,19 +58,6 @@ async def count_bars(connection: Connection | Pool, day: dt.date) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM daily_bar WHERE trading_date = $1", day))
 
 
-async def count_by_day(connection: Connection | Pool, days: Iterable[dt.date]) -> dict[dt.date, int]:
-    """Return how many bars stand of each of *days* that has any."""
-    rows = await connection.fetch(
-        "SELECT trading_date, count(*) AS rows FROM daily_bar WHERE trading_date = ANY ($1) GROUP BY 1",
-        list(days),
-    )
-    return {row["trading_date"]: row["rows"] for row in rows}
-
-
-async def count_atr(connection: Connection | Pool, day: dt.date) -> int:
-    return int(await connection.fetchval("SELECT count(*) FROM ticker_atr WHERE trading_date = $1", day))
-
-
 async def replace_bars(
     connection: Connection, day: dt.date, rows: Iterable[DailyRow], *, load_id: int, keep: Collection[str] = ()
 ) -> None:

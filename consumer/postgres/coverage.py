@@ -23,48 +23,12 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
     fetched_at: dt.datetime
     detail: dict[str, Any]
-    retired: bool = False
-
-
-async def covered_days(
-    connection: Connection | Pool, data_set: str, fresh_since: Mapping[dt.date, dt.datetime]
-) -> dict[dt.date, Covered]:
-    """Return those of the asked days that *data_set* covers, fetched since the instant given for each.
-
-    What retention has deleted is covered for good: it was whole, and is not fetched again.
-    """
-    rows = await connection.fetch(
-        "SELECT trading_day, row_count, fetched_at, detail, retired_at FROM coverage "
-        "WHERE data_set = $1 AND trading_day = ANY ($2)",
-        data_set,
-        list(fresh_since),
-    )
-    return {
-        row["trading_day"]: Covered(
-            row_count=row["row_count"],
-            fetched_at=row["fetched_at"],
-            detail=row["detail"],
-            retired=row["retired_at"] is not None,
-        )
-        for row in rows
-        if row["retired_at"] is not None or row["fetched_at"] >= fresh_since[row["trading_day"]]
-    }
 
 
 async def covered_on(connection: Connection | Pool, data_set: str, day: dt.date) -> Covered | None:
     """Return the coverage of *data_set* on *day*, however old."""
     row = await connection.fetchrow(
         "SELECT row_count, fetched_at, detail FROM coverage WHERE data_set = $1 AND trading_day = $2", data_set, day
-    )
-    return None if row is None else Covered(**dict(row))
-
-
-async def newest_covered(connection: Connection | Pool, data_set: str) -> Covered | None:
-    """Return the coverage of *data_set* that was fetched last, for whatever day: a list of the present."""
-    row = await connection.fetchrow(
-        "SELECT row_count, fetched_at, detail FROM coverage WHERE data_set = $1 "
-        "ORDER BY fetched_at DESC, load_id DESC LIMIT 1",
-        data_set,
     )
     return None if row is None else Covered(**dict(row))
 
@@ -118,23 +82,6 @@ async def proven_days(connection: Connection | Pool, data_set: str, *, since: dt
         "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day BETWEEN $2 AND $3", data_set, since, up_to
     )
     return {row["trading_day"] for row in rows}
-
-
-async def newest_input(
-    connection: Connection | Pool, data_sets: tuple[str, ...], *, up_to: dt.date
-) -> dt.datetime | None:
-    """Return when any of *data_sets* last changed for a day up to *up_to*: what was computed before is stale."""
-    # The newest of each by an index: max() over all of them goes over every day ever covered.
-    value: dt.datetime | None = await connection.fetchval(
-        """
-        SELECT max(n.fetched_at) FROM unnest($1::text[]) AS s (data_set) CROSS JOIN LATERAL (
-            SELECT c.fetched_at FROM coverage AS c WHERE c.data_set = s.data_set AND c.trading_day <= $2
-            ORDER BY c.fetched_at DESC, c.load_id DESC LIMIT 1) AS n
-        """,
-        list(data_sets),
-        up_to,
-    )
-    return value
 
 
 async def record_load(

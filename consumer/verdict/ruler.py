@@ -22,9 +22,6 @@ JUDGED = tuple(one for one in DATA_SETS if one.in_verdict)
 SESSION_SETS = tuple(one.name for one in JUDGED if one.is_of_sessions and one.is_asked_for)
 #: What describes the present: fetched since the session closed, it describes the session or what came after it.
 PRESENT_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.PRESENT)
-#: What is computed of the newest day: brought to the session or beyond it.
-COMPUTED_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.NEWEST_SESSION)
-
 NEEDS: dict[str, Capability] = {one.name: one.capability for one in JUDGED if one.capability is not None}
 
 

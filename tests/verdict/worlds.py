@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.catalogue.registry import CACHES
+from consumer.data_sets.declaration import Covers
 from consumer.postgres.holdings import Held, Holdings, LastAsked, Newest, Unended
 from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.reading import Judged, window
-from consumer.verdict.ruler import COMPUTED_SETS, PRESENT_SETS, Expectations
+from consumer.verdict.ruler import JUDGED, PRESENT_SETS, Expectations
 from contract import data_sets as sets
 from contract.messages import ALL_TASKS
 from market.schedule import Schedule, parse_rules
@@ -108,6 +109,7 @@ class World:
         return self.judged(time).verdicts[self.day]
 
 
+COMPUTED_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.NEWEST_SESSION)
 EVERY_SET = (*PRESENT_SETS, *COMPUTED_SETS, *CACHES)
 
 
