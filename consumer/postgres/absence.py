@@ -8,20 +8,21 @@ several further listings lack it.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from consumer.postgres import trading_evidence
+from consumer.vendor.rows import TickerRow
 from market.bounds import instant_of
 from market.companies import Listed, agreement
 from market.listing import Absence, Absent, delisting_day, weigh_absence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import asyncpg
 
     from consumer.postgres.pool import Connection
-    from consumer.vendor.rows import TickerRow
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: str
     traded_on: dt.date
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is known to have left the market, and from which session on a company has another symbol.
+
+    Until that session the old symbol is asked for as before.
+    """
+
+    delisted: Sequence[TickerRow] = ()
+    renamed: Mapping[str, dt.date] = {}
 
 
 class Absences(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,18 +50,9 @@ class Absences(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def apply_absences(
-    connection: Connection,
-    listed: Sequence[str],
-    *,
-    day: dt.date,
-    now: dt.datetime,
-    delisted: Sequence[TickerRow] = (),
-    renamed: Mapping[str, dt.date] | None = None,
+    connection: Connection, listed: Sequence[str], gone: Gone, *, day: dt.date, now: dt.datetime
 ) -> Absences:
-    """Weigh every active symbol that *listed*, complete on *day*, lacks.
-
-    *renamed* says from which session on a company has another symbol: until then the old one is asked for as before.
-    """
+    """Weigh every active symbol that *listed*, complete on *day*, lacks."""
     missing = await connection.fetch(
         """
         SELECT symbol, listed_figi AS composite_figi, listed_share_class_figi AS share_class_figi, listed_cik AS cik,
@@ -60,10 +62,29 @@ async def apply_absences(
         list(listed),
         day,
     )
-    moved = await _moved(connection, [row["symbol"] for row in missing]) | dict(renamed or {})
-    newest = await trading_evidence.newest_session(connection)
     traded = await trading_evidence.last_traded(connection, [row["symbol"] for row in missing])
-    gone = _delisting_days(delisted)
+    verdicts = await _weigh(connection, missing, gone, traded, day=day)
+    await _deactivate(connection, verdicts, reason=f"not in the complete listing of {day}", now=now)
+    await _note_delistings(connection, gone.delisted, day=day)
+    kept = [symbol for symbol, verdict in verdicts.items() if verdict is Absence.KEPT]
+    await _note_missing(connection, kept, day=day)
+    return Absences(
+        removed=len(verdicts) - len(kept), kept=tuple(Kept(symbol=one, traded_on=traded[one]) for one in kept)
+    )
+
+
+async def _weigh(
+    connection: Connection,
+    missing: Sequence[asyncpg.Record],
+    gone: Gone,
+    traded: Mapping[str, dt.date],
+    *,
+    day: dt.date,
+) -> dict[str, Absence]:
+    """What the absence of each symbol means; nothing yet of one that is renamed in days to come."""
+    moved = await _moved(connection, [row["symbol"] for row in missing]) | dict(gone.renamed)
+    newest = await trading_evidence.newest_session(connection)
+    delisted = _delisting_days(gone.delisted)
     verdicts: dict[str, Absence] = {}
     for row in missing:
         known = Listed(**{name: value for name, value in dict(row).items() if name != "missed"})
@@ -75,13 +96,15 @@ async def apply_absences(
             symbol=known.symbol,
             last_traded=traded.get(known.symbol),
             newest_session=newest,
-            delisted_on=_same_company(known, gone),
+            delisted_on=_same_company(known, delisted),
             missed=row["missed"],
         )
         verdicts[known.symbol] = weigh_absence(absent, day=day)
-    await _deactivate(connection, verdicts, reason=f"not in the complete listing of {day}", now=now)
-    await _note_delistings(connection, delisted, day=day)
-    kept = [symbol for symbol, verdict in verdicts.items() if verdict is Absence.KEPT]
+    return verdicts
+
+
+async def _note_missing(connection: Connection, kept: Sequence[str], *, day: dt.date) -> None:
+    """One listing a day counts, however often it is loaded."""
     await connection.execute(
         """
         UPDATE listed_ticker
@@ -89,11 +112,8 @@ async def apply_absences(
             missing_since = coalesce(missing_since, $2), missing_until = greatest(missing_until, $2)
         WHERE symbol = ANY ($1::text[])
         """,
-        kept,
+        list(kept),
         day,
-    )
-    return Absences(
-        removed=len(verdicts) - len(kept), kept=tuple(Kept(symbol=one, traded_on=traded[one]) for one in kept)
     )
 
 

@@ -24,6 +24,28 @@ if TYPE_CHECKING:
 LAGGING_COUNT_DAYS = 3
 
 
+_DUE = """
+WITH known AS (
+    SELECT u.symbol, u.changed_at, m.details_attempted_at AS attempted_at,
+           (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
+           (m.details_fetched_at AT TIME ZONE 'America/New_York')::date AS counted_day,
+           (hashtext(u.symbol) & 1073741823) % $2 AS phase
+    FROM listed_ticker AS u LEFT JOIN ticker_profile AS m USING (symbol)
+    WHERE u.is_active {only}
+)
+SELECT symbol FROM known
+WHERE attempted_at IS NULL
+   OR changed_at > attempted_at
+   OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
+   OR EXISTS (SELECT FROM stock_split AS s
+              WHERE coalesce(s.company, s.symbol) = known.symbol AND s.execution_day <= $1
+              AND s.verdict <> 'contradicted'
+              AND (s.execution_day > attempted_day
+                   OR s.execution_day > counted_day AND attempted_day + $3::integer <= $1))
+ORDER BY attempted_at NULLS FIRST, symbol
+"""
+
+
 async def details_due(
     connection: Connection | Pool,
     *,
@@ -40,26 +62,7 @@ async def details_due(
     today = min(day, now.date())
     only, args = ("", []) if symbols is None else ("AND u.symbol = ANY ($4)", [list(symbols)])
     rows = await connection.fetch(
-        f"""
-        WITH known AS (
-            SELECT u.symbol, u.changed_at, m.details_attempted_at AS attempted_at,
-                   (m.details_attempted_at AT TIME ZONE 'America/New_York')::date AS attempted_day,
-                   (m.details_fetched_at AT TIME ZONE 'America/New_York')::date AS counted_day,
-                   (hashtext(u.symbol) & 1073741823) % $2 AS phase
-            FROM listed_ticker AS u LEFT JOIN ticker_profile AS m USING (symbol)
-            WHERE u.is_active {only}
-        )
-        SELECT symbol FROM known
-        WHERE attempted_at IS NULL
-           OR changed_at > attempted_at
-           OR attempted_day + 1 + (phase - (attempted_day + 1 - date '2000-01-01') % $2 + $2) % $2 <= $1
-           OR EXISTS (SELECT FROM stock_split AS s
-                      WHERE coalesce(s.company, s.symbol) = known.symbol AND s.execution_day <= $1
-                      AND s.verdict <> 'contradicted'
-                      AND (s.execution_day > attempted_day
-                           OR s.execution_day > counted_day AND attempted_day + $3::integer <= $1))
-        ORDER BY attempted_at NULLS FIRST, symbol
-        """,
+        _DUE.replace("{only}", only),
         today,
         refresh_days,
         LAGGING_COUNT_DAYS,
@@ -68,50 +71,53 @@ async def details_due(
     return [row["symbol"] for row in rows]
 
 
+_STORE_DETAILS = """
+INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
+    industry_group, sic_code, shares_outstanding, shares_class, cik, composite_figi, share_class_figi,
+    list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17)
+ON CONFLICT (symbol) DO UPDATE SET
+    company_name = coalesce(excluded.company_name, m.company_name),
+    exchange = coalesce(excluded.exchange, m.exchange),
+    ticker_type = coalesce(excluded.ticker_type, m.ticker_type),
+    is_etf = CASE WHEN excluded.ticker_type IS NULL THEN m.is_etf ELSE excluded.is_etf END,
+    sector = coalesce(excluded.sector, m.sector),
+    sector_scheme = coalesce(excluded.sector_scheme, m.sector_scheme),
+    industry = coalesce(excluded.industry, m.industry),
+    industry_group = coalesce(excluded.industry_group, m.industry_group),
+    sic_code = coalesce(excluded.sic_code, m.sic_code),
+    shares_outstanding = coalesce(excluded.shares_outstanding, m.shares_outstanding),
+    shares_class = coalesce(excluded.shares_class, m.shares_class),
+    cik = coalesce(excluded.cik, m.cik),
+    composite_figi = coalesce(excluded.composite_figi, m.composite_figi),
+    share_class_figi = coalesce(excluded.share_class_figi, m.share_class_figi),
+    list_date = coalesce(excluded.list_date, m.list_date),
+    details_attempted_at = excluded.details_attempted_at,
+    details_outcome = 'loaded',
+    details_fetched_at = CASE
+        WHEN m.shares_outstanding IS NULL THEN excluded.details_fetched_at
+        WHEN excluded.shares_outstanding IS NULL THEN m.details_fetched_at
+        -- The vendor's count follows a split some days late: one that still fits the old number is of then.
+        WHEN (SELECT abs(ln(excluded.shares_outstanding / m.shares_outstanding))
+                   < abs(ln(excluded.shares_outstanding / m.shares_outstanding)
+                         - sum(one.ratio))
+              FROM (SELECT min(ln(s.split_to / s.split_from)) AS ratio FROM stock_split AS s
+                    WHERE coalesce(s.company, s.symbol) = m.symbol AND s.verdict <> 'contradicted'
+                      AND s.execution_day > (m.details_fetched_at AT TIME ZONE 'America/New_York')::date
+                      AND s.execution_day <= (excluded.details_fetched_at AT TIME ZONE 'America/New_York')::date
+                    GROUP BY s.execution_day, round(ln(s.split_to / s.split_from)::numeric, 9)) AS one)
+            THEN m.details_fetched_at
+        ELSE excluded.details_fetched_at END,
+    updated_at = excluded.updated_at
+"""
+
+
 async def store_details(
     connection: Connection, found: Sequence[TickerDetails], not_found: Sequence[str], *, now: dt.datetime
 ) -> None:
     """Store details, and remember the attempt also where the vendor has none."""
     await connection.executemany(
-        """
-        INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
-            industry_group, sic_code, shares_outstanding, shares_class, cik, composite_figi, share_class_figi,
-            list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17)
-        ON CONFLICT (symbol) DO UPDATE SET
-            company_name = coalesce(excluded.company_name, m.company_name),
-            exchange = coalesce(excluded.exchange, m.exchange),
-            ticker_type = coalesce(excluded.ticker_type, m.ticker_type),
-            is_etf = CASE WHEN excluded.ticker_type IS NULL THEN m.is_etf ELSE excluded.is_etf END,
-            sector = coalesce(excluded.sector, m.sector),
-            sector_scheme = coalesce(excluded.sector_scheme, m.sector_scheme),
-            industry = coalesce(excluded.industry, m.industry),
-            industry_group = coalesce(excluded.industry_group, m.industry_group),
-            sic_code = coalesce(excluded.sic_code, m.sic_code),
-            shares_outstanding = coalesce(excluded.shares_outstanding, m.shares_outstanding),
-            shares_class = coalesce(excluded.shares_class, m.shares_class),
-            cik = coalesce(excluded.cik, m.cik),
-            composite_figi = coalesce(excluded.composite_figi, m.composite_figi),
-            share_class_figi = coalesce(excluded.share_class_figi, m.share_class_figi),
-            list_date = coalesce(excluded.list_date, m.list_date),
-            details_attempted_at = excluded.details_attempted_at,
-            details_outcome = 'loaded',
-            details_fetched_at = CASE
-                WHEN m.shares_outstanding IS NULL THEN excluded.details_fetched_at
-                WHEN excluded.shares_outstanding IS NULL THEN m.details_fetched_at
-                -- The vendor's count follows a split some days late: one that still fits the old number is of then.
-                WHEN (SELECT abs(ln(excluded.shares_outstanding / m.shares_outstanding))
-                           < abs(ln(excluded.shares_outstanding / m.shares_outstanding)
-                                 - sum(one.ratio))
-                      FROM (SELECT min(ln(s.split_to / s.split_from)) AS ratio FROM stock_split AS s
-                            WHERE coalesce(s.company, s.symbol) = m.symbol AND s.verdict <> 'contradicted'
-                              AND s.execution_day > (m.details_fetched_at AT TIME ZONE 'America/New_York')::date
-                              AND s.execution_day <= (excluded.details_fetched_at AT TIME ZONE 'America/New_York')::date
-                            GROUP BY s.execution_day, round(ln(s.split_to / s.split_from)::numeric, 9)) AS one)
-                    THEN m.details_fetched_at
-                ELSE excluded.details_fetched_at END,
-            updated_at = excluded.updated_at
-        """,
+        _STORE_DETAILS,
         [_details_row(details, now) for details in found],
     )
     await date_reissues(connection, [(details.ticker, details.list_date) for details in found])

@@ -163,6 +163,19 @@ async def due_days(
     return [row["trading_day"] for row in rows]
 
 
+_OPEN = """
+INSERT INTO session_finding (trading_day, data_set, kind, reason, symbols, evidence, contested, contested_at,
+                             load_id, found_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (trading_day, data_set, kind) WHERE state = 'open' DO UPDATE
+    SET reason = excluded.reason, symbols = excluded.symbols, evidence = excluded.evidence,
+        contested = excluded.contested, contested_at = excluded.contested_at, load_id = excluded.load_id,
+        rechecked_at = CASE WHEN session_finding.contested_at IS NOT DISTINCT FROM excluded.contested_at
+                            THEN session_finding.rechecked_at END
+RETURNING finding_id
+"""
+
+
 async def report(
     connection: Connection,
     data_set: str,
@@ -179,17 +192,7 @@ async def report(
     Another answer than the one that was aside has been held against nothing yet.
     """
     finding_id = await connection.fetchval(
-        """
-        INSERT INTO session_finding (trading_day, data_set, kind, reason, symbols, evidence, contested, contested_at,
-                                     load_id, found_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        ON CONFLICT (trading_day, data_set, kind) WHERE state = 'open' DO UPDATE
-            SET reason = excluded.reason, symbols = excluded.symbols, evidence = excluded.evidence,
-                contested = excluded.contested, contested_at = excluded.contested_at, load_id = excluded.load_id,
-                rechecked_at = CASE WHEN session_finding.contested_at IS NOT DISTINCT FROM excluded.contested_at
-                                    THEN session_finding.rechecked_at END
-        RETURNING finding_id
-        """,
+        _OPEN,
         day,
         data_set,
         str(finding.kind),

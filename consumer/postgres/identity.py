@@ -151,6 +151,18 @@ async def apply_changes(
     return news
 
 
+_WRITE_DOWN = """
+INSERT INTO ticker_change AS c (symbol, changed_on, kind, new_symbol, since, old_figi, new_figi, old_codes,
+                                new_codes, listed_on, evidence, found_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (symbol, changed_on, kind, (kind = 'contested' AND new_symbol IS NOT NULL))
+    DO UPDATE
+    SET new_symbol = excluded.new_symbol, new_figi = excluded.new_figi, new_codes = excluded.new_codes,
+        listed_on = excluded.listed_on, evidence = excluded.evidence,
+        closed_on = CASE WHEN c.kind = 'contested' THEN NULL ELSE c.closed_on END
+"""
+
+
 async def _write_down(connection: Connection, change: Change, *, day: dt.date, now: dt.datetime) -> bool:
     """Keep what was and what is said now; False where it is open until the bars tell, or was told before."""
     codes = [None if one is None else {code: getattr(one, code) for code in CODES} for one in (change.old, change.new)]
@@ -163,16 +175,7 @@ async def _write_down(connection: Connection, change: Change, *, day: dt.date, n
         change.new_symbol,
     )
     await connection.execute(
-        """
-        INSERT INTO ticker_change AS c (symbol, changed_on, kind, new_symbol, since, old_figi, new_figi, old_codes,
-                                        new_codes, listed_on, evidence, found_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        ON CONFLICT (symbol, changed_on, kind, (kind = 'contested' AND new_symbol IS NOT NULL))
-            DO UPDATE
-            SET new_symbol = excluded.new_symbol, new_figi = excluded.new_figi, new_codes = excluded.new_codes,
-                listed_on = excluded.listed_on, evidence = excluded.evidence,
-                closed_on = CASE WHEN c.kind = 'contested' THEN NULL ELSE c.closed_on END
-        """,
+        _WRITE_DOWN,
         change.symbol,
         change.changed_on,
         str(change.kind),

@@ -52,35 +52,41 @@ async def known_as(connection: Connection, stream: str, fingerprints: Iterable[s
     return names
 
 
+_THIN_OUT = """
+WITH gone AS (
+    DELETE FROM dead_letter WHERE dead_letter_id IN (
+        SELECT dead_letter_id FROM dead_letter
+        WHERE stream = $1 AND fingerprint = $2 AND state = 'open' AND example
+        ORDER BY dead_letter_id DESC OFFSET $3)
+    AND state = 'open'  -- still, after waiting for whoever was just seeing to it
+    RETURNING 1)
+SELECT count(*) FROM gone
+"""
+
+
+_ADD_UP = """
+INSERT INTO dead_letter_cause AS cause (stream, fingerprint, seen, not_kept, first_at, last_at)
+VALUES ($1, $2, $3, $4, $5, $5)
+ON CONFLICT (stream, fingerprint) DO UPDATE
+    SET seen = cause.seen + excluded.seen, not_kept = cause.not_kept + excluded.not_kept,
+        last_at = greatest(cause.last_at, excluded.last_at)
+"""
+
+
 async def count(
     connection: Connection, stream: str, seen: Counter[str], kept: Counter[str], *, now: dt.datetime
 ) -> None:
     """Add to each cause what was *seen* of it, thin out its examples, and note how many are not *kept*."""
     for fingerprint in sorted(seen):
         thinned = await connection.fetchval(
-            """
-            WITH gone AS (
-                DELETE FROM dead_letter WHERE dead_letter_id IN (
-                    SELECT dead_letter_id FROM dead_letter
-                    WHERE stream = $1 AND fingerprint = $2 AND state = 'open' AND example
-                    ORDER BY dead_letter_id DESC OFFSET $3)
-                AND state = 'open'  -- still, after waiting for whoever was just seeing to it
-                RETURNING 1)
-            SELECT count(*) FROM gone
-            """,
+            _THIN_OUT,
             stream,
             fingerprint,
             EXAMPLES_KEPT,
         )
         left_out = seen[fingerprint] - kept[fingerprint] + int(thinned)
         await connection.execute(
-            """
-            INSERT INTO dead_letter_cause AS cause (stream, fingerprint, seen, not_kept, first_at, last_at)
-            VALUES ($1, $2, $3, $4, $5, $5)
-            ON CONFLICT (stream, fingerprint) DO UPDATE
-                SET seen = cause.seen + excluded.seen, not_kept = cause.not_kept + excluded.not_kept,
-                    last_at = greatest(cause.last_at, excluded.last_at)
-            """,
+            _ADD_UP,
             stream,
             fingerprint,
             seen[fingerprint],

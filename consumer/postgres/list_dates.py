@@ -27,6 +27,22 @@ async def judge_list_dates(
     A change of kind LISTED that took no bars away is no news: the company is as young as that.
     """
     await _take_back(connection)
+    asked = await _datable(connection, symbols)
+    trading = await trading_evidence.read_trading(connection, asked)
+    news = []
+    for symbol, day in asked:
+        bars = trading[symbol, day]
+        if bars.quiet and bars.close_before is not None and bars.first_from is None:
+            continue  # a pause: the price after it tells
+        kind, why = _weigh(bars)
+        change = Change(symbol=symbol, kind=kind, changed_on=day, evidence=f"its list date, and {why}")
+        if await _write_down(connection, change, now=now) and (not bars.quiet or bars.close_before is not None):
+            news.append(change)
+    return news
+
+
+async def _datable(connection: Connection, symbols: Sequence[str] | None) -> list[tuple[str, dt.date]]:
+    """The symbols with a list date around which there are bars, and that date."""
     only, args = ("", []) if symbols is None else ("AND m.symbol = ANY ($1)", [list(symbols)])
     rows = await connection.fetch(
         f"""
@@ -39,18 +55,7 @@ async def judge_list_dates(
         """,
         *args,
     )
-    asked = [(row["symbol"], row["list_date"]) for row in rows]
-    trading = await trading_evidence.read_trading(connection, asked)
-    news = []
-    for symbol, day in asked:
-        bars = trading[symbol, day]
-        if bars.quiet and bars.close_before is not None and bars.first_from is None:
-            continue  # a pause: the price after it tells
-        kind, why = _weigh(bars)
-        change = Change(symbol=symbol, kind=kind, changed_on=day, evidence=f"its list date, and {why}")
-        if await _write_down(connection, change, now=now) and (not bars.quiet or bars.close_before is not None):
-            news.append(change)
-    return news
+    return [(row["symbol"], row["list_date"]) for row in rows]
 
 
 def _weigh(bars: Trading) -> tuple[Kind, str]:

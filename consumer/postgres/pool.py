@@ -101,7 +101,7 @@ class _BoundedPool(_Pool):
             self.watching.cancel()
 
 
-def _tell_of_defect(watching: asyncio.Task[None]) -> None:
+def _report_defect(watching: asyncio.Task[None]) -> None:
     if not watching.cancelled() and (defect := watching.exception()) is not None:
         logger.opt(exception=defect).error("postgres_sessions_not_watched", runbook="postgres-silent")
 
@@ -139,6 +139,14 @@ async def open_pool(
         connection_class=Session,
         record_class=asyncpg.Record,
     )
+    await _open_one(pool)
+    pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
+    pool.watching.add_done_callback(_report_defect)
+    return pool
+
+
+async def _open_one(pool: _BoundedPool) -> None:
+    """With no session at its start a pool would find out only later that nothing answers, or that it is refused."""
     await pool
     try:
         async with pool.acquire():
@@ -146,6 +154,3 @@ async def open_pool(
     except BaseException:
         pool.terminate()
         raise
-    pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
-    pool.watching.add_done_callback(_tell_of_defect)
-    return pool

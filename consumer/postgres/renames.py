@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.postgres.pool import Connection
+    from market.companies import Trading
 
 # For so long a rename is held against what comes after it, and another company that is gone again was a slip.
 _DOUBTED_DAYS = 14
@@ -70,19 +71,19 @@ async def leave(connection: Connection, change: Change, *, now: dt.datetime) -> 
     )
 
 
+_DOUBTED = """
+SELECT c.symbol, c.changed_on, c.new_symbol, c.since, c.old_codes, c.new_codes, c.listed_on
+FROM ticker_change AS c JOIN listed_ticker AS u USING (symbol)
+WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed' AND c.old_codes IS NOT NULL
+  AND c.changed_on > (SELECT max(last_seen) FROM listed_ticker) - $1::integer
+"""
+
+
 async def undo_denied(
     connection: Connection, *, now: dt.datetime, listing: Mapping[str, Listed] | None = None
 ) -> list[Change]:
-    """Undo the renames of the last days that *listing* denies, or without one the bars; return what is told of them."""
-    rows = await connection.fetch(
-        """
-        SELECT c.symbol, c.changed_on, c.new_symbol, c.since, c.old_codes, c.new_codes, c.listed_on
-        FROM ticker_change AS c JOIN listed_ticker AS u USING (symbol)
-        WHERE c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed' AND c.old_codes IS NOT NULL
-          AND c.changed_on > (SELECT max(last_seen) FROM listed_ticker) - $1::integer
-        """,
-        _DOUBTED_DAYS,
-    )
+    """Undo the renames of the last days that *listing* denies, or without one the bars; return what is said of them."""
+    rows = await connection.fetch(_DOUBTED, _DOUBTED_DAYS)
     wanted = [(row[side], row["changed_on"]) for row in rows for side in ("symbol", "new_symbol")]
     trading = {} if listing is not None else await trading_evidence.read_trading(connection, wanted)
     undone = []
@@ -92,8 +93,7 @@ async def undo_denied(
         if listing is not None:
             denied = _is_listed_again(was, listing.get(old), listing.get(new))
         else:
-            last, first = trading[old, day].last, trading[new, day].first_from
-            denied = last is not None and first is not None and last >= first
+            denied = _trades_on(trading[old, day], trading[new, day])
         if denied:
             why = "it is listed by itself again" if listing is not None else "it trades on"
             change = Change(
@@ -109,6 +109,10 @@ async def undo_denied(
             await _undo(connection, change, now=now)
             undone.append(change)
     return undone
+
+
+def _trades_on(old: Trading, new: Trading) -> bool:
+    return old.last is not None and new.first_from is not None and old.last >= new.first_from
 
 
 def _is_listed_again(was: Listed, old: Listed | None, new: Listed | None) -> bool:
@@ -131,17 +135,7 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
         day,
         change.since,
     )
-    since = await connection.fetchval(
-        "DELETE FROM ticker_change WHERE kind = 'reissued' AND symbol = $1 AND changed_on = $2 RETURNING since",
-        new,
-        day,
-    )
-    await connection.execute(
-        "UPDATE ticker_change SET closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on = $2",
-        new,
-        day,
-    )
-    await connection.execute("UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1", new, since)
+    await _give_back_symbol(connection, new, day)
     # Until a listing has it again it is one that trades and is missing there.
     await connection.execute(
         """
@@ -153,6 +147,27 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
         day,
         now,
     )
+    await _contest(connection, change, now=now)
+
+
+async def _give_back_symbol(connection: Connection, new: str | None, day: dt.date) -> None:
+    """Who had the new symbol before has it again, and who was renamed into it then."""
+    since = await connection.fetchval(
+        "DELETE FROM ticker_change WHERE kind = 'reissued' AND symbol = $1 AND changed_on = $2 RETURNING since",
+        new,
+        day,
+    )
+    await connection.execute(
+        "UPDATE ticker_change SET closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 AND closed_on = $2",
+        new,
+        day,
+    )
+    await connection.execute("UPDATE listed_ticker SET issuer_since = $2 WHERE symbol = $1", new, since)
+
+
+async def _contest(connection: Connection, change: Change, *, now: dt.datetime) -> None:
+    """Leave on the record what was believed, and why it is no more."""
+    old, new, day = change.symbol, change.new_symbol, change.changed_on
     await connection.execute(
         """
         INSERT INTO ticker_change (symbol, changed_on, kind, new_symbol, since, evidence, found_at, closed_on)

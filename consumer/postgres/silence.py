@@ -116,15 +116,7 @@ class SilenceWatch:
         if not waiting:
             self._hang_up()
             return None
-        standings = await self._ask(list(waiting))
-        now = asyncio.get_running_loop().time()
-        closed: list[tuple[float, Activity, int]] = []
-        for session, since in waiting.items():
-            if session.silent_since != since:
-                continue  # it has got its answer meanwhile, or a part of it
-            if self._is_silent(session, since, standings[session], waited_s=now - since):
-                closed.append((now - since, standings[session], session.backend))
-                session.give_up(standings[session].value)
+        closed = self._close_silent(waiting, await self._ask(list(waiting)))
         if not closed:
             return None
         if self._asking is not None:
@@ -138,6 +130,20 @@ class SilenceWatch:
             runbook="postgres-silent",
         )
         return Silence(sessions=len(closed), longest_s=longest_s, reason=activity.value)
+
+    def _close_silent(
+        self, waiting: Mapping[Session, float], activities: Mapping[Session, Activity]
+    ) -> list[tuple[float, Activity, int]]:
+        """Close those that are silent; return how long each was waited for, its activity, and its backend."""
+        now = asyncio.get_running_loop().time()
+        closed = []
+        for session, since in waiting.items():
+            if session.silent_since != since:
+                continue  # it has got its answer meanwhile, or a part of it
+            if self._is_silent(session, since, activities[session], waited_s=now - since):
+                closed.append((now - since, activities[session], session.backend))
+                session.give_up(activities[session].value)
+        return closed
 
     def _is_silent(self, session: Session, since: float, activity: Activity, *, waited_s: float) -> bool:
         match activity:

@@ -16,7 +16,7 @@ from market.companies import Change, Kind
 from market.renames import PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.vendor.rows import FloatRow, TickerRow
@@ -81,18 +81,15 @@ async def apply_listing(
     stored = await connection.fetch("SELECT symbol, is_active FROM listed_ticker WHERE state NOT IN ('test', 'otc')")
     known = {row["symbol"] for row in stored}
     active = {row["symbol"] for row in stored if row["is_active"]}
-    contested = {change.new_symbol or change.symbol for change in changes if change.kind is Kind.CONTESTED} & known
-    rows = [_without_codes(row) if row.ticker in contested else row for row in rows]
+    rows = _without_contested_codes(rows, changes, known)
     reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
     await connection.execute("DELETE FROM ticker_profile WHERE symbol = ANY ($1::text[])", reissued)
     await _upsert(connection, rows, day=day, now=now)
     # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
     await _expect_from(connection, sorted(set(symbols) - active) if known else [], day=day, next_session=next_session)
     renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
-    absences = await absence.apply_absences(connection, symbols, day=day, now=now, delisted=delisted, renamed=renamed)
-    # Where those went that stand under another symbol since yesterday, or Friday, is told by the bars of the night.
-    recently = day - dt.timedelta(days=4)
-    going = {change.symbol for change in changes if change.evidence == PENDING and change.changed_on >= recently}
+    gone = absence.Gone(delisted=delisted, renamed=renamed)
+    absences = await absence.apply_absences(connection, symbols, gone, day=day, now=now)
     news = await identity.apply_changes(connection, changes, day=day, now=now)
     await _apply_names(connection, rows, now)
     await absence.mirror_activity(connection, now=now)
@@ -101,13 +98,24 @@ async def apply_listing(
         removed=absences.removed,
         active=len(symbols) + len(absences.kept),
         changes=(*settled, *news),
-        kept=tuple(one for one in absences.kept if one.symbol not in going),
+        kept=tuple(one for one in absences.kept if one.symbol not in _on_their_way(changes, day)),
     )
 
 
-def _without_codes(row: TickerRow) -> TickerRow:
-    """What is known of whose the symbol is stands, until the bars have decided."""
-    return msgspec.structs.replace(row, composite_figi=None, share_class_figi=None, cik=None)
+def _on_their_way(changes: Sequence[Change], day: dt.date) -> set[str]:
+    """Those that stand under another symbol since yesterday, or Friday: where they went the bars of the night say."""
+    recently = day - dt.timedelta(days=4)
+    return {change.symbol for change in changes if change.evidence == PENDING and change.changed_on >= recently}
+
+
+def _without_contested_codes(
+    rows: Sequence[TickerRow], changes: Sequence[Change], known: Collection[str]
+) -> list[TickerRow]:
+    """What is known of whose a symbol is stands, until the bars have decided."""
+    named = {change.new_symbol or change.symbol for change in changes if change.kind is Kind.CONTESTED}
+    contested = named & set(known)
+    blank = {"composite_figi": None, "share_class_figi": None, "cik": None}
+    return [msgspec.structs.replace(row, **blank) if row.ticker in contested else row for row in rows]
 
 
 async def _upsert(connection: Connection, rows: Sequence[TickerRow], *, day: dt.date, now: dt.datetime) -> None:
@@ -173,33 +181,36 @@ async def note_others(
     )
 
 
+_APPLY_NAMES = """
+INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, cik, composite_figi,
+                                  share_class_figi, is_etf, created_at, updated_at)
+SELECT symbol, name, exchange, kind, cik, figi, share_figi,
+       coalesce(kind = ANY ($9::text[]), false), $8, $8
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+     AS l (symbol, name, exchange, kind, cik, figi, share_figi)
+ON CONFLICT (symbol) DO UPDATE
+    SET company_name = coalesce(excluded.company_name, m.company_name),
+        exchange = coalesce(excluded.exchange, m.exchange),
+        ticker_type = coalesce(excluded.ticker_type, m.ticker_type),
+        cik = coalesce(excluded.cik, m.cik),
+        composite_figi = coalesce(excluded.composite_figi, m.composite_figi),
+        share_class_figi = coalesce(excluded.share_class_figi, m.share_class_figi),
+        is_etf = CASE WHEN excluded.ticker_type IS NULL THEN m.is_etf ELSE excluded.is_etf END,
+        is_actively_trading = true, updated_at = excluded.updated_at
+    WHERE NOT m.is_actively_trading
+       OR excluded.company_name <> coalesce(m.company_name, '')
+       OR excluded.exchange <> coalesce(m.exchange, '')
+       OR excluded.ticker_type <> coalesce(m.ticker_type, '')
+       OR excluded.cik <> coalesce(m.cik, '')
+       OR excluded.composite_figi <> coalesce(m.composite_figi, '')
+       OR excluded.share_class_figi <> coalesce(m.share_class_figi, '')
+"""
+
+
 async def _apply_names(connection: Connection, rows: Sequence[TickerRow], now: dt.datetime) -> None:
     """Copy the listing's own facts into the metadata."""
     await connection.execute(
-        """
-        INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, cik, composite_figi,
-                                          share_class_figi, is_etf, created_at, updated_at)
-        SELECT symbol, name, exchange, kind, cik, figi, share_figi,
-               coalesce(kind = ANY ($9::text[]), false), $8, $8
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-             AS l (symbol, name, exchange, kind, cik, figi, share_figi)
-        ON CONFLICT (symbol) DO UPDATE
-            SET company_name = coalesce(excluded.company_name, m.company_name),
-                exchange = coalesce(excluded.exchange, m.exchange),
-                ticker_type = coalesce(excluded.ticker_type, m.ticker_type),
-                cik = coalesce(excluded.cik, m.cik),
-                composite_figi = coalesce(excluded.composite_figi, m.composite_figi),
-                share_class_figi = coalesce(excluded.share_class_figi, m.share_class_figi),
-                is_etf = CASE WHEN excluded.ticker_type IS NULL THEN m.is_etf ELSE excluded.is_etf END,
-                is_actively_trading = true, updated_at = excluded.updated_at
-            WHERE NOT m.is_actively_trading
-               OR excluded.company_name <> coalesce(m.company_name, '')
-               OR excluded.exchange <> coalesce(m.exchange, '')
-               OR excluded.ticker_type <> coalesce(m.ticker_type, '')
-               OR excluded.cik <> coalesce(m.cik, '')
-               OR excluded.composite_figi <> coalesce(m.composite_figi, '')
-               OR excluded.share_class_figi <> coalesce(m.share_class_figi, '')
-        """,
+        _APPLY_NAMES,
         [r.ticker for r in rows],
         [r.name for r in rows],
         [r.primary_exchange for r in rows],

@@ -20,6 +20,43 @@ if TYPE_CHECKING:
 _SESSIONS_BEFORE = 5
 
 
+_TRADING = """
+SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
+       f.trading_date AS first_from, f.open AS open_from, greatest(l.trading_date, w.trading_day) AS last,
+       NOT EXISTS (SELECT FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
+                   AND d.trading_date < a.quiet_before
+                   AND d.trading_date >= least(a.quiet_before - 7, r.since)) AS quiet,
+       coalesce((SELECT exp(sum(one.ratio)) FROM (
+           SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
+           WHERE coalesce(s.company, s.symbol) = a.symbol AND s.verdict <> 'contradicted'
+             AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
+           GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
+FROM (SELECT symbol, day, greatest(day, $4::date) AS quiet_before
+      FROM unnest($1::text[], $2::date[]) AS u (symbol, day)) AS a
+LEFT JOIN LATERAL (
+    SELECT d.trading_date, d.close FROM daily_bar AS d
+    WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date < a.day
+    ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
+LEFT JOIN LATERAL (
+    SELECT d.trading_date, d.open FROM daily_bar AS d
+    WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date >= a.day
+    ORDER BY d.trading_date LIMIT 1) AS f ON true
+LEFT JOIN LATERAL (
+    SELECT d.trading_date FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
+    ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
+LEFT JOIN LATERAL (
+    -- A row set aside came too: it does not say that nobody traded.
+    SELECT max(s.trading_day) AS trading_day FROM set_aside AS s
+    JOIN coverage AS c USING (data_set, trading_day, load_id)
+    WHERE s.data_set = 'daily_bars' AND s.field IS NULL AND s.symbol = a.symbol) AS w ON true
+LEFT JOIN LATERAL (
+    SELECT min(near.trading_day) AS since FROM (
+        SELECT c.trading_day FROM coverage AS c
+        WHERE c.data_set = 'daily_bars' AND c.trading_day < a.quiet_before
+        ORDER BY c.trading_day DESC LIMIT $3) AS near) AS r ON true
+"""
+
+
 async def read_trading(
     connection: Connection | Pool, asked: Collection[tuple[str, dt.date]], *, quiet_before: dt.date | None = None
 ) -> dict[tuple[str, dt.date], Trading]:
@@ -29,41 +66,7 @@ async def read_trading(
     listing that showed what had happened since an earlier one.
     """
     rows = await connection.fetch(
-        """
-        SELECT a.symbol, a.day, b.trading_date AS before, b.close AS close_before,
-               f.trading_date AS first_from, f.open AS open_from, greatest(l.trading_date, w.trading_day) AS last,
-               NOT EXISTS (SELECT FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
-                           AND d.trading_date < a.quiet_before
-                           AND d.trading_date >= least(a.quiet_before - 7, r.since)) AS quiet,
-               coalesce((SELECT exp(sum(one.ratio)) FROM (
-                   SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
-                   WHERE coalesce(s.company, s.symbol) = a.symbol AND s.verdict <> 'contradicted'
-                     AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
-                   GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
-        FROM (SELECT symbol, day, greatest(day, $4::date) AS quiet_before
-              FROM unnest($1::text[], $2::date[]) AS u (symbol, day)) AS a
-        LEFT JOIN LATERAL (
-            SELECT d.trading_date, d.close FROM daily_bar AS d
-            WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date < a.day
-            ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
-        LEFT JOIN LATERAL (
-            SELECT d.trading_date, d.open FROM daily_bar AS d
-            WHERE d.symbol = a.symbol AND d.volume > 0 AND d.trading_date >= a.day
-            ORDER BY d.trading_date LIMIT 1) AS f ON true
-        LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM daily_bar AS d WHERE d.symbol = a.symbol AND d.volume > 0
-            ORDER BY d.trading_date DESC LIMIT 1) AS l ON true
-        LEFT JOIN LATERAL (
-            -- A row set aside came too: it does not say that nobody traded.
-            SELECT max(s.trading_day) AS trading_day FROM set_aside AS s
-            JOIN coverage AS c USING (data_set, trading_day, load_id)
-            WHERE s.data_set = 'daily_bars' AND s.field IS NULL AND s.symbol = a.symbol) AS w ON true
-        LEFT JOIN LATERAL (
-            SELECT min(near.trading_day) AS since FROM (
-                SELECT c.trading_day FROM coverage AS c
-                WHERE c.data_set = 'daily_bars' AND c.trading_day < a.quiet_before
-                ORDER BY c.trading_day DESC LIMIT $3) AS near) AS r ON true
-        """,
+        _TRADING,
         [symbol for symbol, _ in asked],
         [day for _, day in asked],
         _SESSIONS_BEFORE,
@@ -107,33 +110,36 @@ async def read_bars(
     return Bars(trading=trading, pairs=pairs, sessions=sessions, next_session=next_session)
 
 
+_PAIRS = """
+SELECT a.old, a.new, a.day, own.first_own,
+       coalesce((SELECT exp(sum(one.ratio)) FROM (
+           SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
+           WHERE coalesce(s.company, s.symbol) IN (a.old, a.new) AND s.verdict <> 'contradicted'
+             AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
+           GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
+FROM unnest($1::text[], $2::text[], $3::date[]) AS a (old, new, day)
+LEFT JOIN LATERAL (
+    SELECT d.trading_date FROM daily_bar AS d
+    WHERE d.symbol = a.old AND d.volume > 0 AND d.trading_date < a.day
+    ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
+LEFT JOIN LATERAL (
+    SELECT d.trading_date FROM daily_bar AS d
+    WHERE d.symbol = a.new AND d.volume > 0 AND d.trading_date >= a.day
+    ORDER BY d.trading_date LIMIT 1) AS f ON true
+LEFT JOIN LATERAL (
+    -- Rows of a company that has left the symbol are that one's, not the symbol's own.
+    SELECT min(h.trading_date) AS first_own FROM daily_history AS h
+    WHERE h.traded_as = a.new AND h.symbol = a.new AND h.volume > 0 AND h.trading_date < a.day
+      AND h.trading_date >= least(a.day, b.trading_date) - 7) AS own ON true
+"""
+
+
 async def _read_pairs(
     connection: Connection | Pool, asked: Collection[tuple[str, str, dt.date]]
 ) -> dict[tuple[str, str, dt.date], Pair]:
     """Return, of (old symbol, new symbol, day), what the bars before that day say of both at once."""
     rows = await connection.fetch(
-        """
-        SELECT a.old, a.new, a.day, own.first_own,
-               coalesce((SELECT exp(sum(one.ratio)) FROM (
-                   SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
-                   WHERE coalesce(s.company, s.symbol) IN (a.old, a.new) AND s.verdict <> 'contradicted'
-                     AND s.execution_day > b.trading_date AND s.execution_day <= f.trading_date
-                   GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)) AS one), 1) AS factor
-        FROM unnest($1::text[], $2::text[], $3::date[]) AS a (old, new, day)
-        LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM daily_bar AS d
-            WHERE d.symbol = a.old AND d.volume > 0 AND d.trading_date < a.day
-            ORDER BY d.trading_date DESC LIMIT 1) AS b ON true
-        LEFT JOIN LATERAL (
-            SELECT d.trading_date FROM daily_bar AS d
-            WHERE d.symbol = a.new AND d.volume > 0 AND d.trading_date >= a.day
-            ORDER BY d.trading_date LIMIT 1) AS f ON true
-        LEFT JOIN LATERAL (
-            -- Rows of a company that has left the symbol are that one's, not the symbol's own.
-            SELECT min(h.trading_date) AS first_own FROM daily_history AS h
-            WHERE h.traded_as = a.new AND h.symbol = a.new AND h.volume > 0 AND h.trading_date < a.day
-              AND h.trading_date >= least(a.day, b.trading_date) - 7) AS own ON true
-        """,
+        _PAIRS,
         [old for old, _, _ in asked],
         [new for _, new, _ in asked],
         [day for _, _, day in asked],
