@@ -11,6 +11,7 @@ symbol NaN: a wrong number would look like a right one.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,17 @@ def bars_needed(period: int) -> int:
     return period + 1 + math.ceil(math.log(SEED_WEIGHT) / math.log(1 - 1 / period))
 
 
+class AtrState(NamedTuple):
+    """All that the past of some symbols means for their ATR, one value a symbol; price units.
+
+    *average* is the ATR, or while there are too few bars the sum of the true ranges; *close* is the last one.
+    """
+
+    average: Floats
+    close: Floats
+    bars: npt.NDArray[np.int64]
+
+
 class RunningAtr:
     """The ATR of many symbols, carried on from session to session: it holds one state a symbol, and no history.
 
@@ -72,6 +84,14 @@ class RunningAtr:
         self._averages = np.zeros(symbols)
         self.bars = np.zeros(symbols, np.int64)
         self.close = np.full(symbols, np.nan)
+
+    def state(self) -> AtrState:
+        """What is known of each symbol now."""
+        return AtrState(average=self._averages.copy(), close=self.close.copy(), bars=self.bars.copy())
+
+    def resume(self, symbols: npt.NDArray[np.int64], state: AtrState) -> None:
+        """Go on from where *state* was taken for these symbols, as if their bars up to then had been added."""
+        self._averages[symbols], self.close[symbols], self.bars[symbols] = state
 
     def add(self, symbols: npt.NDArray[np.int64], high: Floats, low: Floats, close: Floats) -> None:
         """Go on by one session's bars, one a symbol; later than all that came before."""

@@ -6,26 +6,24 @@ seed (market/atr.py), so a split never shows as volatility. What is read is boun
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from consumer.postgres import bars, coverage, holes, ledger, splits
-from consumer.tasks.atr_walk import AtrWalk, Basis
+from consumer.postgres import atr_state, bars, coverage, holes, ledger, splits
+from consumer.postgres.atr_state import Past
+from consumer.tasks.atr_past import Reach, begin_anew, carry_on, is_valid
+from consumer.tasks.atr_walk import Basis
 from consumer.tasks.part import require_coverage
 from contract import data_sets
 from market.atr import bars_needed
 from market.holes import unbroken_since
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
-    from consumer.tasks.atr_walk import Figure
+    from consumer.tasks.atr_past import Walked
     from consumer.tasks.part import PartContext, Write
 
 # Further back nobody looks for the bars that a symbol had before a hole.
@@ -34,21 +32,6 @@ _BEFORE_A_HOLE = dt.timedelta(days=365)
 # symbol that trades less often, twice as many sessions.
 _SESSIONS_A_BAR = 9 / 8
 _SELDOM = 2
-# Sessions read at once: 12 MB of 11,000 symbols.
-_BLOCK = 32
-
-
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sessions an ATR is of, ascending: without a hole up to the cycle's day."""
-
-    needed: int  # bars after which the earlier ones weigh nothing
-    unbroken: tuple[dt.date, ...]
-    window: tuple[dt.date, ...]  # of these, those of which every symbol's bars are read
-    after_hole: bool  # there are older sessions, beyond one that is not proven
-
-    def with_bar_since(self, window_start: dt.date) -> dt.date:
-        """Since when a symbol must have a bar to have a figure."""
-        return max(window_start, self.window[0])
 
 
 async def compute_atr(ctx: PartContext) -> Write:
@@ -60,8 +43,15 @@ async def compute_atr(ctx: PartContext) -> Write:
     computed_at = ctx.services.now()
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         reach = await _reach(ctx, connection)
-        figures, broken = await _figures(ctx, connection, reach)
+        basis = await _basis(ctx, connection, reach)
+        past = await atr_state.read_past(connection)
+        valid = await is_valid(ctx, connection, past, reach)
+        walked = await _walked(ctx, connection, past if valid else None, basis, reach)
+        broken = await _broken(connection, walked, basis, reach)
+    figures = walked.figures
     detail = {"broken": broken, "unbroken_since": reach.unbroken[0].isoformat()} if broken else {}
+    # A cycle of an older day leaves the states where they are: the newest day's are further on.
+    keeps = walked.kept and (past is None or not valid or past.as_of <= reach.keep)
 
     async def write(connection: Connection) -> PartReport:
         load_id = await coverage.record_load(
@@ -69,6 +59,8 @@ async def compute_atr(ctx: PartContext) -> Write:
         )
         values = [(symbol, one.atr, one.percent, one.bars) for symbol, one in sorted(figures.items())]
         await bars.replace_atr(connection, ctx.day, values, load_id=load_id)
+        if keeps:
+            await atr_state.replace_states(connection, _past_of(reach, basis, computed_at), walked.kept.values())
         await coverage.record_coverage(
             connection,
             data_sets.ATR,
@@ -84,31 +76,20 @@ async def compute_atr(ctx: PartContext) -> Write:
 
 
 async def _reach(ctx: PartContext, connection: Connection) -> Reach:
-    calendar, needed = ctx.services.calendar, bars_needed(ctx.services.options.atr_period)
-    most = max(round(needed * _SESSIONS_A_BAR), ctx.services.options.ohlc_sessions)
+    calendar, options = ctx.services.calendar, ctx.services.options
+    needed = bars_needed(options.atr_period)
+    most = max(round(needed * _SESSIONS_A_BAR), options.ohlc_sessions)
     sessions = calendar.trading_days(calendar.FIRST_DAY, ctx.day)[-_SELDOM * most :]
     proven = await coverage.proven_days(connection, data_sets.DAILY_BARS, since=sessions[0], up_to=ctx.day)
     since = unbroken_since(sessions, proven)
     unbroken = tuple(day for day in sessions if day >= since)
-    return Reach(needed=needed, unbroken=unbroken, window=unbroken[-most:], after_hole=min(proven) < since)
-
-
-async def _figures(ctx: PartContext, connection: Connection, reach: Reach) -> tuple[dict[str, Figure], int]:
-    """Return the figures by symbol, and how many symbols have none because of a hole."""
-    basis = await _basis(ctx, connection, reach)
-    traded_since = reach.with_bar_since(ctx.sessions(ctx.services.options.ohlc_sessions)[0])
-    symbols = await bars.traded_symbols(connection, since=traded_since, up_to=ctx.day)
-    walk = AtrWalk(symbols, basis)
-    for at in range(0, len(reach.window), _BLOCK):
-        block = reach.window[at : at + _BLOCK]
-        await asyncio.to_thread(
-            walk.add, await bars.read_sessions(connection, symbols, since=block[0], up_to=block[-1])
-        )
-    figures = walk.figures()
-    if len(reach.unbroken) > len(reach.window):
-        figures |= await _of_seldom_traded(connection, walk.with_fewer_bars(reach.needed), basis, reach)
-    few = walk.with_fewer_bars(basis.period + 1) if reach.after_hole else []
-    return figures, await _broken(connection, few, walk.bars_of(few), basis.period, since=reach.unbroken[0])
+    return Reach(
+        needed=needed,
+        unbroken=unbroken,
+        window=unbroken[-most:],
+        after_hole=min(proven) < since,
+        keep=calendar.previous_trading_day(ctx.sessions(options.ohlc_sessions)[0]),
+    )
 
 
 async def _basis(ctx: PartContext, connection: Connection, reach: Reach) -> Basis:
@@ -119,30 +100,36 @@ async def _basis(ctx: PartContext, connection: Connection, reach: Reach) -> Basi
         period=ctx.services.options.atr_period,
         splits=await splits.read_splits(connection, after=since, up_to=ctx.day),
         last_hole={symbol: max(days) for symbol, days in own_holes.items()},
+        names=await atr_state.read_names(connection),
     )
 
 
-async def _of_seldom_traded(
-    connection: Connection, symbols: Sequence[str], basis: Basis, reach: Reach
-) -> dict[str, Figure]:
-    """The figures of symbols that the window has too few bars of, by all that the unbroken sessions have."""
-    walk = AtrWalk(symbols, basis)
-    since, until = reach.unbroken[0], reach.unbroken[-1]
-    await asyncio.to_thread(walk.add, await bars.read_symbols(connection, symbols, since=since, up_to=until))
-    return walk.figures()
+async def _walked(ctx: PartContext, connection: Connection, past: Past | None, basis: Basis, reach: Reach) -> Walked:
+    """The figures of the symbols with a bar in the window."""
+    window_start = ctx.sessions(ctx.services.options.ohlc_sessions)[0]
+    symbols = await bars.traded_symbols(connection, since=max(window_start, reach.unbroken[0]), up_to=ctx.day)
+    if past is not None and past.as_of < ctx.day:
+        walked = await carry_on(connection, symbols, past, basis, reach)
+        if walked is not None:
+            return walked
+    return await begin_anew(connection, symbols, basis, reach)
 
 
-async def _broken(
-    connection: Connection, symbols: Sequence[str], since_hole: Sequence[int], period: int, *, since: dt.date
-) -> int:
-    """Return how many of *symbols* have no ATR because of the hole before *since*: with the bars before it they had
+def _past_of(reach: Reach, basis: Basis, computed_at: dt.datetime) -> Past:
+    return Past(as_of=reach.keep, period=basis.period, unbroken_since=reach.unbroken[0], computed_at=computed_at)
+
+
+async def _broken(connection: Connection, walked: Walked, basis: Basis, reach: Reach) -> int:
+    """Return how many symbols have no ATR because of the hole before the chain: with the bars before it they had
     enough.
 
     Who was listed since has no bars before it, and who lost a row alone lost it alone.
     """
-    if not symbols:
+    few = {symbol: count for symbol, count in walked.bars.items() if count <= basis.period}
+    if not few or not reach.after_hole:
         return 0
+    since = reach.unbroken[0]
     day_before = since - dt.timedelta(days=1)
-    before = await bars.read_symbols(connection, symbols, since=since - _BEFORE_A_HOLE, up_to=day_before)
-    together = np.bincount(before.number, minlength=len(symbols)) + np.array(since_hole)
-    return int(np.count_nonzero((together > period) & (np.bincount(before.number, minlength=len(symbols)) > 0)))
+    before = await bars.read_symbols(connection, list(few), since=since - _BEFORE_A_HOLE, up_to=day_before)
+    counts = np.bincount(before.number, minlength=len(few))
+    return int(np.count_nonzero((counts > 0) & (counts + np.array(list(few.values())) > basis.period)))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from market.atr import RunningAtr
+from consumer.postgres.atr_state import SymbolState
+from market.atr import AtrState, RunningAtr, bars_needed
 from market.bounded_fields import RANGE, RANGE_PERCENT
 from market.splits import Split, price_factors
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """The ATR of one symbol: price units, percent of its adjusted last close, and of how many bars it is."""
+    """The ATR of one symbol: price units, percent of its adjusted last close, and of how many bars that weigh."""
 
     atr: float
     percent: float
@@ -31,25 +32,53 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
-    """What prices are brought onto and where symbols begin anew: splits and the last hole, by symbol."""
+    """What prices are brought onto and where symbols begin anew: by symbol its splits, last hole, and its rows."""
 
     day: dt.date
     period: int
     splits: Mapping[str, Sequence[Split]]
     last_hole: Mapping[str, dt.date]
+    names: Mapping[str, str]
+
+    def until(self, symbol: str, day: dt.date) -> str:
+        """All of this that a state of *symbol* as of *day* depends on, in words that change with it."""
+        facts = [
+            f"{one.execution_day} {one.split_from}:{one.split_to}"
+            for one in self.splits.get(symbol, ())
+            if one.execution_day <= day
+        ]
+        if (hole := self.last_hole.get(symbol)) is not None and hole <= day:
+            facts.append(f"hole {hole}")
+        return " ".join([*facts, *([self.names[symbol]] if symbol in self.names else [])])
 
 
 class AtrWalk:
-    """The ATR of *symbols* after the bars that have been added, in order of days; no bar before a hole counts."""
+    """The ATR of *symbols* after the bars that have been added, in order of days; no bar before a hole counts.
 
-    def __init__(self, symbols: Sequence[str], basis: Basis) -> None:
-        self._symbols, self._basis = symbols, basis
+    It keeps the states as they were at the end of *keep*, for a later walk to begin with.
+    """
+
+    def __init__(self, symbols: Sequence[str], basis: Basis, *, keep: dt.date) -> None:
+        self._symbols, self._basis, self._keep = symbols, basis, keep
         self._running = RunningAtr(len(symbols), basis.period)
+        self._kept: AtrState | None = None
         self._splits = [
             (number, basis.splits[symbol]) for number, symbol in enumerate(symbols) if symbol in basis.splits
         ]
         holes = [basis.last_hole.get(symbol, dt.date.min) for symbol in symbols]
         self._last_hole = np.array(holes, dtype="datetime64[D]")
+
+    def resume(self, states: Sequence[SymbolState], as_of: dt.date) -> None:
+        """Begin with what is known of these symbols as of that day; a hole since makes it worth nothing."""
+        place = {symbol: number for number, symbol in enumerate(self._symbols)}
+        last_hole = self._basis.last_hole
+        states = [one for one in states if last_hole.get(one.symbol, as_of) <= as_of]
+        numbers = np.array([place[one.symbol] for one in states], dtype=np.int64)
+        factors = self._factors(np.array([as_of], dtype="datetime64[D]"))[0][numbers]
+        average = np.array([one.average for one in states]) * factors
+        close = np.array([one.close for one in states]) * factors
+        bars = np.array([one.bars for one in states], dtype=np.int64)
+        self._running.resume(numbers, AtrState(average=average, close=close, bars=bars))
 
     def add(self, rows: NumberedBars) -> None:
         """Go on by *rows*, all of them later than those before."""
@@ -59,7 +88,9 @@ class AtrWalk:
         factors = self._factors(days)[place, number]
         high, low, close = rows.high[counts] * factors, rows.low[counts] * factors, rows.close[counts] * factors
         order = np.argsort(place, kind="stable")
-        for session in np.split(order, np.cumsum(np.bincount(place))[:-1]):
+        for day, session in zip(days, np.split(order, np.cumsum(np.bincount(place))[:-1]), strict=False):
+            if self._kept is None and day > np.datetime64(self._keep):
+                self._kept = self._running.state()
             self._running.add(number[session], high[session], low[session], close[session])
 
     def _factors(self, days: NDArray[np.datetime64]) -> NDArray[np.float64]:
@@ -71,15 +102,27 @@ class AtrWalk:
                 factors[:, number] = price_factors(days, own, as_of=self._basis.day)
         return factors
 
-    def with_fewer_bars(self, needed: int) -> list[str]:
-        """The symbols that have bars, but fewer than *needed*."""
+    def bars(self) -> dict[str, int]:
+        """How many bars counted, by symbol that has any."""
         bars = self._running.bars
-        return [self._symbols[number] for number in np.flatnonzero((bars > 0) & (bars < needed)).tolist()]
+        return {self._symbols[number]: int(bars[number]) for number in np.flatnonzero(bars).tolist()}
 
-    def bars_of(self, symbols: Sequence[str]) -> list[int]:
-        """How many bars counted of each of *symbols*."""
-        place = {symbol: number for number, symbol in enumerate(self._symbols)}
-        return [int(self._running.bars[place[symbol]]) for symbol in symbols]
+    def kept(self) -> dict[str, SymbolState]:
+        """The states by symbol as of the session to keep, in that session's own prices."""
+        state = self._kept or self._running.state()
+        factors = self._factors(np.array([self._keep], dtype="datetime64[D]"))[0]
+        average, close = state.average / factors, state.close / factors
+        return {
+            symbol: SymbolState(
+                symbol=symbol,
+                average=float(average[number]),
+                close=float(close[number]),
+                bars=int(state.bars[number]),
+                basis=self._basis.until(symbol, self._keep),
+            )
+            for number, symbol in enumerate(self._symbols)
+            if state.bars[number]
+        }
 
     def figures(self) -> dict[str, Figure]:
         """The figure of each symbol that has enough bars and prices that can be."""
@@ -88,7 +131,7 @@ class AtrWalk:
         percent = np.divide(100.0 * atr, close, out=np.zeros_like(atr), where=wanted)
         # Prices that can be and splits that can be may still make a range that cannot.
         wanted &= (atr <= RANGE.most) & (percent <= RANGE_PERCENT.most)
-        bars = self._running.bars
+        bars = np.minimum(self._running.bars, bars_needed(self._basis.period))
         return {
             self._symbols[i]: Figure(atr=float(atr[i]), percent=float(percent[i]), bars=int(bars[i]))
             for i in np.flatnonzero(wanted).tolist()

@@ -28,6 +28,11 @@ GROWS = SESSIONS - 20
 EXAMPLES = 3  # of the arguments of each statement
 
 
+def is_first_look(query: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether a process asks for the first time which sessions were touched: once in its life, a row a session."""
+    return "session_condition" in query and "coverage" in query and arguments[-1] is None
+
+
 class Statements:
     """What the sessions with PostgreSQL are asked, once it is wanted: arguments by statement."""
 
@@ -54,6 +59,7 @@ class Statements:
             for query, calls in self.asked.items()
             if query.lstrip().startswith(reads)
             for arguments in list({repr(call): call for call in calls}.values())[:EXAMPLES]
+            if not is_first_look(query, arguments)
         ]
 
 

@@ -197,7 +197,7 @@ async def test_the_bars_that_are_read_give_the_atr_of_all_that_are_stored_to_a_b
     for symbol, at in (("OFTEN", None), ("SELDOM", None), ("YOUNG", None), ("SPLIT", days[100]), ("SOLD", days[86])):
         assert found[symbol][0] == pytest.approx(await of_all_bars(desk, symbol, 2, split_on=at), rel=1e-9), symbol
     assert {symbol: bars for symbol, (_, _, bars) in found.items()} == {
-        "OFTEN": 53, "SELDOM": 53, "YOUNG": 20, "SPLIT": 53, "SOLD": 53,
+        "OFTEN": 47, "SELDOM": 47, "YOUNG": 20, "SPLIT": 47, "SOLD": 47,
     }  # fmt: skip
 
 
@@ -207,6 +207,6 @@ async def test_a_hole_further_back_than_what_is_read_of_all_ends_what_is_read_of
     traded: dict[str, Callable[[int], bool]] = {"OFTEN": lambda _: True, "A": lambda n: n % 2 == 1}
     await put_random_bars(desk, {**traded, "B": traded["A"]}, sessions=140)
     await set_aside(desk, days[70], "B")
-    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 53, "A": 53, "B": 35}
+    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 47, "A": 47, "B": 35}
     await unprove(desk, days[60])
-    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 53, "A": 40, "B": 35}
+    assert {symbol: bars for symbol, (_, _, bars) in (await atr_of(desk)).items()} == {"OFTEN": 47, "A": 40, "B": 35}

@@ -14,3 +14,20 @@ CREATE INDEX session_finding_by_change ON session_finding (greatest(found_at, se
 CREATE INDEX data_load_by_part ON data_load (part, load_id DESC);
 
 CREATE INDEX stock_split_by_day ON stock_split (execution_day);
+
+-- What the past means for each symbol's ATR as of one session: a night then reads the sessions since. Made anew from the
+-- bars whenever anything that it is made of has changed: docs/decisions/0005-atr-over-all-stored-history.md.
+CREATE TABLE atr_past (
+    only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    as_of          date NOT NULL,
+    period         integer NOT NULL,
+    unbroken_since date NOT NULL,           -- first session of the chain without a hole that led to as_of
+    computed_at    timestamptz NOT NULL
+);
+CREATE TABLE atr_state (
+    symbol  text COLLATE "C" PRIMARY KEY,
+    average double precision NOT NULL,      -- the ATR; with too few bars the sum of the true ranges
+    close   double precision NOT NULL,
+    bars    integer NOT NULL,
+    basis   text NOT NULL                   -- its splits, names and last hole up to as_of: with others it is void
+);
