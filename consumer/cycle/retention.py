@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -16,6 +16,8 @@ from contract import data_sets
 from contract.messages import ALL_TASKS, TaskName
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.catalogue.retention import Removed, Retired
     from consumer.data_sets.situation import Situation
     from consumer.postgres.pool import Connection
@@ -37,8 +39,8 @@ async def apply_retention(ctx: PartContext) -> Write:
     now = ctx.services.now()
     day = await ctx.present_day(now)
     over = due(ctx.services.options.kept_days, now)
-    last = await coverage.newest_covered(ctx.services.pool, NAME)
-    since = None if last is None else dt.datetime.fromisoformat(last.detail["before"])
+    last = await coverage.newest_detail(ctx.services.pool, NAME)
+    since = _looked_until(last, now)
 
     async def write(connection: Connection) -> PartReport:
         gone = {one.data_set: rows for one in over.retired if (rows := await _retire(connection, one, now))}
@@ -55,13 +57,23 @@ async def apply_retention(ctx: PartContext) -> Write:
             rows=total,
             fetched_at=now,
             load_id=load_id,
-            detail={"before": before.isoformat(), "removed": gone},
+            detail={"at": now.isoformat(), "before": before.isoformat(), "removed": gone},
         )
         if gone:
             logger.info("retention_applied", removed=gone)
         return PartReport(rows=total)
 
     return write
+
+
+def _looked_until(last: Mapping[str, Any] | None, now: dt.datetime) -> dt.datetime | None:
+    """The age up to which was looked the last time; None with a new month.
+
+    What stayed then, being referred to, is gone over once a month and not every night.
+    """
+    if last is None or dt.datetime.fromisoformat(last["at"]).month != now.month:
+        return None
+    return dt.datetime.fromisoformat(last["before"])
 
 
 async def _retire(connection: Connection, one: Retired, now: dt.datetime) -> int:

@@ -24,6 +24,29 @@ TICKER_ATR = Table(
     },
 )
 
+ATR_PAST = Table(
+    name="atr_past",
+    kept=Kept.PRESENT,
+    columns={
+        "only_row": Column("boolean"),
+        "as_of": Column("date", meaning="the session up to which the states stand for the bars"),
+        "period": Column("integer"),
+        "unbroken_since": Column("date", meaning="first session of the chain without a hole that led there"),
+        "computed_at": Column("timestamp with time zone"),
+    },
+)
+ATR_STATE = Table(
+    name="atr_state",
+    kept=Kept.PRESENT,
+    columns={
+        "symbol": Column("text", bound=SYMBOL),
+        "average": Column("double precision", meaning="the ATR; with too few bars the sum of the true ranges"),
+        "close": Column("double precision"),
+        "bars": Column("integer"),
+        "basis": Column("text", meaning="its splits, names and last hole: with others the state is void"),
+    },
+)
+
 ATR = DataSet(
     name=names.ATR,
     task=TaskName.OHLC_DAILY,
@@ -35,5 +58,5 @@ ATR = DataSet(
     watches=(names.DAILY_BARS, names.TAKEN, names.SPLITS),
     in_verdict=True,
     caches=(Cache(name=names.CACHE_ATR, made_from=(names.ATR,), requires=(names.ATR,), prepare=cache_contents.atr),),
-    tables=(TICKER_ATR,),
+    tables=(TICKER_ATR, ATR_PAST, ATR_STATE),
 )

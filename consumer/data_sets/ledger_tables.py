@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consumer.data_sets.tables import Column, Kept, Table
+from consumer.postgres.cycles import FIRST_CYCLE
 
 COVERAGE = Table(
     name="coverage",
@@ -22,7 +23,7 @@ CYCLE = Table(
     name="cycle",
     kept=Kept.WORKING_RECORDS,
     age_column="finished_at",
-    stays="t.cycle_id = (SELECT min(cycle_id) FROM cycle)",
+    stays=FIRST_CYCLE,
     columns={
         "cycle_id": Column("bigint"),
         "trading_day": Column("date"),
@@ -137,6 +138,15 @@ READER_VIEW = Table(
     columns={
         "name": Column("text"),
         "definition": Column("text"),
+    },
+)
+
+READER_PRICES = Table(
+    name="reader_prices",
+    kept=Kept.PRESENT,
+    columns={
+        "only_row": Column("boolean"),
+        "prices": Column("text", meaning="raw or adjusted: what the names that readers know show"),
     },
 )
 

@@ -84,6 +84,31 @@ async def proven_days(connection: Connection | Pool, data_set: str, *, since: dt
     return {row["trading_day"] for row in rows}
 
 
+async def newest_input(
+    connection: Connection | Pool, data_sets: tuple[str, ...], *, up_to: dt.date
+) -> dt.datetime | None:
+    """Return when any of *data_sets* last changed for a day up to *up_to*: what was computed before is stale."""
+    # The newest of each by an index: max() over all of them goes over every day ever covered.
+    value: dt.datetime | None = await connection.fetchval(
+        """
+        SELECT max(n.fetched_at) FROM unnest($1::text[]) AS s (data_set) CROSS JOIN LATERAL (
+            SELECT c.fetched_at FROM coverage AS c WHERE c.data_set = s.data_set AND c.trading_day <= $2
+            ORDER BY c.fetched_at DESC, c.load_id DESC LIMIT 1) AS n
+        """,
+        list(data_sets),
+        up_to,
+    )
+    return value
+
+
+async def newest_detail(connection: Connection | Pool, data_set: str) -> dict[str, Any] | None:
+    """Return what was noted beside *data_set* when it was loaded last; None where it never was."""
+    detail: dict[str, Any] | None = await connection.fetchval(
+        "SELECT detail FROM coverage WHERE data_set = $1 ORDER BY fetched_at DESC, load_id DESC LIMIT 1", data_set
+    )
+    return detail
+
+
 async def record_load(
     connection: Connection,
     part: PartId,

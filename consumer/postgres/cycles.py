@@ -30,6 +30,10 @@ COLUMNS = (
 WITHDRAWN_WITHIN = dt.timedelta(minutes=10)
 
 
+#: Of a row `t`: the first cycle of all tells since when this database is maintained, and is never deleted.
+FIRST_CYCLE = "t.cycle_id = (SELECT min(cycle_id) FROM cycle)"
+
+
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `cycle`."""
 

@@ -14,7 +14,7 @@ from consumer.data_sets.tables import Kept
 from consumer.verdict.states import SessionState
 from contract import data_sets as sets
 from tests.cycle.stack import CALENDAR, DAY, OPTIONS, new_york, stack_on
-from tests.cycle.three_years import put_three_years
+from tests.cycle.three_years import put_copies
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2025, 11, 12, 1, 30, tzinfo=dt.UTC)
 NEXT_DAY = dt.date(2025, 11, 12)
-STORED = 420  # sessions: 400 days are some 276 of them
-KEPT_DAYS = 550
+OLD = CALENDAR.trading_days(dt.date(2024, 3, 18), dt.date(2024, 3, 28))
+OLDER_THAN_KEPT = 5  # of these nine
+KEPT_DAYS = (NEXT_DAY - OLD[OLDER_THAN_KEPT]).days
 
 
 def test_by_default_no_market_data_is_ever_due_and_working_records_are_after_their_days() -> None:
@@ -48,25 +49,26 @@ async def test_working_records_go_after_their_days_and_market_data_only_where_th
     """Bars stay, slots go: a deleted session is retired, and not planned again."""
     async with stack_on(migrated_dsn, redis_url, market, clock) as stack:
         await stack.run_cycle()
-        await put_three_years(stack.pool, DAY, newest_window=OPTIONS.ohlc_sessions, sessions=STORED)
+        await put_copies(stack.pool, DAY, OLD)
+        await stack.pool.execute("DELETE FROM coverage WHERE data_set = $1", sets.RETENTION)  # as if never applied
         before = await _counts(stack.pool)
+        aged = {name: rows for name, rows in (await _aged(stack.pool)).items() if rows}
     kept = msgspec.structs.replace(OPTIONS, kept_days={sets.VOLUME_SLOTS: KEPT_DAYS})
     clock.at = new_york(NEXT_DAY, "20:16")
     async with stack_on(migrated_dsn, redis_url, market, clock, options=kept) as stack:
         cycle = await stack.run_cycle(NEXT_DAY)
-        after = await _counts(stack.pool)
-        verdict = await stack.verdict(CALENDAR.last_trading_days(STORED, up_to=DAY)[0])
+        after, left = await _counts(stack.pool), await _aged(stack.pool)
+        verdict = await stack.verdict(OLD[0])
         again = await stack.run_cycle(DAY)
-        oldest = NEXT_DAY - dt.timedelta(days=KEPT_DAYS)
         oldest_slots = await stack.value("SELECT min(trading_date) FROM session_slots")
         first_cycle = await stack.value("SELECT min(opened_at) FROM cycle")
 
     assert (cycle.state, cycle.missing, again.state) == ("complete", (), "complete")
-    for table in ("daily_bar", "ticker_atr", "listed_ticker", "ticker_profile"):
+    for table in ("daily_bar", "ticker_atr", "listed_ticker", "ticker_profile", "coverage"):
         assert after[table] >= before[table], table
-    for table in ("data_load", "cycle", "part", "restatement", "dead_letter", "session_finding", "session_slots"):
-        assert after[table] < before[table], table
-    assert oldest_slots >= oldest
+    assert aged.keys() >= {"data_load", "cycle", "restatement", "set_aside", "dead_letter", "session_finding"}
+    assert set(left.values()) == {0}
+    assert oldest_slots == OLD[OLDER_THAN_KEPT]
     # Since when this database is maintained is told by its first cycle, which stays.
     assert first_cycle < clock.at - dt.timedelta(days=WORKING_RECORDS_DAYS)
     retired = verdict.of(sets.VOLUME_SLOTS)
@@ -76,3 +78,15 @@ async def test_working_records_go_after_their_days_and_market_data_only_where_th
 
 async def _counts(pool: Pool) -> dict[str, int]:
     return {name: await pool.fetchval(f"SELECT count(*) FROM {name}") for name in TABLES}
+
+
+async def _aged(pool: Pool) -> dict[str, int]:
+    """How many rows are over their time in each table of working records, and not referred to by what stands."""
+    before = new_york(NEXT_DAY, "20:16") - dt.timedelta(days=WORKING_RECORDS_DAYS)
+    return {
+        name: await pool.fetchval(
+            f"SELECT count(*) FROM {name} AS t WHERE {table.age_column} < $1 AND NOT ({table.stays})", before
+        )
+        for name, table in TABLES.items()
+        if table.age_column is not None
+    }

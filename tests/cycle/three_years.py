@@ -8,6 +8,7 @@ from tests.cycle.stack import CALENDAR
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from consumer.postgres.pool import Pool
 
@@ -92,10 +93,14 @@ async def put_three_years(
 
     The *newest_window* sessions up to *day* are there already.
     """
-    older = CALENDAR.last_trading_days(sessions, up_to=day)[:-newest_window]
+    await put_copies(pool, day, CALENDAR.last_trading_days(sessions, up_to=day)[:-newest_window], volumes=volumes)
+
+
+async def put_copies(pool: Pool, day: dt.date, older: Sequence[dt.date], *, volumes: bool = False) -> None:
+    """Copy what stands of *day* to each of the *older* sessions."""
     async with pool.acquire() as connection:
         for statement in _GROWING:
-            await connection.execute(_WITH_VOLUMES if volumes and "INTO volume_slots" in statement else statement,
+            await connection.execute(_WITH_VOLUMES if volumes and "INTO session_slots" in statement else statement,
                                      older, day)  # fmt: skip
         await connection.execute(_CYCLES, older)
         await connection.execute(_PARTS, older)
