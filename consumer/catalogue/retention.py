@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.catalogue.registry import DATA_SETS, TABLES
 from consumer.data_sets.tables import Kept, Table
+from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ def _fewest_days(one: DataSet) -> int | None:
 
 def due(kept_days: Mapping[str, int], now: dt.datetime) -> Due:
     """Return what is over its time at *now*; *kept_days* by data set, and of the working records."""
-    today = now.date()
+    today = now.astimezone(NEW_YORK).date()
     retired = [
         Retired(data_set=one.name, tables=tables, before=today - dt.timedelta(days=kept_days[one.name]))
         for one in DATA_SETS
