@@ -196,8 +196,9 @@ async def test_no_command_looks_at_all_of_a_hundred_thousand_pending_entries(red
         while await crowd.read(10_000, block=dt.timedelta(milliseconds=1)):
             pass
         await redis.config_set("slowlog-log-slower-than", SLOW_US)
-        await redis.slowlog_reset()
-        for number in range(ROUNDS):
+        for number in range(ROUNDS + 1):
+            if number == 1:  # by then the server knows every script: before, each stands in its log under another name
+                await redis.slowlog_reset()
             await one.enqueue([message(f"mine-{number}")])
             delivery = await begun(one)
             await one.claim(10)
