@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.cycle.plan import FINISH
+from consumer.cycle.opened_pass import FINISH
 from consumer.postgres.ledger import PartPlan, PartReport
 from consumer.vendor.errors import NotYetPublished, ProviderUnavailable
 from tests.simulator.gates import Step, current_actor
