@@ -44,6 +44,9 @@ _SCHEMA = """
         UNION ALL SELECT concat('t', oid, ':', xmin) FROM pg_trigger
         UNION ALL SELECT concat('p', oid, ':', xmin) FROM pg_proc WHERE pronamespace IN (SELECT oid FROM ours)
         UNION ALL SELECT concat('m', name, ':', xmin) FROM maintenance.schema_migration
+        UNION ALL SELECT concat('r', xmin) FROM maintenance.schema_version
+        UNION ALL SELECT concat('w', xmin) FROM maintenance.reader_prices
+        UNION ALL SELECT concat('v', name, ':', xmin) FROM maintenance.reader_view
     ) AS rows
 """
 ENDS_WITHIN_MS = 10_000

@@ -78,12 +78,17 @@ async def prepare(
     """
     _judge([await check_sessions(pool), *await check_postgres(pool)])
     await guard.refuse_foreign()
+    await bring_up_to_date(pool, upgrade)
+    await guard.stamp()
+    _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
+
+
+async def bring_up_to_date(pool: Pool, upgrade: Upgrade) -> None:
+    """Apply what a start may, or raise Waiting where somebody else is to do it. Raises SchemaMismatch."""
     if upgrade.at_start:
         await migrate(pool, prices=upgrade.prices)
     elif not (await read_schema(pool)).fits:
         raise Waiting("the tables are not this program's yet, and MIGRATE_AT_START is off: run `maintenance migrate`")
-    await guard.stamp()
-    _judge([await check_redis_clock(redis, now=now), await check_postgres_clock(pool, now=now)])
 
 
 def _judge(findings: list[Finding]) -> None:

@@ -133,7 +133,8 @@ async def _settle_versions(connection: Connection, schemas: Schemas, applied: li
     versions = await read_versions(connection, schemas)
     if versions is not None:
         await connection.execute(
-            "UPDATE schema_version SET version = greatest(version, $1), oldest_served = greatest(oldest_served, $2)",
+            "UPDATE schema_version SET version = greatest(version, $1), oldest_served = greatest(oldest_served, $2) "
+            "WHERE version < $1 OR oldest_served < $2",
             packaged.version(),
             max((one.serves or 0 for one in applied), default=0),
         )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
+from consumer import service
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused, through_restarts
 from consumer.postgres import migrate as module
 from consumer.postgres import packaged
-from consumer.postgres.migrate import finish, migrate
+from consumer.postgres.migrate import Upgrade, finish, migrate
 from consumer.postgres.pool import CONNECTION_ERRORS, open_pool
 from consumer.postgres.schema import read_schema
 from consumer.postgres.schemas import BY_DEFAULT
@@ -146,3 +148,39 @@ async def test_a_start_waits_until_older_programs_have_stopped_and_then_goes_on(
 
 def test_a_program_says_its_version_by_its_newest_migration() -> None:
     assert packaged.version() == max(one.number for one in packaged.migrations())
+
+
+async def test_a_worker_that_is_served_no_more_stops_as_if_it_were_told_to_and_says_why(
+    migrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "until_unserved", functools.partial(until_unserved, every_s=0.01))
+    handed_back = []
+
+    class Working:
+        async def run(self, stop: asyncio.Event) -> None:
+            await pool.execute("UPDATE schema_version SET version = $1, oldest_served = $1", NEXT)
+            await stop.wait()
+            handed_back.append("all")
+
+    async with await opened(migrated_dsn) as pool:
+        told = await service._run_while_served(Working(), pool, asyncio.Event())  # type: ignore[arg-type]
+    assert f"serve programs from version {NEXT} on" in str(told)
+    assert handed_back == ["all"]
+
+
+async def test_a_worker_that_is_told_to_stop_says_nothing_of_the_sort(migrated_dsn: str) -> None:
+    class Working:
+        async def run(self, stop: asyncio.Event) -> None:
+            stop.set()
+
+    async with await opened(migrated_dsn) as pool:
+        assert await service._run_while_served(Working(), pool, asyncio.Event()) is None  # type: ignore[arg-type]
+
+
+async def test_a_start_that_may_not_migrate_waits_until_somebody_has(postgres_dsn: str) -> None:
+    async with await opened(postgres_dsn) as pool:
+        with pytest.raises(Waiting, match="MIGRATE_AT_START is off: run `maintenance migrate`"):
+            await start_up.bring_up_to_date(pool, Upgrade(at_start=False))
+        assert not (await read_schema(pool)).made
+        await migrate(pool)
+        await start_up.bring_up_to_date(pool, Upgrade(at_start=False))
