@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
 
 from consumer.postgres import packaged
@@ -22,14 +23,13 @@ from consumer.postgres.session import allow_long_statements
 from consumer.postgres.versions import Waiting, read_versions, refuse_unserved, wait_for_older
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from consumer.postgres.pool import Connection
     from consumer.postgres.schemas import Schemas
 
 _LOCK = 0x6D61696E74  # "maint"
 OLDER_STOP_WITHIN_S = 60.0  # a running program looks every few seconds, and then hands back what it holds
 LOOKED_EVERY_S = 0.5
+TABLE_WITHIN_MS = 5_000
 
 
 class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +51,19 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, all or nothing, and return the names applied; halves *after* only in a new database, or to
     *finish*. What SQL readers read shows *prices*; None: as before. Raises SchemaMismatch, Waiting, NotServed."""
+    try:
+        return await _migrate(pool, prices=prices, finish=finish)
+    except asyncpg.LockNotAvailableError as error:
+        reason = f"somebody has held a table that is to be changed for {TABLE_WITHIN_MS / 1000:g} s: it is tried again"
+        raise Waiting(reason) from error
+
+
+async def _migrate(pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None, finish: bool) -> list[str]:
     async with pool.acquire() as connection, connection.transaction():
         await allow_long_statements(connection)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        # Who waits for a table has everybody else who wants it wait behind: rather again later than for long.
+        await connection.execute(f"SET LOCAL lock_timeout = {TABLE_WITHIN_MS}")
         schemas = await schemas_of(connection)
         try:
             await move_in(connection, schemas)

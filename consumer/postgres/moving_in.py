@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.postgres.schemas import find_former
+from consumer.postgres.schemas import find_former, has_table
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -56,6 +56,12 @@ async def move_in(connection: Connection, schemas: Schemas) -> None:
     for name in (schemas.tables, schemas.readers):
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", name):
             await connection.execute(f'CREATE SCHEMA "{name}"')
+    if await has_table(connection, schemas.tables, "market_data_daily"):
+        told = (
+            f"an earlier release's tables stand in schema {schemas.tables} itself: set READERS_SCHEMA={schemas.tables} "
+            "(there their SQL readers look), and DATABASE_SCHEMA to another name"
+        )
+        raise TablesElsewhere(told)
     former = await find_former(connection)
     if former is None:
         return

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from consumer.postgres.errors import DatabaseUnreachable
+from consumer.postgres.line import KEEPALIVE, Line, listen
 from consumer.postgres.schemas import BY_DEFAULT, Schemas
 from consumer.postgres.versions import read_versions, refuse_unserved, session_name
 
@@ -34,8 +34,6 @@ CONNECTED_WITHIN_S = 10.0  # with its settings: beyond that a start looks like a
 CLOSED_WITHIN_S = 2.0  # a good-bye that is not answered; then the socket is simply closed
 # A sixth of a part's deadline: no statement of a night comes near it, and one given up is tried again within that part.
 LONGEST_STATEMENT_MS = 300_000
-# Seconds of silence, between probes, and probes: a peer that is gone is noticed after eleven, also by idle sessions.
-KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 11_000}
 WHATEVER_THE_SERVER_SAYS = {
     "jit": "off",  # compiling costs more than any of our statements gains
     "timezone": "UTC",
@@ -58,32 +56,6 @@ _OF_THE_SERVER = {
     "tcp_user_timeout": LONGEST_STATEMENT_MS,
 }
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
-
-
-class Line(asyncio.Protocol):
-    """Stands between socket and driver, and notes when last a byte came in or a full buffer was drained.
-
-    A COPY may last for minutes in which the server waits for us most of the time: what moves is not silent.
-    """
-
-    def __init__(self, driver: Any) -> None:
-        self.moved_at = 0.0
-        self._time = asyncio.get_running_loop().time
-        self._driver = driver
-
-    def data_received(self, data: bytes) -> None:
-        self.moved_at = self._time()
-        self._driver.data_received(data)
-
-    def resume_writing(self) -> None:
-        self.moved_at = self._time()
-        self._driver.resume_writing()
-
-    def pause_writing(self) -> None:
-        self._driver.pause_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._driver.connection_lost(exc)
 
 
 class Session(_Connection):
@@ -196,7 +168,7 @@ async def connect(
                 connection_class=Session,
                 server_settings={"application_name": session_name(name, schemas)},
             )
-            _listen(session)
+            session.line = listen(session)
             settings = settings_of(lease, session.get_server_version()) | schemas.in_session()
             await _make_independent(session, _set(settings))
             session.backend = await session.fetchval("SELECT pg_backend_pid()")
@@ -256,17 +228,3 @@ async def _make_independent(session: Session, statements: str) -> None:
 
 def _set(settings: Mapping[str, str]) -> str:
     return "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
-
-
-def _listen(session: Session) -> None:
-    """Note what moves, and have the kernel notice a peer that is gone. The driver gives its transport away nowhere."""
-    transport: asyncio.BaseTransport = session._transport  # type: ignore[attr-defined]
-    session.line = Line(transport.get_protocol())
-    transport.set_protocol(session.line)
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE.items():
-        if hasattr(socket, option):  # macOS has its own for the first, and none for the last
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -21,7 +21,8 @@ CURE = "run the release that made these tables, or a newer one"
 # Programs up to 13 name neither version nor schema: they are taken for older, and for ours.
 _AT_WORK = r"""
     SELECT pid, application_name AS name, coalesce(client_addr::text, 'this machine') AS address FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name LIKE 'maintenance%' AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND application_name ~ '^maintenance( command|-run)?($|/)'
       AND coalesce(substring(application_name FROM '/([0-9]{1,9})@')::integer, 0) < $1
       AND coalesce(substring(application_name FROM '@(.*)$'), $2) = $2
     ORDER BY backend_start

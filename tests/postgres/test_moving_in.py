@@ -174,6 +174,19 @@ async def test_tables_of_an_earlier_release_in_another_schema_are_told_and_left(
     assert await reader.fetchval("SELECT to_regclass('public.market_data_daily')") is None
 
 
+async def test_tables_of_an_earlier_release_in_the_schema_that_is_to_be_ours_stay_where_their_readers_look(
+    postgres_dsn: str, reader: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await reader.execute("CREATE SCHEMA maintenance")
+    await leave_tables(postgres_dsn, ROW_IN_EVERY_TABLE, schema="maintenance")
+    async with await open_for(postgres_dsn) as pool:
+        with pytest.raises(SchemaMismatch, match="schema maintenance itself: set READERS_SCHEMA=maintenance"):
+            await migrate(pool)
+    async with await open_for(postgres_dsn, tables="ours", readers="maintenance") as pool:
+        await migrate(pool)
+    assert await reader.fetchval("SELECT count(*) FROM maintenance.market_data_daily") == 1
+
+
 @pytest.mark.parametrize("relation", ["TABLE market_data_daily (x int)", "VIEW volume_slots AS SELECT 1 AS x"])
 async def test_a_neighbours_relation_of_a_name_that_readers_know_is_left_and_told_with_the_cure(
     postgres_dsn: str, reader: asyncpg.Connection[asyncpg.Record], relation: str

@@ -131,6 +131,19 @@ async def test_tables_are_not_moved_while_a_program_of_the_release_before_is_at_
         assert await migrate(pool)
 
 
+async def test_a_table_that_somebody_holds_is_not_waited_for_while_all_others_wait_behind(
+    migrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TABLE_WITHIN_MS", 50)
+    with next_release(monkeypatch):
+        async with await opened(migrated_dsn) as pool, pool.acquire() as holder:
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE part IN ACCESS SHARE MODE")
+                with pytest.raises(Waiting, match="somebody has held a table that is to be changed"):
+                    await migrate(pool)
+            assert await migrate(pool) == [BEFORE.name]
+
+
 async def test_a_start_waits_until_older_programs_have_stopped_and_then_goes_on(
     logged: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
