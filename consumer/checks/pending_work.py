@@ -82,17 +82,7 @@ class PendingWork(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_pending(redis: Redis, *, lease: dt.timedelta, max_deliveries: int) -> PendingWork:
     """Ask Redis. Raises RedisError."""
-    pipeline = redis.pipeline(transaction=True)
-    for stream in STREAMS:
-        pipeline.xpending_range(stream, keys.GROUP, "-", "+", MOST)
-    for stream in STREAMS:
-        pipeline.xpending(stream, keys.GROUP)
-    pipeline.xlen(keys.TASKS.name)
-    pipeline.zcard(keys.LATER.pattern)
-    pipeline.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
-    pipeline.time()
-    answers: list[Any] = await pipeline.execute(raise_on_error=False)
-    tasks, sessions, of_tasks, of_sessions, *counts, later, time = answers
+    tasks, sessions, of_tasks, of_sessions, *counts, later, time = await _ask_at_once(redis)
     entries, in_all = (0 if isinstance(one, ResponseError) else one for one in counts)
     seconds, _ = answer_of(time)
     rows = [(stream, row) for stream, some in zip(STREAMS, (tasks, sessions), strict=True) for row in _listed(some)]
@@ -121,6 +111,21 @@ async def waiting_for_newer(redis: Redis) -> list[Work]:
     except ResponseError as error:
         later = error  # another type under its name: told by `spoilt_keys`
     return [one.work for one in await _parked(redis, _listed(later)) if one.work.version is not None]
+
+
+async def _ask_at_once(redis: Redis) -> list[Any]:
+    """One transaction: what is held and what is counted are of the same instant. An error is its own answer."""
+    pipeline = redis.pipeline(transaction=True)
+    for stream in STREAMS:
+        pipeline.xpending_range(stream, keys.GROUP, "-", "+", MOST)
+    for stream in STREAMS:
+        pipeline.xpending(stream, keys.GROUP)
+    pipeline.xlen(keys.TASKS.name)
+    pipeline.zcard(keys.LATER.pattern)
+    pipeline.zrange(keys.LATER.pattern, 0, MOST - 1, withscores=True)
+    pipeline.time()
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    return answers
 
 
 def _listed(answer: Any) -> list[Any]:

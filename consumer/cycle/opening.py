@@ -160,25 +160,14 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
             parts = await ledger.dispatchable(connection, known.cycle_id)
             return Opened(cycle=known, served=Served.KNOWN, parts=tuple(parts))
         unended = await cycles.unended_cycles(connection)
+        suspended: tuple[Cycle, ...] = ()
         if request.first_day is None:
             suspended = await suspend_backfills(connection, unended, now=now)
             unended = [other for other in unended if other.first_day is None]
-        else:
-            suspended = ()
-        replaced: list[Cycle] = []
-        for other in unended:
-            if replaces(request, other):
-                replaced.append(other)
-            elif (
-                other.state is CycleState.RUNNING
-                and joins(request, other)
-                and not await part_outcomes.has_failed_part(connection, other)
-            ):
-                # Whoever opened it may have died before it sent the first part, and its request may be gone.
-                parts = await ledger.dispatchable(connection, other.cycle_id)
-                return Opened(cycle=other, served=Served.JOINED, suspended=suspended, parts=tuple(parts))
-            elif other.state is CycleState.RUNNING:
-                raise Busy(f"cycle {other.cycle_id} for {other.trading_day} is running", delay=BUSY_DELAY)
+        replaced = [other for other in unended if replaces(request, other)]
+        running = next((one for one in unended if one.state is CycleState.RUNNING and one not in replaced), None)
+        if running is not None:
+            return await _join(connection, request, running, suspended)
         await cycle_changes.end_cycles(connection, replaced, CycleState.SUPERSEDED, now=now)
         cycle = await _insert(connection, request, now)
         return Opened(
@@ -188,6 +177,15 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
             suspended=suspended,
             parts=tuple(await ledger.dispatchable(connection, cycle.cycle_id)),
         )
+
+
+async def _join(connection: Connection, request: Request, running: Cycle, suspended: tuple[Cycle, ...]) -> Opened:
+    """Let *running* serve the request. Raises Busy where it does not do the same, or has given a part of it up."""
+    if not joins(request, running) or await part_outcomes.has_failed_part(connection, running):
+        raise Busy(f"cycle {running.cycle_id} for {running.trading_day} is running", delay=BUSY_DELAY)
+    # Whoever opened it may have died before it sent the first part, and its request may be gone.
+    parts = await ledger.dispatchable(connection, running.cycle_id)
+    return Opened(cycle=running, served=Served.JOINED, suspended=suspended, parts=tuple(parts))
 
 
 async def suspend_backfills(connection: Connection, unended: Sequence[Cycle], *, now: dt.datetime) -> tuple[Cycle, ...]:

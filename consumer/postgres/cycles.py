@@ -49,12 +49,12 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     run_pass: int
     opened_at: dt.datetime
     pass_started_at: dt.datetime
-    finished_at: dt.datetime | None
-    next_pass_at: dt.datetime | None
+    finished_at: dt.datetime | None = None
+    next_pass_at: dt.datetime | None = None
     give_up_at: dt.datetime
-    reason: str | None
-    missing: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reason: str | None = None
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     first_day: dt.date | None = None  # of a backfill: its sessions begin there
 
 

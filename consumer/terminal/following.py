@@ -23,7 +23,7 @@ from consumer.postgres.pool import BUSY_ERRORS, Pool
 from consumer.runtime import Stopped, utc_now
 from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers
-from consumer.terminal.summary import exit_code, print_summary, read_left
+from consumer.terminal.summary import exit_code, print_summary, print_where_to_look, read_left
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
@@ -114,7 +114,8 @@ async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, st
     verdict = await _answered(functools.partial(_published, running, view.cycle.trading_day, stopped), stopped)
     left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
     url = None if wanted.once else running.status_url
-    print_summary(running.console, view, verdict, left, running.servers, status_url=url)
+    print_summary(running.console, view, verdict, left)
+    print_where_to_look(running.console, running.servers, status_url=url)
     if wanted.once:
         return exit_code(view, verdict)
     return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
@@ -161,7 +162,8 @@ async def _serve_for_ever(
         judging = functools.partial(judge_day, running.pool, running.expectations, day, now=utc_now())
         verdict = await _answered(judging, stopped)
         left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
-        print_summary(running.console, view, verdict, left, running.servers, status_url=running.status_url)
+        print_summary(running.console, view, verdict, left)
+        print_where_to_look(running.console, running.servers, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(f"{next_words(due)} · Ctrl-C stops", highlight=False)
     running.console.print("stopping")

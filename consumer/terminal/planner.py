@@ -80,15 +80,13 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             run_pass=1,
             opened_at=at,
             pass_started_at=at,
-            finished_at=None,
-            next_pass_at=None,
             give_up_at=at,
-            reason=None,
-            missing=(),
-            warnings=(),
             first_day=first_day,
         )
-        services = Services(
+        return PartContext(self._services(at), cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
+
+    def _services(self, at: dt.datetime) -> Services:
+        return Services(
             pool=self.reached.pool,
             cache=self.cache,
             vendor=cast("MarketDataVendor", None),  # a forecast asks nobody
@@ -99,7 +97,6 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
             flat_files=flat_file_store(self.settings, self.source),
             source=self.source,
         )
-        return PartContext(services, cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
 
 
 @contextlib.asynccontextmanager

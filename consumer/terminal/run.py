@@ -6,19 +6,17 @@ producer and the workers are processes of their own, started again when they end
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import functools
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loguru import logger
 from rich.console import Console
 from rich.markup import escape
 
-from consumer import private_files, this_machine
+from consumer import this_machine
 from consumer.checks import start_up
 from consumer.checks.start_up import StartRefused
 from consumer.embedded.errors import EmbeddedError
@@ -27,13 +25,14 @@ from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.pool import Pool, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.postgres.versions import NotServed
-from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now, watched
+from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
 from consumer.settings import Settings, build_calendar, schemas_set, upgrade_set
 from consumer.source.guard import SourceGuard
 from consumer.source.judgement import SourceRefused
 from consumer.terminal import run_source
-from consumer.terminal.children import Child, ChildFailed
+from consumer.terminal.children import ChildFailed
 from consumer.terminal.following import Running, Wanted, follow
+from consumer.terminal.run_children import RunScope, log_as_json, start_children
 from consumer.terminal.servers import Servers, announce, started
 from consumer.terminal.watch import RequestRefused
 from consumer.verdict.options import expectations_set
@@ -42,11 +41,13 @@ from consumer.web.monitor import Monitor
 from market.schedule import Schedule
 from process.exit_codes import ExitCode
 from process.logs import configure_logs
-from process.settings import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    import asyncio
 
+    from redis.asyncio import Redis
+
+    from consumer.postgres.pool import Pool
     from consumer.terminal.run_options import RunOptions
     from market.data_source import DataSource
 
@@ -60,12 +61,6 @@ _EXPECTED = (
     SourceRefused,
     HttpRefused,
 )
-SIMULATED_KEY = "simulated-market"
-
-
-def log_as_json(settings: Settings) -> bool:
-    """Whether log lines are for machines."""
-    return shared.log_as_json(settings.log_format, terminal=sys.stderr.isatty())
 
 
 class Ending:
@@ -113,7 +108,8 @@ async def _until_it_ends(settings: Settings, options: RunOptions, console: Conso
     ending = Ending(stop)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            running = await _bring_up(settings, options, console, stack, stop, ending)
+            scope = RunScope(settings=settings, options=options, stack=stack, stop=stop, fail=ending.fail)
+            running = await _bring_up(scope, console)
             code = await follow(running, Wanted(once=options.once, trading_day=options.trading_day), stop)
     except Stopped:
         code = ExitCode.OK
@@ -121,18 +117,35 @@ async def _until_it_ends(settings: Settings, options: RunOptions, console: Conso
     return code
 
 
-async def _bring_up(
-    settings: Settings,
-    options: RunOptions,
-    console: Console,
-    stack: contextlib.AsyncExitStack,
-    stop: asyncio.Event,
-    ending: Ending,
-) -> Running:
-    source = await unless_stopped(stop, run_source.source_of_run(settings, options))
-    console.print(f"[bold]data maintenance[/] · {_sources(source, settings, options)}", highlight=False)
-    starting = stack.enter_async_context(started(settings, source, on_loss=ending.fail))
+async def _bring_up(scope: RunScope, console: Console) -> Running:
+    settings, stack, stop = scope.settings, scope.stack, scope.stop
+    source = await unless_stopped(stop, run_source.source_of_run(settings, scope.options))
+    console.print(f"[bold]data maintenance[/] · {_sources(source, settings, scope.options)}", highlight=False)
+    starting = stack.enter_async_context(started(settings, source, on_loss=scope.fail))
     servers = await unless_stopped(stop, starting)
+    redis, pool = await _connect(scope, servers, source)
+    announce(settings, servers)
+    schedule = Schedule(build_calendar(settings), settings.rules)
+    expectations = expectations_set(settings, schedule)
+    monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
+    stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
+    url = await stack.enter_async_context(serve_http(settings, monitor, stream))
+    scope.watch(_while_served(pool))
+    await unless_stopped(stop, start_children(scope, servers))
+    return Running(
+        servers=servers,
+        pool=pool,
+        redis=redis,
+        schedule=schedule,
+        expectations=expectations,
+        status_url=f"{url}/status",
+        console=console,
+    )
+
+
+async def _connect(scope: RunScope, servers: Servers, source: DataSource) -> tuple[Redis, Pool]:
+    """Wait for the servers, find them fit and holding the data of *source*."""
+    settings, stack, stop = scope.settings, scope.stack, scope.stop
     redis = await stack.enter_async_context(connect_redis(servers.redis_url))
     fit_redis = functools.partial(start_up.refuse_unfit_redis, redis, allow_eviction=settings.allow_eviction)
     await unless_stopped(stop, start_up.through_restarts(fit_redis))
@@ -149,24 +162,7 @@ async def _bring_up(
     guard = SourceGuard(pool, redis, source, now=utc_now)
     preparing = functools.partial(start_up.prepare, redis, pool, guard, now=utc_now, upgrade=upgrade_set(settings))
     await unless_stopped(stop, start_up.through_restarts(preparing))
-    announce(settings, servers)
-    calendar = build_calendar(settings)
-    schedule = Schedule(calendar, settings.rules)
-    expectations = expectations_set(settings, schedule)
-    monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
-    stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
-    url = await stack.enter_async_context(serve_http(settings, monitor, stream))
-    _watch(stack, _while_served(pool), ending)
-    await unless_stopped(stop, _start_children(settings, options, servers, stack, ending))
-    return Running(
-        servers=servers,
-        pool=pool,
-        redis=redis,
-        schedule=schedule,
-        expectations=expectations,
-        status_url=f"{url}/status",
-        console=console,
-    )
+    return redis, pool
 
 
 async def _while_served(pool: Pool) -> None:
@@ -178,57 +174,3 @@ def _sources(source: DataSource, settings: Settings, options: RunOptions) -> str
     redis = "own Redis" if settings.redis_url else "embedded Redis"
     postgres = "own PostgreSQL" if settings.database_url else "embedded PostgreSQL"
     return f"{escape(run_source.words_for(source, settings, options))} · {redis} · {postgres}"
-
-
-async def _start_children(
-    settings: Settings, options: RunOptions, servers: Servers, stack: contextlib.AsyncExitStack, ending: Ending
-) -> None:
-    logs = private_files.private_folder(settings.data_dir / "logs")
-    environment = {
-        "REDIS_URL": servers.redis_url,
-        "DATABASE_URL": servers.database_url,
-        "MAINTENANCE_CATCH_UP": "off" if options.once or options.trading_day else "on" if settings.catch_up else "off",
-    }
-
-    def child(name: str, *arguments: str) -> Child:
-        # Beside a progress bar log lines would tear the screen: there they go to a file.
-        log = None if log_as_json(settings) else logs / f"{name}.log"
-        return Child(name, arguments, environment=environment, log=log)
-
-    if run_source.starts_a_market(settings, options):
-        market = child("simulated_market", "simulated_market", *_market_arguments(settings, options))
-        stack.push_async_callback(market.stop)
-        answer = await market.start(read_ready_line=True)
-        environment["MASSIVE_BASE_URL"] = answer["listening"]
-        environment["MASSIVE_API_KEY"] = SIMULATED_KEY
-        if "MASSIVE_REQUESTS_PER_SECOND" not in os.environ:
-            environment["MASSIVE_REQUESTS_PER_SECOND"] = "0"
-        _watch(stack, market.must_run(), ending)
-    if not options.once:
-        producer = child("market_session", "producers.market_session")
-        stack.push_async_callback(producer.stop)
-        await producer.start()
-        _watch(stack, producer.keep_running(), ending)
-    workers = [child(f"worker-{number}", "consumer", "--no-http") for number in range(1, settings.workers + 1)]
-    stack.push_async_callback(_stop_together, workers)
-    for worker in workers:
-        await worker.start()
-        _watch(stack, worker.keep_running(), ending)
-
-
-async def _stop_together(children: list[Child]) -> None:
-    await asyncio.gather(*(child.stop() for child in children))
-
-
-def _watch(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None], ending: Ending) -> None:
-    """Run *work* beside the run; its failure stops the run."""
-    stack.callback(watched(work, ending.fail).cancel)
-
-
-def _market_arguments(settings: Settings, options: RunOptions) -> list[str]:
-    market = run_source.market_options(settings, options)
-    arguments = ["--port", "0", "--key", SIMULATED_KEY, "--seed", str(market.seed)]
-    arguments += ["--latency-ms", str(market.latency_ms)]
-    if market.replay is not None:
-        return [*arguments, "--replay", str(market.replay)]
-    return [*arguments, "--tickers", str(market.tickers)]

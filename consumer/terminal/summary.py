@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from rich.console import Console
 
+    from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from consumer.terminal.servers import Servers
     from consumer.terminal.watch import View
@@ -95,13 +96,8 @@ async def read_left(running: Where, cycle_id: int) -> Left:
     )
 
 
-def print_summary(
-    console: Console, view: View, verdict: SessionVerdict, left: Left, servers: Servers, *, status_url: str | None
-) -> None:
-    """Print the verdict on the session and the whole summary of a cycle that is at rest.
-
-    *status_url* None: the run ends with it.
-    """
+def print_summary(console: Console, view: View, verdict: SessionVerdict, left: Left) -> None:
+    """Print the verdict on the session and the whole summary of a cycle that is at rest."""
     cycle = view.cycle
     ended_at = cycle.finished_at or cycle.pass_started_at
     seconds = (ended_at - cycle.opened_at).total_seconds()
@@ -118,6 +114,11 @@ def print_summary(
     console.print(f"requests made: {total:,}" + (f" ({details})" if details else ""), highlight=False)
     console.print(_counts("rows", left.rows))
     console.print(_counts("keys", left.keys))
+    _print_lines(console, cycle, verdict)
+
+
+def _print_lines(console: Console, cycle: Cycle, verdict: SessionVerdict) -> None:
+    """What a person may want to follow up, a line each."""
     for line in dict.fromkeys([*words.missing_lines(verdict), *cycle.missing]):
         console.print(f"[red]missing[/] {line}", highlight=False)
     for line in words.later_lines(verdict):
@@ -126,7 +127,6 @@ def print_summary(
         console.print(f"[yellow]note[/]    {line}", highlight=False)
     if cycle.next_pass_at is not None:
         console.print(f"tries again at {cycle.next_pass_at:%Y-%m-%d %H:%M} UTC", highlight=False)
-    print_where_to_look(console, servers, status_url=status_url)
 
 
 def exit_code(view: View, verdict: SessionVerdict) -> int:
@@ -163,7 +163,10 @@ def _counts(what: str, counts: dict[str, int]) -> Table:
 
 
 def print_where_to_look(console: Console, servers: Servers, *, status_url: str | None) -> None:
-    """Print the status URL and ready-to-paste command lines; they answer while the service is up."""
+    """Print the status URL and ready-to-paste command lines; they answer while the service is up.
+
+    *status_url* None: the run ends with it.
+    """
     if status_url is None and (servers.redis_socket or servers.postgres_socket_dir):
         console.print(
             "the embedded servers stop with this run; without --once they stay up, and then:", highlight=False
