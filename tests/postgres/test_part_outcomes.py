@@ -47,7 +47,7 @@ async def test_the_vendor_is_away_by_the_class_of_a_failure_whatever_its_reason_
     await fail(pool, cycle, "batch:1", failed_as, MISLEADING)
     await fail(pool, cycle, "file:2025-11-11", failed_as, MISLEADING)
     away = failed_as is not None and failed_as.means_the_vendor_is_away
-    assert await part_outcomes.gave_up_on_vendor(pool, cycle, but_kind="file") == int(away)
+    assert await part_outcomes.gave_up_on_vendor(pool, cycle, but_kinds=["file"]) == int(away)
 
 
 async def test_a_class_that_a_newer_release_wrote_is_a_failure_that_nobody_knows(pool: Pool, cycle: Cycle) -> None:
