@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.outages import bombs, clocks, giants, noisy_night, postgres, redis, side_by_side, vendor, whole_run
+from tests.outages import bombs, clocks, giants, noisy_night, postgres, redis, side_by_side, vendor, whole_run, year
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +38,7 @@ TRIALS: dict[str, Callable[[float], Awaitable[dict[str, Any]]]] = {
     "noisy-night": noisy_night.noisy_night,
     "giants": giants.giants,
     "side-by-side": side_by_side.side_by_side,
+    "year": year.year,
 }
 
 
