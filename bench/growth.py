@@ -145,8 +145,10 @@ async def night(stack: Stack, market: FarMarket, day: dt.date, postgres: int) ->
 async def nights(stack: Stack, market: FarMarket, days: Iterator[dt.date], postgres: int) -> Cost:
     """The median of each figure of some nights, after one that brings what it finds up to date."""
     await night(stack, market, next(days), postgres)
-    await stack.pool.execute("VACUUM ANALYZE")
-    costs = [await night(stack, market, next(days), postgres) for _ in range(NIGHTS)]
+    costs = []
+    for _ in range(NIGHTS):
+        await stack.pool.execute("VACUUM ANALYZE")  # as autovacuum does within the day that lies between two nights
+        costs.append(await night(stack, market, next(days), postgres))
     return Cost(**{
         name: statistics.median(getattr(cost, name) for cost in costs) for name in Cost.__struct_fields__
     })  # fmt: skip
