@@ -186,7 +186,7 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
             tell(str(options.ohlc_sessions), few)
             newest = await stack.pool.fetchval("SELECT max(trading_date) FROM daily_bar")
             stored = await stack.pool.fetchval("SELECT count(DISTINCT trading_date) FROM daily_bar")
-            await put_three_years(stack.pool, newest, newest_window=stored, sessions=sessions, volumes=True)
+            await put_three_years(stack.pool, newest, newest_window=stored, sessions=sessions, as_it_is=True)
             many = await nights(stack, market, days, postgres.pid)
             tell(str(sessions), many)
             print("ratio".ljust(24) + f"{many.wall_s / few.wall_s:>8.2f}{many.worker_s / few.worker_s:>10.2f}"

@@ -65,11 +65,19 @@ _GROWING = (
     FROM unnest($1::date[]) AS d, generate_series(1, 3) AS number WHERE $2::date IS NOT NULL
     """,
 )
-_WITH_VOLUMES = """
+# As a market has it, where a night is to be measured: slots with their volumes, and of a session one row set aside.
+_AS_IT_IS = {
+    "INTO session_slots": """
     INSERT INTO session_slots (trading_date, symbol, outcome, volumes, fetched_at, load_id)
     SELECT d, symbol, outcome, volumes, d + interval '2 days', 1
     FROM unnest($1::date[]) AS d, session_slots WHERE trading_date = $2 ORDER BY 1, 2
-"""
+    """,
+    "INTO set_aside": """
+    INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol, field)
+    SELECT 3, 'daily_bars', d, 'price', '{}', symbol, NULL
+    FROM unnest($1::date[]) AS d, (SELECT min(symbol) AS symbol FROM daily_bar WHERE trading_date = $2) AS one
+    """,
+}
 _CYCLES = """
     INSERT INTO cycle (trading_day, occasion, scheduled, due_at, requested_by, tasks, state, opened_at, pass_started_at,
                        finished_at, give_up_at)
@@ -87,9 +95,9 @@ _PARTS = """
 
 
 async def put_three_years(
-    pool: Pool, day: dt.date, *, newest_window: int, sessions: int = SESSIONS, volumes: bool = False
+    pool: Pool, day: dt.date, *, newest_window: int, sessions: int = SESSIONS, as_it_is: bool = False
 ) -> None:
-    """Copy what stands of *day* to the older ones of so many *sessions*; the slots without their volumes unless wanted.
+    """Copy what stands of *day* to the older ones of so many *sessions*: much of what is cheap, or as a market has it.
 
     The *newest_window* sessions up to *day* are there already.
     """
@@ -100,8 +108,8 @@ async def put_copies(pool: Pool, day: dt.date, older: Sequence[dt.date], *, volu
     """Copy what stands of *day* to each of the *older* sessions."""
     async with pool.acquire() as connection:
         for statement in _GROWING:
-            await connection.execute(_WITH_VOLUMES if volumes and "INTO session_slots" in statement else statement,
-                                     older, day)  # fmt: skip
+            instead = [other for into, other in _AS_IT_IS.items() if as_it_is and into in statement]
+            await connection.execute(instead[0] if instead else statement, older, day)
         await connection.execute(_CYCLES, older)
         await connection.execute(_PARTS, older)
         await connection.execute("ANALYZE")
