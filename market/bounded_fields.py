@@ -1,8 +1,8 @@
-"""Holds the one table of bounds: every field of every endpoint that is read, and every column that keeps one.
+"""Names what values can be, and holds the table of bounds of every field of every question that is answered.
 
-The readers drop what is beyond (`consumer/massive/sieve.py`); the tables' CHECK constraints say the same
-(`consumer/postgres/migrations/0008_bounds.sql`, compared with this table by a test). A column's bound is never narrower
-than that of the fields that it keeps, so nothing a reader lets through can fail in the database.
+The readers drop what is beyond (`consumer/vendor/sieve.py`). Columns name the same bounds in the declarations of their
+tables (`consumer/data_sets`), and their CHECK constraints say the same, which a test compares. A column is never
+narrower than the fields that it keeps, so nothing a reader lets through can fail in the database.
 """
 
 import datetime as dt
@@ -171,53 +171,3 @@ ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
 
 #: Readers hold dates against the day of the fetch. A table has no such day: nothing later than this stands in one.
 LAST_DAY: Final = dt.date(2200, 1, 1)
-
-#: By table and column.
-COLUMNS: Final[Mapping[str, Mapping[str, Bound]]] = {
-    "daily_bar": {
-        "symbol": SYMBOL,
-        **dict.fromkeys(("open", "high", "low", "close", "vwap"), PRICE),
-        "volume": VOLUME,
-        "trades_count": TRADES,
-    },
-    "session_slots": {"symbol": SYMBOL, "volumes": VOLUME},
-    "ticker_atr": {"symbol": SYMBOL, "atr": RANGE, "atr_percent": RANGE_PERCENT},
-    "listed_ticker": {
-        "symbol": SYMBOL,
-        "ticker_type": WORD,
-        "listed_figi": FIGI,
-        "listed_cik": CIK,
-        "listed_share_class_figi": FIGI,
-        "delisted_at": DELISTED_AT,
-    },
-    "ticker_profile": {
-        "symbol": SYMBOL,
-        "company_name": NAME,
-        "exchange": MIC,
-        "ticker_type": WORD,
-        "industry": NAME,
-        "sic_code": SIC,
-        "market_cap": MARKET_CAP,
-        "float_shares": FREE_FLOAT,
-        "float_percent": PERCENT,
-        "shares_outstanding": SHARES,
-        "shares_class": SHARES,
-        **dict.fromkeys(("avg_volume_30d", "avg_volume_10d", "avg_volume_5d"), MEAN_VOLUME),
-        "avg_price_30d": ADJUSTED_PRICE,
-        "last_close": ADJUSTED_PRICE,
-        "cik": CIK,
-        "composite_figi": FIGI,
-        "share_class_figi": FIGI,
-        "float_effective_date": FLOAT_DATE,
-        "list_date": LIST_DATE,
-    },
-    "stock_split": {
-        "symbol": SYMBOL,
-        "execution_day": SPLIT_DATE,
-        "split_from": SPLIT_SHARES,
-        "split_to": SPLIT_SHARES,
-        "kind": WORD,
-        "price_ratio": PRICE_RATIO,
-    },
-    "data_load": {"request_id": REQUEST_ID},
-}

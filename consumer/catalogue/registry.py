@@ -65,7 +65,10 @@ def inputs_of(one: DataSet) -> tuple[str, ...]:
 
 DATA_SETS = ordered(_declared(DataSet).values())
 #: Every table of ours: those of data sets, and those of the ledger and its evidence.
-TABLES = _declared(Table)
+TABLES = {
+    **_declared(Table),
+    **{table.name: table for one in DATA_SETS for table in one.tables},
+}
 BY_NAME = {one.name: one for one in DATA_SETS}
 CACHES: dict[str, Cache] = {cache.name: cache for one in DATA_SETS for cache in one.caches}
 

@@ -39,7 +39,7 @@ ATR_STATE = Table(
     name="atr_state",
     kept=Kept.PRESENT,
     columns={
-        "symbol": Column("text", bound=SYMBOL),
+        "symbol": Column("text"),
         "average": Column("double precision", meaning="the ATR; with too few bars the sum of the true ranges"),
         "close": Column("double precision"),
         "bars": Column("integer"),

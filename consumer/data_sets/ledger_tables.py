@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consumer.data_sets.tables import Column, Kept, Table
 from consumer.postgres.cycles import FIRST_CYCLE
+from market.bounded_fields import REQUEST_ID
 
 COVERAGE = Table(
     name="coverage",
@@ -85,7 +86,7 @@ DATA_LOAD = Table(
         "part": Column("text"),
         "fence": Column("bigint"),
         "source": Column("text", meaning="whose data, and the way it came"),
-        "request_id": Column("text", meaning="the vendor's"),
+        "request_id": Column("text", bound=REQUEST_ID, meaning="the vendor's"),
         "fetched_at": Column("timestamp with time zone"),
         "row_count": Column("bigint"),
         "rejected": Column("jsonb", meaning="values set aside, by flaw"),

@@ -70,5 +70,7 @@ def _lacks(one: DataSet, situation: Situation, day: dt.date) -> bool:
     inputs = [situation.holdings.of(name).get(day) for name in one.made_from]
     changed = [other.oldest for other in inputs if other is not None and other.oldest is not None]
     if day == situation.terms.day:
+        if situation.is_planned(*one.made_from, *one.planned_with):
+            return True
         changed += [at for name in one.made_from if (at := situation.holdings.changed_at.get(name)) is not None]
     return bool(held.missing) or any(at > held.oldest for at in changed)

@@ -20,7 +20,7 @@ from consumer.postgres import splits as splits_table
 from consumer.postgres.tickers import DerivedFigures
 from consumer.tasks.part import require_coverage
 from contract import data_sets
-from market.bounded_fields import COLUMNS, MARKET_CAP
+from market.bounded_fields import ADJUSTED_PRICE, MARKET_CAP, MEAN_VOLUME
 from market.bounds import check_of, is_within
 from market.splits import price_factors
 from market.trading_calendar import NEW_YORK
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 AVERAGES = (30, 10, 5)
 _BY_BARS = {
-    name: check_of(COLUMNS["ticker_profile"][name])
-    for name in ("last_close", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d", "avg_price_30d")
+    **dict.fromkeys(("last_close", "avg_price_30d"), check_of(ADJUSTED_PRICE)),
+    **dict.fromkeys(("avg_volume_30d", "avg_volume_10d", "avg_volume_5d"), check_of(MEAN_VOLUME)),
 }
 
 

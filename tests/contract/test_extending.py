@@ -17,7 +17,7 @@ from consumer.vendor.protocol import MarketDataVendor
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8")
 COPIED = (
-    "market", "contract", "process", "producers", "simulated_market", "consumer", "tests",
+    "market", "contract", "process", "producers", "simulated_market", "consumer", "tests", "docs",
     "pyproject.toml", "README.md",
 )  # fmt: skip
 
@@ -60,19 +60,21 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_chapter_on_another_vendor_leads_to_one_that_works(tree: Path) -> None:
+@pytest.mark.long(15)
+@pytest.mark.parametrize(("chapter", "count"), [("A data set", 2), ("Another vendor", 4)])
+def test_a_chapter_followed_word_for_word_leads_to_what_works(tree: Path, chapter: str, count: int) -> None:
     commands: list[str] = []
-    for step in steps("Another vendor"):
+    for step in steps(chapter):
         path = tree / step.path
         match step.kind:
-            case "python":
+            case "python" | "sql":
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(step.text, encoding="utf-8")
             case "diff":
                 path.write_text(changed(path.read_text("utf-8"), step.text), encoding="utf-8")
             case "sh":
                 commands += step.text.splitlines()
-    assert len(commands) == 4
+    assert len(commands) == count
     python = Path(sys.executable)
     environment = os.environ | {"PYTHONPATH": str(tree), "PATH": f"{python.parent}:{os.environ['PATH']}"}
     for command in commands:

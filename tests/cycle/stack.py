@@ -17,15 +17,18 @@ import redis
 from aiohttp.test_utils import TestServer
 
 from consumer.composition import Consumer, Instead, Parts, build_consumer
+from consumer.cycle.what_stands import read_situation
 from consumer.massive.access import Access, Patience
 from consumer.massive.budget import UnlimitedBudget
 from consumer.massive.client import MassiveClient
 from consumer.massive.transport import open_session
 from consumer.postgres import cycles
+from consumer.postgres.ledger import PartId
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.runtime import connect_redis, end_all
 from consumer.settings import read_settings
+from consumer.tasks.part import PartContext
 from consumer.tasks.terms import TaskOptions
 from consumer.verdict.reading import judge_sessions, judge_window
 from market.data_source import VENDOR, DataSource
@@ -38,6 +41,7 @@ from simulated_market.options import SimulatorOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from consumer.data_sets.situation import Situation
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
@@ -210,6 +214,13 @@ class Stack:
             found = await self.at_rest()
         assert found.cycle_id == cycle.cycle_id
         return found
+
+    async def situation(self, day: dt.date = DAY) -> Situation:
+        """What a plan for *day* would be made of."""
+        cycle = await cycles.newest_of_day(self.pool, day)
+        assert cycle is not None, "no cycle has been for that day"
+        part = PartId(cycle_id=cycle.cycle_id, task="cycle", part="tests")
+        return await read_situation(PartContext(self.services, cycle, part, {}, 0), every_fact=True)
 
     async def parts(self, cycle_id: int) -> dict[str, str]:
         """State by "task/part" of every part but plan and finish."""

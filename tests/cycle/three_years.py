@@ -101,10 +101,10 @@ async def put_three_years(
 
     The *newest_window* sessions up to *day* are there already.
     """
-    await put_copies(pool, day, CALENDAR.last_trading_days(sessions, up_to=day)[:-newest_window], volumes=volumes)
+    await put_copies(pool, day, CALENDAR.last_trading_days(sessions, up_to=day)[:-newest_window], as_it_is=as_it_is)
 
 
-async def put_copies(pool: Pool, day: dt.date, older: Sequence[dt.date], *, volumes: bool = False) -> None:
+async def put_copies(pool: Pool, day: dt.date, older: Sequence[dt.date], *, as_it_is: bool = False) -> None:
     """Copy what stands of *day* to each of the *older* sessions."""
     async with pool.acquire() as connection:
         for statement in _GROWING:

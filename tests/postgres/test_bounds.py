@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from consumer.catalogue.registry import TABLES
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
-from market.bounded_fields import COLUMNS, ENDPOINTS
+from market.bounded_fields import ENDPOINTS
 from tests.former_release import leave_tables
 from tests.postgres.bounds_as_sql import check_sql
 
@@ -23,6 +24,11 @@ CHECKS = """
     FROM pg_constraint AS con JOIN pg_class AS rel ON rel.oid = con.conrelid
     WHERE con.contype = 'c' AND con.conname LIKE 'bounds\\_%' AND rel.relnamespace = $1::regnamespace
 """
+COLUMNS = {
+    name: bounds
+    for name, table in TABLES.items()
+    if (bounds := {column: one.bound for column, one in table.columns.items() if one.bound is not None})
+}
 # What no vendor sends and no figure is: who wrote a row, when and of which state, and what is computed with bounds of
 # its own. A new column of these tables belongs here or into the table of bounds.
 OURS = {
