@@ -37,6 +37,10 @@ def main() -> int:
         return ExitCode.USAGE
     as_json = log_as_json(settings.log_format, terminal=sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
+    return _run(settings)
+
+
+def _run(settings: Settings) -> int:
     try:
         asyncio.run(run_consumer(settings, http="--no-http" not in sys.argv[1:]))
     except Stopped:

@@ -141,12 +141,7 @@ def build_consumer(
     every = trial.look_every or LOOKING_EVERY
     looking = Looking(opens_due_cycles=settings.catch_up, every=every, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
-    surroundings = Surroundings(
-        now=trial.due_clock or clock,
-        random=trial.random or Random(),
-        on_lost=catch_up.wake,
-        trouble=Trouble("redis_not_reachable"),
-    )
+    surroundings = _surroundings(clock, trial, catch_up)
     keeper = trial.keeper or _keeper(parts.redis_url, stream)
     return Consumer(
         services=services,
@@ -158,6 +153,15 @@ def build_consumer(
         events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
+    )
+
+
+def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, catch_up: CatchUp) -> Surroundings:
+    return Surroundings(
+        now=trial.due_clock or clock,
+        random=trial.random or Random(),
+        on_lost=catch_up.wake,
+        trouble=Trouble("redis_not_reachable"),
     )
 
 

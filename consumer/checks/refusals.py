@@ -28,26 +28,31 @@ def refusal_in(error: BaseException) -> Finding | None:
 
     Over a unix socket redis-py hides refused credentials behind a ConnectionError.
     """
-    redis, postgresql = "redis access", "postgresql access"
     hidden = error.__cause__
     match hidden if isinstance(hidden, AuthenticationError) else error:
-        case NotServed():
-            return refused("postgresql schema", str(error), CURE)
         case AuthenticationError():
             seen = "it wants a password, or does not take the one given"
-            return refused(redis, seen, "correct REDIS_URL: redis://user:password@host:port/0")
+            return refused("redis access", seen, "correct REDIS_URL: redis://user:password@host:port/0")
         case NoPermissionError():
-            return refused(
-                redis, str(error), "give the user of REDIS_URL all commands and keys: ACL SETUSER … +@all ~*"
-            )
+            cure = "give the user of REDIS_URL all commands and keys: ACL SETUSER … +@all ~*"
+            return refused("redis access", str(error), cure)
+        case _:
+            return _refusal_of_postgresql(error)
+
+
+def _refusal_of_postgresql(error: BaseException) -> Finding | None:
+    access = "postgresql access"
+    match error:
+        case NotServed():
+            return refused("postgresql schema", str(error), CURE)
         case asyncpg.InvalidCatalogNameError():
-            return refused(postgresql, str(error), "CREATE DATABASE, or correct the name in DATABASE_URL")
+            return refused(access, str(error), "CREATE DATABASE, or correct the name in DATABASE_URL")
         case asyncpg.InsufficientPrivilegeError():
-            return refused(postgresql, str(error), "make the user of DATABASE_URL the owner of its database")
+            return refused(access, str(error), "make the user of DATABASE_URL the owner of its database")
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return refused(postgresql, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
+            return refused(access, str(error), "correct user and password in DATABASE_URL (or pg_hba.conf there)")
         case asyncpg.ClientConfigurationError():
-            return refused(postgresql, _first_line(error), "correct DATABASE_URL")
+            return refused(access, _first_line(error), "correct DATABASE_URL")
         case asyncpg.DuplicatePreparedStatementError() | asyncpg.InvalidSQLStatementNameError():
             return refused(SESSIONS, f"a pooler mixes up statements: {_first_line(error)}", NO_POOLER)
         case asyncpg.PostgresConnectionError() if any(words in str(error) for words in _OF_POOLERS):

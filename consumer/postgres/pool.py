@@ -26,7 +26,7 @@ from consumer.postgres.silence import SilenceWatch
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from consumer.postgres.silence import Silence
 
@@ -128,7 +128,16 @@ async def open_pool(
         watch.add(session)
         return session
 
-    pool = _BoundedPool(
+    pool = _pool_of(dsn, size, connect_watched)
+    await _open_one(pool)
+    pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
+    pool.watching.add_done_callback(_report_defect)
+    return pool
+
+
+def _pool_of(dsn: str, size: int, connect_watched: Callable[..., Coroutine[Any, Any, Session]]) -> _BoundedPool:
+    """A pool that has opened nothing yet; what asyncpg's own `create_pool` would give as defaults is given here."""
+    return _BoundedPool(
         dsn,
         min_size=0,
         max_size=size,
@@ -139,10 +148,6 @@ async def open_pool(
         connection_class=Session,
         record_class=asyncpg.Record,
     )
-    await _open_one(pool)
-    pool.watching = asyncio.create_task(watch.run(pool.expire_connections))
-    pool.watching.add_done_callback(_report_defect)
-    return pool
 
 
 async def _open_one(pool: _BoundedPool) -> None:

@@ -179,13 +179,22 @@ async def connect(
     except BaseException as error:
         if session is not None:
             session.terminate()
-        match error:
-            case TimeoutError():
-                reason = f"no answer within {within_s:g} s (of a server, or of a pooler that has no session free)"
-                raise DatabaseUnreachable(reason) from error
-            case OSError():
-                raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
+        if (unreachable := _unreachable(error, within_s)) is not None:
+            raise unreachable from error
         raise
+
+
+def _unreachable(error: BaseException, within_s: float) -> DatabaseUnreachable | None:
+    """What an error says where it is of a server that is away; a TimeoutError is an OSError too."""
+    match error:
+        case TimeoutError():
+            return DatabaseUnreachable(
+                f"no answer within {within_s:g} s (of a server, or of a pooler that has no session free)"
+            )
+        case OSError():
+            return DatabaseUnreachable(f"{type(error).__name__}: {error}")
+        case _:
+            return None
 
 
 def _require_files(dsn: str) -> None:

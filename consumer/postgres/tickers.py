@@ -82,8 +82,7 @@ async def apply_listing(
     known = {row["symbol"] for row in stored}
     active = {row["symbol"] for row in stored if row["is_active"]}
     rows = _without_contested_codes(rows, changes, known)
-    reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
-    await connection.execute("DELETE FROM ticker_profile WHERE symbol = ANY ($1::text[])", reissued)
+    await _forget_former_companies(connection, changes)
     await _upsert(connection, rows, day=day, now=now)
     # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
     await _expect_from(connection, sorted(set(symbols) - active) if known else [], day=day, next_session=next_session)
@@ -100,6 +99,12 @@ async def apply_listing(
         changes=(*settled, *news),
         kept=tuple(one for one in absences.kept if one.symbol not in _on_their_way(changes, day)),
     )
+
+
+async def _forget_former_companies(connection: Connection, changes: Sequence[Change]) -> None:
+    """What is described under a reissued symbol is the company that had it before."""
+    reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
+    await connection.execute("DELETE FROM ticker_profile WHERE symbol = ANY ($1::text[])", reissued)
 
 
 def _on_their_way(changes: Sequence[Change], day: dt.date) -> set[str]:
@@ -252,6 +257,29 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
     )
 
 
+_STORE_DERIVED = """
+INSERT INTO ticker_profile AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
+                                  avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
+                                  avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
+SELECT d.symbol, d.market_cap, d.last_close, d.volume30, d.volume10, d.volume5, d.price30, d.sessions30,
+       d.sessions10, d.sessions5, $11, $12, $12,
+       EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
+FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
+            $8::integer[], $9::integer[], $10::integer[])
+     AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,
+           sessions5)
+ON CONFLICT (symbol) DO UPDATE
+    SET market_cap = coalesce(excluded.market_cap, m.market_cap), last_close = excluded.last_close,
+        avg_volume_30d = excluded.avg_volume_30d, avg_volume_10d = excluded.avg_volume_10d,
+        avg_volume_5d = excluded.avg_volume_5d, avg_price_30d = excluded.avg_price_30d,
+        avg_volume_sessions = excluded.avg_volume_sessions,
+        avg_volume_sessions_10d = excluded.avg_volume_sessions_10d,
+        avg_volume_sessions_5d = excluded.avg_volume_sessions_5d,
+        as_of = excluded.as_of, updated_at = excluded.updated_at
+    WHERE m.as_of IS NULL OR m.as_of <= excluded.as_of
+"""
+
+
 async def store_derived(
     connection: Connection, figures: Sequence[DerivedFigures], *, day: dt.date, now: dt.datetime
 ) -> None:
@@ -259,27 +287,7 @@ async def store_derived(
     rows = [msgspec.structs.astuple(figure) for figure in figures]
     columns = [[row[number] for row in rows] for number in range(10)]
     await connection.execute(
-        """
-        INSERT INTO ticker_profile AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
-                                          avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
-                                          avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
-        SELECT d.symbol, d.market_cap, d.last_close, d.volume30, d.volume10, d.volume5, d.price30, d.sessions30,
-               d.sessions10, d.sessions5, $11, $12, $12,
-               EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
-        FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
-                    $8::integer[], $9::integer[], $10::integer[])
-             AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,
-                   sessions5)
-        ON CONFLICT (symbol) DO UPDATE
-            SET market_cap = coalesce(excluded.market_cap, m.market_cap), last_close = excluded.last_close,
-                avg_volume_30d = excluded.avg_volume_30d, avg_volume_10d = excluded.avg_volume_10d,
-                avg_volume_5d = excluded.avg_volume_5d, avg_price_30d = excluded.avg_price_30d,
-                avg_volume_sessions = excluded.avg_volume_sessions,
-                avg_volume_sessions_10d = excluded.avg_volume_sessions_10d,
-                avg_volume_sessions_5d = excluded.avg_volume_sessions_5d,
-                as_of = excluded.as_of, updated_at = excluded.updated_at
-            WHERE m.as_of IS NULL OR m.as_of <= excluded.as_of
-        """,
+        _STORE_DERIVED,
         *columns,
         day,
         now,
