@@ -66,7 +66,7 @@ def forecast_of(situation: Situation, pace: Pace) -> Forecast:
         requests.update({str(question): count for question, count in _asked(one, own, situation).items()})
     planned = [one for one in DATA_SETS if one.assumes and any(data_set_of(part) is one for part in parts)]
     nobody = [] if situation.holdings.symbols else [f"a market of {USUAL_MARKET:,} tickers: none is listed yet"]
-    counted = {name: count for name, count in sorted(requests.items()) if count}
+    counted = {name: count for name, count in requests.items() if count}
     return Forecast(
         trading_day=situation.terms.day.isoformat(),
         requests=counted,

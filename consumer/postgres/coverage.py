@@ -84,6 +84,17 @@ async def proven_days(connection: Connection | Pool, data_set: str, *, since: dt
     return {row["trading_day"] for row in rows}
 
 
+async def days_before(connection: Connection | Pool, data_set: str, day: dt.date, *, most: int) -> list[dt.date]:
+    """Return the newest days before *day* that *data_set* covers, at most *most*, ascending."""
+    rows = await connection.fetch(
+        "SELECT trading_day FROM coverage WHERE data_set = $1 AND trading_day < $2 ORDER BY trading_day DESC LIMIT $3",
+        data_set,
+        day,
+        most,
+    )
+    return sorted(row["trading_day"] for row in rows)
+
+
 async def newest_input(
     connection: Connection | Pool, data_sets: tuple[str, ...], *, up_to: dt.date
 ) -> dt.datetime | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.postgres.holdings import Held
 from consumer.postgres.slots import LISTED_ON
+from market.row_counts import NEIGHBOURS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,15 +15,12 @@ if TYPE_CHECKING:
     from consumer.postgres.holdings import CountedTable, Wanted
     from consumer.postgres.pool import Connection
 
-#: Covered sessions that are read on either side of those in question: by their counts a session is believed or not.
-AROUND = 30
-
 
 async def by_load(connection: Connection, wanted: Wanted) -> dict[str, Mapping[dt.date, Held]]:
-    """What is covered of the sessions in question, and of as many covered ones on either side as tell what is usual."""
+    """What is covered of the sessions in question, and of those around each, whose counts tell what to believe."""
     found: dict[str, Mapping[dt.date, Held]] = {}
     for name, table in wanted.by_session.items():
-        rows = await connection.fetch(_COVERED, name, list(wanted.days), AROUND)
+        rows = await connection.fetch(_COVERED, name, list(wanted.days), NEIGHBOURS)
         standing = {} if table is None else await count(connection, table, wanted.days)
         found[name] = {row["trading_day"]: _held(dict(row), standing.get(row["trading_day"])) for row in rows}
     return found
@@ -30,14 +28,17 @@ async def by_load(connection: Connection, wanted: Wanted) -> dict[str, Mapping[d
 
 # The days on either side are found by the key (data_set, trading_day), however many years are stored.
 _COVERED = """
-    WITH day AS MATERIALIZED (
-        SELECT unnest($2::date[]) AS trading_day
+    WITH wanted AS MATERIALIZED (SELECT unnest($2::date[]) AS trading_day),
+    day AS MATERIALIZED (
+        SELECT trading_day FROM wanted
         UNION
-        (SELECT trading_day FROM coverage WHERE data_set = $1
-         AND trading_day < (SELECT min(day) FROM unnest($2::date[]) AS w (day)) ORDER BY trading_day DESC LIMIT $3)
+        SELECT n.trading_day FROM wanted CROSS JOIN LATERAL (
+            SELECT c.trading_day FROM coverage AS c WHERE c.data_set = $1 AND c.trading_day < wanted.trading_day
+            ORDER BY c.trading_day DESC LIMIT $3) AS n
         UNION
-        (SELECT trading_day FROM coverage WHERE data_set = $1
-         AND trading_day > (SELECT max(day) FROM unnest($2::date[]) AS w (day)) ORDER BY trading_day LIMIT $3))
+        SELECT n.trading_day FROM wanted CROSS JOIN LATERAL (
+            SELECT c.trading_day FROM coverage AS c WHERE c.data_set = $1 AND c.trading_day > wanted.trading_day
+            ORDER BY c.trading_day LIMIT $3) AS n)
     SELECT c.trading_day, c.row_count AS expected, c.fetched_at, c.retired_at IS NOT NULL AS retired,
            coalesce((c.detail->>'restated')::bigint, 0) AS restated,
            coalesce((c.detail->>'accepted_short')::boolean, false) AS accepted_short,

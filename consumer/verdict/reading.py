@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.catalogue.asking import wanted_of_sessions
+from consumer.postgres import coverage
 from consumer.postgres.holdings import Holdings
 from consumer.postgres.holdings_reader import read_holdings
 from consumer.verdict import service
@@ -96,7 +97,7 @@ async def judge_window(
     known = [judged.verdicts[day] for day in own]
     if any(one.is_whole for one in known) and any(one.state is SessionState.FINAL for one in known):
         return judged
-    before = [day for day in sorted(judged.holdings.of(sets.DAILY_BARS)) if day < own[0]][-expectations.ohlc_sessions :]
+    before = await coverage.days_before(connection, sets.DAILY_BARS, own[0], most=expectations.ohlc_sessions)
     older = await judge_sessions(connection, expectations, now=now, days=before)
     return msgspec.structs.replace(judged, verdicts={**older.verdicts, **judged.verdicts})
 

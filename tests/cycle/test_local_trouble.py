@@ -7,10 +7,11 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from consumer.catalogue.registry import KINDS
 from consumer.cycle.failure_classes import LocalTrouble, local_trouble_named, policy_of
-from consumer.cycle.handlers import HANDLERS
 from consumer.delivery.settle import Policy
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ async def test_a_part_on_a_full_disk_ends_in_the_ledger_with_path_and_cure(
         tries.append(ctx)
         raise OSError(errno.ENOSPC, "No space left on device", "/data/something")
 
-    monkeypatch.setitem(HANDLERS, ("metadata_enrich", "floats"), write_something)  # type: ignore[arg-type]
+    floats = KINDS["metadata_enrich", "floats"]
+    spoilt = msgspec.structs.replace(floats.kind, run=write_something)
+    monkeypatch.setitem(KINDS, ("metadata_enrich", "floats"), msgspec.structs.replace(floats, kind=spoilt))
     cycle = await stack.run_cycle()
     assert len(tries) == 2, "as often as anything else that fails"
     assert cycle.state == "partial"

@@ -142,14 +142,15 @@ async def test_a_full_disk_is_waited_for_like_a_server_that_is_away(
             "$$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$",
         )
         await execute(
-            dsn, "CREATE TRIGGER no_room BEFORE INSERT ON data_load FOR EACH ROW EXECUTE FUNCTION full_disk()"
+            dsn,
+            "CREATE TRIGGER no_room BEFORE INSERT ON maintenance.data_load FOR EACH ROW EXECUTE FUNCTION full_disk()",
         )
 
         async def refused() -> bool:
             return any("DiskFull" in str(line.get("reason")) for line in logged)
 
         await until(refused, what="a refused write")
-        await execute(dsn, "DROP TRIGGER no_room ON data_load")
+        await execute(dsn, "DROP TRIGGER no_room ON maintenance.data_load")
         await ends_as_if_nothing_had_been(dsn, own_redis, market, undisturbed, in_flight)
     assert len(logged) < 300, "no hot loop"
 

@@ -12,11 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from loguru import logger
 
+from consumer.catalogue.retention import WORKING_RECORDS
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
-from tests.cycle.stack import CALENDAR, Clock, market_of, new_york, stack_on
+from contract import data_sets as sets
+from tests.cycle.stack import CALENDAR, OPTIONS, Clock, market_of, new_york, stack_on
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 FIRST = dt.date(2024, 11, 1)
 NIGHTS = 252
 TICKERS = 12
+# A year is short: so are these. Bars are kept for ever, as by default.
+KEPT_DAYS = {WORKING_RECORDS: 60, sets.VOLUME_SLOTS: 60, sets.ATR: 60}
 PATIENCE_S = 120.0
 _SIZES = """
     SELECT c.relname AS name, greatest(0, c.reltuples)::bigint AS rows, pg_total_relation_size(c.oid) / 1024 AS kib
@@ -43,8 +48,10 @@ async def year(_minutes: float, *, nights: int = NIGHTS) -> dict[str, Any]:
         await asyncio.gather(redis.start(), postgres.start())
         clock = Clock(new_york(days[0], "20:16"))
         try:
-            async with market_of(TICKERS, clock) as market, stack_on(postgres.dsn, redis.url, market, clock) as stack:
-                return await _months(stack, clock, days)
+            async with market_of(TICKERS, clock) as market:
+                options = msgspec.structs.replace(OPTIONS, kept_days=KEPT_DAYS)
+                async with stack_on(postgres.dsn, redis.url, market, clock, options=options) as stack:
+                    return await _months(stack, clock, days)
         finally:
             await asyncio.gather(redis.stop(), postgres.stop())
 
