@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LEASE = dt.timedelta(seconds=10)
 OURS = NEXT - 1
+GIVEN_UP_AFTER_S = 30.0  # what would otherwise hang
 TAKEN_AWAY = (
     "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'vendor_capability'::regclass AND attname = 'of_next' "
     "AND NOT attisdropped)"
@@ -136,7 +137,7 @@ async def test_a_table_that_somebody_holds_is_not_waited_for_while_all_others_wa
 ) -> None:
     monkeypatch.setattr(module, "TABLE_WITHIN_MS", 50)
     with next_release(monkeypatch):
-        async with await opened(migrated_dsn) as pool, pool.acquire() as holder:
+        async with asyncio.timeout(GIVEN_UP_AFTER_S), await opened(migrated_dsn) as pool, pool.acquire() as holder:
             async with holder.transaction():
                 await holder.execute("LOCK TABLE part IN ACCESS SHARE MODE")
                 with pytest.raises(Waiting, match="somebody has held a table that is to be changed"):
@@ -175,7 +176,7 @@ async def test_a_worker_that_is_served_no_more_stops_as_if_it_were_told_to_and_s
             await stop.wait()
             handed_back.append("all")
 
-    async with await opened(migrated_dsn) as pool:
+    async with asyncio.timeout(GIVEN_UP_AFTER_S), await opened(migrated_dsn) as pool:
         told = await service._run_while_served(Working(), pool, asyncio.Event())  # type: ignore[arg-type]
     assert f"serve programs from version {NEXT} on" in str(told)
     assert handed_back == ["all"]
