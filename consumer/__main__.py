@@ -48,12 +48,9 @@ def _run(settings: Settings) -> int:
     except NotServed as refused:
         sys.stderr.write(f"this service has stopped, and handed back its work:\n{refused}: {CURE}\n")
         return ExitCode.FAILED
-    except SourceRefused as refused:
+    except (SourceRefused, StartRefused, SchemaMismatch, HttpRefused) as refused:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
-        return ExitCode.USAGE
-    except (StartRefused, SchemaMismatch, HttpRefused) as refused:
-        sys.stderr.write(f"this service does not start here:\n{refused}\n")
-        return ExitCode.FAILED
+        return ExitCode.USAGE if isinstance(refused, SourceRefused) else ExitCode.FAILED
     return ExitCode.OK
 
 

@@ -121,11 +121,9 @@ def _contradictions(values: Values) -> list[str]:
             f"MAINTENANCE_LEASE={lease.total_seconds():g}s: a part may not take less time than its holder may be "
             "silent; raise the one or lower the other"
         )
-    if values.has("database_schema", "readers_schema") and values.of("database_schema") == values.of("readers_schema"):
-        problems.append(
-            f"DATABASE_SCHEMA={values.of('database_schema')} is READERS_SCHEMA too, and views and tables cannot share "
-            "names: write another name for one of them"
-        )
+    if (ours := values.of("database_schema")) is not None and ours == values.of("readers_schema"):
+        told = "is READERS_SCHEMA too, and views and tables cannot share names: write another name for one of them"
+        problems.append(f"DATABASE_SCHEMA={ours} {told}")
     if values.of("base_url") and values.has("api_key") and values.of("api_key") is None:
         problems.append("MASSIVE_BASE_URL is set without MASSIVE_API_KEY: set the key that this address expects")
     rival = [name for name, field in _MASSIVE if values.of(field)]

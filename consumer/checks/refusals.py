@@ -57,8 +57,7 @@ def _refusal_of_postgresql(error: BaseException) -> Finding | None:
             return refused(SESSIONS, f"a pooler mixes up statements: {_first_line(error)}", NO_POOLER)
         case asyncpg.PostgresConnectionError() if any(words in str(error) for words in _OF_POOLERS):
             return refused(SESSIONS, f"a pooler says: {_first_line(error)}", NO_POOLER)
-        case _:
-            return None
+    return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -162,19 +162,9 @@ async def connect(
     _require_files(dsn)
     try:
         async with asyncio.timeout(within_s):
-            session = await asyncpg.connect(
-                dsn,
-                timeout=within_s,
-                connection_class=Session,
-                server_settings={"application_name": session_name(name, schemas)},
-            )
-            session.line = listen(session)
-            settings = settings_of(lease, session.get_server_version()) | schemas.in_session()
-            await _make_independent(session, _set(settings))
-            session.backend = await session.fetchval("SELECT pg_backend_pid()")
-            # Asked for each session: whoever lost its sessions while the tables moved on finds out with the next one.
-            refuse_unserved(await read_versions(session, schemas))
-            await prepare_connection(session)
+            named = {"application_name": session_name(name, schemas)}
+            session = await asyncpg.connect(dsn, timeout=within_s, connection_class=Session, server_settings=named)
+            await _make_ours(session, lease, schemas)
         return session
     except BaseException as error:
         if session is not None:
@@ -195,6 +185,15 @@ def _unreachable(error: BaseException, within_s: float) -> DatabaseUnreachable |
             return DatabaseUnreachable(f"{type(error).__name__}: {error}")
         case _:
             return None
+
+
+async def _make_ours(session: Session, lease: dt.timedelta, schemas: Schemas) -> None:
+    session.line = listen(session)
+    await _make_independent(session, _set(settings_of(lease, session.get_server_version()) | schemas.in_session()))
+    session.backend = await session.fetchval("SELECT pg_backend_pid()")
+    # Asked for each session: whoever lost its sessions while the tables moved on finds out with the next one.
+    refuse_unserved(await read_versions(session, schemas))
+    await prepare_connection(session)
 
 
 def _require_files(dsn: str) -> None:
