@@ -1,7 +1,7 @@
 """Is the ledger's side of delivery's outbox: which work is committed and to be done, as messages.
 
 No row says "sent": an open part of a running cycle is unsent until it ends. Its message is never twice under way, so to
-send what was sent already changes nothing (docs/decisions/00XX-the-ledger-is-the-outbox.md).
+send what was sent already changes nothing (docs/decisions/0023-the-ledger-is-the-outbox.md).
 """
 
 from __future__ import annotations
