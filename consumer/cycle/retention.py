@@ -46,19 +46,10 @@ async def apply_retention(ctx: PartContext) -> Write:
         gone = {one.data_set: rows for one in over.retired if (rows := await _retire(connection, one, now))}
         gone |= {one.table.name: rows for one in over.removed if (rows := await _remove(connection, one, since))}
         total = sum(gone.values())
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=now, rows=total
-        )
+        loaded = await ctx.note_load(connection, at=now, rows=total)
         before = min((one.before for one in over.removed), default=now)
-        await coverage.record_coverage(
-            connection,
-            NAME,
-            [day],
-            rows=total,
-            fetched_at=now,
-            load_id=load_id,
-            detail={"at": now.isoformat(), "before": before.isoformat(), "removed": gone},
-        )
+        detail = {"at": now.isoformat(), "before": before.isoformat(), "removed": gone}
+        await coverage.record_coverage(connection, NAME, day, loaded, detail=detail)
         if gone:
             logger.info("retention_applied", removed=gone)
         return PartReport(rows=total)

@@ -6,13 +6,12 @@ A load is the provenance of a group of rows; coverage says that a data set holds
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from consumer.postgres.ledger import PartId
     from consumer.postgres.pool import Connection, Pool
 
@@ -23,6 +22,32 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
     fetched_at: dt.datetime
     detail: dict[str, Any]
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said of a group of rows: the fence they are written under, whose they are, when they came.
+
+    *request_id*: what the vendor calls the answer, or the version of its file. *rejected*: rows dropped, by flaw.
+    """
+
+    fence: int
+    source: str
+    fetched_at: dt.datetime
+    rows: int
+    request_id: str | None = None
+    rejected: Mapping[str, int] = {}
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A load that was recorded, for what is written of it."""
+
+    load_id: int
+    fetched_at: dt.datetime
+    rows: int
+
+    def counting(self, rows: int) -> Loaded:
+        """The same load, of which *rows* are counted: of one data set of several, or of one session."""
+        return msgspec.structs.replace(self, rows=rows)
 
 
 async def covered_on(connection: Connection | Pool, data_set: str, day: dt.date) -> Covered | None:
@@ -120,18 +145,8 @@ async def newest_detail(connection: Connection | Pool, data_set: str) -> dict[st
     return detail
 
 
-async def record_load(
-    connection: Connection,
-    part: PartId,
-    *,
-    fence: int,
-    source: str,
-    fetched_at: dt.datetime,
-    rows: int,
-    request_id: str | None = None,
-    rejected: Mapping[str, int] | None = None,
-) -> int:
-    """Write the provenance of a group of rows and return its load_id."""
+async def record_load(connection: Connection, part: PartId, load: Load) -> Loaded:
+    """Write the provenance of a group of rows; what is written of it refers to what this returns."""
     load_id = await connection.fetchval(
         """
         INSERT INTO data_load (cycle_id, task, part, fence, source, request_id, fetched_at, row_count, rejected)
@@ -140,28 +155,26 @@ async def record_load(
         part.cycle_id,
         part.task,
         part.part,
-        fence,
-        source,
-        request_id,
-        fetched_at,
-        rows,
-        dict(rejected or {}),
+        load.fence,
+        load.source,
+        load.request_id,
+        load.fetched_at,
+        load.rows,
+        dict(load.rejected),
     )
-    return int(load_id)
+    return Loaded(load_id=int(load_id), fetched_at=load.fetched_at, rows=load.rows)
 
 
 async def record_coverage(
     connection: Connection,
     data_set: str,
-    days: Iterable[dt.date],
+    day: dt.date,
+    loaded: Loaded,
     *,
-    rows: int,
-    fetched_at: dt.datetime,
-    load_id: int,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """State that *data_set* holds what it should for each of *days*, as fetched at *fetched_at*."""
-    await connection.executemany(
+    """State that *data_set* holds what it should for *day*: as many rows, fetched when *loaded* says."""
+    await connection.execute(
         """
         INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
         VALUES ($1, $2, $3, $4, $5, $6)
@@ -169,7 +182,12 @@ async def record_coverage(
             SET row_count = excluded.row_count, fetched_at = excluded.fetched_at, load_id = excluded.load_id,
                 detail = excluded.detail
         """,
-        [(data_set, day, rows, fetched_at, load_id, dict(detail or {})) for day in days],
+        data_set,
+        day,
+        loaded.rows,
+        loaded.fetched_at,
+        loaded.load_id,
+        dict(detail or {}),
     )
 
 

@@ -54,22 +54,12 @@ async def compute_atr(ctx: PartContext) -> Write:
     keeps = walked.kept and (past is None or not valid or past.as_of <= reach.keep)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(figures)
-        )
+        loaded = await ctx.note_load(connection, at=computed_at, rows=len(figures))
         values = [(symbol, one.atr, one.percent, one.bars) for symbol, one in sorted(figures.items())]
-        await bars.replace_atr(connection, ctx.day, values, load_id=load_id)
+        await bars.replace_atr(connection, ctx.day, values, load_id=loaded.load_id)
         if keeps:
             await atr_state.replace_states(connection, _past_of(reach, basis, computed_at), walked.kept.values())
-        await coverage.record_coverage(
-            connection,
-            data_sets.ATR,
-            [ctx.day],
-            rows=len(values),
-            fetched_at=computed_at,
-            load_id=load_id,
-            detail=detail,
-        )
+        await coverage.record_coverage(connection, data_sets.ATR, ctx.day, loaded, detail=detail)
         return ledger.PartReport(rows=len(values))
 
     return write

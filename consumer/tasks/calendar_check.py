@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.postgres import coverage, evidence, ledger
+from consumer.postgres import coverage, ledger
+from consumer.tasks.part import Came
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.vendor.errors import EndpointNotFound, NotEntitled, TickerNotFound
 from contract import data_sets
@@ -38,25 +39,10 @@ async def check_calendar(ctx: PartContext) -> Write:
     day = await ctx.present_day(asked_at)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=asked_at,
-            rows=len(rows),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.CALENDAR_CHECK, day, sieve.set_aside, load_id=load_id)
-        await coverage.record_coverage(
-            connection,
-            data_sets.CALENDAR_CHECK,
-            [day],
-            rows=len(rows),
-            fetched_at=asked_at,
-            load_id=load_id,
-            detail={"differences": lines},
-        )
+        came = Came(at=asked_at, rows=len(rows), sieve=sieve)
+        loaded = await ctx.note_answer(connection, data_sets.CALENDAR_CHECK, day, came)
+        detail = {"differences": lines}
+        await coverage.record_coverage(connection, data_sets.CALENDAR_CHECK, day, loaded, detail=detail)
         return ledger.PartReport(warnings=(*lines, *rejected_warnings("calendar", sieve.rejected)))
 
     return write

@@ -67,13 +67,9 @@ async def compute_derived(ctx: PartContext) -> Write:
     figures = [one for figure in derived if (one := possible(figure)) is not None]
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=computed_at, rows=len(figures)
-        )
+        loaded = await ctx.note_load(connection, at=computed_at, rows=len(figures))
         await tickers.store_derived(connection, figures, day=ctx.day, now=computed_at)
-        await coverage.record_coverage(
-            connection, data_sets.DERIVED, [ctx.day], rows=len(figures), fetched_at=computed_at, load_id=load_id
-        )
+        await coverage.record_coverage(connection, data_sets.DERIVED, ctx.day, loaded)
         impossible = len(derived) - len(figures)
         told = (f"derived: {impossible} symbols have figures that cannot be, theirs stay as they were",)
         return ledger.PartReport(rows=len(figures), warnings=told if impossible else ())

@@ -15,35 +15,30 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from consumer.postgres.coverage import Loaded
     from consumer.postgres.pool import Connection
     from market.companies import Change
     from market.identity import NextSession
 
 
 async def check_identities(
-    connection: Connection, *, day: dt.date, at: dt.datetime, load_id: int, next_session: NextSession
+    connection: Connection, *, day: dt.date, loaded: Loaded, next_session: NextSession
 ) -> list[str]:
     """Hold what is open against the stored bars and say what was decided."""
+    at = loaded.fetched_at
     judged = await list_dates.judge_list_dates(connection, now=at)
     settled = await identity.settle_contested(connection, now=at, next_session=next_session)
-    told = await record_identity(connection, [*judged, *settled], source="bars", day=day, at=at, load_id=load_id)
+    told = await record_identity(connection, [*judged, *settled], source="bars", day=day, loaded=loaded)
     gone = await absence.settle_missing(connection, now=at)
     return told + [f"universe: {symbol} is listed no more, and its bars have ended" for symbol in gone]
 
 
 async def record_identity(
-    connection: Connection, changes: Sequence[Change], *, source: str, day: dt.date, at: dt.datetime, load_id: int
+    connection: Connection, changes: Sequence[Change], *, source: str, day: dt.date, loaded: Loaded
 ) -> list[str]:
     """Say in words what *source* showed; where it moved or cut a history, what was computed from that is stale."""
     told = [f"{source}: {one}" for one in changes]
     if any(one.kind not in (Kind.CONTESTED, Kind.CORRECTED) for one in changes):
-        await coverage.record_coverage(
-            connection,
-            data_sets.IDENTITY,
-            [day],
-            rows=len(told),
-            fetched_at=at,
-            load_id=load_id,
-            detail={"changes": told},
-        )
+        detail = {"changes": told}
+        await coverage.record_coverage(connection, data_sets.IDENTITY, day, loaded.counting(len(told)), detail=detail)
     return told

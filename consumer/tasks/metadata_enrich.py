@@ -6,27 +6,30 @@ applied only when it is complete; one that shrank beyond belief is refused and n
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.postgres import capabilities, coverage, details, evidence, ledger, list_dates, tickers
+import msgspec
+
+from consumer.postgres import capabilities, coverage, details, ledger, list_dates, tickers
 from consumer.tasks.identity_check import record_identity
-from consumer.tasks.listing_rows import kept_warning, sort_out
-from consumer.tasks.part import bounded_gather, what_is_left
+from consumer.tasks.listing_rows import SortedOut, kept_warning, sort_out
+from consumer.tasks.part import Came, bounded_gather, what_is_left
 from consumer.tasks.passes import details_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, TickerNotFound, VendorError
 from consumer.vendor.questions import Question
+from consumer.vendor.rows import TickerDetails, TickerRow
 from contract import data_sets
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection, Pool
     from consumer.tasks.part import PartContext, Write
     from consumer.tasks.terms import TaskOptions, Terms
-    from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+    from consumer.vendor.rows import FloatRow
     from consumer.vendor.sieve import Sieve
 
 FLOATS = "floats"  # as a capability of the plan is called
@@ -46,45 +49,41 @@ async def load_universe(ctx: PartContext) -> Write:
         raise BadAnswer("the listing of active tickers is empty")
     await _refuse_a_shrunken(ctx.services.pool, len(rows))
     delisted = await _delisted(ctx, [row.ticker for row in rows], sieve)
+    came = Came(at=fetched_at, rows=len(rows), sieve=sieve)
+    read = _Read(day=day, came=came, sorted_out=sorted_out, delisted=delisted, pages=listing.pages)
+    return lambda connection: _bring_to(connection, ctx, read)
 
-    async def write(connection: Connection) -> PartReport:
-        await _refuse_a_shrunken(connection, len(rows))
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(rows),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.UNIVERSE, day, sieve.set_aside, load_id=load_id)
-        change = await tickers.apply_listing(
-            connection, rows, day=day, now=fetched_at, delisted=delisted, next_session=ctx.next_session
-        )
-        await tickers.note_others(connection, sorted_out.tests, state="test", day=day, now=fetched_at)
-        await tickers.note_others(connection, sorted_out.over_the_counter, state="otc", day=day, now=fetched_at)
-        told = await record_identity(
-            connection, change.changes, source="universe", day=day, at=fetched_at, load_id=load_id
-        )
-        await coverage.record_coverage(
-            connection,
-            data_sets.UNIVERSE,
-            [day],
-            rows=change.active,
-            fetched_at=fetched_at,
-            load_id=load_id,
-            detail={"added": change.added, "removed": change.removed, "pages": listing.pages},
-        )
-        warnings = (
-            *rejected_warnings("universe", sieve.rejected),
-            *sorted_out.warnings,
-            *told,
-            *kept_warning(day, change.kept),
-        )
-        return ledger.PartReport(rows=change.active, warnings=warnings)
 
-    return write
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete listing, and what has left the market."""
+
+    day: dt.date
+    came: Came
+    sorted_out: SortedOut
+    delisted: list[TickerRow]
+    pages: int
+
+
+async def _bring_to(connection: Connection, ctx: PartContext, read: _Read) -> PartReport:
+    day, at, rows = read.day, read.came.at, read.sorted_out.listed
+    # Again, under the transaction: another pass may have stored a longer listing since the vendor answered.
+    await _refuse_a_shrunken(connection, len(rows))
+    loaded = await ctx.note_answer(connection, data_sets.UNIVERSE, day, read.came)
+    change = await tickers.apply_listing(
+        connection, rows, day=day, now=at, delisted=read.delisted, next_session=ctx.next_session
+    )
+    await tickers.note_others(connection, read.sorted_out.tests, state="test", day=day, now=at)
+    await tickers.note_others(connection, read.sorted_out.over_the_counter, state="otc", day=day, now=at)
+    told = await record_identity(connection, change.changes, source="universe", day=day, loaded=loaded)
+    detail = {"added": change.added, "removed": change.removed, "pages": read.pages}
+    await coverage.record_coverage(connection, data_sets.UNIVERSE, day, loaded.counting(change.active), detail=detail)
+    warnings = (
+        *rejected_warnings("universe", read.came.sieve.rejected),
+        *read.sorted_out.warnings,
+        *told,
+        *kept_warning(day, change.kept),
+    )
+    return ledger.PartReport(rows=change.active, warnings=warnings)
 
 
 async def _refuse_a_shrunken(connection: Connection | Pool, listed: int) -> None:
@@ -105,8 +104,7 @@ async def _delisted(ctx: PartContext, listed: list[str], sieve: Sieve) -> list[T
 
 async def load_floats(ctx: PartContext) -> Write:
     """Read all floats in bulk. A plan without them is a fact to learn, and to name once, not a failure."""
-    fetched_at = ctx.services.now()
-    sieve = ctx.sieve()
+    fetched_at, sieve = ctx.services.now(), ctx.sieve()
     rows: list[FloatRow] = []
     refusal: NotEntitled | None = None
     try:
@@ -117,34 +115,26 @@ async def load_floats(ctx: PartContext) -> Write:
     day = await ctx.present_day(fetched_at)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(rows),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.FLOATS, day, sieve.set_aside, load_id=load_id)
+        came = Came(at=fetched_at, rows=len(rows), sieve=sieve)
+        loaded = await ctx.note_answer(connection, data_sets.FLOATS, day, came)
         stored = await tickers.store_floats(connection, rows, now=fetched_at)
-        await coverage.record_coverage(
-            connection,
-            data_sets.FLOATS,
-            [day],
-            rows=stored,
-            fetched_at=fetched_at,
-            load_id=load_id,
-            detail={"entitled": refusal is None},
-        )
-        warnings: tuple[str, ...] = ()
-        if refusal is None:
-            await capabilities.note_given(connection, FLOATS, evidence=f"{len(rows)} floats", now=fetched_at)
-        elif await capabilities.note_refused(connection, FLOATS, evidence=str(refusal), now=fetched_at):
-            warnings = (f"floats: not part of the plan behind this key ({refusal})",)
-        return ledger.PartReport(rows=stored, warnings=(*warnings, *rejected_warnings("floats", sieve.rejected)))
+        detail = {"entitled": refusal is None}
+        await coverage.record_coverage(connection, data_sets.FLOATS, day, loaded.counting(stored), detail=detail)
+        told = await _learn(connection, refusal, len(rows), now=fetched_at)
+        return ledger.PartReport(rows=stored, warnings=(*told, *rejected_warnings("floats", sieve.rejected)))
 
     return write
+
+
+async def _learn(
+    connection: Connection, refusal: NotEntitled | None, floats: int, *, now: dt.datetime
+) -> tuple[str, ...]:
+    """Note whether the plan has floats; a line where that is news."""
+    if refusal is None:
+        await capabilities.note_given(connection, FLOATS, evidence=f"{floats} floats", now=now)
+    elif await capabilities.note_refused(connection, FLOATS, evidence=str(refusal), now=now):
+        return (f"floats: not part of the plan behind this key ({refusal})",)
+    return ()
 
 
 async def due_details(
@@ -184,48 +174,49 @@ async def load_details(ctx: PartContext) -> Write:
     fetched_at = ctx.services.now()
     wanted = await due_details(ctx.services.pool, ctx.terms, now=fetched_at, symbols=ctx.payload["symbols"])
     sieve = ctx.sieve()
+    answers = await _ask_details(ctx, wanted, sieve)
+    found = answers.found
+    day = await ctx.present_day(fetched_at)
+
+    async def write(connection: Connection) -> PartReport:
+        came = Came(at=fetched_at, rows=len(found), sieve=sieve)
+        loaded = await ctx.note_answer(connection, data_sets.DETAILS, day, came)
+        await details.store_details(connection, found, answers.not_found, now=fetched_at)
+        await coverage.record_coverage(connection, data_sets.DETAILS, day, loaded)
+        judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
+        told = await record_identity(connection, judged, source="details", day=day, loaded=loaded)
+        return ledger.PartReport(
+            rows=len(found),
+            warnings=(*rejected_warnings("details", sieve.rejected), *told),
+            unfinished=what_is_left(answers.failures, progress=bool(found or answers.not_found)),
+        )
+
+    return write
+
+
+class _Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the questions about a batch of symbols."""
+
+    found: list[TickerDetails] = []
+    not_found: list[str] = []
+    failures: list[VendorError] = []
+
+
+async def _ask_details(ctx: PartContext, wanted: list[str], sieve: Sieve) -> _Answers:
     outcomes = await bounded_gather(
         [ctx.services.vendor.ticker_details(symbol, sieve=sieve) for symbol in wanted],
         at_once=ctx.services.options.requests_at_once,
         until=ctx.ask_until(),
     )
-    found: list[TickerDetails] = []
-    not_found: list[str] = []
-    failures: list[VendorError] = []
+    answers = _Answers()
     for symbol, outcome in zip(wanted, outcomes, strict=True):
         match outcome:
             case KeyRejected():
                 raise outcome
             case TickerNotFound():
-                not_found.append(symbol)
+                answers.not_found.append(symbol)
             case VendorError():
-                failures.append(outcome)
+                answers.failures.append(outcome)
             case _:
-                found.append(outcome)
-
-    day = await ctx.present_day(fetched_at)
-
-    async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(found),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.DETAILS, day, sieve.set_aside, load_id=load_id)
-        await details.store_details(connection, found, not_found, now=fetched_at)
-        await coverage.record_coverage(
-            connection, data_sets.DETAILS, [day], rows=len(found), fetched_at=fetched_at, load_id=load_id
-        )
-        judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
-        told = await record_identity(connection, judged, source="details", day=day, at=fetched_at, load_id=load_id)
-        return ledger.PartReport(
-            rows=len(found),
-            warnings=(*rejected_warnings("details", sieve.rejected), *told),
-            unfinished=what_is_left(failures, progress=bool(found or not_found)),
-        )
-
-    return write
+                answers.found.append(outcome)
+    return answers

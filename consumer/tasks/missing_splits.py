@@ -6,19 +6,18 @@ A split is taken back where the price does not show it, or shows the same ratio 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from consumer.postgres import split_prices, splits, trading_evidence
+from consumer.vendor.rows import SetAside
 from market.split_check import OvernightPrices, Proof, is_same_ratio, proofs_of
 from market.splits import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumer.postgres.pool import Connection
-    from consumer.vendor.rows import SetAside
 
 # A split whose date is corrected moves by no more.
 NEAR = dt.timedelta(days=10)
@@ -34,6 +33,20 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         return f"splits: {self.split.symbol} {self.split.execution_day} is missing in the list, and kept: {self.reason}"
 
 
+class SplitList(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendor lists for the days *since*…*until*, and what of that could not be read."""
+
+    rows: Sequence[Split]
+    set_aside: Sequence[SetAside]
+    since: dt.date
+    until: dt.date
+
+    @property
+    def may_have_lost(self) -> Collection[str | None]:
+        """The symbols of which a whole row was set aside; None: of one that nobody knows."""
+        return {one.symbol for one in self.set_aside if one.field is None}
+
+
 class _Weighed(msgspec.Struct, frozen=True, kw_only=True):
     company: str
     split: Split
@@ -41,38 +54,34 @@ class _Weighed(msgspec.Struct, frozen=True, kw_only=True):
     prices: OvernightPrices | None
 
 
-async def weigh_missing(
-    connection: Connection,
-    listed: Sequence[Split],
-    set_aside: Sequence[SetAside],
-    *,
-    since: dt.date,
-    until: dt.date,
-    day: dt.date,
-) -> list[Kept]:
-    """Return which of those stored for *since*…*until* stay, though *listed* lacks them; *day* is the session's."""
-    missing = await splits.read_missing(connection, listed, since=since, until=until)
+async def weigh_missing(connection: Connection, listed: SplitList, *, day: dt.date) -> list[Kept]:
+    """Return which of those stored for its days stay, though *listed* lacks them; *day* is the session's."""
+    missing = await splits.read_missing(connection, listed.rows, since=listed.since, until=listed.until)
     if not missing:
         return []
-    weighed = [
-        _Weighed(company=group.company, split=split, proof=proof, prices=group.prices)
-        for group in await split_prices.read_listed(connection, up_to=day)
-        for split, proof in zip(group.splits, proofs_of(group.splits, group.prices), strict=True)
-    ]
+    weighed = await _weighed(connection, day)
     newest = await trading_evidence.newest_session(connection)
-    unread = {one.symbol for one in set_aside if one.field is None}
+    unread = listed.may_have_lost
     found = []
     for split, stored in missing:
         awaits_bars = newest is not None and newest < split.execution_day <= day
         if split.symbol in unread or None in unread:
             found.append(Kept(split=split, reason="a row that may be its was set aside"))
-        elif _has_moved(split, listed, weighed):
+        elif _has_moved(split, listed.rows, weighed):
             continue
         elif stored is Proof.CONFIRMED or any(_shows(one, split) for one in weighed):
             found.append(Kept(split=split, reason="the price shows it"))
-        elif awaits_bars and not any(_is_moved_to(split, other) for other in listed):
+        elif awaits_bars and not any(_is_moved_to(split, other) for other in listed.rows):
             found.append(Kept(split=split))
     return found
+
+
+async def _weighed(connection: Connection, day: dt.date) -> list[_Weighed]:
+    return [
+        _Weighed(company=group.company, split=split, proof=proof, prices=group.prices)
+        for group in await split_prices.read_listed(connection, up_to=day)
+        for split, proof in zip(group.splits, proofs_of(group.splits, group.prices), strict=True)
+    ]
 
 
 def _shows(one: _Weighed, split: Split) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,11 +11,13 @@ import msgspec
 from consumer.postgres import bars, coverage, evidence, ledger, trading_evidence
 from consumer.tasks import standing
 from consumer.tasks.answers import Answer, Leave, Refuse, Take, bars_of, lost_rows
+from consumer.tasks.part import Came
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.weighing import weigh
 from consumer.vendor.daily_rows import as_listed
 from consumer.vendor.errors import BadAnswer
-from consumer.vendor.rows import Flaw
+from consumer.vendor.rows import DailyRow, Flaw
+from consumer.vendor.sieve import Sieve
 from contract import data_sets
 from market.row_counts import NEIGHBOURS, fewest_on
 from market.schedule import final_at
@@ -23,10 +26,11 @@ from market.symbols import is_test_issue, listed_spellings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from consumer.postgres.coverage import Loaded
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
-    from consumer.vendor.rows import DailyRow, GroupedDaily, SetAside
+    from consumer.vendor.rows import GroupedDaily, SetAside
 
 # A session is never replaced by one that holds less than this share of what is stored: such an answer was cut.
 SMALLEST_SHARE = 0.7
@@ -40,19 +44,11 @@ async def load_session_bars(ctx: PartContext) -> Write:
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
     answer = await ctx.services.vendor.grouped_daily(day)
-    tests = await _test_issues(ctx, answer)
-    if not any(row.T not in tests for row in answer.rows):
-        raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
-    active = await ctx.services.pool.fetchval(_LISTED)
-    spellings = listed_spellings(active)
-    sieve = ctx.sieve()
-    sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
-    for row in answer.rows:
-        if row.T in tests:
-            sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
-    rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
+    sifted = await _sift(ctx, day, answer)
+    rows = sifted.rows
     fewest = await fewest_bars(ctx, day)
     judged = await standing.implausible(ctx, day, rows)
+    came = Came(at=fetched_at, rows=len(rows), sieve=sifted.sieve, request_id=answer.request_id)
 
     async def write(connection: Connection) -> PartReport:
         stored = await bars.count_bars(connection, day)
@@ -64,62 +60,98 @@ async def load_session_bars(ctx: PartContext) -> Write:
                 request_id=answer.request_id,
             )
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
-        weighed = Answer(
-            rows=rows,
-            bars=bars_of(rows),
-            found=judged.found,
-            fetched_at=fetched_at,
-            may_lack=short,
-            exchange_of=judged.exchange_of,
-            lost=lost_rows(sieve.set_aside),
-        )
+        weighed = _answer(sifted, judged, came, may_lack=short)
         fate = Take() if stands is None else weigh(stands, weighed)
         if isinstance(fate, Refuse) and fate.finding is None:
-            return _refused(day, fate, answer)  # the same answer is aside already
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(rows),
-            request_id=answer.request_id,
-            rejected=sieve.rejected,
-        )
-        # Also of an answer that is kept aside: once it is taken, its losses are holes.
-        await evidence.keep_set_aside(connection, data_sets.DAILY_BARS, day, sieve.set_aside, load_id=load_id)
-        await standing.note_fate(connection, day, fate, rows, load_id=load_id, fetched_at=fetched_at, now=fetched_at)
+            return _refused(day, fate, came)  # the same answer is aside already
+        # What it lost is kept also of an answer that is put aside: once it is taken, its losses are holes.
+        loaded = await ctx.note_answer(connection, data_sets.DAILY_BARS, day, came)
+        await standing.note_fate(connection, day, fate, rows, loaded)
         match fate:
             case Refuse():
-                return _refused(day, fate, answer)
+                return _refused(day, fate, came)
             case Leave():
                 await coverage.confirm(connection, data_sets.DAILY_BARS, day, fetched_at=fetched_at)
                 return ledger.PartReport(warnings=(f"bars {day}: what stands was accepted, and is kept",))
-        restated = await _restated(connection, ctx, day, rows, load_id=load_id, keep=fate.keep)
-        await bars.replace_bars(connection, day, rows, load_id=load_id, keep=fate.keep)
-        await _remember_spellings(connection, answer, spellings)
-        await coverage.record_coverage(
-            connection,
-            data_sets.DAILY_BARS,
-            [day],
-            rows=await bars.count_bars(connection, day),
-            fetched_at=fetched_at,
-            load_id=load_id,
-            detail={"restated": restated} | ({"accepted_short": True} if short else {}),
-        )
-        warnings = [*rejected_warnings(f"bars {day}", sieve.rejected)]
-        warnings += _unlisted_tests_warning(day, tests) if active else []
-        warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
-        warnings += [f"bars {day}: only {len(rows)}, taken by force"] if short else []
-        warnings += [f"bars {day}: {fate.finding.reason}"] if fate.finding is not None else []
-        return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
+        return await _take(connection, ctx, sifted, loaded, _Taking(day=day, fate=fate, short=short))
 
     return write
 
 
-def _refused(day: dt.date, fate: Refuse, answer: GroupedDaily) -> PartReport:
+class _Sifted(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer without test issues, by the symbols of the listing.
+
+    *tests*: of each test issue whether a listing calls it one. *seen*: by listed symbol how the bars spell it, where
+    otherwise. *is_listed*: whether there is a listing at all.
+    """
+
+    rows: list[DailyRow]
+    sieve: Sieve
+    tests: Mapping[str, bool]
+    seen: Mapping[str, str]
+    is_listed: bool
+
+
+async def _sift(ctx: PartContext, day: dt.date, answer: GroupedDaily) -> _Sifted:
+    """Leave out what is no share's bar, and name the others as they are listed; nothing left is no answer."""
+    tests = await _test_issues(ctx, answer)
+    if not any(row.T not in tests for row in answer.rows):
+        raise BadAnswer(f"no bars for {day}, which is a trading day", request_id=answer.request_id)
+    active = await ctx.services.pool.fetchval(_LISTED)
+    spellings = listed_spellings(active)
+    sieve = ctx.sieve()
+    sieve.absorb(answer.rejected, _named_as_listed(answer.set_aside, spellings))
+    for row in answer.rows:
+        if row.T in tests:
+            sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
+    rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
+    seen = {spellings[row.T]: row.T for row in answer.rows if row.T in spellings}
+    return _Sifted(rows=rows, sieve=sieve, tests=tests, seen=seen, is_listed=bool(active))
+
+
+def _answer(sifted: _Sifted, judged: standing.Judged, came: Came, *, may_lack: bool) -> Answer:
+    return Answer(
+        rows=sifted.rows,
+        bars=bars_of(sifted.rows),
+        found=judged.found,
+        fetched_at=came.at,
+        may_lack=may_lack,
+        exchange_of=judged.exchange_of,
+        lost=lost_rows(sifted.sieve.set_aside),
+    )
+
+
+class _Taking(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which session an answer is taken, which rows stay, and whether a person forced it though it is short."""
+
+    day: dt.date
+    fate: Take
+    short: bool
+
+
+async def _take(
+    connection: Connection, ctx: PartContext, sifted: _Sifted, loaded: Loaded, taking: _Taking
+) -> PartReport:
+    """Put the answer in place of what stands, and say what is remarkable about it."""
+    day, rows, keep = taking.day, sifted.rows, taking.fate.keep
+    restated = await _restated(connection, ctx, rows, taking, load_id=loaded.load_id)
+    await bars.replace_bars(connection, day, rows, load_id=loaded.load_id, keep=keep)
+    await _remember_spellings(connection, sifted.seen)
+    counted = loaded.counting(await bars.count_bars(connection, day))
+    detail = {"restated": restated} | ({"accepted_short": True} if taking.short else {})
+    await coverage.record_coverage(connection, data_sets.DAILY_BARS, day, counted, detail=detail)
+    finding = taking.fate.finding
+    warnings = [*rejected_warnings(f"bars {day}", sifted.sieve.rejected)]
+    warnings += _unlisted_tests_warning(day, sifted.tests) if sifted.is_listed else []
+    warnings += [f"bars {day}: {restated} rows were restated by the vendor"] if restated else []
+    warnings += [f"bars {day}: only {len(rows)}, taken by force"] if taking.short else []
+    warnings += [f"bars {day}: {finding.reason}"] if finding is not None else []
+    return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
+
+
+def _refused(day: dt.date, fate: Refuse, came: Came) -> PartReport:
     """The finding is committed; the part is to be tried again, as after any wrong answer."""
-    bad = BadAnswer(f"bars of {day} are kept as they stand: {fate.reason}", request_id=answer.request_id)
+    bad = BadAnswer(f"bars of {day} are kept as they stand: {fate.reason}", request_id=came.request_id)
     return ledger.PartReport(unfinished=bad)
 
 
@@ -130,7 +162,7 @@ async def _test_issues(ctx: PartContext, answer: GroupedDaily) -> dict[str, bool
     return {symbol: symbol in known for symbol in named if known.get(symbol, "test") == "test"}
 
 
-def _unlisted_tests_warning(day: dt.date, tests: dict[str, bool]) -> list[str]:
+def _unlisted_tests_warning(day: dt.date, tests: Mapping[str, bool]) -> list[str]:
     unlisted = [symbol for symbol, is_listed in tests.items() if not is_listed]
     if not unlisted:
         return []
@@ -148,9 +180,8 @@ def _named_as_listed(set_aside: Iterable[SetAside], spellings: dict[str, str]) -
     ]
 
 
-async def _remember_spellings(connection: Connection, answer: GroupedDaily, spellings: dict[str, str]) -> None:
+async def _remember_spellings(connection: Connection, seen: Mapping[str, str]) -> None:
     """Intraday bars will be asked for under the same spelling."""
-    seen = {spellings[row.T]: row.T for row in answer.rows if row.T in spellings}
     await connection.execute(
         "UPDATE listed_ticker AS u SET market_data_symbol = s.spelling "
         "FROM unnest($1::text[], $2::text[]) AS s (symbol, spelling) "
@@ -167,9 +198,10 @@ async def fewest_bars(ctx: PartContext, day: dt.date) -> int:
 
 
 async def _restated(
-    connection: Connection, ctx: PartContext, day: dt.date, rows: list[DailyRow], *, load_id: int, keep: frozenset[str]
+    connection: Connection, ctx: PartContext, rows: list[DailyRow], taking: _Taking, *, load_id: int
 ) -> int:
     """Keep what the vendor changed in a session that had been final, and return how many rows that is."""
+    day, keep = taking.day, taking.fate.keep
     known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
     if known is None or known.fetched_at < final_at(ctx.services.calendar.session(day)):
         return 0  # a provisional session is completed, not restated

@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from consumer.delivery.errors import Busy
-from consumer.postgres import coverage
+from consumer.postgres import coverage, evidence
+from consumer.postgres.coverage import Load
 from consumer.tasks.terms import TaskOptions, Terms
 from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
 from consumer.vendor.sieve import Sieve
@@ -23,6 +27,7 @@ from market.trading_calendar import NEW_YORK
 if TYPE_CHECKING:
     from redis import Redis
 
+    from consumer.postgres.coverage import Loaded
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId, PartReport
     from consumer.postgres.pool import Connection, Pool
@@ -32,31 +37,32 @@ if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar
 
 
+@dataclass(kw_only=True, eq=False)
 class Services:
     """What the composition root builds once and every part uses."""
 
-    def __init__(
-        self,
-        *,
-        pool: Pool,
-        cache: Redis,
-        vendor: MarketDataVendor,
-        calendar: TradingCalendar,
-        schedule: Schedule,
-        options: TaskOptions,
-        now: Callable[[], dt.datetime],
-        flat_files: FlatFileStore | None = None,
-        source: DataSource = VENDOR,
-    ) -> None:
-        self.source = source
-        self.flat_files = flat_files
-        self.pool = pool
-        self.cache = cache
-        self.vendor = vendor
-        self.calendar = calendar
-        self.schedule = schedule
-        self.options = options
-        self.now = now
+    pool: Pool
+    cache: Redis
+    vendor: MarketDataVendor
+    calendar: TradingCalendar
+    schedule: Schedule
+    options: TaskOptions
+    now: Callable[[], dt.datetime]
+    flat_files: FlatFileStore | None = None
+    source: DataSource = VENDOR
+
+
+class Came(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer of the vendor brought: when it was asked, how many rows, and what its sieve has lost of it.
+
+    *way*: `rest` or `flat_files`. *request_id*: what the vendor calls the answer, or the version of its file.
+    """
+
+    at: dt.datetime
+    rows: int
+    sieve: Sieve
+    way: str = "rest"
+    request_id: str | None = None
 
 
 class PartContext:
@@ -92,6 +98,27 @@ class PartContext:
     def provenance(self, way: str) -> str:
         """What `data_load.source` says of rows that came this *way*, `rest` or `flat_files`: whose they are as well."""
         return f"{self.services.source.provenance}:{way}"
+
+    async def note_load(
+        self, connection: Connection, *, at: dt.datetime, rows: int, source: str = "computed"
+    ) -> Loaded:
+        """Record, under the part's fence, where *rows* come from that are written next."""
+        load = Load(fence=self.fence, source=source, fetched_at=at, rows=rows)
+        return await coverage.record_load(connection, self.part, load)
+
+    async def note_answer(self, connection: Connection, data_set: str, day: dt.date, came: Came) -> Loaded:
+        """The same of an answer of the vendor, and keep what was lost of it."""
+        load = Load(
+            fence=self.fence,
+            source=self.provenance(came.way),
+            fetched_at=came.at,
+            rows=came.rows,
+            request_id=came.request_id,
+            rejected=came.sieve.rejected,
+        )
+        loaded = await coverage.record_load(connection, self.part, load)
+        await evidence.keep_set_aside(connection, data_set, day, came.sieve.set_aside, load_id=loaded.load_id)
+        return loaded
 
     def sessions(self, count: int) -> tuple[dt.date, ...]:
         """The last *count* trading days up to and including the cycle's, ascending; of a backfill its own days."""

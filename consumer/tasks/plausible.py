@@ -59,16 +59,12 @@ async def judge_sessions(ctx: PartContext) -> Write:
     since = ctx.fresh_since(ctx.day)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=judged_at, rows=len(days)
-        )
+        loaded = await ctx.note_load(connection, at=judged_at, rows=len(days))
         warnings: list[str] = []
         for day in days:
-            opened = await _open(connection, day, found.get(day, []), load_id=load_id, now=judged_at)
+            opened = await _open(connection, day, found.get(day, []), load_id=loaded.load_id, now=judged_at)
             warnings += [f"bars {day}: suspect: {one.reason}" for one in opened]
-            await coverage.record_coverage(
-                connection, data_sets.PLAUSIBILITY, [day], rows=len(opened), fetched_at=judged_at, load_id=load_id
-            )
+            await coverage.record_coverage(connection, data_sets.PLAUSIBILITY, day, loaded.counting(len(opened)))
         due = await findings.due_days(
             connection, data_sets.DAILY_BARS, first=ctx.cycle.first_day, last=ctx.day, since=since
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from loguru import logger
 
-from consumer.postgres import coverage, findings, ledger, samples, slots
+from consumer.postgres import findings, ledger, samples, slots
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.tasks.answers import Standing, bars_of
 from consumer.tasks.part import bounded_gather
@@ -85,14 +85,7 @@ async def recheck(ctx: PartContext) -> Write:
             gone = [one.finding_id for one in await _due(ctx, connection, day)]
             await findings.mark_rechecked(connection, gone, now=rechecked_at, seen={"source": None})
             return ledger.PartReport()
-        await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=evidence.source,
-            fetched_at=rechecked_at,
-            rows=len(evidence.bars),
-        )
+        await ctx.note_load(connection, at=rechecked_at, rows=len(evidence.bars), source=evidence.source)
         lines = []
         for finding in await _due(ctx, connection, day):
             outcome = weigh_evidence(finding, standing, standing.aside.get(finding.finding_id), evidence)

@@ -69,18 +69,8 @@ async def sync_cache(ctx: PartContext, cache: Cache) -> Write:
     entries = await asyncio.to_thread(_write, writer, prepared.replace, ctx.day)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=synced_at, rows=entries
-        )
-        await coverage.record_coverage(
-            connection,
-            cache.name,
-            [ctx.day],
-            rows=entries,
-            fetched_at=synced_at,
-            load_id=load_id,
-            detail={"fence": ctx.fence},
-        )
+        loaded = await ctx.note_load(connection, at=synced_at, rows=entries)
+        await coverage.record_coverage(connection, cache.name, ctx.day, loaded, detail={"fence": ctx.fence})
         return ledger.PartReport(rows=entries, warnings=left_out_warning(cache.name, prepared.left_out))
 
     return write

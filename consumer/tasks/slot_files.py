@@ -17,8 +17,9 @@ import numpy as np
 from loguru import logger
 
 from consumer import this_machine
-from consumer.postgres import capabilities, coverage, evidence, ledger, slots, trading_evidence
+from consumer.postgres import capabilities, ledger, slots, trading_evidence
 from consumer.postgres.part_outcomes import done_without_rows
+from consumer.tasks.part import Came
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_rows import RANGE_BARS, keep_restated, missing_slots, slot_day
 from consumer.tasks.slot_weighing import weigh_slots
@@ -29,13 +30,17 @@ from contract import data_sets
 from market.symbols import is_test_issue, listed_spellings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
+    from consumer.postgres.slots import SlotDay
     from consumer.tasks.part import PartContext, Write
     from consumer.tasks.slot_rows import SlotFacts
     from consumer.tasks.terms import Terms
     from consumer.vendor.protocol import FlatFile
     from consumer.vendor.rows import MinuteSlots
+    from consumer.vendor.sieve import Sieve
 
 WAY = "flat_files"
 
@@ -127,15 +132,37 @@ async def load_flat_file(ctx: PartContext) -> Write:
         file, found = await _read(ctx, day)
     except (VendorError, OSError) as error:
         return await _without_the_file(ctx, day, error)
+    replaced = bool(ctx.payload.get("replaced"))
+    sieve = ctx.sieve()
+    sieve.absorb(found.rejected, found.set_aside)
+    rows = await _rows_of(ctx, day, found, sieve)
+
+    async def write(connection: Connection) -> PartReport:
+        came = Came(at=fetched_at, rows=len(rows), sieve=sieve, way=WAY, request_id=file.version)
+        loaded = await ctx.note_answer(connection, data_sets.VOLUME_SLOTS, day, came)
+        weighed = await weigh_slots(connection, ctx, rows, loaded)
+        taken, load_id = weighed.rows, loaded.load_id
+        restated = await keep_restated(connection, ctx, taken, load_id=load_id) if replaced else 0
+        await slots.write_slots(connection, taken, fetched_at=fetched_at, load_id=load_id)
+        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected), *weighed.warnings]
+        if replaced:
+            warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
+        return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
+
+    return write
+
+
+async def _rows_of(ctx: PartContext, day: dt.date, found: MinuteSlots, sieve: Sieve) -> list[SlotDay]:
+    """The rows of all who traded, and of those without a trade that lack one; of a replaced file, of all listed."""
     active = await ctx.services.pool.fetchval(
         "SELECT coalesce(array_agg(symbol), '{}') FROM listed_ticker WHERE is_active"
     )
     lacking = [symbol for symbol, days in (await missing_slots(ctx.services.pool, ctx.terms)).items() if day in days]
     wanted = active if ctx.payload.get("replaced") else lacking
     spelled = listed_spellings(active)
-    named = [symbol for symbol in found.symbols if is_test_issue(symbol)]
-    states = await trading_evidence.read_states(ctx.services.pool, named)
-    tests = {symbol for symbol in named if states.get(symbol, "test") == "test"}
+    tests = await _test_issues(ctx, found.symbols)
+    for symbol in sorted(tests):
+        sieve.drop_row(Flaw.TEST_ISSUE, {"ticker": symbol}, symbol)
     traded = {
         spelled.get(symbol, symbol): found.volumes[number]
         for number, symbol in enumerate(found.symbols)
@@ -143,37 +170,17 @@ async def load_flat_file(ctx: PartContext) -> Write:
     }
     nothing = np.zeros(found.volumes.shape[1])
     spoiled = {spelled.get(one.symbol, one.symbol) for one in found.set_aside if one.symbol is not None}
-    rows = [
+    return [
         slot_day(day, symbol, traded.get(symbol, nothing), doubtful=symbol in spoiled)
         for symbol in sorted({*wanted, *traded})
     ]
-    sieve = ctx.sieve()
-    sieve.absorb(found.rejected, found.set_aside)
-    for symbol in sorted(tests):
-        sieve.drop_row(Flaw.TEST_ISSUE, {"ticker": symbol}, symbol)
 
-    async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance(WAY),
-            fetched_at=fetched_at,
-            rows=len(rows),
-            request_id=file.version,
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, sieve.set_aside, load_id=load_id)
-        weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
-        taken, replaced = weighed.rows, ctx.payload.get("replaced")
-        restated = await keep_restated(connection, ctx, taken, load_id=load_id) if replaced else 0
-        await slots.write_slots(connection, taken, fetched_at=fetched_at, load_id=load_id)
-        warnings = [*rejected_warnings(f"slots {day}", sieve.rejected), *weighed.warnings]
-        if ctx.payload.get("replaced"):
-            warnings.append(f"slots {day}: the vendor replaced the flat file, {restated} rows differ")
-        return ledger.PartReport(rows=len(rows), warnings=tuple(warnings))
 
-    return write
+async def _test_issues(ctx: PartContext, symbols: Sequence[str]) -> set[str]:
+    """Those that are called like test issues, but for what a listing knows as a share."""
+    named = [symbol for symbol in symbols if is_test_issue(symbol)]
+    states = await trading_evidence.read_states(ctx.services.pool, named)
+    return {symbol for symbol in named if states.get(symbol, "test") == "test"}
 
 
 async def _read(ctx: PartContext, day: dt.date) -> tuple[FlatFile, MinuteSlots]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from consumer.postgres.coverage import Loaded
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext
     from market.session_bars import Floats
@@ -34,9 +35,7 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-async def weigh_slots(
-    connection: Connection, ctx: PartContext, rows: Sequence[SlotDay], *, fetched_at: dt.datetime, load_id: int
-) -> Weighed:
+async def weigh_slots(connection: Connection, ctx: PartContext, rows: Sequence[SlotDay], loaded: Loaded) -> Weighed:
     """Keep what stands of final sessions where *rows* say quite another thing and no daily bar bears them out."""
     finals = {day: final_at(ctx.services.calendar.session(day)) for day in {row.day for row in rows}}
     symbols = sorted({row.symbol for row in rows})
@@ -52,10 +51,10 @@ async def weigh_slots(
             kept[key] = _outweighed(row, before, bar)
     if not kept:
         return Weighed(rows=list(rows))
-    await proven_slots.confirm(connection, list(kept), fetched_at=fetched_at)
+    await proven_slots.confirm(connection, list(kept), fetched_at=loaded.fetched_at)
     for day in finals:
         own = [one for (other, _), one in kept.items() if other == day]
-        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, own, load_id=load_id)
+        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, day, own, load_id=loaded.load_id)
     told = (
         f"volume_slots: {len(kept)} rows of final sessions are kept as they stand: an answer says quite another thing, "
         "and the daily bars do not bear it out"

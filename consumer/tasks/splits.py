@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.postgres import coverage, evidence, ledger, split_prices, splits
+from consumer.postgres import coverage, ledger, split_prices, splits
 from consumer.tasks.identity_check import check_identities
-from consumer.tasks.missing_splits import NEAR, weigh_missing
+from consumer.tasks.missing_splits import NEAR, SplitList, weigh_missing
+from consumer.tasks.part import Came
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.vendor.errors import BadAnswer
 from contract import data_sets
@@ -46,42 +47,36 @@ async def load_splits(ctx: PartContext) -> Write:
     until = max(ctx.day, ctx.services.calendar.last_completed(fetched_at)) + AHEAD
     sieve = ctx.sieve()
     rows = await ctx.services.vendor.list_splits(since, until, sieve=sieve)
-    listed = [_split(row) for row in rows]
+    listed = SplitList(rows=[_split(row) for row in rows], set_aside=sieve.set_aside, since=since, until=until)
     present = await ctx.present_day(fetched_at)
 
     async def write(connection: Connection) -> PartReport:
-        stored = await splits.count_splits(connection, since=since, until=until)
-        if stored >= ENOUGH_SPLITS and len(listed) < SMALLEST_SHARE * stored:
-            raise BadAnswer(f"{len(listed)} splits for {since}..{until} where {stored} are stored: nothing changed")
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(listed),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.SPLITS, present, sieve.set_aside, load_id=load_id)
-        await splits.upsert_splits(connection, listed, load_id=load_id, now=fetched_at)
-        kept = await weigh_missing(connection, listed, sieve.set_aside, since=since, until=until, day=ctx.day)
-        standing = [*listed, *(one.split for one in kept)]
-        withdrawn = await splits.withdraw_splits(connection, standing, since=since, until=until)
-        await coverage.record_coverage(
-            connection,
-            data_sets.SPLITS,
-            [present],
-            rows=len(listed),
-            fetched_at=fetched_at,
-            load_id=load_id,
-            detail={"since": since.isoformat()},
-        )
-        warnings = [*rejected_warnings("splits", sieve.rejected)]
-        warnings += [str(one) for one in kept if one.reason]
-        warnings += [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
-        return ledger.PartReport(rows=len(listed), warnings=tuple(warnings))
+        await _refuse_a_cut(connection, listed)
+        came = Came(at=fetched_at, rows=len(listed.rows), sieve=sieve)
+        loaded = await ctx.note_answer(connection, data_sets.SPLITS, present, came)
+        await splits.upsert_splits(connection, listed.rows, load_id=loaded.load_id, now=fetched_at)
+        told = await _withdraw(connection, listed, ctx.day)
+        detail = {"since": since.isoformat()}
+        await coverage.record_coverage(connection, data_sets.SPLITS, present, loaded, detail=detail)
+        return ledger.PartReport(rows=len(rows), warnings=(*rejected_warnings("splits", sieve.rejected), *told))
 
     return write
+
+
+async def _refuse_a_cut(connection: Connection, listed: SplitList) -> None:
+    stored = await splits.count_splits(connection, since=listed.since, until=listed.until)
+    if stored >= ENOUGH_SPLITS and len(listed.rows) < SMALLEST_SHARE * stored:
+        asked = f"{listed.since}..{listed.until}"
+        raise BadAnswer(f"{len(listed.rows)} splits for {asked} where {stored} are stored: nothing changed")
+
+
+async def _withdraw(connection: Connection, listed: SplitList, day: dt.date) -> list[str]:
+    """Take back what is listed no more, unless something speaks for it; say of each what became of it."""
+    kept = await weigh_missing(connection, listed, day=day)
+    standing = [*listed.rows, *(one.split for one in kept)]
+    withdrawn = await splits.withdraw_splits(connection, standing, since=listed.since, until=listed.until)
+    told = [str(one) for one in kept if one.reason]
+    return told + [f"splits: {symbol} {day} is listed no more and was taken back" for symbol, day in withdrawn]
 
 
 def _split(row: SplitRow) -> Split:
@@ -104,16 +99,8 @@ async def check_splits(ctx: PartContext) -> Write:
     before = ctx.services.calendar.previous_trading_day(ctx.day)
 
     async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=checked_at, rows=0
-        )
-        decided = await check_identities(
-            connection,
-            day=present,
-            at=checked_at,
-            load_id=load_id,
-            next_session=ctx.next_session,
-        )
+        loaded = await ctx.note_load(connection, at=checked_at, rows=0)
+        decided = await check_identities(connection, day=present, loaded=loaded, next_session=ctx.next_session)
         await splits.assign_companies(connection)
         listed = await split_prices.read_listed(connection, up_to=ctx.day)
         judged, contradicted = judge(listed)
@@ -121,15 +108,9 @@ async def check_splits(ctx: PartContext) -> Write:
         await splits.store_owners(connection, owners(listed))
         jumps = await split_prices.read_jumps(connection, ctx.day, before, factor=_JUMP)
         suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
-        await coverage.record_coverage(
-            connection,
-            data_sets.SPLIT_CHECK,
-            [ctx.day],
-            rows=len(judged),
-            fetched_at=checked_at,
-            load_id=load_id,
-            detail={"contradicted": len(contradicted), "suspicious": suspicious},
-        )
+        detail = {"contradicted": len(contradicted), "suspicious": suspicious}
+        counted = loaded.counting(len(judged))
+        await coverage.record_coverage(connection, data_sets.SPLIT_CHECK, ctx.day, counted, detail=detail)
         return ledger.PartReport(rows=len(judged), warnings=(*decided, *contradicted, *_jump_warning(suspicious)))
 
     return write

@@ -11,6 +11,7 @@ import msgspec
 from loguru import logger
 
 from consumer.postgres import bars, coverage, evidence, findings
+from consumer.postgres.coverage import Loaded
 from consumer.postgres.findings import Contested, KeptFinding, Settled, State
 from consumer.postgres.market_window import read_market, read_session_bars, totals_of
 from consumer.tasks.answers import Leave, Refuse, Standing, Take, bars_of
@@ -91,16 +92,10 @@ async def read_standing(connection: Connection, day: dt.date, calendar: TradingC
 
 
 async def note_fate(
-    connection: Connection,
-    day: dt.date,
-    fate: Take | Refuse | Leave,
-    rows: Sequence[DailyRow],
-    *,
-    load_id: int,
-    fetched_at: dt.datetime,
-    now: dt.datetime,
+    connection: Connection, day: dt.date, fate: Take | Refuse | Leave, rows: Sequence[DailyRow], loaded: Loaded
 ) -> None:
     """Settle what the answer settles, and open what it opens; the bars themselves are the caller's."""
+    now = loaded.fetched_at
     match fate:
         case Take():
             for cleared in fate.cleared:
@@ -119,10 +114,10 @@ async def note_fate(
             data_sets.DAILY_BARS,
             day,
             fate.finding,
-            load_id=load_id,
+            load_id=loaded.load_id,
             now=now,
             contested=aside,
-            contested_at=fetched_at,
+            contested_at=now,
         )
         tell_suspect(day, fate.finding)
 
@@ -170,7 +165,7 @@ async def take_aside(
 
 async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.datetime) -> None:
     """Of single rows the load that stands remains, with the holes that it has; of a whole answer its own load does."""
-    day, load_id = finding.trading_day, finding.load_id
+    day = finding.trading_day
     count = await bars.count_bars(connection, day)
     known = await coverage.covered_on(connection, data_sets.DAILY_BARS, day)
     fetched_at = finding.contested_at or now
@@ -183,11 +178,10 @@ async def _cover_taken(connection: Connection, finding: KeptFinding, *, now: dt.
         await coverage.record_coverage(
             connection,
             data_sets.DAILY_BARS,
-            [day],
-            rows=count,
-            fetched_at=fetched_at,
-            load_id=load_id,
+            day,
+            Loaded(load_id=finding.load_id, fetched_at=fetched_at, rows=count),
             detail={**detail, "finding": finding.finding_id},
         )
+    taken = Loaded(load_id=finding.load_id, fetched_at=now, rows=count)
     for data_set in (data_sets.TAKEN, data_sets.PLAUSIBILITY):
-        await coverage.record_coverage(connection, data_set, [day], rows=count, fetched_at=now, load_id=load_id)
+        await coverage.record_coverage(connection, data_set, day, taken)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.postgres import capabilities, coverage, evidence, ledger, list_dates, slots
+from consumer.postgres import capabilities, coverage, ledger, list_dates, slots
 from consumer.postgres.part_outcomes import why_not_published
 from consumer.postgres.slots import SlotDay
 from consumer.tasks import plausible, slot_files, slot_rows
-from consumer.tasks.part import bounded_gather, what_is_left
+from consumer.tasks.part import Came, bounded_gather, what_is_left
 from consumer.tasks.passes import slots_a_pass
 from consumer.tasks.set_aside import rejected_warnings
 from consumer.tasks.slot_files import INSTEAD, FilesSeen
@@ -32,10 +32,11 @@ from market.volume_slots import bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from consumer.postgres.coverage import Loaded
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
@@ -49,16 +50,39 @@ async def load_batch(ctx: PartContext) -> Write:
     await _stop_when_known_to_be_unpublished(ctx)
     wanted = list((await slot_rows.missing_slots(ctx.services.pool, ctx.terms, ctx.payload["symbols"])).items())
     spellings = await slots.market_data_symbols(ctx.services.pool, [symbol for symbol, _ in wanted])
-    fetched_at, until = ctx.services.now(), ctx.ask_until()
-    at_once = ctx.services.options.requests_at_once
-    sieve = ctx.sieve()
-    # The first alone: where the day is not published, one refusal says so for the whole batch.
-    outcomes = await bounded_gather(
-        [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[:1]], at_once=1, until=until
-    )
-    if not any(isinstance(outcome, NotYetPublished) for outcome in outcomes):
-        others = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in wanted[1:]]
-        outcomes += await bounded_gather(others, at_once=at_once, until=until)
+    fetched_at, sieve = ctx.services.now(), ctx.sieve()
+    rows, failures = _sort(await _ask(ctx, wanted, spellings, sieve))
+    warnings = rejected_warnings("volume_slots", sieve.rejected)
+
+    async def write(connection: Connection) -> PartReport:
+        came = Came(at=fetched_at, rows=len(rows), sieve=sieve)
+        loaded = await ctx.note_answer(connection, data_sets.VOLUME_SLOTS, ctx.day, came)
+        weighed = await weigh_slots(connection, ctx, rows, loaded)
+        restated = await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=loaded.load_id)
+        await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=loaded.load_id)
+        unfinished = what_is_left(failures, progress=bool(weighed.rows))
+        told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
+        return ledger.PartReport(rows=len(rows), warnings=(*warnings, *weighed.warnings, *told), unfinished=unfinished)
+
+    return write
+
+
+async def _ask(
+    ctx: PartContext, wanted: list[tuple[str, list[dt.date]]], spellings: dict[str, str], sieve: Sieve
+) -> list[list[SlotDay] | VendorError]:
+    """Ask for all of *wanted*; the first alone: where the day is not published, one refusal says so for the batch."""
+    until, at_once = ctx.ask_until(), ctx.services.options.requests_at_once
+    outcomes: list[list[SlotDay] | VendorError] = []
+    for some in (wanted[:1], wanted[1:]):
+        questions = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in some]
+        outcomes += await bounded_gather(questions, at_once=at_once, until=until)
+        if any(isinstance(outcome, NotYetPublished) for outcome in outcomes[:1]):
+            break
+    return outcomes
+
+
+def _sort(outcomes: list[list[SlotDay] | VendorError]) -> tuple[list[SlotDay], list[VendorError]]:
+    """The rows, and what failed: that the day is not published comes first, for it is why a part waits."""
     rows: list[SlotDay] = []
     failures: list[VendorError] = []
     for outcome in outcomes:
@@ -70,27 +94,7 @@ async def load_batch(ctx: PartContext) -> Write:
             failures.append(outcome)
         else:
             rows += outcome
-    warnings = rejected_warnings("volume_slots", sieve.rejected)
-
-    async def write(connection: Connection) -> PartReport:
-        load_id = await coverage.record_load(
-            connection,
-            ctx.part,
-            fence=ctx.fence,
-            source=ctx.provenance("rest"),
-            fetched_at=fetched_at,
-            rows=len(rows),
-            rejected=sieve.rejected,
-        )
-        await evidence.keep_set_aside(connection, data_sets.VOLUME_SLOTS, ctx.day, sieve.set_aside, load_id=load_id)
-        weighed = await weigh_slots(connection, ctx, rows, fetched_at=fetched_at, load_id=load_id)
-        restated = await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=load_id)
-        await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=load_id)
-        unfinished = what_is_left(failures, progress=bool(weighed.rows))
-        told = (f"volume_slots: {restated} rows of sessions before were restated by the vendor",) if restated else ()
-        return ledger.PartReport(rows=len(rows), warnings=(*warnings, *weighed.warnings, *told), unfinished=unfinished)
-
-    return write
+    return rows, failures
 
 
 async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
@@ -202,23 +206,9 @@ async def prove(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         await list_dates.forget_slots_of_nobody(connection)
         unproven = await slots.mark_unproven(connection, sessions)
-        counts = await connection.fetch(
-            "SELECT trading_date, count(*) AS rows FROM session_slots WHERE trading_date = ANY ($1) GROUP BY 1",
-            sessions,
-        )
-        load_id = await coverage.record_load(
-            connection, ctx.part, fence=ctx.fence, source="computed", fetched_at=proved_at, rows=0
-        )
-        for row in counts:
-            await coverage.record_coverage(
-                connection,
-                data_sets.SLOT_PROOF,
-                [row["trading_date"]],
-                rows=row["rows"],
-                fetched_at=proved_at,
-                load_id=load_id,
-            )
-        suspect, lines = await plausible.hold_against_slots(connection, sessions, load_id=load_id, now=proved_at)
+        loaded = await ctx.note_load(connection, at=proved_at, rows=0)
+        await _cover_proven(connection, sessions, loaded)
+        suspect, lines = await plausible.hold_against_slots(connection, sessions, load_id=loaded.load_id, now=proved_at)
         if unproven:
             lines.append(
                 f"volume_slots: {unproven} (session, symbol) pairs have no slot and no proof that nobody traded"
@@ -227,3 +217,13 @@ async def prove(ctx: PartContext) -> Write:
         return ledger.PartReport(warnings=tuple(lines), spawned=rechecks)
 
     return write
+
+
+async def _cover_proven(connection: Connection, sessions: Sequence[dt.date], loaded: Loaded) -> None:
+    counts = await connection.fetch(
+        "SELECT trading_date, count(*) AS rows FROM session_slots WHERE trading_date = ANY ($1) GROUP BY 1", sessions
+    )
+    for row in counts:
+        await coverage.record_coverage(
+            connection, data_sets.SLOT_PROOF, row["trading_date"], loaded.counting(row["rows"])
+        )

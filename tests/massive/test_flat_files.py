@@ -189,7 +189,7 @@ def test_without_polars_the_error_names_the_extra(tmp_path: Path, monkeypatch: p
 
 
 def real_files(kind: FlatFileKind) -> list[Path]:
-    return sorted((REAL_MARKET / "us_stocks_sip" / kind).rglob("*.csv.gz"))
+    return sorted((REAL_MARKET / "us_stocks_sip" / f"{kind.value}_aggs_v1").rglob("*.csv.gz"))
 
 
 def day_of(file: Path) -> dt.date:

@@ -11,6 +11,7 @@ import pytest
 
 from consumer.fence import FenceLost
 from consumer.postgres import coverage, cycles, ledger, part_ends
+from consumer.postgres.coverage import Loaded
 from consumer.postgres.ledger import FenceBehind, PartEnd, PartGone, PartId, PartPlan, Taker
 from consumer.postgres.part_ends import Ownership
 from consumer.postgres.pool import open_pool
@@ -56,7 +57,7 @@ async def take(pool: Pool, fence: int) -> None:
 async def commit(pool: Pool, fence: int) -> None:
     """Write under *fence*, and end the part."""
     async with ledger.fenced_write(pool, PART, fence=fence) as connection:
-        await coverage.record_coverage(connection, "splits", [DAY], rows=fence, fetched_at=NOW, load_id=1)
+        await coverage.record_coverage(connection, "splits", DAY, Loaded(load_id=1, fetched_at=NOW, rows=fence))
         await cycles.lock_cycle(connection, 1)
         await ledger.end_part(connection, PART, PartEnd(state=PartState.DONE, at=NOW))
         await ledger.unblock(connection, 1)
@@ -144,7 +145,7 @@ async def test_a_transaction_frozen_with_the_parts_row_in_hand_is_ended_and_its_
                         continue
 
             await asyncio.wait_for(follow(), 30)  # the server ends the frozen one within a lease
-            await coverage.record_coverage(frozen, "splits", [DAY], rows=1, fetched_at=NOW, load_id=1)
+            await coverage.record_coverage(frozen, "splits", DAY, Loaded(load_id=1, fetched_at=NOW, rows=1))
     assert await impatient.fetchval("SELECT count(*) FROM coverage") == 0
     await commit(impatient, 2)
 

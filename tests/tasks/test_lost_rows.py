@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres import bars, coverage, evidence, findings, holes
+from consumer.postgres.coverage import Load
 from consumer.postgres.findings import Contested, Settled, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.ohlc_daily import load_session_bars
@@ -76,13 +77,11 @@ async def test_an_answer_that_was_kept_aside_brings_its_holes_when_it_is_taken(d
 
 async def test_single_rows_that_are_taken_leave_the_holes_of_the_load_that_stands(desk: Desk) -> None:
     async with desk.pool.acquire() as connection, connection.transaction():
-        older = await coverage.record_load(
-            connection, PartId(cycle_id=1, task="test", part="bars"), fence=1, source="massive:rest", fetched_at=NOW,
-            rows=1,
-        )  # fmt: skip
+        load = Load(fence=1, source="massive:rest", fetched_at=NOW, rows=1)
+        older = await coverage.record_load(connection, PartId(cycle_id=1, task="test", part="bars"), load)
         await findings.report(
             connection, data_sets.DAILY_BARS, DAY, Finding(kind=Kind.ROWS, reason="seen", symbols=("S001",)),
-            load_id=older, now=NOW, contested=Contested(rows=[row("S001", 30.0)]), contested_at=NOW,
+            load_id=older.load_id, now=NOW, contested=Contested(rows=[row("S001", 30.0)]), contested_at=NOW,
         )  # fmt: skip
     await stand(desk, rows_of(but="S000"))
     async with desk.pool.acquire() as connection, connection.transaction():

@@ -11,6 +11,7 @@ import pytest
 from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import flat_file_path
 from consumer.postgres import bars, coverage, findings
+from consumer.postgres.coverage import Load
 from consumer.postgres.findings import Contested, KeptFinding, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.recheck import recheck
@@ -38,14 +39,10 @@ def row(symbol: str, close: float = 10.0, volume: float = 50_000.0) -> DailyRow:
 
 async def stand(desk: Desk, rows: list[DailyRow], day: dt.date = DAY) -> None:
     async with desk.pool.acquire() as connection, connection.transaction():
-        load_id = await coverage.record_load(
-            connection, PartId(cycle_id=1, task="test", part="bars"), fence=1, source="massive:rest",
-            fetched_at=desk.now, rows=len(rows),
-        )  # fmt: skip
-        await bars.replace_bars(connection, day, rows, load_id=load_id)
-        await coverage.record_coverage(
-            connection, data_sets.DAILY_BARS, [day], rows=len(rows), fetched_at=desk.now, load_id=load_id
-        )
+        load = Load(fence=1, source="massive:rest", fetched_at=desk.now, rows=len(rows))
+        loaded = await coverage.record_load(connection, PartId(cycle_id=1, task="test", part="bars"), load)
+        await bars.replace_bars(connection, day, rows, load_id=loaded.load_id)
+        await coverage.record_coverage(connection, data_sets.DAILY_BARS, day, loaded)
 
 
 async def open_finding(desk: Desk, kind: Kind, symbols: tuple[str, ...] = (), aside: Contested | None = None) -> None:
