@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from functools import partial
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,9 +53,11 @@ def ordered(declared: Iterable[DataSet]) -> tuple[DataSet, ...]:
         wanted = {*inputs_of(one), *(name for kind in one.kinds for name in kind.after if "/" not in name)}
         if unknown := sorted(wanted - by_name.keys()):
             raise Misdeclared(f"{one.name} names {unknown[0]}, which no module of consumer/data_sets declares")
-    return tuple(
-        by_name[name] for name in TopologicalSorter({n: inputs_of(o) for n, o in by_name.items()}).static_order()
-    )
+    graph = {name: inputs_of(one) for name, one in by_name.items()}
+    try:
+        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise Misdeclared(f"data sets are made from each other: {' from '.join(error.args[1])}") from error
 
 
 def inputs_of(one: DataSet) -> tuple[str, ...]:
