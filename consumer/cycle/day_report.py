@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.catalogue.registry import DATA_SETS
 from consumer.verdict import words
 from contract import data_sets as sets
@@ -28,18 +30,19 @@ SETS_OF: dict[TaskName, tuple[str, ...]] = {
 _AT_WORK = (TaskState.PENDING, TaskState.IN_PROGRESS)
 
 
-def day_status(
-    verdict: SessionVerdict,
-    since: dt.datetime | None,
-    *,
-    whole: RunReport | None,
-    newest: RunReport | None,
-    now: dt.datetime,
-) -> DayStatus:
-    """Return the report; *since* when the verdict has been what it is.
+class Runs(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done for a day: the newest cycle of any tasks, and the newest *whole* one, of all tasks.
 
-    *whole* is the newest cycle of all tasks, which the earlier service's words are about; *newest* the newest of any.
+    The words of the earlier service are about the whole one.
     """
+
+    whole: RunReport | None = None
+    newest: RunReport | None = None
+
+
+def day_status(verdict: SessionVerdict, since: dt.datetime | None, runs: Runs, *, now: dt.datetime) -> DayStatus:
+    """Return the report; *since* when the verdict has been what it is."""
+    whole, newest = runs.whole, runs.newest
     return DayStatus(
         date=verdict.trading_day,
         started_at=None if whole is None else whole.started_at,

@@ -13,7 +13,7 @@ import msgspec
 from consumer.catalogue.registry import DATA_SETS, data_set_of
 from consumer.cycle.lacks import describe_missing, summarised
 from consumer.cycle.opened_pass import FINISH_STAGE
-from consumer.cycle.outcome import Left, judge
+from consumer.cycle.outcome import Left, PassEnd, judge
 from consumer.cycle.plan import missing_parts, newer_caches
 from consumer.cycle.what_stands import read_situation
 from consumer.data_sets.declaration import Excuses
@@ -50,7 +50,8 @@ async def finish_cycle(ctx: PartContext) -> Write:
     situation = await read_situation(ctx, terms, every_fact=True)
     left = what_is_left(situation, _ruler(ctx, situation), ended)
     fatal = next((part.reason for part in ended if part.failure_class is FailureClass.KEY_REFUSED), None)
-    outcome = judge(left, ended, run_pass=ctx.cycle.run_pass, fatal=fatal, now=now, give_up_at=ctx.cycle.give_up_at)
+    end = PassEnd(run_pass=ctx.cycle.run_pass, now=now, give_up_at=ctx.cycle.give_up_at, fatal=fatal)
+    outcome = judge(left, ended, end)
     warnings = summarised(_warnings(situation, ended))
 
     async def write(connection: Connection) -> PartReport:

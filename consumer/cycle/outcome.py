@@ -36,43 +36,51 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     published_at: dt.datetime | None = None
 
 
-def judge(
-    left: Left,
-    ended: Sequence[EndedPart],
-    *,
-    run_pass: int,
-    fatal: str | None,
-    now: dt.datetime,
-    give_up_at: dt.datetime,
-) -> Outcome:
-    """Return what becomes of the cycle; *fatal*: why no further pass can help."""
-    missing = left.missing
-    if fatal is not None:
-        return Outcome(state=CycleState.FAILED, missing=missing, reason=fatal)
-    if not missing and (not left.goes_on or now >= give_up_at):
+class PassEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """When which pass ended, until when there may be another, and why none can help (*fatal*)."""
+
+    run_pass: int
+    now: dt.datetime
+    give_up_at: dt.datetime
+    fatal: str | None = None
+
+    def after(self, delay: dt.timedelta) -> dt.datetime:
+        """When the next pass begins."""
+        return min(self.now + delay, self.give_up_at)
+
+
+def judge(left: Left, ended: Sequence[EndedPart], end: PassEnd) -> Outcome:
+    """Return what becomes of the cycle."""
+    missing, is_over = left.missing, end.now >= end.give_up_at
+    if end.fatal is not None:
+        return Outcome(state=CycleState.FAILED, missing=missing, reason=end.fatal)
+    if not missing and (not left.goes_on or is_over):
         return Outcome(state=CycleState.COMPLETE)
     not_yet = any(part.state is PartState.NOT_YET for part in ended)
     again = any(_is_planned_again(part, missing) for part in ended)
     retryable = any(part.state is PartState.FAILED and is_asked_again(part) for part in ended)
-    if (left.cut or not missing) and not (not_yet or retryable) and now < give_up_at:
+    if (left.cut or not missing) and not (not_yet or retryable or is_over):
         # One that was not cut has asked for all there was: what it did not bring is not there yet.
-        next_pass_at = now if left.cut else min(now + NOT_YET_RETRY, give_up_at)
-        return Outcome(
-            state=CycleState.WAITING,
-            missing=missing,
-            next_pass_at=next_pass_at,
-            reason="this plan brings the rest bit by bit",
-        )
-    if missing and (not (not_yet or retryable or again) or now >= give_up_at):
+        next_pass_at = end.now if left.cut else end.after(NOT_YET_RETRY)
+        return _waiting(missing, next_pass_at, "this plan brings the rest bit by bit")
+    if missing and (not (not_yet or retryable or again) or is_over):
         return Outcome(state=CycleState.PARTIAL, missing=missing)
-    delay = NOT_YET_RETRY if not_yet else UNAVAILABLE_RETRIES[min(run_pass, len(UNAVAILABLE_RETRIES)) - 1]
-    if not_yet and left.published_at is not None:
-        delay = max(delay, left.published_at - now)  # to ask every quarter of an hour until midnight helps nobody
-    reason = "not yet published by the vendor" if not_yet else "the vendor did not answer"
-    if again and not (not_yet or retryable):
-        suspect = any(" recheck:" in line for line in missing)
-        reason = "a session is suspect" if suspect else "a session has fewer bars than those around it"
-    return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=min(now + delay, give_up_at), reason=reason)
+    if not_yet:
+        # Where it is known when it will be there, nobody asks every quarter of an hour until then.
+        delay = max(NOT_YET_RETRY, (left.published_at or end.now) - end.now)
+        return _waiting(missing, end.after(delay), "not yet published by the vendor")
+    next_pass_at = end.after(UNAVAILABLE_RETRIES[min(end.run_pass, len(UNAVAILABLE_RETRIES)) - 1])
+    reason = _why_again(missing) if again and not retryable else "the vendor did not answer"
+    return _waiting(missing, next_pass_at, reason)
+
+
+def _waiting(missing: tuple[str, ...], next_pass_at: dt.datetime, reason: str) -> Outcome:
+    return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=next_pass_at, reason=reason)
+
+
+def _why_again(missing: Sequence[str]) -> str:
+    suspect = any(" recheck:" in line for line in missing)
+    return "a session is suspect" if suspect else "a session has fewer bars than those around it"
 
 
 def is_asked_again(part: EndedPart) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from consumer.cycle.day_report import data_set_reports, day_status
+from consumer.cycle.day_report import Runs, data_set_reports, day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, session_conditions
 from consumer.postgres.holdings_reader import read_version
@@ -185,9 +185,10 @@ async def read_day_status(
     newest = await cycles.newest_of_day(connection, day)
     whole = await cycles.newest_of_day(connection, day, tasks=_EVERY_TASK)
     told = None if newest is None else await read_run(connection, newest, now=now)
+    of_all = None if whole is None else told
     if whole is not None and newest is not None and whole.cycle_id != newest.cycle_id:
-        return day_status(verdict, since, whole=await read_run(connection, whole, now=now), newest=told, now=now)
-    return day_status(verdict, since, whole=None if whole is None else told, newest=told, now=now)
+        of_all = await read_run(connection, whole, now=now)
+    return day_status(verdict, since, Runs(whole=of_all, newest=told), now=now)
 
 
 def _tells(text: str | None, verdict: SessionVerdict) -> bool:

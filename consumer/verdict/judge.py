@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.catalogue.registry import CACHES, PARTS_OF_CACHES, parts_that_bring
+from consumer.catalogue.registry import CACHES
 from consumer.data_sets.declaration import Covers
 from consumer.data_sets.vendor_plan import plan_of
 from consumer.data_sets.volume_slots import UNPROVEN_TOLERATED
 from consumer.postgres.holdings import Held, Newest
 from consumer.verdict import ruler as rulers
-from consumer.verdict.in_all import condition_in_all, condition_of, state_in_all
+from consumer.verdict.data_set import Case, verdict_on
+from consumer.verdict.in_all import condition_in_all, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
-from consumer.verdict.states import LACKING, DataSetVerdict, SessionState, SessionVerdict
+from consumer.verdict.states import SessionState, SessionVerdict
 from contract import data_sets as sets
 from market.row_counts import fewest_on
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from consumer.data_sets.declaration import DataSet
     from consumer.postgres.holdings import Holdings
+    from consumer.verdict.states import DataSetVerdict
 
 #: Details may be this many days older than they are to be refreshed before they count as lacking.
 DETAILS_GRACE_DAYS = 7
@@ -54,7 +56,8 @@ def ruler_of(holdings: Holdings, expectations: Expectations, now: dt.datetime) -
 def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = False) -> SessionVerdict:
     """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
     never = ruler.not_in_plan()
-    judged = [one for one in _data_sets(day, holdings, ruler, every_set=every_set) if one.data_set not in never]
+    case = Case(day=day, holdings=holdings, ruler=ruler)
+    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in never]
     state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.of(name).get(day) for name in rulers.SESSION_SETS]
@@ -83,88 +86,89 @@ _ORDER = (
 _IN_ORDER = tuple(sorted(rulers.JUDGED, key=lambda one: _ORDER.index(one.covers)))
 
 
-def _data_sets(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool) -> Iterable[DataSetVerdict]:
+def _data_sets(case: Case, *, every_set: bool) -> Iterable[DataSetVerdict]:
     for one in _IN_ORDER:
         match one.covers:
             case Covers.SESSION:
-                if one.is_asked_for or every_set or day in holdings.of(one.name) or ruler.kept(one.name, day):
-                    yield _session(one, day, holdings, ruler)
+                stands = case.day in case.holdings.of(one.name)
+                if one.is_asked_for or every_set or stands or case.ruler.kept(one.name, case.day):
+                    yield _session(one, case)
             case Covers.SYMBOL_AND_SESSION:
-                slots = holdings.of(one.name).get(day)
+                slots = case.holdings.of(one.name).get(case.day)
                 stands = slots is not None and (slots.retired or slots.kept)
-                if every_set or stands or ruler.kept(one.name, day):
-                    yield _slots(one, slots, day, holdings, ruler)
+                if every_set or stands or case.ruler.kept(one.name, case.day):
+                    yield _slots(one, slots, case)
             case Covers.PRESENT:
-                yield _present(one.name, day, holdings, ruler)
+                yield _present(one.name, case)
             case Covers.SYMBOL:
-                yield _details(one.name, day, holdings, ruler)
+                yield _details(one.name, case)
             case Covers.NEWEST_SESSION:
-                yield _computed(one.name, day, holdings, ruler)
+                yield _computed(one.name, case)
             case Covers.NOTE:
                 raise AssertionError(f"{one.name} is a note, of which no session can lack")
-    yield _caches(day, holdings, ruler)
+    yield _caches(case)
 
 
-def _session(one: DataSet, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _session(one: DataSet, case: Case) -> DataSetVerdict:
     """By its load and the rows that stand; of what is asked for, no fewer than the sessions around it have."""
-    counts = {other: held.expected for other, held in holdings.of(one.name).items() if not held.retired}
-    early_close = ruler.schedule.calendar.session(day).early_close
-    fewest = fewest_on(day, counts, early_close=early_close) if one.is_asked_for else 0
-    held = holdings.of(one.name).get(day)
+    counts = {other: held.expected for other, held in case.holdings.of(one.name).items() if not held.retired}
+    early_close = case.ruler.schedule.calendar.session(case.day).early_close
+    fewest = fewest_on(case.day, counts, early_close=early_close) if one.is_asked_for else 0
+    held = case.holdings.of(one.name).get(case.day)
     if held is None:
-        return _verdict(one.name, SessionState.MISSING, _none(fewest), day, holdings, ruler)
+        return verdict_on(case, one.name, SessionState.MISSING, _none(fewest))
     short = 0 if held.accepted_short else max(0, fewest - held.loaded)
     short = 0 if held.retired else max(short, held.missing)
-    state = SessionState.PARTIAL if short else _freshness(held, day, ruler)
+    state = SessionState.PARTIAL if short else _freshness(held, case)
     held = msgspec.structs.replace(held, expected=held.loaded + short, missing=short)
-    return _verdict(one.name, state, held, day, holdings, ruler)
+    return verdict_on(case, one.name, state, held)
 
 
-def _slots(one: DataSet, held: Held | None, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _slots(one: DataSet, held: Held | None, case: Case) -> DataSetVerdict:
     if held is None or (held.oldest is None and not held.retired):
         nothing = _none(0 if held is None else held.expected)
-        return _verdict(one.name, SessionState.MISSING, nothing, day, holdings, ruler)
+        return verdict_on(case, one.name, SessionState.MISSING, nothing)
     hole = held.missing or held.unproven > UNPROVEN_TOLERATED * held.expected
-    state = SessionState.PARTIAL if hole and not held.retired else _freshness(held, day, ruler)
-    return _verdict(one.name, state, held, day, holdings, ruler)
+    state = SessionState.PARTIAL if hole and not held.retired else _freshness(held, case)
+    return verdict_on(case, one.name, state, held)
 
 
 def _none(expected: int) -> Held:
     return Held(expected=expected, loaded=0, missing=expected)
 
 
-def _freshness(held: Held, day: dt.date, ruler: Ruler) -> SessionState:
+def _freshness(held: Held, case: Case) -> SessionState:
     if held.retired:
         return SessionState.RETIRED
     assert held.oldest is not None, "what is not retired was fetched"
-    return _by_time(held.oldest, day, ruler)
+    return _by_time(held.oldest, case)
 
 
-def _by_time(since: dt.datetime, day: dt.date, ruler: Ruler) -> SessionState:
-    return SessionState.FINAL if since >= ruler.final_at(day) else SessionState.PROVISIONAL
+def _by_time(since: dt.datetime, case: Case) -> SessionState:
+    return SessionState.FINAL if since >= case.ruler.final_at(case.day) else SessionState.PROVISIONAL
 
 
-def _present(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _present(name: str, case: Case) -> DataSetVerdict:
     """Fetched since the session closed: it describes that session, or what came after it."""
-    newest = holdings.newest.get(name)
-    if newest is None or newest.fetched_at < ruler.schedule.calendar.session(day).closes_at:
-        return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
-    return _verdict(name, _by_time(newest.fetched_at, day, ruler), _held(newest), day, holdings, ruler)
+    newest = case.holdings.newest.get(name)
+    if newest is None or newest.fetched_at < case.ruler.schedule.calendar.session(case.day).closes_at:
+        return verdict_on(case, name, SessionState.MISSING, _none(0))
+    return verdict_on(case, name, _by_time(newest.fetched_at, case), _held(newest))
 
 
-def _computed(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _computed(name: str, case: Case) -> DataSetVerdict:
     """Of that session, or of a later one: older figures are not computed again.
 
     Symbols that have none of the newest for a hole have none of any session since that hole either.
     """
-    newest = holdings.newest.get(name)
-    if newest is None or newest.trading_day < day:
-        return _verdict(name, SessionState.MISSING, _none(0), day, holdings, ruler)
+    newest = case.holdings.newest.get(name)
+    if newest is None or newest.trading_day < case.day:
+        return verdict_on(case, name, SessionState.MISSING, _none(0))
     since = newest.unbroken_since
-    if newest.lost or (newest.broken and since is not None and day >= since):
-        return _verdict(name, SessionState.PARTIAL, _held(newest), day, holdings, ruler)
-    state = SessionState.FINAL if newest.trading_day > day else _by_time(newest.fetched_at, day, ruler)
-    return _verdict(name, state, _held(newest), day, holdings, ruler)
+    if newest.lost or (newest.broken and since is not None and case.day >= since):
+        return verdict_on(case, name, SessionState.PARTIAL, _held(newest))
+    state = SessionState.FINAL if newest.trading_day > case.day else _by_time(newest.fetched_at, case)
+    return verdict_on(case, name, state, _held(newest))
 
 
 def _held(newest: Newest) -> Held:
@@ -179,96 +183,37 @@ def _held(newest: Newest) -> Held:
     )
 
 
-def _details(name: str, day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _details(name: str, case: Case) -> DataSetVerdict:
     """Asked for at all, and not longer ago than they may be; each symbol has a phase of its own."""
-    oldest = day - dt.timedelta(days=ruler.expectations.details_refresh_days + DETAILS_GRACE_DAYS)
-    listed = [one for one in holdings.details if one.since is None or one.since <= day]
+    oldest = case.day - dt.timedelta(days=case.ruler.expectations.details_refresh_days + DETAILS_GRACE_DAYS)
+    listed = [one for one in case.holdings.details if one.since is None or one.since <= case.day]
     expected = sum(one.symbols for one in listed)
     missing = sum(one.symbols for one in listed if one.asked_on is None or one.asked_on < oldest)
     state = SessionState.PARTIAL if missing else SessionState.FINAL
-    if missing == expected and (missing or not holdings.symbols):
+    if missing == expected and (missing or not case.holdings.symbols):
         state = SessionState.MISSING  # nobody was asked about, or nobody is known
     held = Held(expected=expected, loaded=expected - missing, missing=missing)
-    return _verdict(name, state, held, day, holdings, ruler)
+    return verdict_on(case, name, state, held)
 
 
-def _caches(day: dt.date, holdings: Holdings, ruler: Ruler) -> DataSetVerdict:
+def _caches(case: Case) -> DataSetVerdict:
     """Written as of that session or a later one; those made of what the plan brings later come after it."""
-    expected = [cache for cache in CACHES if ruler.plan.brings_slots or not _is_of_slots(cache)]
+    expected = [cache for cache in CACHES if case.ruler.plan.brings_slots or not _is_of_slots(cache)]
     there = {
-        cache: holdings.newest[cache]
+        cache: case.holdings.newest[cache]
         for cache in expected
-        if cache in holdings.newest and holdings.newest[cache].trading_day >= day
+        if cache in case.holdings.newest and case.holdings.newest[cache].trading_day >= case.day
     }
     oldest = min((newest.fetched_at for newest in there.values()), default=None)
     lacking = [cache for cache in expected if cache not in there]
     state = SessionState.PARTIAL if there else SessionState.MISSING
     if oldest is not None and not lacking:
-        beyond = all(newest.trading_day > day for newest in there.values())
-        state = SessionState.FINAL if beyond else _by_time(oldest, day, ruler)
+        beyond = all(newest.trading_day > case.day for newest in there.values())
+        state = SessionState.FINAL if beyond else _by_time(oldest, case)
     held = Held(expected=len(expected), loaded=len(there), missing=len(lacking), oldest=oldest)
     waits_for = sets.VOLUME_SLOTS if all(map(_is_of_slots, lacking)) else None
-    return _verdict(sets.CACHES_ALL, state, held, day, holdings, ruler, waits_for=waits_for)
+    return verdict_on(case, sets.CACHES_ALL, state, held, waits_for=waits_for)
 
 
 def _is_of_slots(cache: str) -> bool:
     return sets.SLOT_PROOF in CACHES[cache].requires
-
-
-def _verdict(
-    name: str,
-    state: SessionState,
-    held: Held,
-    day: dt.date,
-    holdings: Holdings,
-    ruler: Ruler,
-    *,
-    waits_for: str | None = None,
-) -> DataSetVerdict:
-    """Complete one data set's verdict: its findings, what the plan brings later, and the word for readers.
-
-    What lacks of it may be made of another data set, that it *waits for*.
-    """
-    findings = holdings.findings.get((day, name), ())
-    if findings and state in (SessionState.PROVISIONAL, SessionState.FINAL):
-        state = SessionState.SUSPECT
-    due_at = ruler.due_at(name if waits_for is None or state not in LACKING else waits_for, day)
-    later = state in LACKING and ruler.is_later(waits_for or name, day)
-    return DataSetVerdict(
-        data_set=name,
-        state=state,
-        condition=condition_of(state, pending=later or ruler.now < due_at),
-        due_at=due_at,
-        expected=held.expected,
-        loaded=held.loaded,
-        empty=held.empty,
-        unproven=held.unproven,
-        missing=held.missing,
-        set_aside=held.set_aside,
-        restated=held.restated,
-        since=held.oldest,
-        later=later,
-        outdated=name in rulers.SESSION_SETS and not held.retired and _is_outdated(held, day, ruler),
-        why="; ".join(findings) or held.why or _reason(name, day, holdings, state),
-        source=held.source,
-        request_id=held.request_id,
-        cycle=held.cycle,
-        fence=held.fence,
-    )
-
-
-def _is_outdated(held: Held, day: dt.date, ruler: Ruler) -> bool:
-    """Whether it should have been fetched again since: at a due time of its own, or on an evening after."""
-    restate = ruler.expectations.restate_sessions
-    return held.oldest is not None and held.oldest < ruler.schedule.settled_since(day, ruler.now, restate=restate)
-
-
-def _reason(name: str, day: dt.date, holdings: Holdings, state: SessionState) -> str | None:
-    if state not in LACKING:
-        return None
-    told = (holdings.reasons.get((day, part)) for part in _parts_that_bring(name))
-    return next((reason for reason in told if reason is not None), None)
-
-
-def _parts_that_bring(name: str) -> tuple[str, ...]:
-    return PARTS_OF_CACHES if name == sets.CACHES_ALL else parts_that_bring(name)

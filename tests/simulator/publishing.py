@@ -97,4 +97,4 @@ class SimulatedJudge:
 
     async def read_day_status(self, connection: Any, verdict: SessionVerdict, since: Any, *, now: dt.datetime) -> Any:
         """Without what its cycles have done."""
-        return publication.day_status(verdict, since, whole=None, newest=None, now=now)
+        return publication.day_status(verdict, since, publication.Runs(), now=now)
