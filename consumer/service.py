@@ -15,7 +15,7 @@ from loguru import logger
 
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
-from consumer.postgres.pool import open_pool
+from consumer.postgres.pool import Client, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
 from consumer.settings import schemas_set, upgrade_set
@@ -137,7 +137,7 @@ async def _open_pool(opening: _Opening, database_url: str, *, on_silence: Callab
         database_url,
         lease=settings.lease,
         size=settings.parts_at_once + 4,
-        schemas=schemas_set(settings),
+        client=Client(schemas=schemas_set(settings)),
         on_silence=on_silence,
     )
     pool = await opening.wait_for(start)

@@ -81,36 +81,38 @@ def _held(row: dict[str, Any], standing: int | None) -> Held:
     )
 
 
+_STANDING = f"""
+    WITH w AS MATERIALIZED (SELECT unnest($1::date[]) AS day),
+    -- Symbols of one history are counted together: a market has few such groups, and 11,000 symbols.
+    listed AS (
+        SELECT w.day, coalesce(sum(u.symbols), 0)::bigint AS expected
+        FROM w LEFT JOIN (
+            SELECT state, is_active, last_seen, issuer_since, listed_from, count(*) AS symbols
+            FROM listed_ticker GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
+        GROUP BY w.day),
+    standing AS (
+        SELECT w.day, count(u.symbol) AS there,
+               count(u.symbol) FILTER (WHERE s.outcome = 'traded') AS traded,
+               count(u.symbol) FILTER (WHERE s.outcome = 'no_trades') AS empty,
+               count(u.symbol) FILTER (WHERE s.outcome = 'unproven') AS unproven,
+               min(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS oldest,
+               max(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS newest,
+               max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
+        -- By the days themselves as well: by a join alone, every row ever stored may be read.
+        FROM w JOIN session_slots AS s ON s.trading_date = w.day AND s.trading_date = ANY ($1)
+        LEFT JOIN listed_ticker AS u ON u.symbol = s.symbol AND {LISTED_ON}
+        GROUP BY w.day)
+    -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
+    SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
+           coalesce(unproven, 0) AS unproven, oldest, newest, load_id, there IS NOT NULL AS kept
+    FROM listed LEFT JOIN standing USING (day)
+"""
+
+
 async def by_symbol(connection: Connection, wanted: Wanted, name: str) -> dict[dt.date, Held]:
-    rows = await connection.fetch(
-        f"""
-        WITH w AS MATERIALIZED (SELECT unnest($1::date[]) AS day),
-        -- Symbols of one history are counted together: a market has few such groups, and 11,000 symbols.
-        listed AS (
-            SELECT w.day, coalesce(sum(u.symbols), 0)::bigint AS expected
-            FROM w LEFT JOIN (
-                SELECT state, is_active, last_seen, issuer_since, listed_from, count(*) AS symbols
-                FROM listed_ticker GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
-            GROUP BY w.day),
-        standing AS (
-            SELECT w.day, count(u.symbol) AS there,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'traded') AS traded,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'no_trades') AS empty,
-                   count(u.symbol) FILTER (WHERE s.outcome = 'unproven') AS unproven,
-                   min(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS oldest,
-                   max(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS newest,
-                   max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
-            -- By the days themselves as well: by a join alone, every row ever stored may be read.
-            FROM w JOIN session_slots AS s ON s.trading_date = w.day AND s.trading_date = ANY ($1)
-            LEFT JOIN listed_ticker AS u ON u.symbol = s.symbol AND {LISTED_ON}
-            GROUP BY w.day)
-        -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
-        SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
-               coalesce(unproven, 0) AS unproven, oldest, newest, load_id, there IS NOT NULL AS kept
-        FROM listed LEFT JOIN standing USING (day)
-        """,
-        list(wanted.days),
-    )
+    """What stands of each session in question, symbol by symbol: a row may come with any load."""
+    days = list(wanted.days)
+    rows = await connection.fetch(_STANDING, days)
     loads = await connection.fetch(
         "SELECT load_id, source, request_id, fence, cycle_id FROM data_load WHERE load_id = ANY ($1)",
         [row["load_id"] for row in rows if row["load_id"] is not None],
@@ -120,19 +122,22 @@ async def by_symbol(connection: Connection, wanted: Wanted, name: str) -> dict[d
         "SELECT trading_day, count(*) AS rows FROM restatement WHERE data_set = $1 AND trading_day = ANY ($2) "
         "GROUP BY trading_day",
         name,
-        list(wanted.days),
+        days,
     )
     again = {row["trading_day"]: row["rows"] for row in restated}
-    retired = await connection.fetch(
+    standing = {row["day"]: _held_slots(dict(row), by_load, again.get(row["day"], 0)) for row in rows}
+    return standing | await _retired(connection, name, days)
+
+
+async def _retired(connection: Connection, name: str, days: list[dt.date]) -> dict[dt.date, Held]:
+    """The sessions whose rows retention deleted: nothing of them is missing, though nothing stands."""
+    rows = await connection.fetch(
         "SELECT trading_day, row_count FROM coverage WHERE data_set = $1 AND trading_day = ANY ($2) "
         "AND retired_at IS NOT NULL",
         name,
-        list(wanted.days),
+        days,
     )
-    gone = {
-        row["trading_day"]: Held(expected=row["row_count"], loaded=row["row_count"], retired=True) for row in retired
-    }
-    return {row["day"]: _held_slots(dict(row), by_load, again.get(row["day"], 0)) for row in rows} | gone
+    return {row["trading_day"]: Held(expected=row["row_count"], loaded=row["row_count"], retired=True) for row in rows}
 
 
 def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], restated: int) -> Held:

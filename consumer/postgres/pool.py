@@ -15,13 +15,7 @@ import asyncpg
 from loguru import logger
 
 from consumer.postgres.errors import DatabaseUnreachable
-from consumer.postgres.schemas import BY_DEFAULT, Schemas
-from consumer.postgres.session import (
-    CONNECTED_WITHIN_S,
-    Session,
-    connect,
-    prepare_connection,
-)
+from consumer.postgres.session import Client, Session, connect, prepare_connection
 from consumer.postgres.silence import SilenceWatch
 
 if TYPE_CHECKING:
@@ -39,6 +33,7 @@ __all__ = [
     "CONNECTION_ERRORS",
     "CONTENTION_ERRORS",
     "POSTGRES_ERRORS",
+    "Client",
     "Connection",
     "DatabaseUnreachable",
     "Pool",
@@ -111,16 +106,14 @@ async def open_pool(
     *,
     lease: dt.timedelta,
     size: int = 8,
-    name: str = "maintenance",
-    schemas: Schemas = BY_DEFAULT,
-    within_s: float = CONNECTED_WITHIN_S,
+    client: Client | None = None,
     on_silence: Callable[[Silence], Awaitable[None]] | None = None,
 ) -> Pool:
     """Return a pool with one session open. Raises one of CONNECTION_ERRORS, or what refuses us.
 
     *on_silence* is told of sessions that had to be closed because they did not answer.
     """
-    opening = functools.partial(connect, dsn, lease=lease, name=name, schemas=schemas, within_s=within_s)
+    opening = functools.partial(connect, dsn, lease=lease, client=client or Client())
     watch = SilenceWatch(opening, lease, on_silence)
 
     async def connect_watched(*_: object, **__: object) -> Session:

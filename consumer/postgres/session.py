@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import msgspec
 
 from consumer.postgres.errors import DatabaseUnreachable
 from consumer.postgres.line import KEEPALIVE, Line, listen
@@ -149,22 +150,24 @@ async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> 
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
-async def connect(
-    dsn: str,
-    *,
-    lease: dt.timedelta,
-    name: str,
-    schemas: Schemas = BY_DEFAULT,
-    within_s: float = CONNECTED_WITHIN_S,
-) -> Session:
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom a session connects, to which schemas, and how long it may take to be of use."""
+
+    name: str = "maintenance"
+    schemas: Schemas = BY_DEFAULT
+    within_s: float = CONNECTED_WITHIN_S
+
+
+async def connect(dsn: str, *, lease: dt.timedelta, client: Client) -> Session:
     """Return a session as this service needs it. Raises DatabaseUnreachable (NotServed), or what refuses us."""
     session: Session | None = None
+    within_s = client.within_s
     _require_files(dsn)
     try:
         async with asyncio.timeout(within_s):
-            named = {"application_name": session_name(name, schemas)}
+            named = {"application_name": session_name(client.name, client.schemas)}
             session = await asyncpg.connect(dsn, timeout=within_s, connection_class=Session, server_settings=named)
-            await _make_ours(session, lease, schemas)
+            await _make_ours(session, lease, client.schemas)
         return session
     except BaseException as error:
         if session is not None:

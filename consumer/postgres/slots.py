@@ -61,9 +61,19 @@ async def missing_slots(
     """
     # In the text and not "$4 IS NULL OR …": a plan for either reads the window's rows of the whole market.
     only, args = ("", []) if symbols is None else ("AND {}.symbol = ANY ($4)", [list(symbols)])
-    # Materialized, and by the days themselves: joined to *w* instead, PostgreSQL reads every row ever stored.
     rows = await connection.fetch(
-        f"""
+        _missing(only),
+        list(fresh_since),
+        list(fresh_since.values()),
+        retry_unproven_before,
+        *args,
+    )
+    return {row["symbol"]: list(row["days"]) for row in rows}
+
+
+def _missing(only: str) -> str:
+    # Materialized, and by the days themselves: joined to *w* instead, PostgreSQL reads every row ever stored.
+    return f"""
         WITH stands AS MATERIALIZED (
             SELECT s.trading_date, s.symbol, s.outcome, s.fetched_at FROM session_slots AS s
             WHERE s.trading_date = ANY ($1) {only.format("s")}
@@ -84,13 +94,7 @@ async def missing_slots(
           AND w.day NOT IN (SELECT trading_day FROM coverage
                             WHERE data_set = 'volume_slots' AND retired_at IS NOT NULL)
         GROUP BY u.symbol, asked.last ORDER BY date_trunc('day', asked.last) NULLS FIRST, u.symbol
-        """,
-        list(fresh_since),
-        list(fresh_since.values()),
-        retry_unproven_before,
-        *args,
-    )
-    return {row["symbol"]: list(row["days"]) for row in rows}
+        """
 
 
 async def market_data_symbols(connection: Connection | Pool, symbols: Sequence[str]) -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""Stores the universe and what listing, float and bars say of each ticker; a null never overwrites a good value.
+"""Stores the universe and what listing and float say of each ticker; a null never overwrites a good value.
 
 The exception is another company under the same symbol: nothing that was known of the old one is kept. The details
-(shares, SIC, list date) are the business of `details`.
+(shares, SIC, list date) are the business of `details`, the figures made of bars that of `derived`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from market.companies import Change, Kind
 from market.renames import PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.vendor.rows import FloatRow, TickerRow
@@ -34,21 +35,6 @@ class UniverseChange(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[absence.Kept, ...] = ()  # missing in the listing, and trading
 
 
-class DerivedFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What is computed here for one symbol as of a trading day; None = cannot be known."""
-
-    symbol: str
-    market_cap: float | None
-    last_close: float
-    avg_volume_30d: float
-    avg_volume_10d: float
-    avg_volume_5d: float
-    avg_price_30d: float
-    avg_volume_sessions: int = 0  # of how many observed sessions the first average is, then the others
-    avg_volume_sessions_10d: int = 0
-    avg_volume_sessions_5d: int = 0
-
-
 async def count_active(connection: Connection | Pool) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM listed_ticker WHERE is_active"))
 
@@ -62,22 +48,27 @@ async def vanished(connection: Connection | Pool, listed: Sequence[str]) -> list
     return [row["symbol"] for row in rows]
 
 
+class Evening(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which session a listing is, when it was read, and which session comes after a day's."""
+
+    day: dt.date
+    now: dt.datetime
+    next_session: Callable[[dt.date], dt.date] = identity.day_after
+
+
 async def apply_listing(
-    connection: Connection,
-    rows: Sequence[TickerRow],
-    *,
-    day: dt.date,
-    now: dt.datetime,
-    delisted: Sequence[TickerRow] = (),
-    next_session: Callable[[dt.date], dt.date] = lambda day: day + dt.timedelta(days=1),
+    connection: Connection, rows: Sequence[TickerRow], evening: Evening, *, delisted: Sequence[TickerRow] = ()
 ) -> UniverseChange:
     """Bring the universe to a *complete* listing, as far as what is stored does not speak against it.
 
     *delisted* is what the vendor says has left the market. A symbol that is in neither list, and trades no more, is
     `unlisted`; one that still trades stays (`absence`).
     """
+    day, now = evening.day, evening.now
     symbols = [row.ticker for row in rows]
-    settled, changes = await identity.find_changes(connection, rows, day=day, now=now, next_session=next_session)
+    settled, changes = await identity.find_changes(
+        connection, rows, day=day, now=now, next_session=evening.next_session
+    )
     stored = await connection.fetch("SELECT symbol, is_active FROM listed_ticker WHERE state NOT IN ('test', 'otc')")
     known = {row["symbol"] for row in stored}
     active = {row["symbol"] for row in stored if row["is_active"]}
@@ -85,7 +76,7 @@ async def apply_listing(
     await _forget_former_companies(connection, changes)
     await _upsert(connection, rows, day=day, now=now)
     # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
-    await _expect_from(connection, sorted(set(symbols) - active) if known else [], day=day, next_session=next_session)
+    await _expect_from(connection, sorted(set(symbols) - active) if known else [], evening)
     renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
     gone = absence.Gone(delisted=delisted, renamed=renamed)
     absences = await absence.apply_absences(connection, symbols, gone, day=day, now=now)
@@ -153,17 +144,15 @@ async def _upsert(connection: Connection, rows: Sequence[TickerRow], *, day: dt.
     )
 
 
-async def _expect_from(
-    connection: Connection, came: Sequence[str], *, day: dt.date, next_session: Callable[[dt.date], dt.date]
-) -> None:
+async def _expect_from(connection: Connection, came: Sequence[str], evening: Evening) -> None:
     """Note the first session expected of symbols that a later listing brought: not one that ended without them."""
     lacked = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM coverage WHERE data_set = 'universe' AND trading_day = $1)", day
+        "SELECT EXISTS (SELECT FROM coverage WHERE data_set = 'universe' AND trading_day = $1)", evening.day
     )
     await connection.execute(
         "UPDATE listed_ticker SET listed_from = $2 WHERE symbol = ANY ($1::text[])",
         list(came),
-        next_session(day) if lacked else day,
+        evening.next_session(evening.day) if lacked else evening.day,
     )
 
 
@@ -254,41 +243,4 @@ async def store_floats(connection: Connection, rows: Sequence[FloatRow], *, now:
     )
     return int(
         await connection.fetchval("SELECT count(*) FROM ticker_profile WHERE symbol = ANY ($1::text[])", list(newest))
-    )
-
-
-_STORE_DERIVED = """
-INSERT INTO ticker_profile AS m (symbol, market_cap, last_close, avg_volume_30d, avg_volume_10d, avg_volume_5d,
-                                  avg_price_30d, avg_volume_sessions, avg_volume_sessions_10d,
-                                  avg_volume_sessions_5d, as_of, created_at, updated_at, is_actively_trading)
-SELECT d.symbol, d.market_cap, d.last_close, d.volume30, d.volume10, d.volume5, d.price30, d.sessions30,
-       d.sessions10, d.sessions5, $11, $12, $12,
-       EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = d.symbol AND u.is_active)
-FROM unnest($1::text[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
-            $8::integer[], $9::integer[], $10::integer[])
-     AS d (symbol, market_cap, last_close, volume30, volume10, volume5, price30, sessions30, sessions10,
-           sessions5)
-ON CONFLICT (symbol) DO UPDATE
-    SET market_cap = coalesce(excluded.market_cap, m.market_cap), last_close = excluded.last_close,
-        avg_volume_30d = excluded.avg_volume_30d, avg_volume_10d = excluded.avg_volume_10d,
-        avg_volume_5d = excluded.avg_volume_5d, avg_price_30d = excluded.avg_price_30d,
-        avg_volume_sessions = excluded.avg_volume_sessions,
-        avg_volume_sessions_10d = excluded.avg_volume_sessions_10d,
-        avg_volume_sessions_5d = excluded.avg_volume_sessions_5d,
-        as_of = excluded.as_of, updated_at = excluded.updated_at
-    WHERE m.as_of IS NULL OR m.as_of <= excluded.as_of
-"""
-
-
-async def store_derived(
-    connection: Connection, figures: Sequence[DerivedFigures], *, day: dt.date, now: dt.datetime
-) -> None:
-    """Store what was computed for *day*; an unknown market cap leaves the old one, an earlier day leaves all."""
-    rows = [msgspec.structs.astuple(figure) for figure in figures]
-    columns = [[row[number] for row in rows] for number in range(10)]
-    await connection.execute(
-        _STORE_DERIVED,
-        *columns,
-        day,
-        now,
     )

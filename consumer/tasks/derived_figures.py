@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, coverage, holes, ledger, tickers
+from consumer.postgres import bars, coverage, derived, holes, ledger
 from consumer.postgres import splits as splits_table
-from consumer.postgres.tickers import DerivedFigures
+from consumer.postgres.derived import DerivedFigures
 from consumer.tasks.part import require_coverage
 from contract import data_sets
 from market.bounded_fields import ADJUSTED_PRICE, MARKET_CAP, MEAN_VOLUME
@@ -63,14 +63,14 @@ async def compute_derived(ctx: PartContext) -> Write:
             connection, after=min([sessions[0], *counted_on]), up_to=max([ctx.day, *counted_on])
         )
         lacking = await holes.of_symbols(connection, since=sessions[0], up_to=ctx.day)
-    derived = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
-    figures = [one for figure in derived if (one := possible(figure)) is not None]
+    computed = await asyncio.to_thread(derive, history, splits, counts, sessions, lacking)
+    figures = [one for figure in computed if (one := possible(figure)) is not None]
 
     async def write(connection: Connection) -> PartReport:
         loaded = await ctx.note_load(connection, at=computed_at, rows=len(figures))
-        await tickers.store_derived(connection, figures, day=ctx.day, now=computed_at)
+        await derived.store_derived(connection, figures, day=ctx.day, now=computed_at)
         await coverage.record_coverage(connection, data_sets.DERIVED, ctx.day, loaded)
-        impossible = len(derived) - len(figures)
+        impossible = len(computed) - len(figures)
         told = (f"derived: {impossible} symbols have figures that cannot be, theirs stay as they were",)
         return ledger.PartReport(rows=len(figures), warnings=told if impossible else ())
 

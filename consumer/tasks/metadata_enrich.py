@@ -69,9 +69,8 @@ async def _bring_to(connection: Connection, ctx: PartContext, read: _Read) -> Pa
     # Again, under the transaction: another pass may have stored a longer listing since the vendor answered.
     await _refuse_a_shrunken(connection, len(rows))
     loaded = await ctx.note_answer(connection, data_sets.UNIVERSE, day, read.came)
-    change = await tickers.apply_listing(
-        connection, rows, day=day, now=at, delisted=read.delisted, next_session=ctx.next_session
-    )
+    evening = tickers.Evening(day=day, now=at, next_session=ctx.next_session)
+    change = await tickers.apply_listing(connection, rows, evening, delisted=read.delisted)
     await tickers.note_others(connection, read.sorted_out.tests, state="test", day=day, now=at)
     await tickers.note_others(connection, read.sorted_out.over_the_counter, state="otc", day=day, now=at)
     told = await record_identity(connection, change.changes, source="universe", day=day, loaded=loaded)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from consumer.delivery.task_stream import TaskStream
 from consumer.maintenance_channel import task_stream
-from consumer.postgres.pool import Pool, open_pool
+from consumer.postgres.pool import Client, Pool, open_pool
 from consumer.postgres.schema import read_schema
 from consumer.runtime import connect_redis
 from consumer.settings import schemas_set
@@ -46,9 +46,7 @@ async def reach_postgres(settings: Settings, dsn: str) -> Pool:
         dsn,
         lease=settings.lease,
         size=2,
-        name="maintenance command",
-        schemas=schemas_set(settings),
-        within_s=ANSWERS_WITHIN_S,
+        client=Client(name="maintenance command", schemas=schemas_set(settings), within_s=ANSWERS_WITHIN_S),
     )
 
 

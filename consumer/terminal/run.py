@@ -22,7 +22,7 @@ from consumer.checks.start_up import StartRefused
 from consumer.embedded.errors import EmbeddedError
 from consumer.maintenance_channel import task_stream
 from consumer.postgres.migrate import SchemaMismatch
-from consumer.postgres.pool import Pool, open_pool
+from consumer.postgres.pool import Client, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.postgres.versions import NotServed
 from consumer.runtime import Stopped, connect_redis, stop_signals, unless_stopped, utc_now
@@ -154,8 +154,7 @@ async def _connect(scope: RunScope, servers: Servers, source: DataSource) -> tup
         servers.database_url,
         lease=settings.lease,
         size=4,
-        name="maintenance-run",
-        schemas=schemas_set(settings),
+        client=Client(name="maintenance-run", schemas=schemas_set(settings)),
     )
     pool = await unless_stopped(stop, start_up.through_restarts(opening))
     stack.push_async_callback(pool.close)

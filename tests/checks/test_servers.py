@@ -18,7 +18,7 @@ from consumer.checks.postgres_server import check_consumers, check_postgres, che
 from consumer.checks.redis_server import check_redis, judge
 from consumer.maintenance_channel import task_stream
 from consumer.postgres.migrate import migrate
-from consumer.postgres.pool import open_pool
+from consumer.postgres.pool import Client, open_pool
 from consumer.runtime import connect_redis, utc_now
 from consumer.source.guard import SourceGuard
 from contract import keys
@@ -239,7 +239,9 @@ async def test_work_that_lost_its_way_is_found(redis: Redis) -> None:
 
 
 async def test_whether_a_consumer_is_up_is_told(pool: Pool, postgres_dsn: str) -> None:
-    async with await open_pool(postgres_dsn, lease=LEASE, size=1, name="maintenance command") as bystander:
+    async with await open_pool(
+        postgres_dsn, lease=LEASE, size=1, client=Client(name="maintenance command")
+    ) as bystander:
         await pool.close()
         assert (await check_consumers(bystander)).level is Level.WARNING
         async with await open_pool(postgres_dsn, lease=LEASE, size=2):

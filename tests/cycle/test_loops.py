@@ -15,7 +15,7 @@ from consumer.cycle import catch_up
 from consumer.cycle.catch_up import CatchUp
 from consumer.cycle.session_events import SessionEvents
 from consumer.cycle.stores import Stores
-from consumer.postgres.pool import DatabaseUnreachable, open_pool
+from consumer.postgres.pool import Client, DatabaseUnreachable, open_pool
 from tests.cycle.stack import SCHEDULE
 from tests.looking import IN_PUBLIC
 
@@ -120,7 +120,9 @@ async def test_a_lock_that_somebody_holds_for_longer_than_the_bound_postpones_th
     postgres_dsn: str, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real thing: a statement of the catch-up waits for a table that an operator has locked."""
-    async with await open_pool(postgres_dsn, lease=dt.timedelta(seconds=2), size=2, schemas=IN_PUBLIC) as pool:
+    async with await open_pool(
+        postgres_dsn, lease=dt.timedelta(seconds=2), size=2, client=Client(schemas=IN_PUBLIC)
+    ) as pool:
         await pool.execute("CREATE TABLE locked ()")
         nothing: Any = None
         looking = CatchUp(NOTHING, SCHEDULE, nothing, now=lambda: dt.datetime.now(dt.UTC))

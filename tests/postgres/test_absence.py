@@ -20,7 +20,7 @@ NOW = dt.datetime(2025, 11, 15, 2, tzinfo=dt.UTC)
 
 async def listing(connection: Connection, day: dt.date, *symbols: str, **options: Any) -> tickers.UniverseChange:
     rows = [TickerRow(ticker=symbol, composite_figi=f"F{symbol}") for symbol in symbols]
-    return await tickers.apply_listing(connection, rows, day=day, now=NOW, **options)
+    return await tickers.apply_listing(connection, rows, tickers.Evening(day=day, now=NOW), **options)
 
 
 async def trade(connection: Connection, day: dt.date, **volumes: float) -> None:

@@ -30,9 +30,7 @@ async def listing(connection: Connection, day: dt.date, *rows: TickerRow, **deli
     return await tickers.apply_listing(
         connection,
         [*rows, OTHER],
-        day=day,
-        now=NOW,
-        next_session=next_session,
+        tickers.Evening(day=day, now=NOW, next_session=next_session),
         **delisted,  # type: ignore[arg-type]
     )
 

@@ -21,7 +21,7 @@ NOW = dt.datetime(2025, 11, 15, 2, tzinfo=dt.UTC)
 async def lived(connection: Connection, *traded: int, list_date: dt.date | None = DAYS[8], later: float = 5.0) -> None:
     """A symbol that traded on those of twelve sessions, at 1 and from the ninth on at *later*, and its details."""
     rows = [TickerRow(ticker="A", composite_figi="F1"), TickerRow(ticker="Z", composite_figi="F2")]
-    await tickers.apply_listing(connection, rows, day=DAYS[-1], now=NOW)
+    await tickers.apply_listing(connection, rows, tickers.Evening(day=DAYS[-1], now=NOW))
     for number, day in enumerate(DAYS):
         names = ["Z"] + (["A"] if number in traded else [])
         price = later if number >= 8 else 1.0

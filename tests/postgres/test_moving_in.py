@@ -11,7 +11,7 @@ import pytest
 
 from consumer.postgres.migrate import SchemaMismatch, migrate
 from consumer.postgres.moving_in import TABLES
-from consumer.postgres.pool import open_pool
+from consumer.postgres.pool import Client, open_pool
 from consumer.postgres.reader_views import Prices, views
 from consumer.postgres.schema import read_schema
 from consumer.postgres.schemas import Schemas
@@ -70,7 +70,7 @@ _COLUMNS = """
 
 
 async def open_for(dsn: str, **schemas: str) -> Pool:
-    return await open_pool(dsn, lease=LEASE, size=2, schemas=Schemas(**schemas))
+    return await open_pool(dsn, lease=LEASE, size=2, client=Client(schemas=Schemas(**schemas)))
 
 
 async def contents(connection: Any, relation: str) -> tuple[list[Any], list[Any]]:

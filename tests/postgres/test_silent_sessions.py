@@ -15,7 +15,7 @@ import pytest
 
 from consumer.postgres import pool as pools
 from consumer.postgres import session, silence
-from consumer.postgres.pool import CONNECTION_ERRORS, DatabaseUnreachable, open_pool
+from consumer.postgres.pool import CONNECTION_ERRORS, Client, DatabaseUnreachable, open_pool
 from consumer.postgres.session import CLOSED_WITHIN_S, Session
 from consumer.postgres.silence import Activity, Silence, SilenceWatch, activity_of
 from tests.looking import look_into
@@ -61,7 +61,7 @@ def told() -> Told:
 @pytest.fixture
 async def proxied(postgres_dsn: str, told: Told) -> AsyncIterator[tuple[Wire, Pool]]:
     async with wire_before(postgres_dsn) as (wire, dsn):
-        async with await open_pool(dsn, lease=LEASE, size=3, within_s=1.0, on_silence=told) as pool:
+        async with await open_pool(dsn, lease=LEASE, size=3, client=Client(within_s=1.0), on_silence=told) as pool:
             yield wire, pool
 
 
@@ -189,7 +189,7 @@ async def test_a_frozen_clients_session_is_ended_once_it_holds_up_another_for_a_
         await open_pool(postgres_dsn, lease=lease, size=2) as pool,
     ):
         await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
-        frozen = await session.connect(dsn, lease=lease, name="maintenance")
+        frozen = await session.connect(dsn, lease=lease, client=Client(name="maintenance"))
         async with asyncio.timeout(AT_ONCE):
             await frozen.transaction().start()
             kept = await hold_a_row_between_two_messages(frozen, postgres_dsn)
@@ -210,7 +210,7 @@ async def test_a_session_that_is_not_frozen_or_not_ours_is_never_ended(
     name = "psql" if whose == "not ours" else "maintenance"
     async with await open_pool(postgres_dsn, lease=lease, size=2) as pool:
         await pool.execute("CREATE SCHEMA IF NOT EXISTS maintenance; CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
-        holder = await session.connect(postgres_dsn, lease=LEASE, name=name)
+        holder = await session.connect(postgres_dsn, lease=LEASE, client=Client(name=name))
         await holder.transaction().start()
         kept = await hold_a_row_between_two_messages(holder, postgres_dsn)
         at_work = asyncio.create_task(holder.execute("SELECT pg_sleep(9)")) if whose == "at work" else None
@@ -311,7 +311,7 @@ async def test_a_connection_that_does_not_come_about_is_not_waited_for(postgres_
         await wire.be(State.SILENT)
         async with asyncio.timeout(AT_ONCE):
             with pytest.raises(DatabaseUnreachable, match=r"no answer within 0\.2 s"):
-                await open_pool(dsn, lease=LEASE, within_s=0.2)
+                await open_pool(dsn, lease=LEASE, client=Client(within_s=0.2))
 
 
 async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(

@@ -94,7 +94,7 @@ async def test_listed_splits_come_with_the_raw_prices_around_their_morning(conne
 async def test_a_renamed_company_is_held_against_the_prices_under_its_old_symbol(connection: Connection) -> None:
     async def listing(symbol: str, day: dt.date) -> None:
         rows = [TickerRow(ticker=symbol, composite_figi="F1"), TickerRow(ticker="Z", composite_figi="F2")]
-        await tickers.apply_listing(connection, rows, day=day, now=NOW)
+        await tickers.apply_listing(connection, rows, tickers.Evening(day=day, now=NOW))
 
     await listing("OLD", MONDAY)
     await bars.replace_bars(connection, MONDAY, [bar("OLD", 70.0)], load_id=1)
@@ -146,10 +146,10 @@ async def test_a_jump_without_a_split_is_found(connection: Connection) -> None:
 async def swap(connection: Connection, **took: str) -> None:
     """On Tuesday FB becomes META; *took*: what META's old company, and whoever has FB now, are called since."""
     monday = [row("FB", "1"), row("META", "2"), row("ZZ", "3")]
-    await tickers.apply_listing(connection, monday, day=MONDAY, now=NOW)
+    await tickers.apply_listing(connection, monday, tickers.Evening(day=MONDAY, now=NOW))
     tuesday = [row("META", "1"), row("METV", "2"), row("ZZ", "3")]
     tuesday += [row("FB", took["fb"])] if "fb" in took else []
-    await tickers.apply_listing(connection, tuesday, day=TUESDAY, now=NOW)
+    await tickers.apply_listing(connection, tuesday, tickers.Evening(day=TUESDAY, now=NOW))
 
 
 def row(symbol: str, company: str) -> TickerRow:
@@ -228,10 +228,12 @@ async def test_a_split_of_before_the_symbol_changed_hands_belongs_to_whose_price
     connection: Connection, fb: tuple[float, float], meta: tuple[float, float]
 ) -> None:
     """Listed as META on Tuesday: by today's names that is the former FB, by the names of that day the former META."""
-    await tickers.apply_listing(connection, [row("FB", "1"), row("META", "2")], day=TUESDAY, now=NOW)
+    await tickers.apply_listing(connection, [row("FB", "1"), row("META", "2")], tickers.Evening(day=TUESDAY, now=NOW))
     await prices(connection, MONDAY, FB=fb[0], META=meta[0])
     await prices(connection, TUESDAY, FB=fb[1], META=meta[1])
-    await tickers.apply_listing(connection, [row("META", "1"), row("METV", "2")], day=WEDNESDAY, now=NOW)
+    await tickers.apply_listing(
+        connection, [row("META", "1"), row("METV", "2")], tickers.Evening(day=WEDNESDAY, now=NOW)
+    )
     await prices(connection, WEDNESDAY, META=fb[1], METV=meta[1])
     await splits.upsert_splits(connection, [split("META", TUESDAY)], load_id=1, now=NOW)
     assert await adjusted(connection, "META") == [fb[1]] * 3

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.postgres import tickers
+from consumer.postgres.derived import DerivedFigures, store_derived
 from consumer.postgres.details import store_details
-from consumer.postgres.tickers import DerivedFigures, UniverseChange
+from consumer.postgres.tickers import UniverseChange
 from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SPY = TickerRow(ticker="SPY", name="SPDR S&P 500", primary_exchange="ARCX", type
 
 
 async def apply(connection: Connection, *rows: TickerRow, day: dt.date = DAY, now: dt.datetime = NOW) -> UniverseChange:
-    return await tickers.apply_listing(connection, rows, day=day, now=now)
+    return await tickers.apply_listing(connection, rows, tickers.Evening(day=day, now=now))
 
 
 async def universe(connection: Connection, symbol: str) -> dict[str, Any]:
@@ -252,22 +253,22 @@ async def derived(connection: Connection, symbol: str) -> tuple[object, ...]:
 
 
 async def test_figures_of_an_older_day_never_overwrite_newer_ones(connection: Connection) -> None:
-    await tickers.store_derived(connection, [figures("A", 10.0, 100.0)], day=NEXT_DAY, now=NOW)
-    await tickers.store_derived(connection, [figures("A", 5.0, 50.0)], day=DAY, now=LATER)
+    await store_derived(connection, [figures("A", 10.0, 100.0)], day=NEXT_DAY, now=NOW)
+    await store_derived(connection, [figures("A", 5.0, 50.0)], day=DAY, now=LATER)
     assert await derived(connection, "A") == (100.0, 10.0, NEXT_DAY)
-    await tickers.store_derived(connection, [figures("A", 11.0, 110.0)], day=NEXT_DAY, now=LATER)
+    await store_derived(connection, [figures("A", 11.0, 110.0)], day=NEXT_DAY, now=LATER)
     assert await derived(connection, "A") == (110.0, 11.0, NEXT_DAY)
 
 
 async def test_an_unknown_market_cap_leaves_the_old_one(connection: Connection) -> None:
-    await tickers.store_derived(connection, [figures("A", 10.0, 100.0)], day=DAY, now=NOW)
-    await tickers.store_derived(connection, [figures("A", 11.0, None)], day=NEXT_DAY, now=LATER)
+    await store_derived(connection, [figures("A", 10.0, 100.0)], day=DAY, now=NOW)
+    await store_derived(connection, [figures("A", 11.0, None)], day=NEXT_DAY, now=LATER)
     assert await derived(connection, "A") == (100.0, 11.0, NEXT_DAY)
 
 
 async def test_figures_of_a_symbol_that_is_not_listed_do_not_make_it_trade(connection: Connection) -> None:
     await apply(connection, APPLE)
-    await tickers.store_derived(connection, [figures("OTC", 1.0, None), figures("AAPL", 1.0, None)], day=DAY, now=NOW)
+    await store_derived(connection, [figures("OTC", 1.0, None), figures("AAPL", 1.0, None)], day=DAY, now=NOW)
     assert (await metadata(connection, "OTC"))["is_actively_trading"] is False
     assert (await metadata(connection, "AAPL"))["is_actively_trading"] is True
 

@@ -146,9 +146,8 @@ async def test_a_hole_under_a_former_symbol_or_another_spelling_is_the_same_comp
     async with desk.pool.acquire() as connection:
         for symbol, number in (("OLD", 0), ("NEW", 12)):
             rows = [TickerRow(ticker=symbol, composite_figi="F1"), TickerRow(ticker="BACpB")]
-            await tickers.apply_listing(
-                connection, rows, day=days[number], now=NOW, next_session=CALENDAR.next_trading_day
-            )
+            evening = tickers.Evening(day=days[number], now=NOW, next_session=CALENDAR.next_trading_day)
+            await tickers.apply_listing(connection, rows, evening)
     await desk.pool.execute("UPDATE listed_ticker SET market_data_symbol = 'BACPB' WHERE symbol = 'BACpB'")
     await desk.pool.execute("UPDATE ticker_change SET changed_on = $1", days[12])
     assert {symbol: bars_used for symbol, (_, _, bars_used) in (await atr_of(desk)).items()} == {"NEW": 27, "BACpB": 27}

@@ -20,7 +20,7 @@ from market.splits import Split
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
 if TYPE_CHECKING:
-    from consumer.postgres.tickers import DerivedFigures
+    from consumer.postgres.derived import DerivedFigures
     from tests.tasks.conftest import Desk
 
 SESSIONS = CALENDAR.last_trading_days(30, up_to=DAY)

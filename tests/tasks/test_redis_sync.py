@@ -12,9 +12,9 @@ import pytest
 from consumer.catalogue.registry import CACHES
 from consumer.fence import FenceLost
 from consumer.postgres import bars, slots, tickers
+from consumer.postgres.derived import DerivedFigures, store_derived
 from consumer.postgres.details import store_details
 from consumer.postgres.slots import SlotDay
-from consumer.postgres.tickers import DerivedFigures
 from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
@@ -41,13 +41,13 @@ async def stocked(desk: Desk) -> Desk:
     async with desk.pool.acquire() as connection, connection.transaction():
         rows = [TickerRow(ticker="AAPL", name="Apple Inc.", primary_exchange="XNAS", type="CS"),
                 TickerRow(ticker="BACpB"), TickerRow(ticker="SPY", type="ETF")]  # fmt: skip
-        await tickers.apply_listing(connection, rows, day=DAY, now=NOW)
+        await tickers.apply_listing(connection, rows, tickers.Evening(day=DAY, now=NOW))
         details = TickerDetails(ticker="AAPL", type="CS", sic_code="3571", sic_description="ELECTRONIC COMPUTERS",
                                 weighted_shares_outstanding=1e6)  # fmt: skip
         await store_details(connection, [details], [], now=NOW)
         await tickers.store_floats(connection, [FloatRow(ticker="AAPL", free_float=900_000)], now=NOW)
         figures = [derived("AAPL", 1e6 * 275.123456), derived("SPY", None)]
-        await tickers.store_derived(connection, figures, day=DAY, now=NOW)
+        await store_derived(connection, figures, day=DAY, now=NOW)
         await bars.replace_atr(connection, DAY, [("AAPL", 4.8112, 1.7481, 30), ("SPY", 0.5, 0.1, 30)], load_id=1)
         traded = [slot_day(day, symbol) for day in sessions for symbol in ("AAPL", "SPY")]
         quiet = [SlotDay(day=day, symbol="BACpB", outcome="no_trades") for day in sessions]
@@ -81,7 +81,7 @@ async def sync_all(desk: Desk, *, fence: int = 1) -> None:
 
 async def delist(desk: Desk, kept: str) -> None:
     async with desk.pool.acquire() as connection:
-        await tickers.apply_listing(connection, [TickerRow(ticker=kept)], day=DAY, now=NOW)
+        await tickers.apply_listing(connection, [TickerRow(ticker=kept)], tickers.Evening(day=DAY, now=NOW))
 
 
 def as_json(cache: Redis, key: str) -> Any:
