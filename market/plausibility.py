@@ -8,7 +8,7 @@ symbols nothing is judged: fourteen tickers are no market.  Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -81,11 +81,12 @@ def _against(table: Table, day: dt.date, excluded: Collection[dt.date]) -> list[
         return []
     pairs = [pair for pair in table.pairs(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
     copies = [pair for pair in table.copies(day, excluded) if np.count_nonzero(pair.common) >= MINIMUM]
-    found = list(_in_scope(table, figures, pairs, copies, there, ""))
+    beside = _Beside(figures=figures, pairs=pairs, copies=copies)
+    found = list(_in_scope(table, beside, there, ""))
     by_exchange: dict[Kind, list[_Seen]] = {}
     for name, members in table.exchanges.items():
         if np.count_nonzero(members) >= MINIMUM:
-            for seen in (*_in_scope(table, figures, pairs, copies, members, name), *_gone(table, pairs, members, name)):
+            for seen in (*_in_scope(table, beside, members, name), *_gone(table, pairs, members, name)):
                 by_exchange.setdefault(seen.finding.kind, []).append(seen)
     kinds = {seen.finding.kind for seen in found}
     found += [_merged(several) for kind, several in by_exchange.items() if kind not in kinds]
@@ -111,10 +112,17 @@ def _merged(several: list[_Seen]) -> _Seen:
     )
 
 
-def _in_scope(
-    table: Table, figures: Floats, pairs: list[Pair], copies: list[Pair], members: Flags, exchange: str
-) -> Iterable[_Seen]:
+class _Beside(NamedTuple):
+    """A session's own figures, its neighbours, and the sessions that it may be a copy of."""
+
+    figures: Floats
+    pairs: list[Pair]
+    copies: list[Pair]
+
+
+def _in_scope(table: Table, beside: _Beside, members: Flags, exchange: str) -> Iterable[_Seen]:
     """What is found among *members*: the whole market (no *exchange*), or the symbols of one exchange."""
+    figures, pairs, copies = beside
     there = members & np.isfinite(figures[:, CLOSE])
     if np.count_nonzero(there) < MINIMUM:
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.catalogue.registry import CACHES, DATA_SETS
 from consumer.data_sets.declaration import Covers
 from consumer.postgres.holdings import CountedTable, Wanted
@@ -12,7 +14,7 @@ from contract.messages import ALL_TASKS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from consumer.data_sets.declaration import DataSet
     from consumer.tasks.terms import Terms
@@ -21,39 +23,29 @@ if TYPE_CHECKING:
 def wanted_of_sessions(days: Iterable[dt.date]) -> Wanted:
     """What a verdict on *days* needs."""
     judged = [one for one in DATA_SETS if one.in_verdict]
-    return _wanted(judged, tuple(days), by_symbol=True)
+    by_symbol = next((one.name for one in judged if one.covers is Covers.SYMBOL_AND_SESSION), None)
+    return msgspec.structs.replace(_wanted(judged, tuple(days)), by_symbol=by_symbol)
 
 
 def wanted_for_a_plan(terms: Terms) -> Wanted:
     """What the plan of a cycle needs: the sessions of the windows, and the coverage of its day."""
     windows = [terms.sessions(getattr(terms.options, one.window)) for one in DATA_SETS if one.window]
     days = sorted({day for window in windows for day in window})
-    return _wanted(DATA_SETS, tuple(days), notes=(names.RETENTION,), day=terms.day, first_day=terms.cycle.first_day)
+    wanted = _wanted(DATA_SETS, tuple(days))
+    by_day = (*wanted.by_day, names.RETENTION)
+    return msgspec.structs.replace(wanted, by_day=by_day, day=terms.day, first_day=terms.cycle.first_day)
 
 
-def _wanted(
-    data_sets: Iterable[DataSet],
-    days: tuple[dt.date, ...],
-    *,
-    by_symbol: bool = False,
-    notes: tuple[str, ...] = (),
-    day: dt.date | None = None,
-    first_day: dt.date | None = None,
-) -> Wanted:
-    own = list(data_sets)
+def _wanted(own: Sequence[DataSet], days: tuple[dt.date, ...]) -> Wanted:
     present = [one.name for one in own if one.covers is Covers.PRESENT]
     rest = [one for one in own if one.covers in (Covers.SYMBOL, Covers.NEWEST_SESSION, Covers.NOTE)]
-    symbol = next((one.name for one in own if one.covers is Covers.SYMBOL_AND_SESSION), None)
     return Wanted(
         days=days,
         by_session={one.name: _counted(one) for one in own if one.covers is Covers.SESSION},
-        by_symbol=symbol if by_symbol else None,
         by_fetch=tuple(present),
-        by_day=(*(one.name for one in rest), *CACHES, *notes),
+        by_day=(*(one.name for one in rest), *CACHES),
         counted={one.name: table for one in rest if (table := _counted(one)) is not None},
         tasks=tuple(task.value for task in ALL_TASKS),
-        day=day,
-        first_day=first_day,
     )
 
 

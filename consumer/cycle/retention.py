@@ -75,6 +75,5 @@ async def _retire(connection: Connection, one: Retired, now: dt.datetime) -> int
 
 async def _remove(connection: Connection, one: Removed, since: dt.datetime | None) -> int:
     table = one.table
-    return await retention.remove_records(
-        connection, table.name, str(table.age_column), stays=table.stays, since=since, before=one.before
-    )
+    records = retention.Aging(table=table.name, age_column=str(table.age_column), stays=table.stays)
+    return await retention.remove_records(connection, records, since=since, before=one.before)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.postgres.session import allow_long_statements
 
 if TYPE_CHECKING:
@@ -63,14 +65,22 @@ async def retire_sessions(
     return gone
 
 
+class Aging(msgspec.Struct, frozen=True, kw_only=True):
+    """Working records: their table, by which column they age, and the condition by which one stays all the same."""
+
+    table: str
+    age_column: str
+    stays: str
+
+
 async def remove_records(
-    connection: Connection, table: str, age_column: str, *, stays: str, since: dt.datetime | None, before: dt.datetime
+    connection: Connection, records: Aging, *, since: dt.datetime | None, before: dt.datetime
 ) -> int:
     """Delete the rows that aged between *since* (None: ever) and *before*, but those that stay; return how many."""
     await allow_long_statements(connection)
     # What aged before the last time was looked at then: what stayed is not gone over again each night.
-    after, args = ("", [before]) if since is None else (f"AND t.{age_column} >= $2 ", [before, since])
+    after, args = ("", [before]) if since is None else (f"AND t.{records.age_column} >= $2 ", [before, since])
     status = await connection.execute(
-        f"DELETE FROM {table} AS t WHERE t.{age_column} < $1 {after}AND NOT ({stays})", *args
+        f"DELETE FROM {records.table} AS t WHERE t.{records.age_column} < $1 {after}AND NOT ({records.stays})", *args
     )
     return int(status.rpartition(" ")[2])

@@ -64,21 +64,16 @@ async def apply_listing(
     *delisted* is what the vendor says has left the market. A symbol that is in neither list, and trades no more, is
     `unlisted`; one that still trades stays (`absence`).
     """
-    day, now = evening.day, evening.now
+    day, now, follows = evening.day, evening.now, evening.next_session
     symbols = [row.ticker for row in rows]
-    settled, changes = await identity.find_changes(
-        connection, rows, day=day, now=now, next_session=evening.next_session
-    )
-    stored = await connection.fetch("SELECT symbol, is_active FROM listed_ticker WHERE state NOT IN ('test', 'otc')")
-    known = {row["symbol"] for row in stored}
-    active = {row["symbol"] for row in stored if row["is_active"]}
+    settled, changes = await identity.find_changes(connection, rows, day=day, now=now, next_session=follows)
+    known, active = await _stored(connection)
     rows = _without_contested_codes(rows, changes, known)
     await _forget_former_companies(connection, changes)
     await _upsert(connection, rows, day=day, now=now)
     # Who comes back is expected from now on, as who comes for the first time: the sessions between stand as judged.
     await _expect_from(connection, sorted(set(symbols) - active) if known else [], evening)
-    renamed = {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
-    gone = absence.Gone(delisted=delisted, renamed=renamed)
+    gone = absence.Gone(delisted=delisted, renamed=_renamed(changes))
     absences = await absence.apply_absences(connection, symbols, gone, day=day, now=now)
     news = await identity.apply_changes(connection, changes, day=day, now=now)
     await _apply_names(connection, rows, now)
@@ -92,10 +87,20 @@ async def apply_listing(
     )
 
 
+async def _stored(connection: Connection) -> tuple[set[str], set[str]]:
+    """The symbols that were ever listed, and those that are active."""
+    rows = await connection.fetch("SELECT symbol, is_active FROM listed_ticker WHERE state NOT IN ('test', 'otc')")
+    return {row["symbol"] for row in rows}, {row["symbol"] for row in rows if row["is_active"]}
+
+
 async def _forget_former_companies(connection: Connection, changes: Sequence[Change]) -> None:
-    """What is described under a reissued symbol is the company that had it before."""
+    """What was known of a company is no answer about the one that has its symbol now."""
     reissued = [change.symbol for change in changes if change.kind is Kind.REISSUED]
     await connection.execute("DELETE FROM ticker_profile WHERE symbol = ANY ($1::text[])", reissued)
+
+
+def _renamed(changes: Sequence[Change]) -> dict[str, dt.date]:
+    return {change.symbol: change.changed_on for change in changes if change.kind is Kind.RENAMED}
 
 
 def _on_their_way(changes: Sequence[Change], day: dt.date) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -118,32 +118,40 @@ def derive(
     if not history.symbols:
         return []
     factors = split_factors(history, splits, sessions[-1])
-    close, volume = history.close * factors, history.volume / factors
     window = np.array(sessions, dtype="datetime64[D]")
-    place = np.searchsorted(window, history.days)
-    starts = history.offsets[:-1]
-    unknown = _unknown(history.symbols, window, lacking or {})
-    averages = [_average(volume, place, starts, np.isin(window, history.days), unknown, last) for last in AVERAGES]
-    price = np.add.reduceat(close, starts) / np.diff(history.offsets)
-    last_close = history.close[history.offsets[1:] - 1] * factors[history.offsets[1:] - 1]
+    bars_of = _Window(
+        place=np.searchsorted(window, history.days),
+        starts=history.offsets[:-1],
+        stored=np.isin(window, history.days),
+        unknown=_unknown(history.symbols, window, lacking or {}),
+    )
+    averages = [_average(history.volume / factors, bars_of, last) for last in AVERAGES]
+    price = np.add.reduceat(history.close * factors, bars_of.starts) / np.diff(history.offsets)
+    last_close = (history.close * factors)[history.offsets[1:] - 1]
     figures = []
     for number, symbol in enumerate(history.symbols):
         shares = shares_on(sessions[-1], counts.get(symbol), splits.get(symbol, []))
-        figures.append(
-            DerivedFigures(
-                symbol=symbol,
-                market_cap=None if shares is None else shares * float(last_close[number]),
-                last_close=float(last_close[number]),
-                avg_volume_30d=float(averages[0][0][number]),
-                avg_volume_10d=float(averages[1][0][number]),
-                avg_volume_5d=float(averages[2][0][number]),
-                avg_price_30d=float(price[number]),
-                avg_volume_sessions=int(averages[0][1][number]),
-                avg_volume_sessions_10d=int(averages[1][1][number]),
-                avg_volume_sessions_5d=int(averages[2][1][number]),
-            )
-        )
+        means = [(float(mean[number]), int(count[number])) for mean, count in averages]
+        figures.append(_figures(symbol, shares, float(last_close[number]), float(price[number]), means))
     return figures
+
+
+def _figures(
+    symbol: str, shares: float | None, last_close: float, price: float, means: list[tuple[float, int]]
+) -> DerivedFigures:
+    (of_30, sessions_30), (of_10, sessions_10), (of_5, sessions_5) = means
+    return DerivedFigures(
+        symbol=symbol,
+        market_cap=None if shares is None else shares * last_close,
+        last_close=last_close,
+        avg_volume_30d=of_30,
+        avg_volume_10d=of_10,
+        avg_volume_5d=of_5,
+        avg_price_30d=price,
+        avg_volume_sessions=sessions_30,
+        avg_volume_sessions_10d=sessions_10,
+        avg_volume_sessions_5d=sessions_5,
+    )
 
 
 def split_factors(history: BarHistory, listed: Mapping[str, Sequence[Split]], day: dt.date) -> NDArray[np.float64]:
@@ -156,18 +164,21 @@ def split_factors(history: BarHistory, listed: Mapping[str, Sequence[Split]], da
     return factors
 
 
-def _average(
-    volume: NDArray[np.float64],
-    place: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    stored: NDArray[np.bool_],
-    unknown: dict[int, NDArray[np.int64]],
-    last: int,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean volume of each symbol over the *last* sessions, and of how many sessions it is.
+class _Window(NamedTuple):
+    """Where the bars of a history stand: each symbol's from *starts* on, each bar in the session at its *place*.
 
-    *place* is a bar's session, *stored* says which sessions have bars, *unknown* has by symbol number those it lacks.
+    *stored* says which sessions have bars, *unknown* has by symbol number those it lacks.
     """
+
+    place: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    stored: NDArray[np.bool_]
+    unknown: dict[int, NDArray[np.int64]]
+
+
+def _average(volume: NDArray[np.float64], window: _Window, last: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean volume of each symbol over the *last* sessions, and of how many sessions it is."""
+    place, starts, stored, unknown = window
     recent = np.arange(len(stored)) >= len(stored) - last
     # Sessions from each place to the end of the window: what a symbol first seen there has been listed for.
     counted = np.cumsum((stored & recent)[::-1], dtype=np.int64)[::-1]

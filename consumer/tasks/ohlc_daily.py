@@ -37,36 +37,24 @@ SMALLEST_SHARE = 0.7
 
 
 async def load_session_bars(ctx: PartContext) -> Write:
-    """One session's bars of the whole market. An empty or short answer is refused: on a trading day it is wrong.
-
-    Short is less than the sessions around it lead to expect. A person who knows better forces it, and it is noted.
-    """
+    """One session's bars of the whole market. An empty or short answer is refused: on a trading day it is wrong."""
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
     answer = await ctx.services.vendor.grouped_daily(day)
     sifted = await _sift(ctx, day, answer)
-    rows = sifted.rows
     fewest = await fewest_bars(ctx, day)
-    judged = await standing.implausible(ctx, day, rows)
-    came = Came(at=fetched_at, rows=len(rows), sieve=sifted.sieve, request_id=answer.request_id)
+    judged = await standing.implausible(ctx, day, sifted.rows)
+    came = Came(at=fetched_at, rows=len(sifted.rows), sieve=sifted.sieve, request_id=answer.request_id)
 
     async def write(connection: Connection) -> PartReport:
-        stored = await bars.count_bars(connection, day)
-        short = len(rows) < max(SMALLEST_SHARE * stored, fewest)
-        if short and not ctx.cycle.force:
-            raise BadAnswer(
-                f"{len(rows)} bars for {day} where {stored} are stored and the sessions around it lead to expect "
-                f"{fewest} at least; if it is so, trigger the day with force",
-                request_id=answer.request_id,
-            )
+        short = await _is_short(connection, day, came, fewest=fewest, forced=ctx.cycle.force)
         stands = await standing.read_standing(connection, day, ctx.services.calendar)
-        weighed = _answer(sifted, judged, came, may_lack=short)
-        fate = Take() if stands is None else weigh(stands, weighed)
+        fate = Take() if stands is None else weigh(stands, _answer(sifted, judged, came, may_lack=short))
         if isinstance(fate, Refuse) and fate.finding is None:
             return _refused(day, fate, came)  # the same answer is aside already
         # What it lost is kept also of an answer that is put aside: once it is taken, its losses are holes.
         loaded = await ctx.note_answer(connection, data_sets.DAILY_BARS, day, came)
-        await standing.note_fate(connection, day, fate, rows, loaded)
+        await standing.note_fate(connection, day, fate, sifted.rows, loaded)
         match fate:
             case Refuse():
                 return _refused(day, fate, came)
@@ -76,6 +64,22 @@ async def load_session_bars(ctx: PartContext) -> Write:
         return await _take(connection, ctx, sifted, loaded, _Taking(day=day, fate=fate, short=short))
 
     return write
+
+
+async def _is_short(connection: Connection, day: dt.date, came: Came, *, fewest: int, forced: bool) -> bool:
+    """Whether fewer rows came than stand there, or the sessions around it lead to expect. Raises BadAnswer then.
+
+    A person who knows better forces it, and it is noted.
+    """
+    stored = await bars.count_bars(connection, day)
+    short = came.rows < max(SMALLEST_SHARE * stored, fewest)
+    if short and not forced:
+        raise BadAnswer(
+            f"{came.rows} bars for {day} where {stored} are stored and the sessions around it lead to expect "
+            f"{fewest} at least; if it is so, trigger the day with force",
+            request_id=came.request_id,
+        )
+    return short
 
 
 class _Sifted(msgspec.Struct, frozen=True, kw_only=True):

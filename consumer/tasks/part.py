@@ -155,23 +155,10 @@ async def bounded_gather(
     """Run *work*, at most *at_once* together; an outcome is its result or the vendor's error. A rejected
     key ends them all. What has not come by *until* (the loop's clock) is OutOfTime."""
     gate = asyncio.Semaphore(at_once)
-    clock = asyncio.get_running_loop().time
 
     async def one(coroutine: Coroutine[Any, Any, T]) -> T | VendorError:
         async with gate:
-            try:
-                if until is not None and clock() >= until:
-                    return OutOfTime("not asked in time")
-                async with asyncio.timeout_at(until) as limit:
-                    return await coroutine
-            except TimeoutError:
-                if limit.expired():
-                    return OutOfTime("not answered in time")
-                raise
-            except KeyRejected:
-                raise  # every other request would meet the same answer
-            except VendorError as error:
-                return error
+            return await _in_time(coroutine, until)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -182,6 +169,22 @@ async def bounded_gather(
         for coroutine in work:
             coroutine.close()  # one that was cancelled before its turn has not begun
     return [task.result() for task in tasks]
+
+
+async def _in_time(coroutine: Coroutine[Any, Any, T], until: float | None) -> T | VendorError:
+    if until is not None and asyncio.get_running_loop().time() >= until:
+        return OutOfTime("not asked in time")
+    try:
+        async with asyncio.timeout_at(until) as limit:
+            return await coroutine
+    except TimeoutError:
+        if limit.expired():
+            return OutOfTime("not answered in time")
+        raise  # its own, of something that it waited for
+    except KeyRejected:
+        raise  # every other request would meet the same answer
+    except VendorError as error:
+        return error
 
 
 def what_is_left(failures: Sequence[VendorError], *, progress: bool) -> Exception | None:

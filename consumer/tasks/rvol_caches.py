@@ -69,19 +69,11 @@ def rvol_averages(
     """
     symbols = sorted({symbol for _, symbol, _ in rows})
     column = {symbol: number for number, symbol in enumerate(symbols)}
-    line = {day: number for number, day in enumerate(sessions)}
-    volumes = np.zeros((len(sessions), len(symbols), SLOTS_PER_DAY))
-    observed = np.zeros((len(sessions), len(symbols), SLOTS_PER_DAY), dtype=bool)
-    for number, (day, symbol, outcome) in enumerate(rows):
-        if outcome == "traded":
-            volumes[line[day], column[symbol]] = traded[number]
-        if outcome != "unproven":
-            observed[line[day], column[symbol], : observed_until[line[day]]] = True
+    volumes, observed = _laid_out(sessions, observed_until, rows, traded, column)
     for symbol in splits.keys() & column.keys():
         factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])
         volumes[:, column[symbol]] /= factors[:, None]
-    means = mean_accumulated_volume(volumes, observed)
-    means = np.nan_to_num(means, nan=0.0)
+    means = np.nan_to_num(mean_accumulated_volume(volumes, observed), nan=0.0)
     beyond = means.max(axis=1, initial=0.0) > DAY_VOLUME.most
     whole = np.floor(np.where(beyond[:, None], 0.0, means) + _ROUNDING).astype(np.int64)
     found: dict[str, list[str]] = {symbols[place]: [] for place in np.flatnonzero(beyond).tolist()}
@@ -90,3 +82,22 @@ def rvol_averages(
         if at.size:
             found[symbol] = [text for slot in at.tolist() for text in (_SLOT_NAMES[slot], str(values[slot]))]
     return found
+
+
+def _laid_out(
+    sessions: tuple[dt.date, ...],
+    observed_until: list[int],
+    rows: list[tuple[dt.date, str, str]],
+    traded: NDArray[np.float64],
+    column: dict[str, int],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Volumes, and what was observed, by session, symbol and slot."""
+    line = {day: number for number, day in enumerate(sessions)}
+    volumes = np.zeros((len(sessions), len(column), SLOTS_PER_DAY))
+    observed = np.zeros((len(sessions), len(column), SLOTS_PER_DAY), dtype=bool)
+    for number, (day, symbol, outcome) in enumerate(rows):
+        if outcome == "traded":
+            volumes[line[day], column[symbol]] = traded[number]
+        if outcome != "unproven":
+            observed[line[day], column[symbol], : observed_until[line[day]]] = True
+    return volumes, observed

@@ -31,32 +31,40 @@ def distort(fault: Fault, call: Call, answer: Answer) -> None:
             _empty(fault, answer)
         case FaultKind.TRUNCATED_PAGES:
             answer.following = None
-        case FaultKind.DUPLICATE_ROWS:
-            _put(answer, [*_rows(answer), *map(_again, _rows(answer)[: fault.rows])])
         case FaultKind.FOREIGN_TICKER:
             _foreign_ticker(fault, answer)
-        case FaultKind.FOREIGN_DAY:
-            _put(answer, [*_rows(answer), *(_next_week(row) for row in _rows(answer)[: fault.rows])])
-        case FaultKind.NUL_TICKERS:
-            _put(answer, [*_rows(answer), *(_garbage(row, place) for place, row in _some(fault, answer))])
         case FaultKind.REPEATED_CURSOR:
             answer.following = call.path_and_query
-        case FaultKind.RESTATED:
-            _put(answer, [_restated(row, fault, call) for row in _rows(answer)])
-        case FaultKind.OTHER_DAY:
-            _put(answer, [_moved(row, fault, call) for row in _rows(answer)])
-        case FaultKind.SWAPPED:
-            _put(answer, _swapped(_rows(answer), fault.tickers))
-        case FaultKind.SCALED:
-            _put(answer, [_scaled(row, fault, call) for row in _rows(answer)])
         case FaultKind.MISSING_ROWS:
             _missing_rows(fault, answer)
-        case FaultKind.HIDDEN_SPLITS:
-            _put(answer, [row for row in _rows(answer) if not _is_hidden(row, fault)])
         case FaultKind.FOREIGN_HOST | FaultKind.DOUBLED_PORT:
             _lead_astray(fault, call, answer)
         case _:
-            pass
+            _put(answer, _distorted(_rows(answer), fault, call))
+
+
+def _distorted(rows: Sequence[Any], fault: Fault, call: Call) -> Sequence[Any]:
+    """What faults that concern rows alone make of them."""
+    some = rows[: fault.rows]
+    match fault.kind:
+        case FaultKind.DUPLICATE_ROWS:
+            return [*rows, *map(_again, some)]
+        case FaultKind.FOREIGN_DAY:
+            return [*rows, *map(_next_week, some)]
+        case FaultKind.NUL_TICKERS:
+            return [*rows, *(_garbage(row, place) for place, row in enumerate(some))]
+        case FaultKind.RESTATED:
+            return [_restated(row, fault, call) for row in rows]
+        case FaultKind.OTHER_DAY:
+            return [_moved(row, fault, call) for row in rows]
+        case FaultKind.SWAPPED:
+            return _swapped(rows, fault.tickers)
+        case FaultKind.SCALED:
+            return [_scaled(row, fault, call) for row in rows]
+        case FaultKind.HIDDEN_SPLITS:
+            return [row for row in rows if not _is_hidden(row, fault)]
+        case _:
+            return rows
 
 
 def question(fault: Fault, call: Call) -> Call:
@@ -75,10 +83,6 @@ def _put(answer: Answer, rows: Sequence[Any]) -> None:
         answer.results = rows
 
 
-def _some(fault: Fault, answer: Answer) -> list[tuple[int, Any]]:
-    return list(enumerate(_rows(answer)[: fault.rows]))
-
-
 def _empty(fault: Fault, answer: Answer) -> None:
     answer.results, answer.following = ([] if fault.shape == "list" else None), None
     answer.envelope.update(dict.fromkeys(("queryCount", *answer.counted), 0))
@@ -91,7 +95,8 @@ def _foreign_ticker(fault: Fault, answer: Answer) -> None:
     if "ticker" in answer.envelope:
         answer.envelope["ticker"] = "XFRGN"
     else:
-        _put(answer, [*_rows(answer), *(_renamed(row, f"XFRGN{place}") for place, row in _some(fault, answer))])
+        rows = _rows(answer)
+        _put(answer, [*rows, *(_renamed(row, f"XFRGN{place}") for place, row in enumerate(rows[: fault.rows]))])
 
 
 def _restated(row: Any, fault: Fault, call: Call) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from simulated_market.invented import dice
 from simulated_market.invented.company_names import company_name
 from simulated_market.invented.listing import Listing
@@ -50,7 +52,11 @@ def renaming_row(row: int, turn: int, turns: int, seed: int, calendar: TradingCa
     entity = dice.label(seed, "renaming", row)
     starts = [HISTORY_BEGINS, *changes]
     return [
-        _company(row, f"Z{_letters(turn, generation)}", entity, first, ended, renamed=True)
+        msgspec.structs.replace(
+            _company(row, f"Z{_letters(turn, generation)}", entity, first, ended),
+            listed_day=HISTORY_BEGINS,
+            renamed=True,
+        )
         for generation, (first, ended) in enumerate(zip(starts, [*changes, None], strict=True))
     ]
 
@@ -60,9 +66,7 @@ def _event_days(turn: int, turns: int, seed: int, calendar: TradingCalendar, top
     return [event_day(calendar, seed, period, topic) for period in periods if period % turns == turn]
 
 
-def _company(
-    row: int, symbol: str, entity: int, first: dt.date, ended: dt.date | None, *, renamed: bool = False
-) -> Listing:
+def _company(row: int, symbol: str, entity: int, first: dt.date, ended: dt.date | None) -> Listing:
     # Price and trading belong to the row, because the day's vectors do; the rest to the company.
     return Listing(
         row=row,
@@ -72,10 +76,9 @@ def _company(
         exchange="XNAS",
         sic=industry_code(entity, "CS"),
         entity=entity,
-        listed_day=HISTORY_BEGINS if renamed else first,
+        listed_day=first,
         first_day=first,
         ended_day=ended,
-        renamed=renamed,
         price=12.0,
         trades_a_day=1500.0,
         shares=share_count(entity),

@@ -5,7 +5,7 @@ Some fields are missing for some companies, as in the real data, and always the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulated_market.invented import dice
 from simulated_market.invented.listing import COMPANY_TYPES, Listing, chance, figi
@@ -14,8 +14,9 @@ from simulated_market.wire_rows import FloatRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
-_SHARED = {"market": "stocks", "locale": "us"}
+_SHARED: Mapping[str, Any] = {"market": "stocks", "locale": "us"}
 
 
 def ticker_row(listing: Listing, as_of: dt.date) -> TickerRow:
@@ -55,21 +56,27 @@ def ticker_details(listing: Listing, as_of: dt.date, shares: int, close: float |
         composite_figi=composite_figi(listing),
         share_class_figi=_share_class_figi(listing),
         market_cap=capital,
-        phone_number=f"{200 + listing.entity % 700}-555-01{listing.entity % 100:02d}" if company else None,
-        address={"city": "NEW YORK", "state": "NY", "postal_code": "10005"} if company else None,
-        description=f"{listing.name} exists in this simulated market only." if company else None,
+        **(_of_companies(listing, root) if company else {}),
         sic_code=listing.sic or None,
         sic_description=DESCRIPTIONS.get(listing.sic) if listing.sic else None,
         ticker_root=root,
         ticker_suffix=suffix or None,
-        homepage_url=f"https://{root.lower()}.example" if company else None,
-        total_employees=None if not company or chance(listing, "staff") < 0.3 else 10 + listing.entity % 90_000,
         list_date=None if chance(listing, "no list date") < 0.05 else listing.listed_day.isoformat(),
         delisted_utc=None if active else _delisted(listing),
         share_class_shares_outstanding=shares if company else None,
         weighted_shares_outstanding=shares if company and chance(listing, "no weighted") >= 0.02 else None,
         round_lot=100,
     )
+
+
+def _of_companies(listing: Listing, root: str) -> dict[str, Any]:
+    return {
+        "phone_number": f"{200 + listing.entity % 700}-555-01{listing.entity % 100:02d}",
+        "address": {"city": "NEW YORK", "state": "NY", "postal_code": "10005"},
+        "description": f"{listing.name} exists in this simulated market only.",
+        "homepage_url": f"https://{root.lower()}.example",
+        "total_employees": None if chance(listing, "staff") < 0.3 else 10 + listing.entity % 90_000,
+    }
 
 
 def float_row(listing: Listing, as_of: dt.date, shares: int) -> FloatRow | None:

@@ -27,11 +27,7 @@ _IN_MINUTE_BARS = 0.97
 
 
 def five_minute_bars(
-    daily: Floats,
-    traded: npt.NDArray[np.bool_],
-    shapes: Sequence[SessionShape],
-    trades_a_day: float,
-    keys: Words,
+    daily: Floats, traded: npt.NDArray[np.bool_], shapes: Sequence[SessionShape], trades_a_day: float, keys: Words
 ) -> BarColumns:
     """Bars of every session in order; `daily[s]`, `traded[s]`, `shapes[s]` and `keys[s]` describe session s."""
     words = dice.mix(keys[:, None] + _STEPS[None, :])
@@ -114,13 +110,8 @@ def _prices(
     highs, lows = np.maximum(opens, closes), np.minimum(opens, closes)
     highs = np.rint((highs + (day_high - highs) * reach) * ticks) / ticks
     lows = np.rint((lows - (lows - day_low) * (0.25 - reach)) * ticks) / ticks
-    _reach_the_extremes(highs, lows, day_high, day_low, firsts, lasts)
-    return opens, closes, highs, lows
-
-
-def _reach_the_extremes(
-    highs: Floats, lows: Floats, day_high: Floats, day_low: Floats, firsts: Integers, lasts: Integers
-) -> None:
+    # The day's extremes are reached, the high in the first half and the low in the second.
     peaks, troughs = (2 * firsts + lasts) // 3, (firsts + 2 * lasts) // 3
     highs[peaks] = day_high[peaks]
     lows[troughs] = day_low[troughs]
+    return opens, closes, highs, lows

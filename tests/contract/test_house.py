@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 LONGEST_FILE = 300  # lines; 250 is the aim
 LONGEST_FUNCTION = 60
 #: Functions over 30 lines and over 5 parameters, as the formatter lays them out: these counts only fall.
-LONG_FUNCTIONS_LEFT = 12
-LONG_SIGNATURES_LEFT = 12
+LONG_FUNCTIONS_LEFT = 0
+LONG_SIGNATURES_LEFT = 6
 #: Files and functions that are still over the bound; none is added.
 FILES_STILL_TO_CUT = frozenset({"consumer/declared_settings.py"})
-FUNCTIONS_STILL_TO_CUT = frozenset({"load_session_bars"})
+FUNCTIONS_STILL_TO_CUT: frozenset[str] = frozenset()
 #: What only others use: readers of the wire, tests, and the recorder that is to come.
 FOR_OTHERS = {
     "contract/reports.py:decode_event",
