@@ -39,6 +39,7 @@ async def begin_next_pass(pool: Pool, cycle_id: int, *, now: dt.datetime) -> Nex
     async with pool.acquire() as connection, connection.transaction():
         await cycle_changes.take_turn(connection)
         cycle = await cycles.find_cycle(connection, cycle_id)
+        # Whoever began it before this may have died before it sent the plan.
         if cycle is None or cycle.state is not CycleState.WAITING:
             return NextPass(parts=tuple(await ledger.dispatchable(connection, cycle_id)))
         if now >= cycle.give_up_at:

@@ -156,6 +156,7 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
     async with pool.acquire() as connection, connection.transaction():
         await cycle_changes.take_turn(connection)
         known = await cycles.cycle_of_occasion(connection, request.trading_day, request.occasion)
+        # Its entry comes again where a commit was not acknowledged: the cycle is there, its parts perhaps not sent.
         if known is not None:
             parts = await ledger.dispatchable(connection, known.cycle_id)
             return Opened(cycle=known, served=Served.KNOWN, parts=tuple(parts))
@@ -168,6 +169,7 @@ async def open_cycle(pool: Pool, request: Request, *, now: dt.datetime) -> Opene
         running = next((one for one in unended if one.state is CycleState.RUNNING and one not in replaced), None)
         if running is not None:
             return await _join(connection, request, running, suspended)
+        # First the old, then the new: an index on the running one allows no second.
         await cycle_changes.end_cycles(connection, replaced, CycleState.SUPERSEDED, now=now)
         cycle = await _insert(connection, request, now)
         return Opened(

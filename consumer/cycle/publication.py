@@ -89,6 +89,7 @@ class Publisher:
             rows = {day: _row(judged, day, before.get(day)) for day in days}
             new = [day for day in days if not _is_same(rows[day], before.get(day))]
             await session_conditions.store_conditions(connection, [rows[day] for day in {*new, *touched}])
+            # Also what Redis shows: it may have been emptied, restored from an older copy, or written to by hand.
             shown: Any = await self._redis.mget([keys.status_key(day) for day in days])
             texts = dict(zip(days, shown, strict=True))
             wrong = [day for day, text in texts.items() if text and not _tells(text, judged.verdicts[day])]

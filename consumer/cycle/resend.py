@@ -127,6 +127,7 @@ async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter], causes: se
         stream, cause = fields.get("stream", ""), dead_letters.fingerprint(fields.get("reason", ""))
         return (stream, fields.get("entry_id")) in settled or (stream, cause) in causes
 
+    # From the newest back, each page before the last id of the one read: exclusive ranges are there since Redis 6.2.
     end = "+"
     while settled:
         page: Any = await redis.xrevrange(keys.DEAD.name, max=end, count=_PAGE)

@@ -77,6 +77,7 @@ class SessionEvents:
                 keys.SESSIONS.name, keys.GROUP, min="-", max="+", count=1, consumername=self._stream.consumer
             )
             if not held:
+                # Never where it holds any: Redis drops a consumer together with what is pending for it.
                 await self._redis.xgroup_delconsumer(keys.SESSIONS.name, keys.GROUP, self._stream.consumer)
         except RedisError as error:
             logger.debug("session_consumer_not_removed", reason=str(error))
@@ -90,6 +91,7 @@ class SessionEvents:
 
     async def _read_once(self) -> None:
         name = keys.SESSIONS.name
+        # What another left is older than anything new, and goes first.
         entries = await self._stream.claim(20, stream=name)
         if not entries:
             entries = await self._stream.read(20 + self._flood.more, block=BLOCK, stream=name)
@@ -127,6 +129,7 @@ class SessionEvents:
                 logger.info(
                     "session_changed", trading_day=str(day), to_session=event.to_session, rule=rule, added=added
                 )
+        # Last: an event that comes again for want of this finds its cycle there, or the message under way.
         await self._redis.xack(keys.SESSIONS.name, keys.GROUP, entry.entry_id)
 
     def due_messages(self, event: SessionChanged, *, now: dt.datetime) -> list[Outgoing]:

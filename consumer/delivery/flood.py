@@ -14,6 +14,7 @@ from loguru import logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Lines a minute that a person still reads, and entries that one reply may hold: the server puts it together in memory.
 TOLD_SINGLY = 10
 TOLD_EVERY_S = 60.0
 MOST_AT_ONCE = 500

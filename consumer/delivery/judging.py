@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from consumer.delivery.entries import Delivery, Outgoing
     from consumer.delivery.handler import Handler, Surroundings, WorkerOptions
 
+# For so long a ledger that does not answer may hold a slot; the lease is kept meanwhile.
 RECORD_WITHIN_S = 30.0
 
 

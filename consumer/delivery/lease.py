@@ -132,6 +132,7 @@ class LeaseKeeper:
             held.overdue_since = now if held.overdue_since is None else held.overdue_since
             if now > held.overdue_since + self._lease:
                 logger.critical("wedged_worker_ends_itself", entry_id=entry_id, runbook="wedged-worker")
+                # Not sys.exit, which ends a thread alone: nothing on a blocked loop would ever come to its end.
                 os._exit(WEDGED_EXIT_CODE)
             self._tell(held, DeadlinePassed(f"no end after {held.allowed_s:g} s"))
 

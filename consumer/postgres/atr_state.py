@@ -48,6 +48,7 @@ async def read_states(connection: Connection, symbols: Sequence[str]) -> list[Sy
 
 async def replace_states(connection: Connection, past: Past, states: Iterable[SymbolState]) -> None:
     """Put *states*, and of what they are, in place of all that stood."""
+    # Both tables in the caller's transaction: no reader finds states beside the session of others.
     await connection.execute("DELETE FROM atr_past")
     await connection.execute("DELETE FROM atr_state")
     await connection.execute(

@@ -62,6 +62,7 @@ async def replace_bars(
     connection: Connection, day: dt.date, rows: Iterable[DailyRow], *, load_id: int, keep: Collection[str] = ()
 ) -> None:
     """Make *rows* the bars of *day*; those of *keep* stay as they stand, from the load that brought them."""
+    # <> ALL of an empty list is true of every row: with nothing to keep, the whole session goes.
     await connection.execute("DELETE FROM daily_bar WHERE trading_date = $1 AND symbol <> ALL ($2)", day, list(keep))
     ordered = sorted((row for row in rows if row.T not in keep), key=lambda row: row.T)
     await _copy(connection, day, ordered, load_id=load_id)
@@ -108,6 +109,7 @@ async def read_history(connection: Connection, *, since: dt.date, up_to: dt.date
         f"WHERE trading_date BETWEEN '{since}' AND '{up_to}' ORDER BY symbol, trading_date",
     )
     symbols, days, close, volume = fixed_rows(body, (SYMBOL, DATE, FLOAT8, FLOAT8))
+    # The rows where a symbol begins; of no rows, none.
     first = np.flatnonzero(np.concatenate([np.ones(min(len(symbols), 1), np.bool_), symbols[1:] != symbols[:-1]]))
     return BarHistory(
         symbols=[name.decode().rstrip() for name in cast("list[bytes]", symbols[first].tolist())],

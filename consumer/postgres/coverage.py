@@ -195,6 +195,7 @@ async def confirm(
     connection: Connection, data_set: str, day: dt.date, *, fetched_at: dt.datetime, rows: int | None = None
 ) -> None:
     """State that what stands was asked for again, at *fetched_at*: the load that stands, and what it lost, stay."""
+    # The later of two answers that cross says how fresh it is, whichever is committed last.
     await connection.execute(
         "UPDATE coverage SET fetched_at = greatest(fetched_at, $3), row_count = coalesce($4, row_count) "
         "WHERE data_set = $1 AND trading_day = $2",

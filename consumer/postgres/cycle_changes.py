@@ -48,6 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 async def take_turn(connection: Connection) -> None:
     """Until the transaction ends nobody else opens, joins, resumes or calls off a cycle, in all processes together."""
+    # Of the transaction: neither a process that dies nor a pooler that lends the session on leaves it taken.
     await connection.execute("SELECT pg_advisory_xact_lock($1)", OPENING_LOCK)
 
 
@@ -98,6 +99,7 @@ async def end_cycles(
     connection: Connection, ended: Sequence[Cycle], state: CycleState, *, now: dt.datetime, reason: str | None = None
 ) -> None:
     """End cycles before their last part has: from the commit on no part of theirs begins or commits."""
+    # One that has ended meanwhile keeps the end it has.
     await connection.execute(
         "UPDATE cycle SET state = $3, finished_at = $2, next_pass_at = NULL, reason = coalesce($4, reason) "
         "WHERE cycle_id = ANY ($1) AND state IN ('running', 'waiting')",
@@ -115,6 +117,7 @@ async def end_pass(
 
     A cycle that waits is not over: it has no end.
     """
+    # By its state of now: it may have been called off while its last part weighed what it had come to.
     recorded = await connection.fetchval(
         """
         UPDATE cycle SET state = $2, missing = $3, warnings = $4, next_pass_at = $5, reason = $6, finished_at = $7

@@ -141,6 +141,7 @@ async def left_open(pool: Pool, *, now: dt.datetime) -> list[Cycle]:
 
 async def asked_so_far(pool: Pool, request: str) -> Asked:
     """Return how often requests whose name begins with *request* were served, and when the last one was."""
+    # starts_with and no LIKE, in which a name's % and _ would stand for any signs.
     row = await pool.fetchrow(
         "SELECT count(*) AS times, max(opened_at) AS last FROM cycle WHERE starts_with(occasion, $1)",
         f"request:{request}",

@@ -120,6 +120,7 @@ async def keep_examples(pool: Pool, letters: Sequence[DeadLetter]) -> list[str]:
     return copied
 
 
+# What a person has settled stays so, though its entry comes again because its acknowledgement was lost.
 _KEEP = """
 INSERT INTO dead_letter (stream, entry_id, reason, fingerprint, deliveries, dead_at, fields, trading_day, task, part,
                          example)

@@ -93,6 +93,7 @@ def _storable(value: Any, depth: int = 4) -> Any:
     match value:
         case float() if not math.isfinite(value):
             return str(value)
+        # A float holds no more than some 2**1024: beyond, float() raises.
         case int() if abs(value) > 2**63:
             return float(value) if abs(value) < 2**1000 else "a number without end"
         case str() if len(value) > _LONGEST_TEXT:

@@ -163,6 +163,7 @@ async def due_days(
     return [row["trading_day"] for row in rows]
 
 
+# By the index on open ones there is one a session and kind: found by two parts, or twice, it is brought up to date.
 _OPEN = """
 INSERT INTO session_finding (trading_day, data_set, kind, reason, symbols, evidence, contested, contested_at,
                              load_id, found_at)
@@ -215,6 +216,7 @@ async def contested(connection: Connection | Pool, finding_id: int) -> Contested
 
 async def settle(connection: Connection, ids: Iterable[int], settled: Settled, *, now: dt.datetime) -> None:
     """Settle open findings."""
+    # What was settled before keeps who settled it, and why.
     await connection.execute(
         "UPDATE session_finding SET state = $2, settled_at = $3, settled_by = $4, settled_reason = $5 "
         "WHERE finding_id = ANY ($1) AND state = 'open'",

@@ -112,6 +112,7 @@ def _named(part: PartId) -> tuple[int, str, str]:
 
 async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, parts: Sequence[PartPlan]) -> None:
     """Plan *parts*; one that an earlier pass knew begins anew, keeping its fence and what it has cost so far."""
+    # A plan that is delivered again finds the parts of its own pass, and leaves them: they may be at work.
     await connection.executemany(
         """
         INSERT INTO part (cycle_id, task, part, stage, needs, state, pass, payload)
@@ -129,6 +130,7 @@ async def insert_parts(connection: Connection, cycle_id: int, run_pass: int, par
 
 async def unblock(connection: Connection, cycle_id: int) -> list[PartId]:
     """Make ready, and return, every blocked part whose needed stages have no open part left ('*': all others)."""
+    # Another part's end is seen once it is committed: whoever ends one holds the cycle's lock first (`lock_cycle`).
     rows = await connection.fetch(
         """
         UPDATE part AS waiting SET state = 'ready'
@@ -161,6 +163,8 @@ async def dispatchable(connection: Connection | Pool, cycle_id: int, *, all_open
 
 async def take_part(pool: Pool, part: PartId, taker: Taker, *, now: dt.datetime) -> Taken:
     """Put the taker's fence on the part and return what to run. Raises PartGone, FenceBehind."""
+    # One statement: a row that another changes is waited for, and the conditions are held against what that leaves
+    # (READ COMMITTED). Of two deliveries the one with the later token has the part, whichever comes first.
     row = await pool.fetchrow(
         """
         UPDATE part SET fence = $4, holder = $5, attempt = $6, state = 'running', started_at = $7, ended_at = NULL
@@ -203,6 +207,7 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
     The row lock makes a new owner's `take_part` wait for a transaction in flight, and see its effect.
     """
     async with pool.acquire() as connection, connection.transaction():
+        # Of the part alone: with the cycle's row free, the parts of one cycle write side by side.
         held = await connection.fetchval(
             "SELECT 1 FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
             "AND fence = $4 AND part.state = 'running' AND cycle.state = 'running' FOR NO KEY UPDATE OF part",
@@ -216,6 +221,7 @@ async def fenced_write(pool: Pool, part: PartId, *, fence: int) -> AsyncIterator
 
 async def end_part(connection: Connection, part: PartId, end: PartEnd) -> None:
     """Record how the part ended, and add what it spawned."""
+    # Added to what is there: an attempt before this one may have committed rows (`note_progress`).
     await connection.execute(
         """
         UPDATE part SET state = $4, ended_at = $5, row_count = row_count + $6, reason = $7, failure_class = $8,
@@ -268,4 +274,5 @@ async def note_retry(pool: Pool, part: PartId, *, fence: int, reason: str, reque
             fence,
             reason,
         )
+        # Whoever has the part now: what was asked was asked, and has cost what it did.
         await _add_requests(connection, part, requests)

@@ -43,6 +43,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
 async def ownership_of(connection: Connection, part: PartId, *, fence: int) -> Ownership:
     """Return whose *part* is to the delivery with *fence*; an open one is locked until the transaction ends."""
+    # Locked: a newer delivery cannot take it between this look and what is written because of it.
     row = await connection.fetchrow(
         "SELECT fence FROM part JOIN cycle USING (cycle_id) WHERE cycle_id = $1 AND task = $2 AND part = $3 "
         "AND part.state IN ('ready', 'running', 'retrying') AND cycle.state = 'running' FOR UPDATE OF part",

@@ -15,6 +15,7 @@ async def read_proven(
     connection: Connection, final_since: Mapping[dt.date, dt.datetime], symbols: Sequence[str]
 ) -> dict[tuple[dt.date, str], list[float] | None]:
     """Return by (day, symbol) the volumes of the proven rows that were fetched when their session was final."""
+    # The days once more as a list: by the join alone the rows of all years may be gone over.
     rows = await connection.fetch(
         "SELECT s.trading_date, s.symbol, s.volumes FROM session_slots AS s "
         "JOIN unnest($1::date[], $2::timestamptz[]) AS w (day, since) ON s.trading_date = w.day "
@@ -49,6 +50,7 @@ async def bar_volumes(
 
 async def confirm(connection: Connection, keys: Sequence[tuple[dt.date, str]], *, fetched_at: dt.datetime) -> None:
     """State that rows were asked for again at *fetched_at*, and stay as they stand."""
+    # The later of two answers that cross says how fresh the row is, whichever is committed last.
     await connection.execute(
         "UPDATE session_slots AS s SET fetched_at = greatest(s.fetched_at, $3) "
         "FROM unnest($1::date[], $2::text[]) AS n (day, symbol) "

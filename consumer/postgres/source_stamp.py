@@ -111,6 +111,7 @@ async def write_stamp(pool: Pool, source: DataSource, *, now: dt.datetime, by: s
         if replace
         else "NOTHING"
     )
+    # The key allows one row: of all that write at once one does, and the others read what it wrote.
     await pool.execute(
         "INSERT INTO data_source (kind, identity, name, stamped_at, stamped_by) VALUES ($1, $2, $3, $4, $5) "
         f"ON CONFLICT (only_row) DO {then}",

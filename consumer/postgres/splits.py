@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load_id: int, now: dt.datetime) -> int:
     """Store *splits* and return how many were new or changed."""
+    # One that is listed again, and called the same, keeps the load that first brought it.
     changed = await connection.fetch(
         """
         INSERT INTO stock_split (symbol, execution_day, split_from, split_to, kind, load_id, first_listed_at)
@@ -104,6 +105,7 @@ async def withdraw_splits(
     connection: Connection, listed: Sequence[Split], *, since: dt.date, until: dt.date
 ) -> list[tuple[str, dt.date]]:
     """Remove those of *since*…*until* that a complete list no longer has, and return (symbol, day) of them."""
+    # Floats are compared exactly: what is stored is what was listed, bit for bit.
     rows = await connection.fetch(
         """
         DELETE FROM stock_split AS s WHERE s.execution_day BETWEEN $1 AND $2 AND NOT EXISTS (
@@ -126,6 +128,8 @@ async def read_splits(connection: Connection | Pool, *, after: dt.date, up_to: d
 
     Those executed after *after*, up to *up_to*: what moves a figure of bars of which *after* is the first day.
     """
+    # One split a ratio and day: 1 for 2 under the old symbol and 2 for 4 under the new one are the same, which the
+    # logarithm of the ratio, rounded, tells of floats that differ in their last bits.
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (1, 2, 6) coalesce(company, symbol) AS symbol, execution_day, split_from, split_to, kind,

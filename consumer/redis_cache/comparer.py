@@ -45,6 +45,7 @@ class CacheComparer:
             with self._redis.pipeline(transaction=False) as pipe:
                 for symbol, _ in batch:
                     pipe.hgetall(pattern.format(symbol=symbol))
+                # A key of another type is an error of its own, and not the whole batch's.
                 found = [_fields(one) for one in pipe.execute(raise_on_error=False)]
             for (symbol, flat), there in zip(batch, found, strict=True):
                 self._compare(pattern.format(symbol=symbol), dict(zip(flat[::2], flat[1::2], strict=True)), there)
@@ -78,6 +79,7 @@ class CacheComparer:
 
     def _compare(self, name: str, wanted: object, there: object) -> None:
         self.compared += 1
+        # Redis keeps no empty hash or set: what has no member is not there.
         if wanted == (there or None) or wanted == there:
             return
         self.differences += 1

@@ -61,4 +61,5 @@ async def _a_cache(redis: Redis) -> str | None:
 
 async def write_stamp(redis: Redis, mark: str, *, replace: bool = False) -> None:
     """Write the stamp where there is none; with *replace* in the place of another."""
+    # NX: of several that come at once one writes, and nobody writes over another source's.
     await redis.set(keys.SOURCE.pattern, mark, nx=not replace)

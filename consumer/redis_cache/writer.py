@@ -69,6 +69,7 @@ class CacheWriter:
             named = [(pattern.format(symbol=symbol), text) for symbol, text in batch]
             with self._redis.pipeline(transaction=False) as pipe:
                 for key, text in named:
+                    # Value and expiry in one command: who dies between two would leave a key for ever.
                     pipe.set(self._built(key), text, ex=BUILT_TTL_SECONDS)
                 pipe.execute()
             self._put_in_place([key for key, _ in named])
@@ -139,6 +140,7 @@ class CacheWriter:
         before: Any = self._redis.smembers(self._registry)
         for batch in _batches(set(before) - symbols, BATCH):
             self._run_swap([], drop=[pattern.format(symbol=symbol) for symbol in batch])
+        # The register last: as a crash leaves it, it names too many, whose keys the next writer drops; never too few.
         if symbols:
             self._put_set(self._registry, symbols, ttl=0)
         else:
@@ -155,6 +157,7 @@ class CacheWriter:
         self._run_swap([name for key in final for name in (self._built(key), key)], ttl=ttl)
 
     def _run_swap(self, pairs: list[str], *, drop: Iterable[str] = (), mark: str = "", ttl: int | None = None) -> None:
+        # The script holds the fence against the newest where it writes: after a look from here another might begin.
         arguments: list[str | int] = [self._cache, self.fence, self._ttl if ttl is None else ttl, len(pairs) // 2, mark]
         self._require_held(self._swap(keys=[keys.CACHES.pattern, *pairs, *drop], args=arguments))
 
