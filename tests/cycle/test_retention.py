@@ -51,7 +51,7 @@ async def test_working_records_go_after_their_days_and_market_data_only_where_th
         await stack.pool.execute("DELETE FROM coverage WHERE data_set = $1", sets.RETENTION)  # as if never applied
         before = await _counts(stack.pool)
         aged = {name: rows for name, rows in (await _aged(stack.pool)).items() if rows}
-    kept = msgspec.structs.replace(OPTIONS, kept_days={sets.VOLUME_SLOTS: KEPT_DAYS})
+    kept = msgspec.structs.replace(OPTIONS, kept_days={sets.VOLUME_SLOTS: KEPT_DAYS, sets.ATR: KEPT_DAYS})
     clock.at = new_york(NEXT_DAY, "20:16")
     async with stack_on(migrated_dsn, redis_url, market, clock, options=kept) as stack:
         cycle = await stack.run_cycle(NEXT_DAY)
@@ -59,14 +59,20 @@ async def test_working_records_go_after_their_days_and_market_data_only_where_th
         verdict = await stack.verdict(OLD[0])
         again = await stack.run_cycle(DAY)
         oldest_slots = await stack.value("SELECT min(trading_date) FROM session_slots")
+        retired_atr = await stack.value(
+            "SELECT array_agg(trading_day ORDER BY trading_day) FROM coverage WHERE data_set = $1 "
+            "AND retired_at IS NOT NULL AND NOT EXISTS (SELECT FROM ticker_atr WHERE trading_date = trading_day)",
+            sets.ATR,
+        )
         first_cycle = await stack.value("SELECT min(cycle_id) FROM cycle")
 
     assert (cycle.state, cycle.missing, again.state) == ("complete", (), "complete")
-    for table in ("daily_bar", "ticker_atr", "listed_ticker", "ticker_profile", "coverage"):
+    for table in ("daily_bar", "listed_ticker", "ticker_profile", "coverage"):
         assert after[table] >= before[table], table
     assert aged.keys() >= {"data_load", "cycle", "restatement", "set_aside", "dead_letter", "session_finding"}
     assert set(left.values()) == {0}
     assert oldest_slots == OLD[OLDER_THAN_KEPT]
+    assert retired_atr == list(OLD[:OLDER_THAN_KEPT])
     # Since when this database is maintained is told by its first cycle, which stays.
     assert first_cycle == 1
     retired = verdict.of(sets.VOLUME_SLOTS)
