@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.catalogue.retention import too_short
 from consumer.declared_settings import SETTINGS
 from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.migrate import Upgrade
@@ -93,12 +94,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _MASSIVE = (("MASSIVE_API_KEY", "api_key"), ("MASSIVE_BASE_URL", "base_url"), ("MASSIVE_FLAT_FILES", "flat_files"))
 
 
+WINDOWS = ("ohlc_sessions", "slot_sessions")
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of *environment*. Raises BadSettings with every problem."""
     values = read_values(SETTINGS, environment)
     if problems := [*values.problems, *_contradictions(values)]:
         raise BadSettings(problems)
     return Settings(**values.found)
+
+
+def _short_retentions(values: Values) -> list[str]:
+    if not values.has("kept_days", *WINDOWS):
+        return []
+    windows = {name: values.of(name) for name in WINDOWS}
+    return [f"RETENTION: {line}" for line in too_short(values.of("kept_days") or {}, windows)]
 
 
 def _contradictions(values: Values) -> list[str]:
@@ -121,6 +132,7 @@ def _contradictions(values: Values) -> list[str]:
             f"MAINTENANCE_LEASE={lease.total_seconds():g}s: a part may not take less time than its holder may be "
             "silent; raise the one or lower the other"
         )
+    problems += _short_retentions(values)
     if (ours := values.of("database_schema")) is not None and ours == values.of("readers_schema"):
         told = "is READERS_SCHEMA too, and views and tables cannot share names: write another name for one of them"
         problems.append(f"DATABASE_SCHEMA={ours} {told}")

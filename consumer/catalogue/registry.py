@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 import consumer.data_sets
-from consumer.data_sets.declaration import Asked, DataSet, PartKind
+from consumer.data_sets.declaration import Asked, Covers, DataSet, PartKind
 from consumer.data_sets.tables import Table
 from consumer.tasks.redis_sync import sync_cache
 from contract.messages import TaskName
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from consumer.tasks.redis_sync import Cache
 
 CACHE_STAGE = "redis_sync/cache"
+
+
+#: Measured by tables of their own, whose reader (postgres/held_sessions, holdings_reader) knows one of each.
+ONE_OF_EACH = (Covers.SYMBOL, Covers.SYMBOL_AND_SESSION)
 
 
 class Misdeclared(Exception):
@@ -53,6 +57,10 @@ def ordered(declared: Iterable[DataSet]) -> tuple[DataSet, ...]:
         wanted = {*inputs_of(one), *(name for kind in one.kinds for name in kind.after if "/" not in name)}
         if unknown := sorted(wanted - by_name.keys()):
             raise Misdeclared(f"{one.name} names {unknown[0]}, which no module of consumer/data_sets declares")
+    for covers in ONE_OF_EACH:
+        several = [one.name for one in by_name.values() if one.covers is covers]
+        if len(several) > 1:
+            raise Misdeclared(f"{' and '.join(sorted(several))} cover {covers.value}: only one data set can")
     graph = {name: inputs_of(one) for name, one in by_name.items()}
     try:
         return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
@@ -111,8 +119,19 @@ def stages_of(data_set: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(place.stage for place in KINDS.values() if place.data_set is BY_NAME[data_set]))
 
 
-#: What goes before the caches: all that they could be made of.
-BEFORE_CACHES = tuple(dict.fromkeys(place.stage for place in KINDS.values() if place.stage != CACHE_STAGE))
+def _before_caches() -> tuple[str, ...]:
+    """What goes before the caches: all that brings what they are made of, near or far."""
+    wanted, found = [name for cache in CACHES.values() for name in (*cache.made_from, *cache.requires)], set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name not in found and name in BY_NAME:
+            found.add(name)
+            after = [other for kind in BY_NAME[name].kinds for other in kind.after]
+            wanted += [*inputs_of(BY_NAME[name]), *after]
+    return tuple(dict.fromkeys(stage for name in BY_NAME if name in found for stage in stages_of(name)))
+
+
+BEFORE_CACHES = _before_caches()
 
 
 def placed(plan: PartPlan) -> PartPlan:

@@ -14,7 +14,6 @@ import msgspec
 
 from consumer.catalogue.registry import DATA_SETS, TABLES
 from consumer.data_sets.tables import Kept, Table
-from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,17 +53,30 @@ def may_be_kept() -> Mapping[str, int]:
     return {one.name: fewest for one in DATA_SETS if (fewest := _fewest_days(one)) is not None} | {WORKING_RECORDS: 30}
 
 
+def too_short(kept_days: Mapping[str, int], windows: Mapping[str, int]) -> list[str]:
+    """Say what is kept for less than its window of so many sessions, which a plan would fetch again each night."""
+    lines = []
+    for one in DATA_SETS:
+        if one.window is not None and one.name in kept_days:
+            needed = windows[one.window] * 8 // 5 + 10  # 252 sessions are 365 days
+            if kept_days[one.name] < needed:
+                lines.append(f"{one.name}={kept_days[one.name]}d is less than its window: write {needed}d or more")
+    return lines
+
+
 def _fewest_days(one: DataSet) -> int | None:
     if not any(table.kept is Kept.MARKET_DATA and table.day_column for table in one.tables):
         return None
     return 60 if one.window is None else 400  # what figures of a year are made of; the option may be larger
 
 
-def due(kept_days: Mapping[str, int], now: dt.datetime) -> Due:
-    """Return what is over its time at *now*; *kept_days* by data set, and of the working records."""
-    today = now.astimezone(NEW_YORK).date()
+def due(kept_days: Mapping[str, int], *, now: dt.datetime, day: dt.date) -> Due:
+    """Return what is over its time at *now*; *kept_days* by data set, and of the working records.
+
+    Sessions age by the market's own present, the trading day *day*: in a replay the clock is years ahead of it.
+    """
     retired = [
-        Retired(data_set=one.name, tables=tables, before=today - dt.timedelta(days=kept_days[one.name]))
+        Retired(data_set=one.name, tables=tables, before=day - dt.timedelta(days=kept_days[one.name]))
         for one in DATA_SETS
         if one.name in kept_days
         and (tables := tuple(table for table in one.tables if table.kept is Kept.MARKET_DATA and table.day_column))

@@ -63,8 +63,10 @@ async def finish_cycle(ctx: PartContext) -> Write:
 
 def what_is_left(situation: Situation, ruler: Ruler, ended: Sequence[EndedPart]) -> Left:
     """Return what a new plan would do, in words and in kind."""
-    # What the vendor's plan never brings is no lack of this night, as it is none of the session's verdict.
-    parts = [part for part in missing_parts(situation) if _is_in_plan(part, ruler)]
+    # What the vendor's plan never brings is no lack of this night, as it is none of the session's verdict. A new plan
+    # would ask for it all the same, since plans change; but what follows from it is not missing either.
+    situation = msgspec.structs.replace(situation, left_out=_never_brought(ruler))
+    parts = missing_parts(situation)
     return Left(
         missing=tuple(describe_missing(situation, parts, ended, _excuses(situation, ruler, ended))),
         goes_on=_goes_on(parts, ruler),
@@ -73,9 +75,8 @@ def what_is_left(situation: Situation, ruler: Ruler, ended: Sequence[EndedPart])
     )
 
 
-def _is_in_plan(part: PartPlan, ruler: Ruler) -> bool:
-    one = data_set_of(part)
-    return one is None or one.capability is None or ruler.plan.has(one.capability)
+def _never_brought(ruler: Ruler) -> frozenset[str]:
+    return frozenset(one.name for one in DATA_SETS if one.capability is not None and not ruler.plan.has(one.capability))
 
 
 def _ruler(ctx: PartContext, situation: Situation) -> Ruler:

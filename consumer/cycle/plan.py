@@ -30,7 +30,7 @@ def missing_parts(situation: Situation) -> list[PartPlan]:
     """Return the parts that would bring the cycle's tasks up to date; none when everything is there."""
     planned: dict[str, list[PartPlan]] = {}
     for one in DATA_SETS:
-        if one.task not in situation.terms.cycle.tasks:
+        if one.task not in situation.terms.cycle.tasks or one.name in situation.left_out:
             continue
         for name in one.needs_known:
             if name not in planned and not situation.is_known(name):

@@ -1,4 +1,4 @@
-"""Applies the retention once a session: the last of a night's work, whose failure costs the night nothing."""
+"""Applies the retention once a session, behind all other work: its failure is a dead letter and changes no verdict."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def apply_retention(ctx: PartContext) -> Write:
     """Delete what is over its time, and say what that was."""
     now = ctx.services.now()
     day = await ctx.present_day(now)
-    over = due(ctx.services.options.kept_days, now)
+    over = due(ctx.services.options.kept_days, now=now, day=day)
     last = await coverage.newest_detail(ctx.services.pool, NAME)
     since = _looked_until(last, now)
 
@@ -62,7 +62,7 @@ def _looked_until(last: Mapping[str, Any] | None, now: dt.datetime) -> dt.dateti
 
     What stayed then, being referred to, is gone over once a month and not every night.
     """
-    if last is None or dt.datetime.fromisoformat(last["at"]).month != now.month:
+    if last is None or dt.datetime.fromisoformat(last["at"]).strftime("%Y-%m") != f"{now:%Y-%m}":
         return None
     return dt.datetime.fromisoformat(last["before"])
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from consumer.data_sets.tables import Column, Kept, Table
+from contract import data_sets as names
+
+#: Of a row `t` that belongs to a load: of the bars that stand, whose holes are those that it set aside; or of an answer
+#: that may still be taken.
+OF_LOADS_THAT_COUNT = (
+    f"EXISTS (SELECT FROM coverage AS c WHERE c.load_id = t.load_id AND c.data_set = '{names.DAILY_BARS}') "
+    "OR EXISTS (SELECT FROM session_finding AS f WHERE f.load_id = t.load_id AND f.state = 'open')"
+)
 
 SET_ASIDE = Table(
     name="set_aside",
     kept=Kept.WORKING_RECORDS,
     age_column="trading_day",
     # What the load that stands set aside is a hole of that session, as long as it stands.
-    stays="EXISTS (SELECT FROM coverage AS c WHERE c.load_id = t.load_id AND c.trading_day = t.trading_day)",
+    stays=OF_LOADS_THAT_COUNT,
     columns={
         "load_id": Column("bigint"),
         "data_set": Column("text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consumer.data_sets.evidence_tables import OF_LOADS_THAT_COUNT
 from consumer.data_sets.tables import Column, Kept, Table
 from consumer.postgres.cycles import FIRST_CYCLE
 from market.bounded_fields import REQUEST_ID
@@ -78,7 +79,7 @@ DATA_LOAD = Table(
     name="data_load",
     kept=Kept.WORKING_RECORDS,
     age_column="fetched_at",
-    stays="EXISTS (SELECT FROM coverage AS c WHERE c.load_id = t.load_id)",
+    stays=OF_LOADS_THAT_COUNT,
     columns={
         "load_id": Column("bigint"),
         "cycle_id": Column("bigint"),

@@ -17,6 +17,7 @@ from contract import data_sets
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """A cycle about to be planned: its terms, what stands, and what is *planned* so far (names of data sets).
 
+    *left_out*: what is not asked for, as the vendor's plan never brings it; nothing waits for it, or follows from it.
     *files*: which flat files are out. *marks*: by cache the write that Redis holds.
     """
 
@@ -26,6 +27,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     files: FilesSeen = FilesSeen()
     marks: Mapping[str, int] = {}
     planned: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
     def is_planned(self, *names: str) -> bool:
         """Whether any of these data sets is planned."""
@@ -40,6 +42,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         computed = self.on_day(data_set)
         if computed is None:
             return True
+        if computed.retired:
+            return False
         changed = [at for name in made_from if (at := self.holdings.changed_at.get(name)) is not None]
         return any(at > computed.fetched_at for at in changed)
 

@@ -63,7 +63,8 @@ def _gap(situation: Situation, parts: Sequence[PartPlan], excuses: Excuses) -> l
     counts = Counter(day for days in facts.missing.values() for day in days if day not in excuses.later_days)
     lines = [f"volume_slots {day}: {count} symbols{because}" for day, count in sorted(counts.items())] if parts else []
     # Without the day's bars nothing proves that nobody traded: their own line says it already.
-    bars_lack = set(facts.unproven) - sound_sessions(situation, tuple(facts.unproven))
+    sessions = situation.terms.sessions(situation.terms.options.ohlc_sessions)
+    bars_lack = set(sessions) - sound_sessions(situation, sessions)
     said = excuses.later_days | (bars_lack if TaskName.OHLC_DAILY in situation.terms.cycle.tasks else frozenset())
     unproven = {day: seen for day, seen in facts.unproven.items() if day not in said}
     return lines + unproven_lines(unproven)

@@ -49,11 +49,12 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: dt.datetime
     detail: Mapping[str, Any] = {}
     standing: int | None = None
+    retired: bool = False
 
     @property
     def lost_rows(self) -> bool:
         """Whether somebody has deleted rows since."""
-        return self.standing is not None and self.standing < self.row_count
+        return not self.retired and self.standing is not None and self.standing < self.row_count
 
 
 class Newest(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,7 +83,8 @@ async def _on_day(connection: Connection, wanted: Wanted) -> dict[str, Covered]:
     if wanted.day is None:
         return {}
     rows = await connection.fetch(
-        "SELECT data_set, row_count, fetched_at, detail FROM coverage WHERE trading_day = $1 AND data_set = ANY ($2)",
+        "SELECT data_set, row_count, fetched_at, detail, retired_at IS NOT NULL AS retired FROM coverage "
+        "WHERE trading_day = $1 AND data_set = ANY ($2)",
         wanted.day,
         wanted.every_set,
     )

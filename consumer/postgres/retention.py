@@ -52,17 +52,23 @@ async def retire_sessions(
             # One day at a time, and compared with itself alone: of a hypertable only that day's chunk is touched.
             status = await connection.execute(f"DELETE FROM {table.table} WHERE {table.day_column} = $1", day)
             counted += int(status.rpartition(" ")[2])
-        await connection.execute(
-            "INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, retired_at) "
-            "VALUES ($1, $2, $3, $4, 0, $4) "
-            "ON CONFLICT (data_set, trading_day) DO UPDATE SET retired_at = excluded.retired_at",
-            data_set,
-            day,
-            counted,
-            now,
-        )
+        await connection.execute(_SAY_SO, data_set, day, counted, now)
+        await connection.execute(_CLEAR_FINDINGS, data_set, day, now)
         gone += counted
     return gone
+
+
+_SAY_SO = """
+    INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, retired_at)
+    VALUES ($1, $2, $3, $4, 0, $4)
+    ON CONFLICT (data_set, trading_day) DO UPDATE SET retired_at = excluded.retired_at
+"""
+# What was open against its rows is against nothing now: a recheck would fetch the session again.
+_CLEAR_FINDINGS = """
+    UPDATE session_finding
+    SET state = 'cleared', settled_at = $3, settled_by = 'retention', settled_reason = 'the session was deleted'
+    WHERE data_set = $1 AND trading_day = $2 AND state = 'open'
+"""
 
 
 class Aging(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consumer.verdict import ruler as rulers
 from consumer.verdict.states import Condition, DataSetVerdict, SessionState
+from contract import data_sets as sets
 
 
 def condition_of(state: SessionState, *, pending: bool) -> Condition:
@@ -26,7 +27,8 @@ def condition_of(state: SessionState, *, pending: bool) -> Condition:
 def state_in_all(judged: list[DataSetVerdict]) -> SessionState:
     """Return the session's state: what lacks outranks what is suspect, that what is provisional, that what is final."""
     own = [one for one in judged if one.data_set in rulers.SESSION_SETS]
-    if own and all(one.state is SessionState.RETIRED for one in own):
+    # Without its bars a session is none; slots that are retired beside bars are told by themselves.
+    if any(one.state is SessionState.RETIRED and one.data_set == sets.DAILY_BARS for one in own):
         return SessionState.RETIRED
     if all(one.state is SessionState.MISSING for one in own):
         return SessionState.MISSING

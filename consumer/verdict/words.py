@@ -36,7 +36,7 @@ def sentence(verdict: SessionVerdict, since: dt.datetime | None = None) -> str:
 def _predicate(verdict: SessionVerdict, since: str) -> str:
     match verdict.state:
         case SessionState.FINAL:
-            return f"is whole and final{since}"
+            return f"is whole and final{since}{_retired(verdict)}"
         case SessionState.PROVISIONAL:
             day = verdict.trading_day
             later = [f"{one.data_set} follow by {new_york(one.due_at, day)}" for one in _later(verdict)]
@@ -52,6 +52,11 @@ def _predicate(verdict: SessionVerdict, since: str) -> str:
         case SessionState.PARTIAL:
             lacks = f"lacks{since} " + "; ".join(_lack(one) for one in verdict.data_sets if one.lacks)
             return lacks + (f"; what it has is suspect: {_suspicions(verdict)}" if verdict.is_suspect else "")
+
+
+def _retired(verdict: SessionVerdict) -> str:
+    names = [one.data_set for one in verdict.data_sets if one.state is SessionState.RETIRED]
+    return f", but {' and '.join(names)}, deleted by retention" if names else ""
 
 
 def _suspicions(verdict: SessionVerdict) -> str:

@@ -128,6 +128,23 @@ def test_an_input_that_has_changed_since_has_it_computed_again(name: str) -> Non
         assert name in planned(situation(changed_at=later)), changed
 
 
+@pytest.mark.parametrize("never", [{names.SPLITS}, {names.DETAILS}, {names.SPLITS, names.DETAILS}, {names.FLOATS}])
+def test_what_a_vendors_plan_never_brings_is_no_lack_and_nothing_follows_from_it(never: set[str]) -> None:
+    found = situation()
+    for name in never:
+        found = without(found, name)
+    assert planned(found) >= never, "a new pass asks for it all the same, since plans change"
+    assert missing_parts(msgspec.structs.replace(found, left_out=frozenset(never))) == []
+
+
+def test_what_retention_deleted_of_the_day_is_neither_lost_nor_stale() -> None:
+    on_day = {**situation().holdings.on_day}
+    on_day[names.ATR] = Covered(row_count=9, fetched_at=LOADED - dt.timedelta(days=9), standing=0, retired=True)
+    assert missing_parts(situation(on_day=on_day)) == []
+    on_day[names.ATR] = msgspec.structs.replace(on_day[names.ATR], retired=False)
+    assert names.ATR in planned(situation(on_day=on_day))
+
+
 def test_a_backfill_computes_nothing_of_the_newest_day() -> None:
     first = CALENDAR.last_trading_days(5, up_to=DAY)[0]
     found = without(without(situation(), names.DAILY_BARS), names.ATR)

@@ -43,6 +43,19 @@ def test_data_sets_that_are_made_from_each_other_are_refused() -> None:
         ordered([*DATA_SETS, first, second])
 
 
+def test_a_second_data_set_of_symbols_is_refused_since_it_would_be_judged_by_the_rows_of_the_first() -> None:
+    second = msgspec.structs.replace(BY_NAME[names.VOLUME_SLOTS], name="trades_per_slot")
+    with pytest.raises(Misdeclared, match="trades_per_slot and volume_slots cover a session and symbol: only one"):
+        ordered([*DATA_SETS, second])
+
+
+def test_caches_do_not_wait_for_what_they_are_not_made_of() -> None:
+    assert "metadata_enrich/calendar" not in BEFORE_CACHES
+    assert {"ohlc_daily/recheck", "volume_slots/prove", "metadata_enrich/derived", "ohlc_daily/atr"} <= set(
+        BEFORE_CACHES
+    )
+
+
 def test_every_part_has_a_stage_and_waits_only_for_stages_that_there_are() -> None:
     stages = {stage for one in DATA_SETS for stage in stages_of(one.name)} | {CACHE_STAGE}
     for one in DATA_SETS:
