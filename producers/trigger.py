@@ -21,18 +21,23 @@ async def request_cycle(
     redis: Redis,
     *,
     trading_day: dt.date | None = None,
-    first_day: dt.date | None = None,
     task: TaskName = TaskName.CYCLE,
     force: bool = False,
     requested_by: str,
 ) -> str:
-    """The id of the stream entry that asks for *task*; without a day, for the last completed one.
+    """The id of the stream entry that asks for *task*; without a day, for the last completed one."""
+    return await _ask(redis, TaskMessage(task=task, trading_day=trading_day, force=force, requested_by=requested_by))
 
-    With a first day it asks for a backfill of the sessions from there on.
-    """
-    message = TaskMessage(
-        task=task, trading_day=trading_day, first_day=first_day, force=force, requested_by=requested_by
-    )
+
+async def request_backfill(
+    redis: Redis, first_day: dt.date, last_day: dt.date, *, task: TaskName = TaskName.CYCLE, requested_by: str
+) -> str:
+    """The same for what *task* lacks of the sessions *first_day*…*last_day*."""
+    message = TaskMessage(task=task, trading_day=last_day, first_day=first_day, requested_by=requested_by)
+    return await _ask(redis, message)
+
+
+async def _ask(redis: Redis, message: TaskMessage) -> str:
     fields: dict[FieldT, EncodableT] = dict(encode(message).items())
     entry_id = await redis.xadd(TASKS.name, fields)
     return str(entry_id)

@@ -103,7 +103,8 @@ class Reporter:
         for change in changes:
             before = "" if change.before is None else f"{change.before} → "
             detail = f"{before}{change.after}: {change.summary}"
-            await self.event(EventName.SESSION_JUDGED, trading_day=change.trading_day, detail=detail)
+            name, day = EventName.SESSION_JUDGED, change.trading_day
+            await self.tell(MaintenanceEvent(event=name, at=self._now(), trading_day=day, detail=detail))
 
     async def cycle_opened(self, opened: Opened) -> None:
         """Tell that a request was served: by a new cycle, or by one there already was."""
@@ -197,22 +198,25 @@ class Reporter:
         name: EventName,
         *,
         cycle: Cycle | None = None,
-        trading_day: dt.date | None = None,
         task: TaskName | None = None,
         part: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Append to maintenance:events."""
-        event = MaintenanceEvent(
+        """Tell what happened, to a cycle as a rule."""
+        happened = MaintenanceEvent(
             event=name,
             at=self._now(),
-            trading_day=trading_day if cycle is None else cycle.trading_day,
+            trading_day=None if cycle is None else cycle.trading_day,
             cycle=None if cycle is None else cycle.cycle_id,
             task=task,
             part=part,
             detail=detail or None,
         )
-        fields: dict[Any, Any] = {**encode(event)}
+        await self.tell(happened)
+
+    async def tell(self, happened: MaintenanceEvent) -> None:
+        """Append to maintenance:events."""
+        fields: dict[Any, Any] = {**encode(happened)}
         try:
             await self._redis.xadd(keys.EVENTS.name, fields, maxlen=keys.EVENTS.kept, approximate=True)
         except RedisError as error:

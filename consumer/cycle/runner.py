@@ -31,7 +31,7 @@ from consumer.postgres.states import PartState
 from consumer.tasks.part import PartContext
 from consumer.vendor.requests import counted_requests
 from contract.messages import TaskMessage
-from contract.reports import EventName
+from contract.reports import EventName, MaintenanceEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,13 +99,15 @@ class CycleRunner:
     async def taken_over(self, delivery: Delivery) -> None:
         entry, message = delivery.entry, delivery.work.message
         work = message if isinstance(message, TaskMessage) else None
-        await self._reporter.event(
-            EventName.RECLAIMED,
+        happened = MaintenanceEvent(
+            event=EventName.RECLAIMED,
+            at=self._services.now(),
             trading_day=work.trading_day if work else None,
             task=work.task if work else None,
             part=work.part if work else None,
             detail=f"entry {entry.entry_id} from {entry.taken_from}, delivery {delivery.deliveries}",
         )
+        await self._reporter.tell(happened)
 
     def _request(self, message: TaskMessage, entry: Entry) -> Request:
         return opening.request_from(

@@ -22,7 +22,7 @@ from consumer.terminal.refused import usage
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
 from process.exit_codes import ExitCode
-from producers.trigger import request_cycle
+from producers.trigger import request_backfill
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -75,12 +75,8 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     console.print(forecast_words(expected), highlight=False)
     if request.dry_run or not expected.parts:
         return ExitCode.OK
-    entry_id = await request_cycle(
-        plan.reached.redis,
-        trading_day=sessions[-1],
-        first_day=sessions[0],
-        task=request.task,
-        requested_by="maintenance backfill",
+    entry_id = await request_backfill(
+        plan.reached.redis, sessions[0], sessions[-1], task=request.task, requested_by="maintenance backfill"
     )
     sys.stdout.write(f"{entry_id}\n")
     return ExitCode.OK

@@ -34,7 +34,7 @@ from consumer.verdict.reading import judge_sessions, judge_window
 from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
-from producers.trigger import request_cycle
+from producers.trigger import request_backfill, request_cycle
 from simulated_market.app import build_app
 from simulated_market.options import SimulatorOptions
 
@@ -155,8 +155,10 @@ class Stack:
         finally:
             await end_all([task])
 
-    async def ask(self, day: dt.date | None = DAY, **wanted: Any) -> str:
+    async def ask(self, day: dt.date | None = DAY, *, first_day: dt.date | None = None, **wanted: Any) -> str:
         """Ask for a cycle as a person does."""
+        if first_day is not None and day is not None:
+            return await request_backfill(self.redis, first_day, day, requested_by="test", **wanted)
         return await request_cycle(self.redis, trading_day=day, requested_by="test", **wanted)
 
     async def cycle(self, day: dt.date | None = None) -> Cycle | None:

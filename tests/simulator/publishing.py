@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
     from consumer.postgres.cycles import Cycle
     from consumer.verdict.ruler import Expectations, Ruler
+    from contract.reports import MaintenanceEvent
     from tests.simulator.workload import Workload
 
 
 class VerdictsOnly(Reporter):
     """Publishes what the days are; the events along the way would only be more steps."""
 
-    async def event(self, name: Any, **_: Any) -> None:
+    async def tell(self, happened: MaintenanceEvent) -> None:
         """Nobody listens."""
 
     async def pass_ended(self, cycle: Cycle) -> None:
