@@ -177,21 +177,22 @@ RETURNING finding_id
 """
 
 
-async def report(
-    connection: Connection,
-    data_set: str,
-    day: dt.date,
-    finding: Finding,
-    *,
-    load_id: int,
-    now: dt.datetime,
-    contested: Contested | None = None,
-    contested_at: dt.datetime | None = None,
-) -> int:
-    """Open *finding*; one of its kind that is open already is brought up to date. Return its id.
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, by which load and when, and the answer that was not taken, where there is one."""
+
+    finding: Finding
+    load_id: int
+    now: dt.datetime
+    contested: Contested | None = None
+    contested_at: dt.datetime | None = None
+
+
+async def report(connection: Connection, data_set: str, day: dt.date, new: Report) -> int:
+    """Open a finding; one of its kind that is open already is brought up to date. Return its id.
 
     Another answer than the one that was aside has been held against nothing yet.
     """
+    finding, contested = new.finding, new.contested
     finding_id = await connection.fetchval(
         _OPEN,
         day,
@@ -201,9 +202,9 @@ async def report(
         list(finding.symbols),
         finding.evidence,
         None if contested is None else _packed(contested),
-        contested_at,
-        load_id,
-        now,
+        new.contested_at,
+        new.load_id,
+        new.now,
     )
     return int(finding_id)
 

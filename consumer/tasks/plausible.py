@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.postgres import coverage, findings, ledger, slots
-from consumer.postgres.findings import Settled, State
+from consumer.postgres.findings import Report, Settled, State
 from consumer.postgres.market_window import read_market
 from consumer.tasks.standing import SERVICE, stored_sessions, tell_suspect
 from contract import data_sets
@@ -86,7 +86,9 @@ async def hold_against_slots(
             over = Settled(state=State.CLEARED, by=SERVICE, reason="bars and slots agree again")
             await findings.settle(connection, [one.finding_id for one in own], over, now=now)
         elif not _settled(own, finding):
-            await findings.report(connection, data_sets.DAILY_BARS, day, finding, load_id=load_id, now=now)
+            await findings.report(
+                connection, data_sets.DAILY_BARS, day, Report(finding=finding, load_id=load_id, now=now)
+            )
             if not any(one.state is State.OPEN for one in own):
                 tell_suspect(day, finding)
                 opened.append(day)
@@ -118,7 +120,7 @@ async def _open(
     known = await findings.of_session(connection, data_sets.DAILY_BARS, day)
     opened = [one for one in found if not _settled(known, one)]
     for one in opened:
-        await findings.report(connection, data_sets.DAILY_BARS, day, one, load_id=load_id, now=now)
+        await findings.report(connection, data_sets.DAILY_BARS, day, Report(finding=one, load_id=load_id, now=now))
         tell_suspect(day, one)
     kinds = {one.kind for one in opened} | _SETTLED_ELSEWHERE
     over = [one.finding_id for one in known if one.state is State.OPEN and one.kind not in kinds]

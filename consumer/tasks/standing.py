@@ -12,7 +12,7 @@ from loguru import logger
 
 from consumer.postgres import bars, coverage, evidence, findings
 from consumer.postgres.coverage import Loaded
-from consumer.postgres.findings import Contested, KeptFinding, Settled, State
+from consumer.postgres.findings import Contested, KeptFinding, Report, Settled, State
 from consumer.postgres.market_window import read_market, read_session_bars, totals_of
 from consumer.tasks.answers import Leave, Refuse, Standing, Take, bars_of
 from contract import data_sets
@@ -113,11 +113,7 @@ async def note_fate(
             connection,
             data_sets.DAILY_BARS,
             day,
-            fate.finding,
-            load_id=loaded.load_id,
-            now=now,
-            contested=aside,
-            contested_at=now,
+            Report(finding=fate.finding, load_id=loaded.load_id, now=now, contested=aside, contested_at=now),
         )
         tell_suspect(day, fate.finding)
 

@@ -20,7 +20,7 @@ LONGEST_FILE = 300  # lines; 250 is the aim
 LONGEST_FUNCTION = 60
 #: Functions over 30 lines and over 5 parameters, as the formatter lays them out: these counts only fall.
 LONG_FUNCTIONS_LEFT = 0
-LONG_SIGNATURES_LEFT = 4
+LONG_SIGNATURES_LEFT = 3
 #: Files and functions that are still over the bound; none is added.
 FILES_STILL_TO_CUT = frozenset({"consumer/declared_settings.py"})
 FUNCTIONS_STILL_TO_CUT: frozenset[str] = frozenset()

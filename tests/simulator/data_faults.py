@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.postgres import findings
-from consumer.postgres.findings import Settled, State
+from consumer.postgres.findings import Report, Settled, State
 from contract import data_sets as sets
 from market.findings import Finding, Kind
 from tests.simulator.virtual_worker import DAY
@@ -23,7 +23,9 @@ async def find(stage: Stage, random: Random, step: Step | None) -> None:
 
     async def open_it() -> int:
         found = Finding(kind=kind, reason="something was found", symbols=("A",), evidence={})
-        return await findings.report(stage.monitor, sets.DAILY_BARS, DAY, found, load_id=0, now=stage.world.now())
+        return await findings.report(
+            stage.monitor, sets.DAILY_BARS, DAY, Report(finding=found, load_id=0, now=stage.world.now())
+        )
 
     async def settle(number: int) -> None:
         settled = Settled(state=State.ACCEPTED, by="a person", reason="it is so")

@@ -9,7 +9,7 @@ import msgspec
 
 from consumer.postgres import bars, coverage, evidence, findings, holes
 from consumer.postgres.coverage import Load
-from consumer.postgres.findings import Contested, Settled, State
+from consumer.postgres.findings import Contested, Report, Settled, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.ohlc_daily import load_session_bars
 from consumer.tasks.standing import take_aside
@@ -80,9 +80,17 @@ async def test_single_rows_that_are_taken_leave_the_holes_of_the_load_that_stand
         load = Load(fence=1, source="massive:rest", fetched_at=NOW, rows=1)
         older = await coverage.record_load(connection, PartId(cycle_id=1, task="test", part="bars"), load)
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, Finding(kind=Kind.ROWS, reason="seen", symbols=("S001",)),
-            load_id=older.load_id, now=NOW, contested=Contested(rows=[row("S001", 30.0)]), contested_at=NOW,
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=Finding(kind=Kind.ROWS, reason="seen", symbols=("S001",)),
+                load_id=older.load_id,
+                now=NOW,
+                contested=Contested(rows=[row("S001", 30.0)]),
+                contested_at=NOW,
+            ),
+        )
     await stand(desk, rows_of(but="S000"))
     async with desk.pool.acquire() as connection, connection.transaction():
         newer = await connection.fetchval("SELECT load_id FROM coverage WHERE data_set = 'daily_bars'")

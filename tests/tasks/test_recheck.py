@@ -12,7 +12,7 @@ from consumer.massive.flat_file_store import LocalFolder
 from consumer.massive.flat_files import flat_file_path
 from consumer.postgres import bars, coverage, findings
 from consumer.postgres.coverage import Load
-from consumer.postgres.findings import Contested, KeptFinding, State
+from consumer.postgres.findings import Contested, KeptFinding, Report, State
 from consumer.postgres.ledger import PartId
 from consumer.tasks.recheck import recheck
 from consumer.vendor.errors import BadAnswer, EndpointNotFound, NotEntitled, ProviderUnavailable, VendorError
@@ -48,9 +48,17 @@ async def stand(desk: Desk, rows: list[DailyRow], day: dt.date = DAY) -> None:
 async def open_finding(desk: Desk, kind: Kind, symbols: tuple[str, ...] = (), aside: Contested | None = None) -> None:
     async with desk.pool.acquire() as connection:
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, Finding(kind=kind, reason="seen", symbols=symbols), load_id=9,
-            now=NOW, contested=aside, contested_at=None if aside is None else NOW,
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=Finding(kind=kind, reason="seen", symbols=symbols),
+                load_id=9,
+                now=NOW,
+                contested=aside,
+                contested_at=None if aside is None else NOW,
+            ),
+        )
 
 
 async def checked(desk: Desk, told: Any) -> KeptFinding:
@@ -172,9 +180,17 @@ async def test_custom_bars_do_not_put_a_market_that_its_neighbours_deny_in_place
     async with desk.pool.acquire() as connection:
         objected = Finding(kind=Kind.CONTRADICTED, reason="seen", evidence={IMPLAUSIBLE: {"prices_off": {}}})
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, objected, load_id=9, now=NOW,
-            contested=Contested(rows=[row(symbol, 1000.0) for symbol in SYMBOLS]), contested_at=NOW,
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=objected,
+                load_id=9,
+                now=NOW,
+                contested=Contested(rows=[row(symbol, 1000.0) for symbol in SYMBOLS]),
+                contested_at=NOW,
+            ),
+        )
     found = await checked(desk, lambda symbol: row(symbol, 1000.0))
     assert (found.state, found.evidence["recheck"]["agree_with_the_other"]) == (State.OPEN, 1.0)
     assert set((await closes(desk)).values()) == {10.0}
@@ -186,9 +202,17 @@ async def test_where_the_neighbours_deny_both_custom_bars_may_speak_for_the_othe
     async with desk.pool.acquire() as connection:
         objected = Finding(kind=Kind.CONTRADICTED, reason="seen", evidence={IMPLAUSIBLE: {"prices_off": {}}})
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, objected, load_id=9, now=NOW,
-            contested=Contested(rows=[row(symbol, 30.0) for symbol in SYMBOLS]), contested_at=NOW,
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=objected,
+                load_id=9,
+                now=NOW,
+                contested=Contested(rows=[row(symbol, 30.0) for symbol in SYMBOLS]),
+                contested_at=NOW,
+            ),
+        )
     desk.vendor.answers["daily_bar"] = lambda symbol, _day: row(symbol, 30.0)
     await desk.run(recheck, SESSION)
     assert [one.state for one in await findings.find(desk.pool, settled=True)] == [State.CLEARED] * 2
@@ -201,10 +225,17 @@ async def test_another_answer_that_is_kept_aside_is_held_against_evidence_of_its
     await checked(desk, lambda symbol: row(symbol, 20.0))
     async with desk.pool.acquire() as connection:
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, Finding(kind=Kind.CONTRADICTED, reason="seen"), load_id=10, now=NOW,
-            contested=Contested(rows=[row(symbol, 20.0) for symbol in SYMBOLS]),
-            contested_at=NOW + dt.timedelta(minutes=20),
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=Finding(kind=Kind.CONTRADICTED, reason="seen"),
+                load_id=10,
+                now=NOW,
+                contested=Contested(rows=[row(symbol, 20.0) for symbol in SYMBOLS]),
+                contested_at=NOW + dt.timedelta(minutes=20),
+            ),
+        )
     found = await checked(desk, lambda symbol: row(symbol, 20.0))
     assert found.state is State.CLEARED
     assert set((await closes(desk)).values()) == {20.0}

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from consumer.postgres import bars, findings
-from consumer.postgres.findings import Contested
+from consumer.postgres.findings import Contested, Report
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.vendor.rows import DailyRow
@@ -32,11 +32,19 @@ async def fill(pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await bars.replace_bars(connection, DAY, [row("A", 1.0), row("B", 2.0)], load_id=1)
         prices = Finding(kind=Kind.PRICES, reason="the median close is 0.3 times that of 2025-11-10")
-        await findings.report(connection, data_sets.DAILY_BARS, DAY, prices, load_id=1, now=NOW)
+        await findings.report(connection, data_sets.DAILY_BARS, DAY, Report(finding=prices, load_id=1, now=NOW))
         await findings.report(
-            connection, data_sets.DAILY_BARS, DAY, Finding(kind=Kind.ROWS, reason="2 rows", symbols=("A", "B")),
-            load_id=2, now=NOW, contested=Contested(rows=[row("A", 9.0)], gone=["B"]), contested_at=NOW,
-        )  # fmt: skip
+            connection,
+            data_sets.DAILY_BARS,
+            DAY,
+            Report(
+                finding=Finding(kind=Kind.ROWS, reason="2 rows", symbols=("A", "B")),
+                load_id=2,
+                now=NOW,
+                contested=Contested(rows=[row("A", 9.0)], gone=["B"]),
+                contested_at=NOW,
+            ),
+        )
 
 
 async def test_findings_are_listed_accepted_and_taken_by_name(run: Run, postgres_dsn: str) -> None:
