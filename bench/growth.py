@@ -29,7 +29,7 @@ from loguru import logger
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.embedded.redis_server import EmbeddedRedis
-from consumer.tasks.part import TaskOptions
+from consumer.tasks.terms import TaskOptions
 from simulated_market.app import build_app
 from simulated_market.options import SimulatorOptions
 from tests.cycle.stack import CALENDAR, SCHEDULE, Clock, Market, Stack, new_york, stack_on
