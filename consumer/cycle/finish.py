@@ -69,6 +69,8 @@ def what_is_left(situation: Situation, ruler: Ruler, ended: Sequence[EndedPart])
     parts = missing_parts(situation)
     return Left(
         missing=tuple(describe_missing(situation, parts, ended, _excuses(situation, ruler, ended))),
+        planned=frozenset((str(part.task), part.part) for part in parts),
+        suspect=any(part.part.startswith("recheck:") for part in parts),
         goes_on=_goes_on(parts, ruler),
         cut=_was_cut(situation, parts, ended),
         published_at=_published_at(situation, ruler),

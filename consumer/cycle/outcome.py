@@ -27,10 +27,12 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     """What a new plan would do: *missing* a line each, *goes_on* where it is only what this plan brings bit by bit.
 
     *cut*: the pass asked for as much as one may, and there is more to ask for. *published_at*: before then the vendor
-    does not give the day on this plan.
+    does not give the day on this plan. *planned*: the names of its parts; *suspect*: it would recheck a session.
     """
 
     missing: tuple[str, ...]
+    planned: frozenset[tuple[str, str]] = frozenset()
+    suspect: bool = False
     goes_on: bool = False
     cut: bool = False
     published_at: dt.datetime | None = None
@@ -57,7 +59,7 @@ def judge(left: Left, ended: Sequence[EndedPart], end: PassEnd) -> Outcome:
     if not missing and (not left.goes_on or is_over):
         return Outcome(state=CycleState.COMPLETE)
     not_yet = any(part.state is PartState.NOT_YET for part in ended)
-    again = any(_is_planned_again(part, missing) for part in ended)
+    again = any(_is_planned_again(part, left) for part in ended)
     retryable = any(part.state is PartState.FAILED and is_asked_again(part) for part in ended)
     if (left.cut or not missing) and not (not_yet or retryable or is_over):
         # One that was not cut has asked for all there was: what it did not bring is not there yet.
@@ -70,7 +72,7 @@ def judge(left: Left, ended: Sequence[EndedPart], end: PassEnd) -> Outcome:
         delay = max(NOT_YET_RETRY, (left.published_at or end.now) - end.now)
         return _waiting(missing, end.after(delay), "not yet published by the vendor")
     next_pass_at = end.after(UNAVAILABLE_RETRIES[min(end.run_pass, len(UNAVAILABLE_RETRIES)) - 1])
-    reason = _why_again(missing) if again and not retryable else "the vendor did not answer"
+    reason = _why_again(left) if again and not retryable else "the vendor did not answer"
     return _waiting(missing, next_pass_at, reason)
 
 
@@ -78,9 +80,8 @@ def _waiting(missing: tuple[str, ...], next_pass_at: dt.datetime, reason: str) -
     return Outcome(state=CycleState.WAITING, missing=missing, next_pass_at=next_pass_at, reason=reason)
 
 
-def _why_again(missing: Sequence[str]) -> str:
-    suspect = any(" recheck:" in line for line in missing)
-    return "a session is suspect" if suspect else "a session has fewer bars than those around it"
+def _why_again(left: Left) -> str:
+    return "a session is suspect" if left.suspect else "a session has fewer bars than those around it"
 
 
 def is_asked_again(part: EndedPart) -> bool:
@@ -88,8 +89,7 @@ def is_asked_again(part: EndedPart) -> bool:
     return part.failure_class is not None and part.failure_class.is_asked_again
 
 
-def _is_planned_again(part: EndedPart, missing: Sequence[str]) -> bool:
+def _is_planned_again(part: EndedPart, left: Left) -> bool:
     """Whether a session that was just loaded is still missing: it turned out short beside the others."""
-    name = f"{part.task} {part.part}"
     loaded = part.state is PartState.DONE and part.part.startswith("bars:")
-    return loaded and any(line == name or line.startswith(f"{name}:") for line in missing)
+    return loaded and (part.task, part.part) in left.planned

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from tests.crash.deployment import Deployment
 
-AWAY = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, aiohttp.ClientError)
+# InternalClientError is the driver's own word where a server is killed between two messages of a statement.
+AWAY = (
+    OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    aiohttp.ClientError,
+)  # fmt: skip
 ASK_AGAIN_S = 3.0
 LOOK_EVERY_S = 0.25
 WORK_WITHIN_S = 10.0
