@@ -1,4 +1,4 @@
-"""Measures what a night costs when 30 sessions are stored and when three years are: CPU, bytes and seconds.
+"""Measures what a night costs when two months are stored and when three years are: CPU, bytes and seconds.
 
     .venv/bin/python -m bench.growth [--tickers 500] [--sessions 750]
 
@@ -163,6 +163,16 @@ def tell(name: str, cost: Cost) -> None:
     )
 
 
+async def after(stack: Stack, market: FarMarket, days: Iterator[dt.date], postgres: int, *, sessions: int) -> Cost:
+    """Put so many sessions of history under the newest one, and return and print what a night costs then."""
+    newest = await stack.pool.fetchval("SELECT max(trading_date) FROM daily_bar")
+    stored = await stack.pool.fetchval("SELECT count(DISTINCT trading_date) FROM daily_bar")
+    await put_three_years(stack.pool, newest, newest_window=stored, sessions=sessions, as_it_is=True)
+    cost = await nights(stack, market, days, postgres)
+    tell(str(sessions), cost)
+    return cost
+
+
 async def measure(tickers: int, sessions: int, folder: Path) -> None:
     """Measure the nights at both amounts of history and print them."""
     market = FarMarket(tickers)
@@ -182,13 +192,10 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
         ) as stack:
             print(f"{'sessions stored':<24}{'wall s':>8}{'worker s':>10}{'postgres s':>12}{'CPU s':>10}"
                   f"{'looked at MB':>14}{'from disk MB':>14}")  # fmt: skip
-            few = await nights(stack, market, days, postgres.pid)
-            tell(str(options.ohlc_sessions), few)
-            newest = await stack.pool.fetchval("SELECT max(trading_date) FROM daily_bar")
-            stored = await stack.pool.fetchval("SELECT count(DISTINCT trading_date) FROM daily_bar")
-            await put_three_years(stack.pool, newest, newest_window=stored, sessions=sessions, as_it_is=True)
-            many = await nights(stack, market, days, postgres.pid)
-            tell(str(sessions), many)
+            # A month of nights lies behind both: a database of yesterday has no cycles, parts or verdicts to look at.
+            await night(stack, market, next(days), postgres.pid)
+            few = await after(stack, market, days, postgres.pid, sessions=2 * options.ohlc_sessions)
+            many = await after(stack, market, days, postgres.pid, sessions=sessions)
             print("ratio".ljust(24) + f"{many.wall_s / few.wall_s:>8.2f}{many.worker_s / few.worker_s:>10.2f}"
                   f"{many.postgres_s / few.postgres_s:>12.2f}"
                   f"{(many.worker_s + many.postgres_s) / (few.worker_s + few.postgres_s):>10.2f}"
