@@ -149,9 +149,14 @@ async def nights(stack: Stack, market: FarMarket, days: Iterator[dt.date], postg
     for _ in range(NIGHTS):
         await stack.pool.execute("VACUUM ANALYZE")  # as autovacuum does within the day that lies between two nights
         costs.append(await night(stack, market, next(days), postgres))
-    return Cost(**{
-        name: statistics.median(getattr(cost, name) for cost in costs) for name in Cost.__struct_fields__
-    })  # fmt: skip
+    names = Cost.__struct_fields__
+    return Cost(**{name: statistics.median(getattr(cost, name) for cost in costs) for name in names})
+
+
+HEADING = (
+    f"{'sessions stored':<24}{'wall s':>8}{'worker s':>10}{'postgres s':>12}{'CPU s':>10}"
+    f"{'looked at MB':>14}{'from disk MB':>14}"
+)
 
 
 def tell(name: str, cost: Cost) -> None:
@@ -160,6 +165,14 @@ def tell(name: str, cost: Cost) -> None:
         f"{cost.worker_s + cost.postgres_s:>10.2f}"
         f"{cost.looked_at_mb:>14.0f}{cost.from_disk_mb:>14.0f}",
         flush=True,
+    )
+
+
+def tell_ratio(few: Cost, many: Cost) -> None:
+    cpu = (many.worker_s + many.postgres_s) / (few.worker_s + few.postgres_s)
+    print(
+        f"{'ratio':<24}{many.wall_s / few.wall_s:>8.2f}{many.worker_s / few.worker_s:>10.2f}"
+        f"{many.postgres_s / few.postgres_s:>12.2f}{cpu:>10.2f}{many.looked_at_mb / few.looked_at_mb:>14.2f}"
     )
 
 
@@ -190,16 +203,12 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
             schedule=SCHEDULE,
             options=options,  # type: ignore[arg-type]
         ) as stack:
-            print(f"{'sessions stored':<24}{'wall s':>8}{'worker s':>10}{'postgres s':>12}{'CPU s':>10}"
-                  f"{'looked at MB':>14}{'from disk MB':>14}")  # fmt: skip
+            print(HEADING)
             # A month of nights lies behind both: a database of yesterday has no cycles, parts or verdicts to look at.
             await night(stack, market, next(days), postgres.pid)
             few = await after(stack, market, days, postgres.pid, sessions=2 * options.ohlc_sessions)
             many = await after(stack, market, days, postgres.pid, sessions=sessions)
-            print("ratio".ljust(24) + f"{many.wall_s / few.wall_s:>8.2f}{many.worker_s / few.worker_s:>10.2f}"
-                  f"{many.postgres_s / few.postgres_s:>12.2f}"
-                  f"{(many.worker_s + many.postgres_s) / (few.worker_s + few.postgres_s):>10.2f}"
-                  f"{many.looked_at_mb / few.looked_at_mb:>14.2f}")  # fmt: skip
+            tell_ratio(few, many)
     finally:
         market.stop()
         await asyncio.gather(redis.stop(), postgres.stop())
