@@ -136,28 +136,29 @@ class Monitor:
             return None
 
     async def _streams(self) -> dict[str, int] | None:
-        """How many messages are under way; None where Redis is away (the status must say the rest all the same)."""
+        """How many messages are under way; None where Redis is away (the status must say the rest all the same).
+
+        Of one moment: a message that comes due between two looks would be counted by neither.
+        """
         try:
-            return {
-                "tasks": await self.redis.xlen(keys.TASKS.name),
-                "pending": await self._pending(),
-                "later": await self.redis.zcard(keys.LATER.pattern),
-            }
+            async with self.redis.pipeline(transaction=True) as looks:
+                looks.xlen(keys.TASKS.name)
+                looks.xpending(keys.TASKS.name, keys.GROUP)
+                looks.zcard(keys.LATER.pattern)
+                tasks, pending, later = await looks.execute(raise_on_error=False)
         except RedisError:
             return None
+        if any(isinstance(answer, RedisError) for answer in (tasks, later)):
+            return None
+        # A flushed Redis has no group until a consumer makes it again.
+        held = 0 if isinstance(pending, ResponseError) else int(pending["pending"])
+        return {"tasks": tasks, "pending": held, "later": later}
 
     async def _for_newer_workers(self) -> list[Work] | None:
         try:
             return await waiting_for_newer(self.redis)
         except RedisError:
             return None
-
-    async def _pending(self) -> int:
-        try:
-            pending: Any = await self.redis.xpending(keys.TASKS.name, keys.GROUP)
-        except ResponseError:
-            return 0  # a flushed Redis has no group until a consumer makes it again
-        return int(pending["pending"])
 
 
 def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:

@@ -193,14 +193,14 @@ async def pending(redis: Redis) -> list[dict[str, Any]]:
 
 
 async def at_rest(redis: Redis) -> bool:
-    """Nothing is in the stream, due later or remembered as queued."""
-    counts = (
-        await redis.xlen(keys.TASKS.name),
-        await redis.zcard(keys.LATER.pattern),
-        await redis.hlen(keys.LATER_MESSAGES.pattern),
-        await redis.hlen(keys.QUEUED.pattern),
-    )
-    return not any(counts)
+    """Nothing is in the stream, due later or remembered as queued: at one moment, since what is promoted between two
+    looks would be in neither."""
+    async with redis.pipeline(transaction=True) as looks:
+        looks.xlen(keys.TASKS.name)
+        looks.zcard(keys.LATER.pattern)
+        looks.hlen(keys.LATER_MESSAGES.pattern)
+        looks.hlen(keys.QUEUED.pattern)
+        return not any(await looks.execute())
 
 
 async def read_one(stream: TaskStream) -> Entry:

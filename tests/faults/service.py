@@ -143,7 +143,10 @@ class Place:
         """Wait until nothing is queued, held or parked."""
 
         async def look() -> bool:
-            return not await self.redis.xlen("maintenance:tasks") and not await self.redis.zcard("maintenance:later")
+            async with self.redis.pipeline(transaction=True) as looks:  # what is promoted in between is seen once
+                looks.xlen("maintenance:tasks")
+                looks.zcard("maintenance:later")
+                return not any(await looks.execute())
 
         await until(look, what="rest")
 

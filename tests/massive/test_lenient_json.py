@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 
 import pytest
@@ -21,18 +22,24 @@ SHAPES = {
 
 
 def seconds_for(rows: bytes) -> float:
-    """Of this process, whatever others do beside it."""
-    began = time.process_time()
-    with contextlib.suppress(NoJson):
-        read_rows(b'{"results":[' + rows + b"{}]}")
-    return time.process_time() - began
+    """Of this process, whatever others do beside it; without the collector, which would walk the suite's whole heap."""
+    body = b'{"results":[' + rows + b"{}]}"
+    gc.disable()
+    try:
+        began = time.process_time()
+        with contextlib.suppress(NoJson):
+            read_rows(body)
+        return time.process_time() - began
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_spoiled_body_eight_times_as_long_costs_no_more_than_some_eight_times(shape: str) -> None:
+    """The square would be 64 times. A core that is shared slows one reading and not each of ten."""
     rows = SHAPES[shape]
     short = min(seconds_for(rows(1_000)) for _ in range(3))
-    assert seconds_for(rows(8_000)) < 24 * short + 0.05
+    assert any(seconds_for(rows(8_000)) < 24 * short + 0.05 for _ in range(10))
 
 
 def test_python_s_decoder_is_shown_a_window_of_each_spoiled_row_and_seldom_the_whole_text(
