@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import json
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["pytest_collection_modifyitems"]
 
 T = TypeVar("T")
+
+# What `nohup` has set to be ignored every child would ignore too, and a test that sends it would wait for ever.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No test pulls the plug: what a commit waits for the disk is time lost.
 QUICK_AND_FORGETFUL = {

@@ -81,19 +81,32 @@ async def _write_down(connection: Connection, change: Change, *, now: dt.datetim
         now,
     )
     if change.kind is Kind.LISTED:
-        await forget_slots_of_nobody(connection, symbol=change.symbol)
+        await _forget_all_slots_before(connection, change.symbol, change.changed_on)
     return written is not None
 
 
-async def forget_slots_of_nobody(connection: Connection, *, symbol: str | None = None) -> None:
-    """Delete "no trades" of sessions before a symbol was listed at all, asked for before its list date was known."""
+async def forget_slots_of_nobody(connection: Connection, days: Sequence[dt.date]) -> None:
+    """Delete "no trades" of those of *days* before a symbol was listed at all, asked for before that was known."""
     await connection.execute(
         """
         DELETE FROM session_slots AS s USING listed_ticker AS u, ticker_change AS c
         WHERE u.symbol = s.symbol AND c.symbol = s.symbol AND c.kind = 'listed' AND c.changed_on = u.issuer_since
-          AND s.trading_date < u.issuer_since AND s.outcome <> 'traded' AND ($1::text IS NULL OR s.symbol = $1)
+          AND s.trading_date = ANY ($1) AND s.trading_date < u.issuer_since AND s.outcome <> 'traded'
+        """,
+        list(days),
+    )
+
+
+async def _forget_all_slots_before(connection: Connection, symbol: str, listed_on: dt.date) -> None:
+    # Session by session, by the key: it begins with the day, and of a symbol alone it would be gone over whole.
+    await connection.execute(
+        """
+        DELETE FROM session_slots
+        WHERE trading_date = ANY (ARRAY(SELECT DISTINCT trading_day FROM coverage WHERE trading_day < $2::date))
+          AND symbol = $1 AND outcome <> 'traded'
         """,
         symbol,
+        listed_on,
     )
 
 

@@ -78,8 +78,19 @@ async def touched_before(
     """
     # A day more: what came since may have been fetched as long before as a part lasts.
     since = None if looked_at is None else looked_at - dt.timedelta(days=1)
-    rows = await connection.fetch(
-        """
+    rows = await connection.fetch(_touched(few=since is not None), _TOUCHED_BY, first, since)
+    return [row["trading_day"] for row in rows]
+
+
+def _touched(*, few: bool) -> str:
+    # Of few their verdicts by the key, day by day, since there is a row a session; of all of them both relations once.
+    verdict = (
+        "LEFT JOIN LATERAL (SELECT judged_at FROM session_condition AS c WHERE c.trading_day = t.trading_day LIMIT 1) "
+        "AS s ON true"
+        if few
+        else "LEFT JOIN session_condition AS s USING (trading_day)"
+    )
+    return f"""
         SELECT DISTINCT t.trading_day FROM (
             SELECT trading_day, fetched_at AS at FROM coverage
             WHERE data_set = ANY ($1) AND fetched_at >= coalesce($3::timestamptz, '-infinity')
@@ -89,12 +100,6 @@ async def touched_before(
             UNION ALL
             SELECT trading_day, greatest(found_at, settled_at) FROM session_finding
             WHERE greatest(found_at, settled_at) >= coalesce($3::timestamptz, '-infinity')
-        ) AS t LEFT JOIN LATERAL (  -- by the key, day by day: few are asked of, and there is a row a session
-            SELECT judged_at FROM session_condition AS c WHERE c.trading_day = t.trading_day LIMIT 1) AS s ON true
+        ) AS t {verdict}
         WHERE t.trading_day < $2 AND (s.judged_at IS NULL OR s.judged_at < t.at + interval '10 minutes')
-        """,
-        _TOUCHED_BY,
-        first,
-        since,
-    )
-    return [row["trading_day"] for row in rows]
+        """

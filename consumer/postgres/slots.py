@@ -198,15 +198,31 @@ async def mark_unproven(connection: Connection, days: Sequence[dt.date]) -> int:
 async def traded_without_volume(
     connection: Connection | Pool, days: Sequence[dt.date]
 ) -> dict[dt.date, tuple[list[str], int]]:
-    """Return by day the symbols that traded by their slots while their bar has no volume, and how many traded."""
+    """Return by day the symbols that traded by their slots while their bar has no volume, and of how many that traded.
+
+    Only days with both. Where there are no such symbols, as on nearly all days, how many traded is 0 and not counted:
+    what traded is most of a session, each row with all of its slots.
+    """
     rows = await connection.fetch(
-        "SELECT s.trading_date, count(*) AS rows, "
-        "array_agg(s.symbol ORDER BY s.symbol) FILTER (WHERE b.volume = 0) AS symbols "
-        "FROM session_slots AS s JOIN daily_bar AS b USING (trading_date, symbol) "
-        "WHERE s.trading_date = ANY ($1) AND s.outcome = 'traded' GROUP BY s.trading_date",
-        days,
+        """
+        WITH with_both AS MATERIALIZED (
+            SELECT w.day FROM unnest($1::date[]) AS w (day)
+            WHERE EXISTS (SELECT FROM session_slots AS s JOIN daily_bar AS b USING (trading_date, symbol)
+                          WHERE s.trading_date = w.day AND s.trading_date = ANY ($1) AND s.outcome = 'traded')
+        ), odd AS MATERIALIZED (
+            SELECT b.trading_date AS day, array_agg(s.symbol ORDER BY s.symbol) AS symbols
+            FROM daily_bar AS b JOIN session_slots AS s USING (trading_date, symbol)
+            WHERE b.trading_date = ANY ($1) AND b.volume = 0 AND s.outcome = 'traded'
+            GROUP BY b.trading_date
+        )
+        SELECT day, odd.symbols, CASE WHEN odd.symbols IS NULL THEN 0 ELSE (
+            SELECT count(*) FROM session_slots AS s JOIN daily_bar AS b USING (trading_date, symbol)
+            WHERE s.trading_date = with_both.day AND s.trading_date = ANY ($1) AND s.outcome = 'traded') END AS rows
+        FROM with_both LEFT JOIN odd USING (day)
+        """,
+        list(days),
     )
-    return {row["trading_date"]: (row["symbols"] or [], row["rows"]) for row in rows}
+    return {row["day"]: (row["symbols"] or [], row["rows"]) for row in rows}
 
 
 async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[dt.date, tuple[int, int]]:

@@ -29,6 +29,9 @@ async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load
         SELECT symbol, execution_day, split_from, split_to, kind, $6, $7
         FROM unnest($1::text[], $2::date[], $3::float8[], $4::float8[], $5::text[])
              AS s (symbol, execution_day, split_from, split_to, kind)
+        -- Each night lists those of all stored sessions, and nearly all stand: read once, not looked up one by one.
+        WHERE NOT EXISTS (SELECT FROM stock_split AS k WHERE k.symbol = s.symbol AND k.execution_day = s.execution_day
+                          AND k.split_from = s.split_from AND k.split_to = s.split_to AND k.kind = s.kind)
         ON CONFLICT (symbol, execution_day, split_from, split_to) DO UPDATE
             SET kind = excluded.kind, load_id = excluded.load_id WHERE stock_split.kind <> excluded.kind
         RETURNING symbol
@@ -74,7 +77,8 @@ async def store_owners(connection: Connection, owners: Sequence[tuple[Split, str
     await connection.execute(
         "UPDATE stock_split AS s SET company = nullif(o.company, s.symbol) "
         "FROM unnest($1::text[], $2::date[], $3::text[]) AS o (symbol, day, company) "
-        "WHERE s.symbol = o.symbol AND s.execution_day = o.day",
+        "WHERE s.symbol = o.symbol AND s.execution_day = o.day "
+        "AND s.company IS DISTINCT FROM nullif(o.company, s.symbol)",
         [split.symbol for split, _ in owners],
         [split.execution_day for split, _ in owners],
         [company for _, company in owners],

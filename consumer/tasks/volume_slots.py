@@ -204,7 +204,7 @@ async def prove(ctx: PartContext) -> Write:
     proved_at = ctx.services.now()
 
     async def write(connection: Connection) -> PartReport:
-        await list_dates.forget_slots_of_nobody(connection)
+        await list_dates.forget_slots_of_nobody(connection, sessions)
         unproven = await slots.mark_unproven(connection, sessions)
         loaded = await ctx.note_load(connection, at=proved_at, rows=0)
         await _cover_proven(connection, sessions, loaded)

@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 SESSIONS = 750
 CYCLES_A_NIGHT = 2
+# Nobody traded before it was listed.
+_WAS_THERE = "NOT EXISTS (SELECT FROM listed_ticker AS u WHERE u.symbol = one.symbol AND u.issuer_since > d)"
 #: What grows, as a copy of one night's rows for each older session. $1: the older sessions, $2: the session copied.
 _GROWING = (
-    """
+    f"""
     INSERT INTO daily_bar
     SELECT d, symbol, open, high, low, close, volume, vwap, trades_count, 1
-    FROM unnest($1::date[]) AS d, daily_bar WHERE trading_date = $2 ORDER BY 1, 2
+    FROM unnest($1::date[]) AS d, daily_bar AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
-    """
+    f"""
     INSERT INTO session_slots (trading_date, symbol, outcome, fetched_at, load_id)
     SELECT d, symbol, 'no_trades', d + interval '2 days', 1
-    FROM unnest($1::date[]) AS d, session_slots WHERE trading_date = $2 ORDER BY 1, 2
+    FROM unnest($1::date[]) AS d, session_slots AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
-    """
+    f"""
     INSERT INTO ticker_atr SELECT d, symbol, atr, atr_percent, bars_used, 1
-    FROM unnest($1::date[]) AS d, ticker_atr WHERE trading_date = $2 ORDER BY 1, 2
+    FROM unnest($1::date[]) AS d, ticker_atr AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
     """
     INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
@@ -67,10 +69,10 @@ _GROWING = (
 )
 # As a market has it, where a night is to be measured: slots with their volumes, and of a session one row set aside.
 _AS_IT_IS = {
-    "INTO session_slots": """
+    "INTO session_slots": f"""
     INSERT INTO session_slots (trading_date, symbol, outcome, volumes, fetched_at, load_id)
     SELECT d, symbol, outcome, volumes, d + interval '2 days', 1
-    FROM unnest($1::date[]) AS d, session_slots WHERE trading_date = $2 ORDER BY 1, 2
+    FROM unnest($1::date[]) AS d, session_slots AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
     "INTO set_aside": """
     INSERT INTO set_aside (load_id, data_set, trading_day, flaw, evidence, symbol, field)
