@@ -11,6 +11,10 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 
 ready_environment "$root" embedded flat-files dev
 cd -- "$root"
+# Hundreds of processes are started, and would each compile what they import: kept here, whatever the caller wants
+# of his own tree.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$root/.pytest_cache/bytecode"
 # Tests bring servers of their own, so they run side by side; much of their time is waiting, hence two more than cores.
 (($#)) || set -- --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 2))" --dist worksteal
 exec .venv/bin/python -m pytest "$@"
