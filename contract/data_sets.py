@@ -15,6 +15,7 @@ ATR = "atr"
 VOLUME_SLOTS = "volume_slots"  # its rows say themselves what there is; coverage has it only of retired sessions
 SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held against its bars
 UNIVERSE = "universe"
+BOUNDARIES = "boundaries"  # recorded when a person says where a series begins anew, or takes that back
 IDENTITY = "identity"  # recorded when a listing shows a renamed company or a reissued symbol
 FLOATS = "floats"
 DETAILS = "details"

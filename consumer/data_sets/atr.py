@@ -53,9 +53,9 @@ ATR = DataSet(
     covers=Covers.NEWEST_SESSION,
     meaning="ATR(14) on split-adjusted bars, with TA-Lib's seed",
     kinds=(PartKind(name="atr", run=atr.compute_atr, after=(names.SPLIT_CHECK, names.UNIVERSE)),),
-    made_from=(names.DAILY_BARS, names.TAKEN, names.SPLITS, names.SPLIT_CHECK, names.IDENTITY),
+    made_from=(names.DAILY_BARS, names.TAKEN, names.SPLITS, names.SPLIT_CHECK, names.IDENTITY, names.BOUNDARIES),
     # What a backfill, a person or a list of splits changes; the others change only together with a cycle's figures.
-    watches=(names.DAILY_BARS, names.TAKEN, names.SPLITS),
+    watches=(names.DAILY_BARS, names.TAKEN, names.SPLITS, names.BOUNDARIES),
     in_verdict=True,
     caches=(Cache(name=names.CACHE_ATR, made_from=(names.ATR,), requires=(names.ATR,), prepare=cache_contents.atr),),
     tables=(TICKER_ATR, ATR_PAST, ATR_STATE),

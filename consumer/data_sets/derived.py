@@ -34,6 +34,7 @@ DERIVED = DataSet(
         names.SPLITS,
         names.SPLIT_CHECK,
         names.IDENTITY,
+        names.BOUNDARIES,
         names.DETAILS,
     ),
     planned_with=(names.UNIVERSE, names.FLOATS, names.PLAUSIBILITY),

@@ -23,7 +23,7 @@ def _missing(situation: Situation) -> list[PartPlan]:
     return [whole(SLOT_PROOF)] if due or situation.is_stale(SLOT_PROOF.name, SLOT_PROOF.made_from) else []
 
 
-_IDENTITIES = (names.IDENTITY, names.DETAILS)
+_IDENTITIES = (names.IDENTITY, names.BOUNDARIES, names.DETAILS)
 
 SLOT_PROOF = DataSet(
     name=names.SLOT_PROOF,

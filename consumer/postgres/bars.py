@@ -15,7 +15,7 @@ from consumer.postgres.copy_binary import DATE, FLOAT8, INT4, PADDED_SYMBOL, SYM
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.vendor.rows import DailyRow
@@ -42,6 +42,24 @@ class BarHistory(msgspec.Struct, frozen=True, kw_only=True):
     days: NDArray[np.datetime64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
+
+    def from_on(self, first: Mapping[str, dt.date]) -> BarHistory:
+        """The same without the bars of a symbol before the day that *first* has for it."""
+        at = [(number, first[symbol]) for number, symbol in enumerate(self.symbols) if symbol in first]
+        stays = np.ones(len(self.days), dtype=np.bool_)
+        for number, day in at:
+            own = slice(self.offsets[number], self.offsets[number + 1])
+            stays[own] = self.days[own] >= np.datetime64(day)
+        if stays.all():
+            return self
+        counts = np.add.reduceat(stays, self.offsets[:-1], dtype=np.int64)
+        return BarHistory(
+            symbols=[symbol for symbol, count in zip(self.symbols, counts, strict=True) if count],
+            offsets=np.concatenate([[0], np.cumsum(counts[counts > 0])]),
+            days=self.days[stays],
+            close=self.close[stays],
+            volume=self.volume[stays],
+        )
 
 
 class NumberedBars(msgspec.Struct, frozen=True, kw_only=True):

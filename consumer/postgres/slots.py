@@ -235,12 +235,21 @@ async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]
     return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}
 
 
-async def observed_sessions(connection: Connection | Pool, days: Sequence[dt.date]) -> dict[str, int]:
-    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all."""
+async def observed_sessions(
+    connection: Connection | Pool, days: Sequence[dt.date], *, first: Mapping[str, dt.date]
+) -> dict[str, int]:
+    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all.
+
+    Of the symbols in *first* only the days from that one on.
+    """
     rows = await connection.fetch(
-        "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed FROM slot_history "
-        "WHERE trading_date = ANY ($1) GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
+        "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed "
+        "FROM slot_history LEFT JOIN unnest($2::text[], $3::date[]) AS n (symbol, first) USING (symbol) "
+        "WHERE trading_date = ANY ($1) AND trading_date >= coalesce(n.first, '-infinity') "
+        "GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
         list(days),
+        list(first),
+        list(first.values()),
     )
     return {row["symbol"]: row["observed"] for row in rows}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.postgres import atr_state, bars, coverage, holes, ledger, splits
+from consumer.postgres import atr_state, bars, boundaries, coverage, holes, ledger, splits
 from consumer.postgres.atr_state import Past
 from consumer.tasks.atr_past import Reach, begin_anew, carry_on, is_valid
 from consumer.tasks.atr_walk import Basis
@@ -85,11 +85,15 @@ async def _reach(ctx: PartContext, connection: Connection) -> Reach:
 async def _basis(ctx: PartContext, connection: Connection, reach: Reach) -> Basis:
     since = reach.unbroken[0]
     own_holes = await holes.of_symbols(connection, since=since, up_to=ctx.day)
+    last_hole = {symbol: max(days) for symbol, days in own_holes.items()}
+    # What ends on the eve of a boundary counts as little as what ends in a hole.
+    for symbol, first in (await boundaries.cuts(connection, up_to=ctx.day)).items():
+        last_hole[symbol] = max(first - boundaries.ONE_DAY, last_hole.get(symbol, dt.date.min))
     return Basis(
         day=ctx.day,
         period=ctx.services.options.atr_period,
         splits=await splits.read_splits(connection, after=since, up_to=ctx.day),
-        last_hole={symbol: max(days) for symbol, days in own_holes.items()},
+        last_hole=last_hole,
         names=await atr_state.read_names(connection),
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from consumer.postgres import bars, coverage, derived, holes, ledger
+from consumer.postgres import bars, boundaries, coverage, derived, holes, ledger
 from consumer.postgres import splits as splits_table
 from consumer.postgres.derived import DerivedFigures
 from consumer.tasks.part import require_coverage
@@ -56,7 +56,8 @@ async def compute_derived(ctx: PartContext) -> Write:
     computed_at = ctx.services.now()
     sessions = ctx.sessions(max(AVERAGES))
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        history = await bars.read_history(connection, since=sessions[0], up_to=ctx.day)
+        cuts = await boundaries.cuts(connection, up_to=ctx.day)
+        history = (await bars.read_history(connection, since=sessions[0], up_to=ctx.day)).from_on(cuts)
         counts = await _share_counts(connection, history.symbols)
         counted_on = [count.counted_on for count in counts.values()]
         splits = await splits_table.read_splits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.postgres import coverage, ledger, split_prices, splits
+from consumer.postgres import boundaries, coverage, ledger, split_prices, splits
 from consumer.tasks.identity_check import check_identities
 from consumer.tasks.missing_splits import NEAR, SplitList, weigh_missing
 from consumer.tasks.part import Came
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.postgres.split_prices import ListedSplits
     from consumer.tasks.part import PartContext, Write
     from consumer.vendor.rows import SplitRow
+    from market.split_check import OvernightPrices
 
 AHEAD = dt.timedelta(days=7)
 # From this many stored splits on, a list with far fewer was cut; below, they may all have been taken back.
@@ -108,6 +109,8 @@ async def check_splits(ctx: PartContext) -> Write:
         await splits.store_owners(connection, owners(listed))
         jumps = await split_prices.read_jumps(connection, ctx.day, before, factor=_JUMP)
         suspicious = [symbol for symbol, prices in jumps if looks_like_a_split(prices) is not None]
+        proposed = [(symbol, jump_in_words(prices, before)) for symbol, prices in jumps]
+        await boundaries.propose(connection, ctx.day, proposed, now=checked_at)
         detail = {"contradicted": len(contradicted), "suspicious": suspicious}
         counted = loaded.counting(len(judged))
         await coverage.record_coverage(connection, data_sets.SPLIT_CHECK, ctx.day, counted, detail=detail)
@@ -158,6 +161,15 @@ def owners(listed: Sequence[ListedSplits]) -> list[tuple[Split, str]]:
             best = claims.setdefault(key, {}).setdefault(group.company, claim)
             claims[key][group.company] = min(best, claim, key=strength)
     return [(split_of[key], min(found.values(), key=strength).company) for key, found in claims.items()]
+
+
+def jump_in_words(prices: OvernightPrices, before: dt.date) -> str:
+    """What a price did over night, as the evidence of a proposed boundary."""
+    ratio = prices.ratios[0]
+    return (
+        f"opened at {prices.open_after:.6g}, {ratio:.3g} times the close of {before}, {prices.close_before:.6g}, "
+        "and no split is listed"
+    )
 
 
 def _contradiction(split: Split, ratio: float | None) -> str:

@@ -28,7 +28,7 @@ from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
 from consumer.terminal import verify as verify_verb
 from consumer.terminal.environment import settings_set
-from consumer.terminal.letters import dead_letters, findings
+from consumer.terminal.letters import boundary, dead_letters, findings
 from consumer.terminal.parameters import (
     By,
     First,
@@ -49,6 +49,7 @@ app = App(name="maintenance", help="Data maintenance for a US stock-market stack
 
 app.command(dead_letters)
 app.command(findings)
+app.command(boundary)
 
 
 @app.command

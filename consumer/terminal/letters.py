@@ -1,12 +1,15 @@
-"""The verbs of `maintenance dead-letters` and `maintenance findings`: what waits for a person's word."""
+"""The verbs of `maintenance dead-letters`, `findings` and `boundary`: what waits for a person's word."""
 
 import asyncio
+import datetime as dt
 import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from consumer.postgres.boundaries import State
 from consumer.postgres.dead_letters import Selection
+from consumer.terminal import boundaries as boundaries_verb
 from consumer.terminal import dead_letters as dead_letters_verb
 from consumer.terminal import findings as findings_verb
 from consumer.terminal.environment import settings_set
@@ -23,6 +26,7 @@ from consumer.terminal.parameters import (
     OfTask,
     Reason,
     SettledToo,
+    Symbol,
 )
 from contract.messages import TaskName
 from process.exit_codes import ExitCode
@@ -107,3 +111,27 @@ def accept_finding(
     """Say that what stands is right, and settle the finding; it is not reported again for the same rows."""
     acceptance = findings_verb.Acceptance(finding_id=finding, reason=reason, by=by, take_new=take_new)
     return asyncio.run(findings_verb.accept(settings_set(), acceptance))
+
+
+boundary = App(name="boundary", help="Show and decide where a series may not be read across: a spin-off, a merger.")
+FirstOfSeries = Annotated[dt.date, Parameter(help="first session of the new series")]
+
+
+@boundary.command(name="list")
+def list_boundaries(*, all: SettledToo = False, json: Json = False) -> int:
+    """List those that a price proposes; exits 0, since a proposal changes no figure."""
+    return asyncio.run(boundaries_verb.show(settings_set(), decided=all, as_json=json))
+
+
+@boundary.command(name="accept")
+def accept_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None) -> int:
+    """Say that a series begins anew on that day, proposed or not: figures are made of nothing before it."""
+    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.ACCEPTED, reason=reason, by=by)
+    return asyncio.run(boundaries_verb.decide(settings_set(), word))
+
+
+@boundary.command(name="reject")
+def reject_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None) -> int:
+    """Say that a series goes on across that day; it takes an acceptance back, too."""
+    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.REJECTED, reason=reason, by=by)
+    return asyncio.run(boundaries_verb.decide(settings_set(), word))

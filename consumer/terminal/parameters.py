@@ -37,3 +37,4 @@ MaybeReason = Annotated[str | None, Parameter(help="why, for the record", valida
 DryRun = Annotated[bool, Parameter(help="only say what would be done", negative=())]
 SettledToo = Annotated[bool, Parameter(help="the settled ones too", negative=())]
 EveryOpen = Annotated[bool, Parameter(help="every open one", negative=())]
+Symbol = Annotated[str, Parameter(help="as it is called today, or as it was traded", validator=_plain)]
