@@ -21,6 +21,7 @@ FLOATS = "floats"
 DETAILS = "details"
 DERIVED = "derived"
 CALENDAR_CHECK = "calendar_check"
+SAMPLE = "sample"  # of what is stored, fetched again and compared
 RETENTION = "retention"  # applied last on that day
 
 CACHE_METADATA = "cache:metadata"
