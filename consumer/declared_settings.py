@@ -142,6 +142,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="evenings after its own on which a session is fetched again, since the vendor corrects it; 0 = never",
     ),
     Setting(
+        name="SAMPLE_REQUESTS",
+        field="sample_requests",
+        default="150",
+        read=whole(0, 10_000),
+        meaning="requests a week for the sample of stored sessions and symbols that is fetched again; 0 = none",
+    ),
+    Setting(
         name="DETAILS_REFRESH_DAYS",
         field="details_refresh_days",
         default="30",

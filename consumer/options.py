@@ -54,6 +54,7 @@ def task_options(settings: Settings) -> TaskOptions:
         ohlc_sessions=settings.ohlc_sessions,
         slot_sessions=settings.slot_sessions,
         restate_sessions=settings.restate_sessions,
+        sample_requests=settings.sample_requests,
         details_refresh_days=settings.details_refresh_days,
         kept_days=settings.kept_days,
         endpoint_batches={endpoint.value: part_batch(settings, endpoint) for endpoint in _ASKED_BY_SYMBOL},

@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ohlc_sessions: int
     slot_sessions: int
     restate_sessions: int
+    sample_requests: int
     details_refresh_days: int
     kept_days: Mapping[str, int]
     workers: int

@@ -41,7 +41,7 @@ async def load_session_bars(ctx: PartContext) -> Write:
     day = dt.date.fromisoformat(ctx.payload["session"])
     fetched_at = ctx.services.now()
     answer = await ctx.services.vendor.grouped_daily(day)
-    sifted = await _sift(ctx, day, answer)
+    sifted = await sift(ctx, day, answer)
     fewest = await fewest_bars(ctx, day)
     judged = await standing.implausible(ctx, day, sifted.rows)
     came = Came(at=fetched_at, rows=len(sifted.rows), sieve=sifted.sieve, request_id=answer.request_id)
@@ -82,7 +82,7 @@ async def _is_short(connection: Connection, day: dt.date, came: Came, *, fewest:
     return short
 
 
-class _Sifted(msgspec.Struct, frozen=True, kw_only=True):
+class Sifted(msgspec.Struct, frozen=True, kw_only=True):
     """An answer without test issues, by the symbols of the listing.
 
     *tests*: of each test issue whether a listing calls it one. *seen*: by listed symbol how the bars spell it, where
@@ -96,7 +96,7 @@ class _Sifted(msgspec.Struct, frozen=True, kw_only=True):
     is_listed: bool
 
 
-async def _sift(ctx: PartContext, day: dt.date, answer: GroupedDaily) -> _Sifted:
+async def sift(ctx: PartContext, day: dt.date, answer: GroupedDaily) -> Sifted:
     """Leave out what is no share's bar, and name the others as they are listed; nothing left is no answer."""
     tests = await _test_issues(ctx, answer)
     if not any(row.T not in tests for row in answer.rows):
@@ -110,10 +110,10 @@ async def _sift(ctx: PartContext, day: dt.date, answer: GroupedDaily) -> _Sifted
             sieve.drop_row(Flaw.TEST_ISSUE, row, row.T)
     rows = as_listed([row for row in answer.rows if row.T not in tests], spellings, sieve)
     seen = {spellings[row.T]: row.T for row in answer.rows if row.T in spellings}
-    return _Sifted(rows=rows, sieve=sieve, tests=tests, seen=seen, is_listed=bool(active))
+    return Sifted(rows=rows, sieve=sieve, tests=tests, seen=seen, is_listed=bool(active))
 
 
-def _answer(sifted: _Sifted, judged: standing.Judged, came: Came, *, may_lack: bool) -> Answer:
+def _answer(sifted: Sifted, judged: standing.Judged, came: Came, *, may_lack: bool) -> Answer:
     return Answer(
         rows=sifted.rows,
         bars=bars_of(sifted.rows),
@@ -134,7 +134,7 @@ class _Taking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _take(
-    connection: Connection, ctx: PartContext, sifted: _Sifted, loaded: Loaded, taking: _Taking
+    connection: Connection, ctx: PartContext, sifted: Sifted, loaded: Loaded, taking: _Taking
 ) -> PartReport:
     """Put the answer in place of what stands, and say what is remarkable about it."""
     day, rows, keep = taking.day, sifted.rows, taking.fate.keep

@@ -25,6 +25,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     *requests_per_second* None is no limit. *requests_a_pass* bounds what one pass asks for ticker by ticker, so that
     on a slow plan what was loaded reaches figures and caches every few hours; the next pass goes on.
+    *sample_requests*: what a week's sample of what is stored may cost, 0 for none.
     *kept_days*: by data set, and of the working records, how long they are kept, where that is not for ever.
     *endpoint_batches*: symbols a part, where fewer. *ask_for*: how long a part asks before it commits what it has.
     """
@@ -33,6 +34,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     slot_sessions: int = 10
     rvol_sessions: int = 5
     restate_sessions: int = 1
+    sample_requests: int = 150
     atr_period: int = 14
     details_refresh_days: int = 30
     batch: int = 100

@@ -74,7 +74,7 @@ async def _ask(
     until, at_once = ctx.ask_until(), ctx.services.options.requests_at_once
     outcomes: list[list[SlotDay] | VendorError] = []
     for some in (wanted[:1], wanted[1:]):
-        questions = [_fetch(ctx, symbol, days, spellings, sieve) for symbol, days in some]
+        questions = [fetch(ctx, symbol, days, spellings, sieve) for symbol, days in some]
         outcomes += await bounded_gather(questions, at_once=at_once, until=until)
         if any(isinstance(outcome, NotYetPublished) for outcome in outcomes[:1]):
             break
@@ -104,9 +104,10 @@ async def _stop_when_known_to_be_unpublished(ctx: PartContext) -> None:
         raise NotYetPublished(reason)
 
 
-async def _fetch(
+async def fetch(
     ctx: PartContext, symbol: str, days: list[dt.date], spellings: dict[str, str], sieve: Sieve
 ) -> list[SlotDay]:
+    """Ask for the slots of one symbol on *days*; what is lost of the answer goes into *sieve*."""
     try:
         bars = await ctx.services.vendor.five_minute_bars(spellings.get(symbol, symbol), days[0], days[-1])
     except TickerNotFound:
