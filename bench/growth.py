@@ -1,6 +1,6 @@
 """Measures what a night costs when two months are stored and when three years are: CPU, bytes and seconds.
 
-    .venv/bin/python -m bench.growth [--tickers 500] [--sessions 750]
+    .venv/bin/python -m bench.growth [--tickers 500] [--few 60] [--sessions 750]
 
 One consumer in this process on embedded Redis and PostgreSQL; the simulated market is a process of its own, so that
 its CPU is nobody's here, and its clock is moved from night to night. History is put in by SQL as copies of one session,
@@ -186,8 +186,8 @@ async def after(stack: Stack, market: FarMarket, days: Iterator[dt.date], postgr
     return cost
 
 
-async def measure(tickers: int, sessions: int, folder: Path) -> None:
-    """Measure the nights at both amounts of history and print them."""
+async def measure(tickers: int, amounts: tuple[int, int], folder: Path) -> None:
+    """Measure the nights at both *amounts* of history, in sessions, and print them."""
     market = FarMarket(tickers)
     redis, postgres = EmbeddedRedis(folder), EmbeddedPostgres(folder)
     await asyncio.gather(redis.start(), postgres.start())
@@ -206,9 +206,8 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
             print(HEADING)
             # A month of nights lies behind both: a database of yesterday has no cycles, parts or verdicts to look at.
             await night(stack, market, next(days), postgres.pid)
-            few = await after(stack, market, days, postgres.pid, sessions=2 * options.ohlc_sessions)
-            many = await after(stack, market, days, postgres.pid, sessions=sessions)
-            tell_ratio(few, many)
+            costs = [await after(stack, market, days, postgres.pid, sessions=sessions) for sessions in amounts]
+            tell_ratio(*costs)
     finally:
         market.stop()
         await asyncio.gather(redis.stop(), postgres.stop())
@@ -217,13 +216,14 @@ async def measure(tickers: int, sessions: int, folder: Path) -> None:
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__)
     flags.add_argument("--tickers", type=int, default=500)
+    flags.add_argument("--few", type=int, default=60)
     flags.add_argument("--sessions", type=int, default=750)
     given = flags.parse_args()
     logger.remove()
     print(f"{given.tickers:,} tickers, Python {platform.python_version()}; median of {NIGHTS} nights each")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         Path(folder).chmod(0o711)
-        asyncio.run(measure(given.tickers, given.sessions, Path(folder)))
+        asyncio.run(measure(given.tickers, (given.few, given.sessions), Path(folder)))
 
 
 if __name__ == "__main__":
