@@ -302,7 +302,7 @@ async def stack_on(
 ) -> AsyncIterator[Stack]:  # fmt: skip
     """Open what a consumer needs, and have it composed as in production."""
     async with contextlib.AsyncExitStack() as stack:
-        pool: Pool = await open_pool(dsn, lease=LEASE, size=8)
+        pool: Pool = await open_pool(dsn, lease=LEASE, size=3)
         stack.push_async_callback(pool.close)
         await migrate(pool)
         commands = await stack.enter_async_context(connect_redis(redis_url))
