@@ -16,6 +16,7 @@ VOLUME_SLOTS = "volume_slots"  # its rows say themselves what there is; coverage
 SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held against its bars
 UNIVERSE = "universe"
 IDENTITY = "identity"  # recorded when a listing shows a renamed company or a reissued symbol
+TICKER_HISTORY = "ticker_history"  # recorded when a listing was held against the history
 FLOATS = "floats"
 DETAILS = "details"
 DERIVED = "derived"
