@@ -233,6 +233,7 @@ async def test_who_comes_with_a_listing_of_the_weekend_is_listed_from_the_next_s
     await tickers.apply_listing(connection, [company("A", "F1"), company("B", "F2"), *KEEPS], late)
     await ticker_history.keep_history(connection, late, 1)
     assert [row[0] for row in await told(connection, "B")] == [dt.date(2025, 11, 17)]
+    assert [row[0] for row in await names(connection, "B")] == [dt.date(2025, 11, 17)]
 
 
 async def test_what_an_older_program_changed_meanwhile_is_dated_as_far_as_it_can_be(connection: Connection) -> None:
