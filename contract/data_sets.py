@@ -17,6 +17,7 @@ SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held aga
 UNIVERSE = "universe"
 BOUNDARIES = "boundaries"  # recorded when a person says where a series begins anew, or takes that back
 IDENTITY = "identity"  # recorded when a listing shows a renamed company or a reissued symbol
+TICKER_HISTORY = "ticker_history"  # recorded when a listing was held against the history
 FLOATS = "floats"
 DETAILS = "details"
 DERIVED = "derived"

@@ -139,7 +139,9 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counted_table(self) -> Table | None:
-        """The table whose rows of a session are counted, to see what somebody has deleted."""
+        """The table whose rows of a session are counted, to see what somebody has deleted; a note has none."""
+        if self.covers is Covers.NOTE:
+            return None
         return next((table for table in self.tables if table.day_column is not None), None)
 
 

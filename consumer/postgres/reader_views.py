@@ -102,6 +102,16 @@ _BY_PRICES = {
     ),
 }
 
+#: Of which reader_functions.py has `universe_on`.
+UNIVERSE_DAILY = ReaderView(
+    "ticker_universe_daily",
+    "listed_ticker_daily",
+    "trading_date, symbol, company, company_name, ticker_type, exchange, sector, sector_scheme, industry, "
+    "industry_group, sic_code, shares_outstanding, shares_counted_on, float_shares, float_percent, "
+    "float_effective_date, close, market_cap, list_date, composite_figi, share_class_figi, cik, known_by, listing_of",
+    "Who was listed on each stored session, with what was known of it then; those that are gone by now too.",
+)
+
 _ALWAYS = (
     ReaderView(
         "market_data_daily_adjusted",
@@ -154,6 +164,22 @@ _ALWAYS = (
         "What is known of a ticker's company and shares, and its averages as of a trading day.",
         writable=True,
     ),
+    ReaderView(
+        "ticker_universe_history",
+        "listed_ticker_history",
+        "symbol, valid_from, valid_to, is_listed, state, listed_figi, listed_share_class_figi, listed_cik, "
+        "issuer_since, delisted_on, load_id, known_at",
+        "From which trading day on, and before which, a symbol was listed or not, and as whose.",
+    ),
+    ReaderView(
+        "ticker_metadata_history",
+        "ticker_profile_history",
+        "symbol, valid_from, valid_to, company_name, exchange, ticker_type, sector, sector_scheme, industry, "
+        "industry_group, sic_code, shares_outstanding, shares_class, shares_counted_on, float_shares, float_percent, "
+        "float_effective_date, list_date, cik, composite_figi, share_class_figi, issuer_since, load_id, known_at",
+        "From which trading day on, and before which, what was known of a listed ticker.",
+    ),
+    UNIVERSE_DAILY,
     ReaderView(
         "stock_split",
         "stock_split",

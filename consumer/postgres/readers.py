@@ -1,8 +1,8 @@
 """Publishes our tables under the names that SQL readers and neighbours know, as views in a schema of theirs.
 
-They are declared in reader_views.py. One is made again only where its definition has changed: that locks out its
-readers. The views run with their owner's rights, so that whoever reads them needs none on our schema; who might read a
-table may read the view that stands for it.
+They are declared in reader_views.py, the functions beside them in reader_functions.py. One is made again only where its
+definition has changed: that locks out its readers. The views run with their owner's rights, so that whoever reads them
+needs none on our schema; who might read a table may read the view that stands for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from consumer.postgres.reader_functions import FUNCTIONS
 from consumer.postgres.reader_views import Prices, ReaderView, views
 from consumer.postgres.schemas import has_table
 
@@ -27,7 +28,10 @@ _TAKEN = """
     SELECT c.relname, pg_get_userbyid(c.relowner) AS owner FROM pg_class AS c
     WHERE c.relnamespace = to_regnamespace(quote_ident($1)) AND c.relname = ANY ($2) AND NOT
           (c.relkind = 'v' AND c.relname = ANY ($3))
-    ORDER BY c.relname
+    UNION ALL
+    SELECT p.proname, pg_get_userbyid(p.proowner) FROM pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace(quote_ident($1)) AND p.proname = ANY ($4) AND p.proname <> ALL ($3)
+    ORDER BY 1
 """
 _MAY = """
     SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(p.grantee)) END AS role,
@@ -41,10 +45,11 @@ _MAY = """
 
 
 async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
-    """Raise NameTaken where a relation in the readers' schema has a name of theirs and is not ours."""
+    """Raise NameTaken where a relation or a function in the readers' schema has a name of theirs and is not ours."""
     made = await _made(connection)
     names = [view.name for view in views()]
-    taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made))
+    functions = [function.name for function in FUNCTIONS]
+    taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made), functions)
     if taken:
         found = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
         raise NameTaken(
@@ -64,6 +69,20 @@ async def publish(connection: Connection, schemas: Schemas, prices: Prices | Non
     for view in views(await _prices(connection, schemas, prices)):
         if view.name not in there or made.get(view.name) != view.as_made:
             await _make(connection, schemas, view, new=view.name not in there)
+    for function in FUNCTIONS:
+        statements = function.as_made(schemas.readers)
+        if made.get(function.name) != statements or not await _is_there(connection, schemas, function.name):
+            await connection.execute(statements)
+            await _note_made(connection, function.name, statements)
+
+
+async def _is_there(connection: Connection, schemas: Schemas, function: str) -> bool:
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = $2 AND pronamespace = to_regnamespace(quote_ident($1)))",
+        schemas.readers,
+        function,
+    )
+    return found
 
 
 async def _prices(connection: Connection, schemas: Schemas, wanted: Prices | None) -> Prices:
@@ -99,11 +118,15 @@ async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, n
             f"CREATE TRIGGER refuse_write INSTEAD OF INSERT OR UPDATE OR DELETE ON {name} "
             f'FOR EACH ROW EXECUTE FUNCTION "{schemas.tables}".refuse_write()'
         )
+    await _note_made(connection, view.name, view.as_made)
+
+
+async def _note_made(connection: Connection, name: str, definition: str) -> None:
     await connection.execute(
         "INSERT INTO reader_view (name, definition) VALUES ($1, $2) "
         "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
-        view.name,
-        view.as_made,
+        name,
+        definition,
     )
 
 

@@ -30,21 +30,28 @@ async def close_renames_into(connection: Connection, change: Change) -> None:
     )
 
 
+# Of the company that has had symbol $1 since $4: who was renamed into it, and who into those before, however long ago.
+_LEAD_ON = """
+WITH RECURSIVE led AS (
+    SELECT c.symbol, c.changed_on, c.since FROM ticker_change AS c
+    WHERE c.kind = 'renamed' AND c.new_symbol = $1 AND (c.closed_on IS NULL OR c.closed_on = $6) AND c.changed_on <= $3
+      AND c.changed_on >= coalesce($4, '-infinity'::date) AND NOT (c.symbol = ANY ($5::text[]) AND c.changed_on = $3)
+    UNION
+    SELECT c.symbol, c.changed_on, c.since FROM ticker_change AS c JOIN led ON c.changed_on = led.since
+    WHERE c.kind = 'renamed' AND c.new_symbol = $1 AND (c.closed_on IS NULL OR c.closed_on = $6)
+)
+UPDATE ticker_change AS c SET new_symbol = $2, closed_on = NULL FROM led
+WHERE c.kind = 'renamed' AND c.symbol = led.symbol AND c.changed_on = led.changed_on
+"""
+
+
 async def move(connection: Connection, change: Change, moving: Sequence[str]) -> None:
     """Lead to the new symbol whoever was renamed into the old one before, and clear the old one.
 
     Not those of *moving*: what is renamed the same night into the old symbol is the company that has it now.
     """
-    await connection.execute(
-        "UPDATE ticker_change SET new_symbol = $2, closed_on = NULL WHERE kind = 'renamed' AND new_symbol = $1 "
-        "AND coalesce(closed_on, $3) = $3 AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date) "
-        "AND NOT (symbol = ANY ($5::text[]) AND changed_on = $3)",
-        change.symbol,
-        change.new_symbol,
-        change.changed_on,
-        change.since,
-        list(moving),
-    )
+    day = change.changed_on
+    await connection.execute(_LEAD_ON, change.symbol, change.new_symbol, day, change.since, list(moving), day)
     await connection.execute(
         "UPDATE listed_ticker SET state = 'renamed', missing_since = NULL WHERE symbol = $1 AND NOT is_active",
         change.symbol,
@@ -127,14 +134,7 @@ async def _undo(connection: Connection, change: Change, *, now: dt.datetime) -> 
     await connection.execute(
         "DELETE FROM ticker_change WHERE kind = 'renamed' AND symbol = $1 AND changed_on = $2", old, day
     )
-    await connection.execute(
-        "UPDATE ticker_change SET new_symbol = $1 WHERE kind = 'renamed' AND new_symbol = $2 AND closed_on IS NULL "
-        "AND changed_on <= $3 AND changed_on >= coalesce($4, '-infinity'::date)",
-        old,
-        new,
-        day,
-        change.since,
-    )
+    await connection.execute(_LEAD_ON, new, old, day, change.since, [], None)
     await _give_back_symbol(connection, new, day)
     # Until a listing has it again it is one that trades and is missing there.
     await connection.execute(

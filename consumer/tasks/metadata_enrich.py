@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres import capabilities, coverage, details, ledger, list_dates, tickers
+from consumer.postgres import capabilities, coverage, details, ledger, list_dates, ticker_history, tickers
 from consumer.tasks.identity_check import record_identity
 from consumer.tasks.listing_rows import SortedOut, kept_warning, sort_out
 from consumer.tasks.part import Came, bounded_gather, what_is_left
@@ -69,13 +69,16 @@ async def _bring_to(connection: Connection, ctx: PartContext, read: _Read) -> Pa
     # Again, under the transaction: another pass may have stored a longer listing since the vendor answered.
     await _refuse_a_shrunken(connection, len(rows))
     loaded = await ctx.note_answer(connection, data_sets.UNIVERSE, day, read.came)
-    evening = tickers.Evening(day=day, now=at, next_session=ctx.next_session)
+    evening = ctx.evening(day, at)
     change = await tickers.apply_listing(connection, rows, evening, delisted=read.delisted)
     await tickers.note_others(connection, read.sorted_out.tests, state="test", day=day, now=at)
     await tickers.note_others(connection, read.sorted_out.over_the_counter, state="otc", day=day, now=at)
     told = await record_identity(connection, change.changes, source="universe", day=day, loaded=loaded)
     detail = {"added": change.added, "removed": change.removed, "pages": read.pages}
-    await coverage.record_coverage(connection, data_sets.UNIVERSE, day, loaded.counting(change.active), detail=detail)
+    counted = loaded.counting(change.active)
+    await coverage.record_coverage(connection, data_sets.UNIVERSE, day, counted, detail=detail)
+    await ticker_history.keep_history(connection, evening, loaded.load_id)
+    await coverage.record_coverage(connection, data_sets.TICKER_HISTORY, day, counted)
     warnings = (
         *rejected_warnings("universe", read.came.sieve.rejected),
         *read.sorted_out.warnings,
@@ -120,6 +123,7 @@ async def load_floats(ctx: PartContext) -> Write:
         detail = {"entitled": refusal is None}
         await coverage.record_coverage(connection, data_sets.FLOATS, day, loaded.counting(stored), detail=detail)
         told = await _learn(connection, refusal, len(rows), now=fetched_at)
+        await ticker_history.keep_history(connection, ctx.evening(day, fetched_at), loaded.load_id)
         return ledger.PartReport(rows=stored, warnings=(*told, *rejected_warnings("floats", sieve.rejected)))
 
     return write
@@ -184,6 +188,9 @@ async def load_details(ctx: PartContext) -> Write:
         await coverage.record_coverage(connection, data_sets.DETAILS, day, loaded)
         judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
         told = await record_identity(connection, judged, source="details", day=day, loaded=loaded)
+        await ticker_history.keep_history(
+            connection, ctx.evening(day, fetched_at), loaded.load_id, symbols=ctx.payload["symbols"]
+        )
         return ledger.PartReport(
             rows=len(found),
             warnings=(*rejected_warnings("details", sieve.rejected), *told),

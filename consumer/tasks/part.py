@@ -17,6 +17,7 @@ import msgspec
 from consumer.delivery.errors import Busy
 from consumer.postgres import coverage, evidence
 from consumer.postgres.coverage import Load
+from consumer.postgres.tickers import Evening
 from consumer.tasks.terms import TaskOptions, Terms
 from consumer.vendor.errors import KeyRejected, OutOfTime, VendorError
 from consumer.vendor.sieve import Sieve
@@ -135,6 +136,10 @@ class PartContext:
     def next_session(self, day: dt.date) -> dt.date:
         """The day of the session after that of *day*."""
         return self.services.calendar.session_after(day).day
+
+    def evening(self, day: dt.date, at: dt.datetime) -> Evening:
+        """The evening of the session of *day*, as what was fetched *at* then is applied."""
+        return Evening(day=day, now=at, next_session=self.next_session)
 
     async def present_day(self, at: dt.datetime) -> dt.date:
         """The session whose evening it is at the instant *at*; of a replay, the newest that was maintained."""

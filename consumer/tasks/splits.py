@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from consumer.postgres import boundaries, coverage, ledger, split_prices, splits
+from consumer.postgres import boundaries, coverage, ledger, split_prices, splits, ticker_history
 from consumer.tasks.identity_check import check_identities
 from consumer.tasks.missing_splits import NEAR, SplitList, weigh_missing
 from consumer.tasks.part import Came
@@ -114,6 +114,7 @@ async def check_splits(ctx: PartContext) -> Write:
         detail = {"contradicted": len(contradicted), "suspicious": suspicious}
         counted = loaded.counting(len(judged))
         await coverage.record_coverage(connection, data_sets.SPLIT_CHECK, ctx.day, counted, detail=detail)
+        await ticker_history.keep_history(connection, ctx.evening(present, checked_at), loaded.load_id)
         return ledger.PartReport(rows=len(judged), warnings=(*decided, *contradicted, *_jump_warning(suspicious)))
 
     return write

@@ -16,6 +16,9 @@ TABLES = {
     "listed_ticker": "symbol, is_active, ticker_type",
     "ticker_profile": "symbol, company_name, sector, industry, market_cap, float_shares, shares_outstanding, "
     "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, details_outcome, list_date, as_of",
+    "listed_ticker_history": "symbol, valid_from, valid_to, is_listed, state, listed_figi, listed_cik, issuer_since",
+    "ticker_profile_history": "symbol, valid_from, valid_to, company_name, exchange, ticker_type, sector, industry, "
+    "shares_outstanding, shares_counted_on, float_shares, float_percent, list_date, issuer_since",
     "stock_split": "symbol, execution_day, split_from, split_to",
     "ticker_atr": "trading_date, symbol, atr, atr_percent, bars_used",
 }

@@ -48,7 +48,9 @@ def test_by_default_no_market_data_is_ever_due_and_working_records_are_after_the
 
 
 def test_what_a_data_set_keeps_by_session_can_have_a_retention_and_nothing_else_can() -> None:
-    assert may_be_kept().keys() == {sets.DAILY_BARS, sets.VOLUME_SLOTS, sets.ATR, "working_records"}
+    assert may_be_kept().keys() == {
+        sets.DAILY_BARS, sets.VOLUME_SLOTS, sets.ATR, sets.TICKER_HISTORY, "working_records",
+    }  # fmt: skip
     over = due({sets.VOLUME_SLOTS: 500}, now=NOW, day=DAY)
     assert [(one.data_set, one.before) for one in over.retired] == [(sets.VOLUME_SLOTS, dt.date(2024, 6, 29))]
 

@@ -33,6 +33,16 @@ _GROWING = (
     FROM unnest($1::date[]) AS d, ticker_atr AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
     """
+    INSERT INTO ticker_profile_history (symbol, valid_from, valid_to, company_name, shares_outstanding, known_at)
+    SELECT symbol, d, d + 1, 'of then', 1e6, d FROM unnest($1::date[]) AS d, ticker_profile
+    WHERE $2::date IS NOT NULL ORDER BY d
+    """,
+    """
+    INSERT INTO listed_ticker_history (symbol, valid_from, valid_to, is_listed, state, known_at)
+    SELECT symbol, d, d + 1, true, 'listed', d FROM unnest($1::date[]) AS d, listed_ticker
+    WHERE $2::date IS NOT NULL ORDER BY d
+    """,
+    """
     INSERT INTO coverage (data_set, trading_day, row_count, fetched_at, load_id, detail)
     SELECT data_set, d, row_count, d + interval '2 days', 1, detail
     FROM unnest($1::date[]) AS d, coverage WHERE trading_day = $2 AND NOT data_set LIKE 'cache:%' ORDER BY 1, 2

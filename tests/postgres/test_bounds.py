@@ -45,6 +45,13 @@ OURS = {
         "details_attempted_at", "details_outcome", "details_fetched_at", "created_at", "updated_at",
         "avg_volume_sessions", "avg_volume_sessions_10d", "avg_volume_sessions_5d",
     },
+    "listed_ticker_history": {
+        "valid_from", "valid_to", "is_listed", "state", "issuer_since", "delisted_on", "load_id", "known_at",
+    },
+    "ticker_profile_history": {
+        "valid_from", "valid_to", "sector", "sector_scheme", "industry_group", "shares_counted_on", "issuer_since",
+        "load_id", "known_at",
+    },
     "stock_split": {"company", "load_id", "verdict", "first_listed_at"},
 }  # fmt: skip
 

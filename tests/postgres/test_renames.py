@@ -90,6 +90,26 @@ async def test_a_company_listed_with_the_codes_of_one_that_left_keeps_its_own_hi
     assert await history(connection) == {"AAPL": [38.0, 39.0, 40.0], "KO": [60.0]}
 
 
+async def test_a_company_that_is_renamed_again_and_again_takes_all_of_its_history_along(connection: Connection) -> None:
+    names = ("ONE", "TWO", "THREE", "FOUR", "FIVE")
+    for number, name in enumerate(names):
+        await night(connection, DAYS[number], listed(name, "F1"), **{name: 10.0 + number})
+    assert await history(connection) == {"FIVE": [10.0, 11.0, 12.0, 13.0, 14.0]}
+
+
+async def test_a_rename_that_is_undone_gives_back_all_that_the_company_was_called_before(
+    connection: Connection,
+) -> None:
+    for number, name in enumerate(("ONE", "TWO")):
+        was = TickerRow(ticker=name, composite_figi="FA", share_class_figi="SA", cik="0000000001")
+        await night(connection, DAYS[number], was, **{name: 39.0 + number})
+    await night(connection, DAYS[2], APPLE, AAPL=41.0)
+    newcomer = TickerRow(ticker="NEWCO", composite_figi="FN", share_class_figi="SA", cik="9")
+    await night(connection, DAYS[3], newcomer, NEWCO=42.0)
+    await night(connection, DAYS[4], newcomer, NEWCO=43.0, AAPL=42.5)
+    assert await history(connection) == {"AAPL": [39.0, 40.0, 41.0, 42.5], "NEWCO": [42.0, 43.0]}
+
+
 async def test_a_rename_across_a_split_is_one(connection: Connection) -> None:
     await night(connection, DAYS[0], listed("OLD", "F1"), OLD=70.0)
     split = Split(symbol="NEW", execution_day=DAYS[1], split_from=1.0, split_to=7.0, kind="forward_split")

@@ -148,7 +148,7 @@ async def test_what_describes_the_present_is_stamped_with_the_session_of_its_fet
     await desk.run(load_details, {"symbols": TEN}, day=old, force=True)
     rows = await desk.pool.fetch("SELECT data_set, trading_day FROM coverage ORDER BY 1")
     assert {row["data_set"]: row["trading_day"] for row in rows} == dict.fromkeys(
-        ("calendar_check", "details", "floats", "splits", "universe"), DAY
+        ("calendar_check", "details", "floats", "splits", "ticker_history", "universe"), DAY
     )
     assert await desk.pool.fetchval("SELECT max(last_seen) FROM listed_ticker") == DAY
     desk.now = desk.now.replace(day=13, hour=15)  # in the session of the 13th: the 12th is the last that is over
