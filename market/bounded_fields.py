@@ -75,6 +75,10 @@ RANGE_PERCENT: Final = Number(unit="percent", least=0, most=1e12)
 MEAN_VOLUME: Final = Number(unit="shares", least=0, most=1e12)
 DAY_VOLUME: Final = Number(unit="shares", least=0, most=1e15)  # as caches hold it: a whole number of eight bytes
 PRICE_RATIO: Final = Number(unit="factor", least=1e-13, most=1e13)
+PRICE_CHANGE: Final = Number(unit="USD", least=-1e13, most=1e13)
+PAID: Final = Number(unit="USD a share", least=0, most=1e13)
+PRICE_OF_BEFORE: Final = Number(unit="USD", least=1e-13, most=1e13)  # brought over a split to the basis of the ex-day
+DIVIDEND_FACTOR: Final = Number(unit="factor", least=1e-6, most=1)
 
 
 def _required(bound: Bound) -> Field:
