@@ -23,8 +23,8 @@ NIGHTS = 20
 #: A part's instant is taken at its beginning, and its rows are seen once it has ended: no part lasts as long as this.
 _LONGEST_PART = dt.timedelta(days=1)
 
-# $1 is the last day that counts, $2 how many days are near. Looked at is everything where $3 says so, or else from the
-# day $4 on; what has no factor; and what a split was, or is, executed beside.
+# $1 is the last day that counts, $2 how many days are near. Looked at is everything where $3 says so; or else from the
+# day $4 on, what has no factor, what a split was, or is, executed beside, and where $5 says so who changed symbols.
 _AROUND = f"""
 WITH due AS (
     SELECT DISTINCT coalesce(d.company, d.symbol) AS owner, d.ex_dividend_day AS day FROM stock_dividend AS d
@@ -32,7 +32,10 @@ WITH due AS (
         OR NOT EXISTS (SELECT FROM dividend_factor AS f WHERE f.symbol = coalesce(d.company, d.symbol)
                    AND f.ex_dividend_day = d.ex_dividend_day AND f.split_factor = 1 AND f.factor IS NOT NULL)
         OR EXISTS (SELECT FROM stock_split AS s WHERE coalesce(s.company, s.symbol) = coalesce(d.company, d.symbol)
-                   AND s.execution_day BETWEEN d.ex_dividend_day - $2::integer AND d.ex_dividend_day))
+                   AND s.execution_day BETWEEN d.ex_dividend_day - $2::integer AND d.ex_dividend_day)
+        OR ($5 AND coalesce(d.company, d.symbol) IN (
+            SELECT symbol FROM ticker_change UNION SELECT new_symbol FROM ticker_change WHERE new_symbol IS NOT NULL
+            UNION SELECT symbol FROM listed_ticker WHERE issuer_since IS NOT NULL)))
 ), span AS (
     SELECT company, traded_as, first_day, last_day FROM company_span
     UNION ALL
@@ -86,10 +89,14 @@ WHERE p.before IS NOT NULL GROUP BY n.owner, n.day
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be looked at again: *everything*, or from the ex-day *since* on."""
+    """What is to be looked at again: *everything*, or from the ex-day *since* on.
 
-    everything: bool
-    since: dt.date
+    *renamed*: and every company that has ever changed its symbol, as it has just been found whose one is.
+    """
+
+    everything: bool = False
+    renamed: bool = False
+    since: dt.date = dt.date.max
 
 
 class AroundExDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +122,7 @@ async def changed_since_check(connection: Connection) -> Again:
         data_sets.DIVIDEND_CHECK,
     )
     if last is None:
-        return Again(everything=True, since=dt.date.max)
+        return Again(everything=True)
     newer = await connection.fetch(
         "SELECT data_set, min(trading_day) AS day FROM coverage WHERE data_set = ANY ($1) AND fetched_at >= $2 "
         "GROUP BY data_set",
@@ -123,13 +130,13 @@ async def changed_since_check(connection: Connection) -> Again:
         last - _LONGEST_PART,
     )
     first = {row["data_set"]: row["day"] for row in newer}
-    everything = first.pop(data_sets.IDENTITY, None) is not None
-    return Again(everything=everything, since=min(first.values(), default=dt.date.max))
+    renamed = first.pop(data_sets.IDENTITY, None) is not None
+    return Again(renamed=renamed, since=min(first.values(), default=dt.date.max))
 
 
 async def read_around(connection: Connection, again: Again, *, up_to: dt.date) -> list[AroundExDay]:
     """Return the ex-days up to *up_to* that are to be looked at, each by whose it is."""
-    rows = await connection.fetch(_AROUND, up_to, NEAR_DAYS, again.everything, again.since)
+    rows = await connection.fetch(_AROUND, up_to, NEAR_DAYS, again.everything, again.since, again.renamed)
     grouped: dict[tuple[str, dt.date], list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault((row["owner"], row["ex_dividend_day"]), []).append(dict(row))

@@ -36,7 +36,7 @@ async def loaded(connection: Connection, listed: Sequence[Dividend], *, up_to: d
     await dividends.upsert_dividends(connection, listed, load_id=1, now=NOW)
     await identity.settle_contested(connection, now=NOW)
     await dividends.assign_companies(connection)
-    again = dividend_prices.Again(everything=True, since=dt.date.max)
+    again = dividend_prices.Again(everything=True)
     judged = [
         judge(one, (), close_is_known=True) for one in await dividend_prices.read_around(connection, again, up_to=up_to)
     ]
