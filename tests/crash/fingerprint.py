@@ -17,6 +17,8 @@ TABLES = {
     "ticker_profile": "symbol, company_name, sector, industry, market_cap, float_shares, shares_outstanding, "
     "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, details_outcome, list_date, as_of",
     "stock_split": "symbol, execution_day, split_from, split_to",
+    "stock_dividend": "symbol, ex_dividend_day, cash_amount, currency, distribution_type, verdict, price_drop",
+    "dividend_factor": "symbol, ex_dividend_day, paid, close_before, factor, left_out",
     "ticker_atr": "trading_date, symbol, atr, atr_percent, bars_used",
 }
 CACHES = ("metadata:ticker:", "rvol:hist:avg:", "ticker:avg_volume:", "atr:daily", "ticker:universe")

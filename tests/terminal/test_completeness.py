@@ -98,7 +98,7 @@ async def test_a_backfill_forecasts_its_requests_and_then_repairs(stack: Stack, 
     async with stack.working():
         done = await stack.at_rest(after=1)
     assert (done.state, str(done.first_day), str(done.trading_day)) == ("complete", first, last)
-    assert sum((await stack.market.requests()).values()) == listed + 5, "as forecast"
+    assert sum((await stack.market.requests()).values()) == listed + 6, "as forecast"
     code, out, err = await maintenance("backfill", *span)
     assert (code, out) == (0, "")
     assert "0 requests" in err
