@@ -21,6 +21,12 @@ EX = DAYS[15]
 BEFORE = DAYS[14]
 
 
+async def checked_long_after(desk: Desk) -> None:
+    """Check again so much later that no bar is newer than that."""
+    desk.now += dt.timedelta(days=9)
+    assert await checked(desk) == ()
+
+
 async def test_a_dividend_that_the_price_shows_is_taken_off_every_close_before_it(desk: Desk) -> None:
     await put(desk, A=fallen(on=EX))
     assert await listed(desk, paid("A", EX)) == ()
@@ -103,7 +109,7 @@ async def test_payment_and_close_are_held_on_one_basis_where_a_split_falls_on_th
     assert await verdicts(desk) == {("A", EX, 1.25): "shown"}
     found = await series(desk, "A")
     assert found[BEFORE] == (pytest.approx(12.5), pytest.approx(11.25), 0)
-    desk.now += dt.timedelta(days=9)  # so that no bar is newer than the last check
+    await checked_long_after(desk)
     await desk.pool.execute("DELETE FROM stock_split")
     await checked(desk)
     assert (await series(desk, "A"))[BEFORE] == (100.0, pytest.approx(98.75), 0), "without the split, on the old one"
@@ -163,7 +169,7 @@ async def test_one_of_two_payments_of_a_day_that_is_taken_back_leaves_the_other(
     both = [paid("A", DAYS[3], 0.5), paid("A", DAYS[3], 1.0)]
     await listed(desk, *both)
     await checked(desk)
-    desk.now += dt.timedelta(days=9)  # so that no bar is newer than the last check
+    await checked_long_after(desk)
     await listed(desk, both[0])
     await checked(desk)
     assert (await series(desk, "A"))[DAYS[0]][1] == pytest.approx(99.5)
