@@ -54,7 +54,7 @@ async def measure(tickers: int, folder: Path) -> None:
     redis, postgres = EmbeddedRedis(folder), EmbeddedPostgres(folder)
     await asyncio.gather(redis.start(), postgres.start())
     clock = Clock(new_york(DAY, "20:16"))
-    server = TestServer(build_app(SimulatorOptions(tickers=tickers), now=clock))
+    server = TestServer(build_app(SimulatorOptions(tickers=tickers, dividends=True), now=clock))
     await server.start_server()
     try:
         async with stack_on(

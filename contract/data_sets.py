@@ -9,6 +9,8 @@ from __future__ import annotations
 DAILY_BARS = "daily_bars"
 SPLITS = "splits"
 SPLIT_CHECK = "split_check"
+DIVIDENDS = "dividends"
+DIVIDEND_CHECK = "dividend_check"
 PLAUSIBILITY = "plausibility"  # held against the sessions around it
 TAKEN = "taken_answers"  # recorded when an answer that had been kept aside was taken after all
 ATR = "atr"

@@ -40,6 +40,9 @@ EMPLOYEES: Final = Number(unit="people", least=0, most=1e8, whole=True)
 # No company gives more than thousands of shares for one; beyond, a ratio is a slip or noise.
 SPLIT_SHARES: Final = Number(unit="shares", least=1e-6, most=1e6)
 SPLIT_FACTOR: Final = Number(unit="factor", least=1e-12, most=1e12)
+# A share pays less than it costs, in whatever currency; funds pay amounts of seven digits behind the point.
+DIVIDEND: Final = Number(unit="an amount a share", least=1e-9, most=1e7)
+PAYMENTS: Final = Number(unit="payments a year", least=0, most=366, whole=True)
 COUNT: Final = Number(unit="rows", least=0, most=1e9, whole=True)
 
 NAME: Final = Text(longest=500, pattern=PRINTABLE)
@@ -48,6 +51,7 @@ PROSE: Final = Text(longest=20_000, pattern=r"[^\x00\ud800-\udfff]+")
 MIC: Final = Text(longest=20, pattern=r"[A-Za-z0-9._-]+")
 CIK: Final = Text(longest=10, pattern=r"[0-9]+")
 FIGI: Final = Text(longest=12, pattern=r"[A-Za-z0-9]+")
+CURRENCY: Final = Text(longest=3, pattern=r"[A-Za-z]{3}")
 SIC: Final = Text(longest=4, pattern=r"[0-9]+")
 REQUEST_ID: Final = Text(longest=200, pattern=PRINTABLE)
 URL: Final = Text(longest=8_000, pattern=r"[!-~]+")
@@ -58,6 +62,7 @@ FLAG: Final = Flag()
 LIST_DATE: Final = Day(first=dt.date(1792, 5, 17), days_ahead=400)
 FLOAT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=1)  # of what was counted; a zone further it is tomorrow
 SPLIT_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=400)
+DIVIDEND_DATE: Final = Day(first=dt.date(1970, 1, 1), days_ahead=1_100)  # what is declared may be paid years later
 CLOSURE_DATE: Final = Day(first=dt.date(2000, 1, 1), days_ahead=1_500)
 CLOSURE_TIME: Final = Instant(first=dt.date(2000, 1, 1), days_ahead=1_500)
 DELISTED_AT: Final = Instant(first=dt.date(1792, 5, 17), days_ahead=400, or_day=True)
@@ -70,6 +75,10 @@ RANGE_PERCENT: Final = Number(unit="percent", least=0, most=1e12)
 MEAN_VOLUME: Final = Number(unit="shares", least=0, most=1e12)
 DAY_VOLUME: Final = Number(unit="shares", least=0, most=1e15)  # as caches hold it: a whole number of eight bytes
 PRICE_RATIO: Final = Number(unit="factor", least=1e-13, most=1e13)
+PRICE_CHANGE: Final = Number(unit="USD", least=-1e13, most=1e13)
+PAID: Final = Number(unit="USD a share", least=0, most=1e13)
+PRICE_OF_BEFORE: Final = Number(unit="USD", least=1e-13, most=1e13)  # brought over a split to the basis of the ex-day
+DIVIDEND_FACTOR: Final = Number(unit="factor", least=1e-6, most=1)
 
 
 def _required(bound: Bound) -> Field:
@@ -148,6 +157,18 @@ ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
         "id": _optional(REQUEST_ID),
         "adjustment_type": _optional(WORD),
         "historical_adjustment_factor": _optional(SPLIT_FACTOR),
+    },
+    "dividends": {
+        "ticker": _required(SYMBOL),
+        "ex_dividend_date": _required(DIVIDEND_DATE),
+        "cash_amount": _required(DIVIDEND),
+        "id": _optional(REQUEST_ID),
+        "currency": _optional(CURRENCY),
+        "declaration_date": _optional(DIVIDEND_DATE),
+        "record_date": _optional(DIVIDEND_DATE),
+        "pay_date": _optional(DIVIDEND_DATE),
+        "frequency": _optional(PAYMENTS),
+        "distribution_type": _optional(WORD),
     },
     "market_holidays": {
         "date": _required(CLOSURE_DATE),

@@ -57,7 +57,7 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def numbers(self) -> dict[str, int]:
-        """Seed and tickers of a simulated market; of another source none."""
+        """Seed and tickers of a simulated market, and that it pays dividends; of another source none."""
         return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", self.identity)}
 
     @property
@@ -72,7 +72,8 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
                 digest = hashlib.sha256(self.identity.encode()).hexdigest()[:_DIGITS_IN_A_SLUG]
                 return f"folder-{_readable(PurePath(self.folder).name)}-{digest}"
             case SourceKind.SIMULATED:
-                return f"simulated-seed{self.numbers['seed']}-{self.numbers['tickers']}"
+                pays = "-dividends" if "dividends" in self.numbers else ""
+                return f"simulated-seed{self.numbers['seed']}-{self.numbers['tickers']}{pays}"
             case SourceKind.REPLAY:
                 return f"replay-{_readable(self.name)}-{self.identity[:_DIGITS_IN_A_SLUG]}"
 
@@ -96,9 +97,10 @@ def _readable(name: str) -> str:
 VENDOR = DataSource(kind=SourceKind.VENDOR, identity="massive")
 
 
-def simulated_source(*, seed: int, tickers: int) -> DataSource:
-    """The simulated market of that seed and size."""
-    return DataSource(kind=SourceKind.SIMULATED, identity=f"seed={seed} tickers={tickers}")
+def simulated_source(*, seed: int, tickers: int, dividends: bool = False) -> DataSource:
+    """The simulated market of that seed and size; one that pays dividends has other prices."""
+    pays = " dividends=1" if dividends else ""
+    return DataSource(kind=SourceKind.SIMULATED, identity=f"seed={seed} tickers={tickers}{pays}")
 
 
 def vendor_source(name: str) -> DataSource:
@@ -122,6 +124,6 @@ def source_of_mark(mark: str) -> DataSource | None:
     if kind not in set(SourceKind) or not identity.strip():
         return None
     source = DataSource(kind=SourceKind(kind), identity=identity)
-    if source.kind is SourceKind.SIMULATED and source.numbers.keys() != {"seed", "tickers"}:
+    if source.kind is SourceKind.SIMULATED and source.numbers.keys() - {"dividends"} != {"seed", "tickers"}:
         return None
     return source

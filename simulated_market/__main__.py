@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency_ms=flags.latency_ms,
         key=flags.key,
         plan=flags.plan,
+        dividends=flags.dividends,
         requests_per_minute=flags.requests_per_minute,
     )
     try:
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tickers", type=int, default=11_000, help="size of the market (default 11000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another market")
     parser.add_argument("--replay", type=Path, metavar="DIR", help="serve this flat-files folder instead")
+    parser.add_argument("--dividends", action="store_true", help="have invented companies pay dividends")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="wait before every answer")
     parser.add_argument("--key", help="the only API key accepted (default: any, or none)")
     parser.add_argument("--plan", type=Plan, choices=list(Plan), default=Plan.PAID)

@@ -59,9 +59,9 @@ def build_app(
 def _market(options: SimulatorOptions, calendar: TradingCalendar) -> MarketSource:
     if options.replay is not None:
         return ReplayedMarket(options.replay, calendar)
-    market: MarketSource = InventedMarket(options.tickers, options.seed, calendar)
+    market: MarketSource = InventedMarket(options.tickers, options.seed, calendar, dividends=options.dividends)
     for number, reissue in enumerate(options.reissues, start=1):
-        others = InventedMarket(options.tickers, options.seed + number, calendar)
+        others = InventedMarket(options.tickers, options.seed + number, calendar, dividends=options.dividends)
         market = ReissuedMarket(market, others, reissue)
     return market
 
@@ -85,6 +85,7 @@ def _addresses(market: MarketSource, publication: Publication) -> list[tuple[str
         ("floats", "/stocks/vX/float", reference.floats),
         ("splits", "/stocks/v1/splits", actions.splits),
         ("splits", "/v3/reference/splits", actions.old_splits),
+        ("dividends", "/stocks/v1/dividends", actions.dividends),
         ("market_status", "/v1/marketstatus/now", status.now),
         ("market_holidays", "/v1/marketstatus/upcoming", status.upcoming),
     ]

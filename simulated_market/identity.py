@@ -29,7 +29,7 @@ def source_of(options: SimulatorOptions) -> DataSource:
     """The source that a market with *options* is."""
     if options.replay is not None:
         return source_of_folder(options.replay)
-    return simulated_source(seed=options.seed, tickers=options.tickers)
+    return simulated_source(seed=options.seed, tickers=options.tickers, dividends=options.dividends)
 
 
 def source_of_folder(folder: Path) -> DataSource:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from market.trading_calendar import TradingCalendar
     from simulated_market.bar_columns import BarColumns
     from simulated_market.wire_rows import (
+        DividendRow,
         FloatRow,
         GroupedRow,
         SplitRow,
@@ -59,6 +60,10 @@ class MarketSource(Protocol):
 
     def splits(self, first: dt.date, last: dt.date) -> Sequence[SplitRow]:
         """Splits executed in the interval, oldest first, without their historical factor."""
+        ...
+
+    def dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        """Cash dividends with an ex-day in the interval, oldest first."""
         ...
 
     def events(self, identifier: str, as_of: dt.date) -> TickerEvents | None:

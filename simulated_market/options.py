@@ -39,6 +39,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The only API key accepted; None accepts any, but not none."""
     plan: Plan = Plan.PAID
+    dividends: bool = False
+    """Whether companies of the invented market pay dividends, which its prices show: another market than without."""
     reissues: tuple[Reissue, ...] = ()
     requests_per_minute: int | None = None
     """Answers 429 beyond this many requests in sixty seconds."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulated_market.market_source import MarketSource
     from simulated_market.options import Reissue
     from simulated_market.wire_rows import (
+        DividendRow,
         FloatRow,
         GroupedRow,
         SplitRow,
@@ -95,6 +96,17 @@ class ReissuedMarket:
             if row.ticker == self._donor
         ]
         return sorted([*own, *new], key=lambda row: row.execution_date)
+
+    def dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        day = self._day.isoformat()
+        listed = self._market.dividends(first, last)
+        own = [row for row in listed if row.ticker != self._symbol or row.ex_dividend_date < day]
+        new = [
+            msgspec.structs.replace(row, ticker=self._symbol)
+            for row in self._others.dividends(max(first, self._day), last)
+            if row.ticker == self._donor
+        ]
+        return sorted([*own, *new], key=lambda row: row.ex_dividend_date)
 
     def events(self, identifier: str, as_of: dt.date) -> TickerEvents | None:
         return self._market.events(identifier, as_of)

@@ -100,6 +100,21 @@ class SplitRow(msgspec.Struct, omit_defaults=True, kw_only=True):
     historical_adjustment_factor: float | None = None
 
 
+class DividendRow(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A cash dividend as `/stocks/v1/dividends` gives it, but for the vendor's own adjustment figures."""
+
+    id: str
+    ticker: str
+    cash_amount: float
+    currency: str | None = None
+    declaration_date: str | None = None
+    ex_dividend_date: str
+    record_date: str | None = None
+    pay_date: str | None = None
+    frequency: int | None = None
+    distribution_type: str | None = None
+
+
 class TickerChange(msgspec.Struct, kw_only=True):
     ticker: str
 

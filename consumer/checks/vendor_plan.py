@@ -18,6 +18,7 @@ _LACKS = {
     Capability.FLOATS: "no floats",
     Capability.TICKER_DETAILS: "no ticker details: no sectors and market caps",
     Capability.SPLITS: "no splits: nothing is adjusted for them",
+    Capability.DIVIDENDS: "no dividends: no total-return closes",
 }
 
 

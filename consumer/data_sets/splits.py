@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def _missing(situation: Situation) -> list[PartPlan]:
     """Since the first stored session: one that is listed late may lie before the window, whose bars need the factor."""
-    since = _since(situation)
+    since = since_first_session(situation)
     known = situation.holdings.newest.get(names.SPLITS)
     reaches_back = known is not None and known.since is not None and known.since <= since
     if reaches_back and not situation.is_outdated(names.SPLITS):
@@ -30,7 +30,8 @@ def _missing(situation: Situation) -> list[PartPlan]:
     return [PartPlan(task=TaskName.OHLC_DAILY, part="splits", payload={"since": since.isoformat()})]
 
 
-def _since(situation: Situation) -> dt.date:
+def since_first_session(situation: Situation) -> dt.date:
+    """Since when events of a symbol are asked for: the first stored session, or the first of the window."""
     first = situation.terms.sessions(situation.terms.options.ohlc_sessions)[0]
     oldest = situation.holdings.first_day(names.DAILY_BARS)
     return first if oldest is None else min(first, oldest)

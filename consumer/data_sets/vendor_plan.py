@@ -29,6 +29,7 @@ class Capability(StrEnum):
     FLOATS = "floats"
     TICKER_DETAILS = "ticker_details"
     SPLITS = "splits"
+    DIVIDENDS = "dividends"
 
 
 #: A plan that does not give a day on its evening gives it after midnight, New York time; some minutes more.

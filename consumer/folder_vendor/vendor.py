@@ -4,6 +4,7 @@
     tickers.csv             symbol[,name,type,exchange,cik,sic,shares,free_float,listed]      what is listed now
     minutes/2026-07-15.csv  symbol,time,volume                                   optional: see minutes.py
     splits.csv              symbol,date,from,to                                  optional
+    dividends.csv           symbol,ex_date,amount[,currency,type,frequency,declared,record,paid,id]      optional
 
 A session without a table is not published yet. What the folder has no table or no column for is inherited: something
 that this vendor does not include, named and never taken for an empty answer.
@@ -21,8 +22,8 @@ from consumer.folder_vendor import tables
 from consumer.vendor.daily_rows import instant_ms, sound_rows
 from consumer.vendor.errors import BadAnswer, NotYetPublished, TickerNotFound
 from consumer.vendor.lacking import Lacking
-from consumer.vendor.reference_rows import newest_listing, sound_details, sound_floats, sound_splits
-from consumer.vendor.rows import DailyRow, FloatRow, GroupedDaily, SplitRow, TickerDetails, TickerRow
+from consumer.vendor.reference_rows import newest_listing, sound_details, sound_dividends, sound_floats, sound_splits
+from consumer.vendor.rows import DailyRow, DividendRow, FloatRow, GroupedDaily, SplitRow, TickerDetails, TickerRow
 from consumer.vendor.sieve import Sieve
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ class _Split(msgspec.Struct, frozen=True, kw_only=True, rename={"old": "from", "
     date: dt.date
     old: float
     new: float
+
+
+class _Dividend(msgspec.Struct, frozen=True, kw_only=True):
+    symbol: str
+    ex_date: dt.date
+    amount: float
+    currency: str = "USD"
+    type: str | None = None
+    frequency: int | None = None
+    declared: dt.date | None = None
+    record: dt.date | None = None
+    paid: dt.date | None = None
+    id: str | None = None
 
 
 class FolderVendor(Lacking):
@@ -135,6 +149,16 @@ class FolderVendor(Lacking):
         ]
         return sound_splits(rows, since, until, sieve)
 
+    async def list_dividends(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[DividendRow]:
+        """The table of cash dividends. No dividend in it is an answer; no table is none."""
+        path = tables.find(self._folder, "dividends") or self.lacks("dividends.csv")
+        rows = [
+            _dividend_row(one)
+            for one in await asyncio.to_thread(tables.read, path, _Dividend)
+            if since <= one.ex_date <= until
+        ]
+        return sound_dividends(rows, since, until, sieve)
+
     async def _listed(self) -> dict[str, _Ticker]:
         """What is listed, read once a version of the table: every symbol's details ask for it."""
         async with self._reading:
@@ -148,3 +172,18 @@ class FolderVendor(Lacking):
                     raise BadAnswer(f"{path} names a symbol twice: {len(rows)} rows of {len(listed)} symbols")
                 self._tickers = (version, listed)
             return self._tickers[1]
+
+
+def _dividend_row(one: _Dividend) -> DividendRow:
+    return DividendRow(
+        ticker=one.symbol,
+        ex_dividend_date=one.ex_date,
+        cash_amount=one.amount,
+        id=one.id,
+        currency=one.currency,
+        declaration_date=one.declared,
+        record_date=one.record,
+        pay_date=one.paid,
+        frequency=one.frequency,
+        distribution_type=one.type,
+    )

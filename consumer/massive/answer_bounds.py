@@ -47,6 +47,8 @@ BOUNDS = {
     Question.FLOATS: AnswerBound(size=4 * _MB, rows=10_000),
     # limit=5000 rows of 200 bytes: 1 MB.
     Question.SPLITS: AnswerBound(size=8 * _MB, rows=10_000),
+    # limit=5000 rows of 450 bytes: 2.3 MB.
+    Question.DIVIDENDS: AnswerBound(size=8 * _MB, rows=10_000),
     # Some twenty closures.
     Question.MARKET_HOLIDAYS: AnswerBound(size=_MB, rows=1_000),
 }

@@ -33,12 +33,14 @@ from consumer.vendor.reference_rows import (
     newest_listing,
     sound_closures,
     sound_details,
+    sound_dividends,
     sound_floats,
     sound_splits,
 )
 from consumer.vendor.rows import (
     ClosureRow,
     DailyRow,
+    DividendRow,
     FloatRow,
     GroupedDaily,
     RangeBars,
@@ -63,6 +65,7 @@ _TICKERS = PageReader(TickerRow, msgspec.json.Decoder(Envelope[list[TickerRow]])
 _DETAILS = reader_of_one(TickerDetails, msgspec.json.Decoder(Envelope[TickerDetails]).decode)
 _FLOATS = PageReader(FloatRow, msgspec.json.Decoder(Envelope[list[FloatRow]]).decode)
 _SPLITS = PageReader(SplitRow, msgspec.json.Decoder(Envelope[list[SplitRow]]).decode)
+_DIVIDENDS = PageReader(DividendRow, msgspec.json.Decoder(Envelope[list[DividendRow]]).decode)
 _CLOSURES = BareReader(ClosureRow)
 
 
@@ -186,6 +189,16 @@ class MassiveClient:
             asked = Paged(Question.SPLITS, "/v3/reference/splits", params, _SPLITS)
             pages = await self._pages.all_pages(asked)
         return sound_splits(rows_of(pages, sieve), since, until, sieve)
+
+    async def list_dividends(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[DividendRow]:
+        """The cash dividends with an ex-day from *since* to *until*; `NotEntitled` where there is no such endpoint."""
+        bounds = {"ex_dividend_date.gte": since.isoformat(), "ex_dividend_date.lte": until.isoformat()}
+        params = {**bounds, "limit": str(BULK_LIMIT), "sort": "ex_dividend_date.asc"}
+        try:
+            pages = await self._pages.all_pages(Paged(Question.DIVIDENDS, "/stocks/v1/dividends", params, _DIVIDENDS))
+        except (TickerNotFound, EndpointNotFound) as error:
+            raise NotEntitled(f"The vendor offers no dividends for this key: {error}") from error
+        return sound_dividends(rows_of(pages, sieve), since, until, sieve)
 
     async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         """The exchanges' closures and early closes ahead, as the vendor knows them."""

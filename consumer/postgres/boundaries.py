@@ -76,10 +76,10 @@ async def propose(connection: Connection, day: dt.date, jumped: Sequence[tuple[s
     symbols, evidence = [one for one, _ in jumped], [why for _, why in jumped]
     await connection.execute(
         """
-        WITH seen AS (
+        WITH session AS MATERIALIZED (SELECT symbol, traded_as FROM daily_history WHERE trading_date = $1),
+        seen AS (
             SELECT h.traded_as AS symbol, j.evidence
-            FROM unnest($2::text[], $3::text[]) AS j (symbol, evidence)
-            JOIN daily_history AS h ON h.symbol = j.symbol AND h.trading_date = $1
+            FROM unnest($2::text[], $3::text[]) AS j (symbol, evidence) JOIN session AS h ON h.symbol = j.symbol
         ), gone AS (
             DELETE FROM series_boundary AS b WHERE b.boundary_day = $1 AND b.state = 'proposed'
             AND NOT EXISTS (SELECT FROM seen WHERE seen.symbol = b.symbol)

@@ -59,6 +59,23 @@ _FACTOR = """
         ) AS one
     ) AS f"""
 
+# Since when dividends are known, and up to which session they were held against prices: beyond, no factor is.
+_DIVIDENDS_KNOWN = """
+    CROSS JOIN (
+        SELECT (SELECT min((detail->>'since')::date) FROM coverage WHERE data_set = 'dividends') AS since,
+               least((SELECT max(trading_day) FROM coverage WHERE data_set = 'dividends'),
+                     (SELECT max(trading_day) FROM coverage WHERE data_set = 'dividend_check')) AS up_to
+    ) AS k"""
+# One ex-day without a factor leaves none to the closes before it.
+_DIVIDEND_FACTOR = """
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN h.trading_date BETWEEN k.since AND k.up_to AND count(*) = count(d.factor)
+                    THEN coalesce(exp(sum(ln(d.factor))), 1) END AS factor,
+               coalesce(sum(d.left_out), 0) AS left_out
+        FROM dividend_factor AS d
+        WHERE d.symbol = h.symbol AND d.ex_dividend_day > h.trading_date AND d.ex_dividend_day <= k.up_to
+    ) AS r"""
+
 _ADJUSTED = (
     "h.trading_date, h.symbol, h.open * f.factor AS open, h.high * f.factor AS high, h.low * f.factor AS low, "
     "h.close * f.factor AS close, h.volume / f.factor AS volume, h.vwap * f.factor AS vwap, h.trades_count"
@@ -118,6 +135,15 @@ _ALWAYS = (
         "daily_history AS h" + _FACTOR,
         f"{_ADJUSTED}, f.factor AS price_factor, h.load_id",
         "Daily bars of the company that has the symbol today, adjusted for its splits since.",
+    ),
+    ReaderView(
+        "daily_total_return",
+        "daily_history AS h" + _DIVIDENDS_KNOWN + _FACTOR + _DIVIDEND_FACTOR,
+        "h.trading_date, h.symbol, h.close, h.close * f.factor AS split_adjusted_close, "
+        "h.close * f.factor * r.factor AS total_return_close, f.factor AS split_factor, r.factor AS dividend_factor, "
+        "r.left_out AS dividends_left_out",
+        "Closes of the company that has the symbol today: raw, adjusted for splits, and for dividends paid since too; "
+        "null where what was paid, or the close before it, is not known.",
     ),
     ReaderView(
         "volume_slots_adjusted",
@@ -185,6 +211,19 @@ _ALWAYS = (
         "stock_split",
         "symbol, execution_day, split_from, split_to, kind, load_id, verdict, price_ratio, first_listed_at, company",
         "Splits as listed, with what the overnight price says of them.",
+    ),
+    ReaderView(
+        "stock_dividend",
+        "stock_dividend",
+        "symbol, ex_dividend_day, cash_amount, currency, distribution_type, declared_day, record_day, pay_day, "
+        "frequency, vendor_id, load_id, first_listed_at, verdict, price_drop, company",
+        "Cash dividends as listed, with what the overnight price says of them.",
+    ),
+    ReaderView(
+        "dividend_factor",
+        "dividend_factor",
+        "symbol, ex_dividend_day, paid, close_before, split_factor, factor, left_out, load_id",
+        "What each ex-day takes off its company's closes before it.",
     ),
     ReaderView(
         "ticker_atr",

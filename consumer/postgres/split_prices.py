@@ -119,10 +119,12 @@ async def read_jumps(
     """Return the symbols whose raw price moved by *factor* or more from *before* to *day* without any listed split."""
     rows = await connection.fetch(
         """
+        -- Each session by itself: with the statistics of an empty table the view would be joined row by row.
+        WITH d AS MATERIALIZED (SELECT symbol, open, close FROM daily_history WHERE trading_date = $1),
+             p AS MATERIALIZED (SELECT symbol, close FROM daily_history WHERE trading_date = $2)
         SELECT d.symbol, p.close AS close_before, d.open AS open_after, d.close AS close_after
-        FROM daily_history AS d
-        JOIN daily_history AS p ON p.symbol = d.symbol AND p.trading_date = $2
-        WHERE d.trading_date = $1 AND greatest(d.open / p.close, p.close / d.open) >= $3
+        FROM d JOIN p USING (symbol)
+        WHERE greatest(d.open / p.close, p.close / d.open) >= $3
           AND NOT EXISTS (SELECT FROM stock_split AS s
                           WHERE coalesce(s.company, s.symbol) = d.symbol AND s.execution_day = $1)
         ORDER BY d.symbol

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.postgres import whose
 from market.split_check import Proof
 from market.splits import Split
 
@@ -49,27 +50,12 @@ async def upsert_splits(connection: Connection, splits: Sequence[Split], *, load
 
 
 async def assign_companies(connection: Connection) -> None:
-    """Say of every split whose it is: its symbol's company of that day, wherever that is found now.
+    """Say of every split whose it is, by its symbol.
 
-    A symbol that nobody has since its company was renamed stands for that company. Where another company has it now,
-    and was there before under another symbol, the prices may know better (`store_owners`).
+    Where another company has that now, and was there before under another one, the prices may know better
+    (`store_owners`).
     """
-    await connection.execute(
-        """
-        UPDATE stock_split AS s SET company = o.company
-        FROM (
-            SELECT s.symbol, s.execution_day, nullif(coalesce(
-                (SELECT p.company FROM company_span AS p WHERE p.traded_as = s.symbol AND p.last_day <> 'infinity'
-                 AND s.execution_day BETWEEN p.first_day AND p.last_day ORDER BY p.last_day LIMIT 1),
-                (SELECT c.new_symbol FROM ticker_change AS c JOIN listed_ticker AS u ON u.symbol = c.symbol
-                 WHERE c.symbol = s.symbol AND c.kind = 'renamed' AND c.closed_on IS NULL AND u.state = 'renamed'
-                 ORDER BY c.changed_on DESC LIMIT 1)), s.symbol) AS company
-            FROM (SELECT DISTINCT symbol, execution_day FROM stock_split) AS s
-        ) AS o
-        WHERE o.symbol = s.symbol AND o.execution_day = s.execution_day AND s.company IS DISTINCT FROM o.company
-          AND s.symbol IN (SELECT symbol FROM ticker_change WHERE kind = 'renamed')
-        """
-    )
+    await whose.assign_companies(connection, table="stock_split", day="execution_day")
 
 
 async def store_owners(connection: Connection, owners: Sequence[tuple[Split, str]]) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from consumer.vendor.rows import (
         ClosureRow,
         DailyRow,
+        DividendRow,
         FloatRow,
         GroupedDaily,
         RangeBars,
@@ -56,6 +57,9 @@ class Lacking:
 
     async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
         self.lacks("splits")
+
+    async def list_dividends(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[DividendRow]:
+        self.lacks("dividends")
 
     async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         self.lacks("closures ahead")

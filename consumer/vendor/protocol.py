@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from consumer.vendor.rows import (
         ClosureRow,
         DailyRow,
+        DividendRow,
         FloatRow,
         GroupedDaily,
         MinuteSlots,
@@ -57,6 +58,9 @@ class MarketDataVendor(Protocol):
 
     async def list_splits(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[SplitRow]:
         """The splits executed from *since* to *until*, both included."""
+
+    async def list_dividends(self, since: dt.date, until: dt.date, *, sieve: Sieve) -> list[DividendRow]:
+        """The cash dividends with an ex-day from *since* to *until*, both included; amounts as they were paid."""
 
     async def upcoming_closures(self, *, sieve: Sieve) -> list[ClosureRow]:
         """The exchanges' closures and early closes ahead."""

@@ -15,4 +15,5 @@ class Question(StrEnum):
     TICKER_DETAILS = "ticker_details"
     FLOATS = "floats"
     SPLITS = "splits"
+    DIVIDENDS = "dividends"
     MARKET_HOLIDAYS = "market_holidays"

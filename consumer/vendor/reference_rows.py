@@ -1,4 +1,4 @@
-"""Separates sound reference rows (listing, details, floats, splits, closures) from duplicates and garbage.
+"""Separates sound reference rows (listing, details, floats, splits, dividends, closures) from duplicates and garbage.
 
 What is lost of them goes into the sieve of the question.  Pure.
 """
@@ -11,7 +11,16 @@ from typing import TypeVar
 import msgspec
 
 from consumer.vendor.questions import Question
-from consumer.vendor.rows import ClosureRow, Flaw, FloatRow, SplitRow, TickerDetails, TickerListing, TickerRow
+from consumer.vendor.rows import (
+    ClosureRow,
+    DividendRow,
+    Flaw,
+    FloatRow,
+    SplitRow,
+    TickerDetails,
+    TickerListing,
+    TickerRow,
+)
 from consumer.vendor.sieve import FieldChecks, Sieve
 from market.bounded_fields import SPLIT_SHARES
 
@@ -21,6 +30,7 @@ _LISTING = FieldChecks(Question.TICKERS, TickerRow)
 _DETAILS = FieldChecks(Question.TICKER_DETAILS, TickerDetails)
 _FLOATS = FieldChecks(Question.FLOATS, FloatRow)
 _SPLITS = FieldChecks(Question.SPLITS, SplitRow)
+_DIVIDENDS = FieldChecks(Question.DIVIDENDS, DividendRow)
 _CLOSURES = FieldChecks(Question.MARKET_HOLIDAYS, ClosureRow)
 
 
@@ -80,6 +90,29 @@ def sound_splits(rows: Iterable[SplitRow], since: dt.date, until: dt.date, sieve
         else:
             kept[key] = row
     return list(kept.values())
+
+
+def sound_dividends(rows: Iterable[DividendRow], since: dt.date, until: dt.date, sieve: Sieve) -> list[DividendRow]:
+    """One row a ticker, ex-day and payment: the same id, or the same amount of the same kind, is one payment.
+
+    Different amounts of one day are all kept: an ordinary dividend and a special one may share their ex-day.
+    """
+    kept: list[DividendRow] = []
+    known: set[tuple[object, ...]] = set()
+    for row in _sound(rows, _DIVIDENDS, sieve):
+        day = (row.ticker, row.ex_dividend_date)
+        keys: set[tuple[object, ...]] = {
+            (*day, row.cash_amount, (row.currency or "").upper(), row.distribution_type),
+            *([(*day, row.id)] if row.id is not None else []),
+        }
+        if not since <= row.ex_dividend_date <= until:
+            sieve.drop_row(Flaw.FOREIGN_DAY, row, row.ticker)
+        elif known & keys:
+            sieve.drop_row(Flaw.DUPLICATE, row, row.ticker)
+        else:
+            kept.append(row)
+            known |= keys
+    return kept
 
 
 def sound_closures(rows: Iterable[ClosureRow], sieve: Sieve) -> list[ClosureRow]:

@@ -31,6 +31,7 @@ class Flaw(StrEnum):
     BOUNDS = "bounds"
     VOLUME = "volume"
     RATIO = "ratio"
+    AMOUNT = "amount"
     DUPLICATE = "duplicate"
     OUTSIDE_GRID = "outside_grid"
     TEST_ISSUE = "test_issue"
@@ -173,6 +174,24 @@ class SplitRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str | None = None
     adjustment_type: str | None = None
     historical_adjustment_factor: float | None = None
+
+
+class DividendRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One cash dividend: who holds a share before `ex_dividend_date` is paid `cash_amount`, as it was paid, unadjusted.
+
+    `frequency` counts payments a year, 0 for one that is not repeated; `distribution_type` is the vendor's word.
+    """
+
+    ticker: str
+    ex_dividend_date: dt.date
+    cash_amount: float
+    id: str | None = None
+    currency: str | None = None
+    declaration_date: dt.date | None = None
+    record_date: dt.date | None = None
+    pay_date: dt.date | None = None
+    frequency: int | None = None
+    distribution_type: str | None = None
 
 
 class ClosureRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

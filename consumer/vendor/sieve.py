@@ -36,6 +36,8 @@ _ROW_FLAWS: Mapping[str, Flaw] = {
     "execution_date": Flaw.FOREIGN_DAY,
     "split_from": Flaw.RATIO,
     "split_to": Flaw.RATIO,
+    "ex_dividend_date": Flaw.FOREIGN_DAY,
+    "cash_amount": Flaw.AMOUNT,
 }
 
 

@@ -1,6 +1,6 @@
-"""Answers with splits, under the vendor's new address and under the one it replaces.
+"""Answers with splits, under the vendor's new address and under the one it replaces, and with cash dividends.
 
-Announced splits of the next weeks are listed too; the historical factor is as of today.
+What is announced for the next weeks is listed too; the historical factor of a split is as of today.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from simulated_market.market_source import MarketSource
     from simulated_market.publication import Publication
-    from simulated_market.wire_rows import SplitRow
+    from simulated_market.wire_rows import DividendRow, SplitRow
 
 _ANNOUNCED = dt.timedelta(days=21)
 _ONE_DAY = dt.timedelta(days=1)
 
 
 class CorporateActions:
-    """The two split addresses over one market."""
+    """The two split addresses and that of dividends over one market."""
 
     def __init__(self, market: MarketSource, publication: Publication) -> None:
         self._market = market
@@ -47,16 +47,29 @@ class CorporateActions:
         page, following = page_of(rows, call.query, call.path, default=10, most=1000)
         return Answer(results=page, following=following)
 
+    def dividends(self, call: Call) -> Answer:
+        first, last = self._between(call, "ex_dividend_date")
+        found = by_ticker(self._market.dividends(first, last), call.query) if first <= last else []
+        field, _, order = call.query.get("sort", "ticker.asc").partition(".")
+        if field not in ("ex_dividend_date", "ticker") or order not in ("asc", "desc", ""):
+            raise bad_request(f"Cannot sort dividends by '{field}.{order}'")
+        rows: list[DividendRow] = sorted(found, key=lambda row: getattr(row, field), reverse=order == "desc")
+        page, following = page_of(rows, call.query, call.path, default=100, most=5000)
+        return Answer(results=page, following=following)
+
     def _found(self, call: Call) -> list[SplitRow]:
         """Splits inside the dates asked for, oldest first."""
-        first, last = HISTORY_BEGINS, self._publication.today() + _ANNOUNCED
-        exact = optional_day(call.query, "execution_date")
-        bounds = {name: optional_day(call.query, f"execution_date.{name}") for name in ("gt", "gte", "lt", "lte")}
-        lows = [first, exact, bounds["gte"], bounds["gt"] and bounds["gt"] + _ONE_DAY]
-        highs = [last, exact, bounds["lte"], bounds["lt"] and bounds["lt"] - _ONE_DAY]
-        first = max(low for low in lows if low is not None)
-        last = min(high for high in highs if high is not None)
+        first, last = self._between(call, "execution_date")
         return list(by_ticker(self._market.splits(first, last), call.query)) if first <= last else []
+
+    def _between(self, call: Call, field: str) -> tuple[dt.date, dt.date]:
+        """The first and the last day that the request wants of *field*, and that there is anything of."""
+        exact = optional_day(call.query, field)
+        bounds = {name: optional_day(call.query, f"{field}.{name}") for name in ("gt", "gte", "lt", "lte")}
+        lows = [HISTORY_BEGINS, exact, bounds["gte"], bounds["gt"] and bounds["gt"] + _ONE_DAY]
+        announced = self._publication.today() + _ANNOUNCED
+        highs = [announced, exact, bounds["lte"], bounds["lt"] and bounds["lt"] - _ONE_DAY]
+        return max(low for low in lows if low is not None), min(high for high in highs if high is not None)
 
     def _with_factors(self, rows: Sequence[SplitRow]) -> list[SplitRow]:
         """The rows with the product of from/to of this and all later splits of the ticker."""

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from market.trading_calendar import NEW_YORK
 from simulated_market.faults.fault_set import Fault, FaultKind
-from simulated_market.wire_rows import Bar, GroupedRow, SplitRow, TickerRow
+from simulated_market.wire_rows import Bar, DividendRow, GroupedRow, SplitRow, TickerRow
 
 if TYPE_CHECKING:
     from simulated_market.answer import Answer, Call
@@ -169,6 +169,8 @@ def _next_week(row: Any) -> Any:
         return msgspec.structs.replace(row, t=row.t + 7 * _DAY_MS)
     if isinstance(row, SplitRow):
         return msgspec.structs.replace(row, execution_date="1999-01-04")
+    if isinstance(row, DividendRow):
+        return msgspec.structs.replace(row, ex_dividend_date="1999-01-04")
     return row
 
 

@@ -1,6 +1,6 @@
 """Makes every row's daily bar for a day, as vectors.
 
-A close is a slow wave plus noise around the row's level, times what its splits left of it: any day is
+A close is a slow wave plus noise around the row's level, times what splits and dividends left of it: any day is
 computed from its own date and the session before, never by walking there.  Prices and volumes are raw.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from market.trading_calendar import TradingCalendar
+    from simulated_market.invented.dividend_schedule import DividendSchedule
     from simulated_market.invented.split_schedule import SplitSchedule
     from simulated_market.invented.universe import Universe
 
@@ -41,10 +42,18 @@ class DailyBars(msgspec.Struct, frozen=True, kw_only=True):
 class DailyPrices:
     """Daily bars of one simulated market; keeps the days asked for last."""
 
-    def __init__(self, universe: Universe, splits: SplitSchedule, seed: int, calendar: TradingCalendar) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        splits: SplitSchedule,
+        dividends: DividendSchedule | None,
+        seed: int,
+        calendar: TradingCalendar,
+    ) -> None:
         rows = universe.rows()
         self._universe = universe
         self._splits = splits
+        self._dividends = dividends
         self._seed = seed
         self._calendar = calendar
         self._log_price = np.log([row.price for row in rows])
@@ -68,7 +77,8 @@ class DailyPrices:
         return bars
 
     def _make(self, day: dt.date) -> DailyBars:
-        level = np.exp(self._splits.log_levels(day, self._universe.size))
+        shares = np.exp(self._splits.log_levels(day, self._universe.size))
+        level = shares if self._dividends is None else shares * np.exp(self._dividends.log_levels(day, len(shares)))
         spread = self._volatility
         close = self._unsplit_close(day) * level
         gap = 0.3 * spread * self._bell(dice.Purpose.RANGE, day, 0)
@@ -80,7 +90,7 @@ class DailyPrices:
             np.maximum(np.rint(price * ticks), 1.0) / ticks for price in (opened, close, high, low)
         )
         average = np.clip(np.rint((opened + close + high + low) * 2_500.0) / 10_000.0, low, high)
-        volume, trades = self._activity(day, level)
+        volume, trades = self._activity(day, shares)
         columns = np.stack([opened, close, high, low, volume, average, trades, ticks], axis=1)
         return DailyBars(columns=columns, traded=self._traded(day))
 

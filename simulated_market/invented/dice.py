@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     SPLITS = 8
     LIFECYCLE = 9
     COMPANY = 10
+    DIVIDENDS = 11
 
 
 def label(*parts: int | str) -> int:

@@ -15,6 +15,7 @@ from market.trading_calendar import NEW_YORK, TradingCalendar
 from simulated_market.bar_columns import BarColumns, folded, joined
 from simulated_market.invented import companies, daily_prices, dice
 from simulated_market.invented.daily_prices import DailyPrices
+from simulated_market.invented.dividend_schedule import DividendSchedule
 from simulated_market.invented.intraday_bars import five_minute_bars
 from simulated_market.invented.minute_bars import split_into_minutes
 from simulated_market.invented.periods import HISTORY_BEGINS
@@ -22,6 +23,7 @@ from simulated_market.invented.session_shape import SessionShape, session_shape
 from simulated_market.invented.split_schedule import SplitSchedule
 from simulated_market.invented.universe import Universe
 from simulated_market.wire_rows import (
+    DividendRow,
     FloatRow,
     GroupedRow,
     SplitRow,
@@ -35,22 +37,25 @@ from simulated_market.wire_rows import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulated_market.invented.dividend_schedule import ScheduledDividend
     from simulated_market.invented.listing import Listing
 
 # The vendor's share counts follow a split some days late.
 _SHARE_COUNT_LAG = dt.timedelta(days=3)
 _SHARE_COUNT_MEMORY = dt.timedelta(days=400)
+_DECLARED_BEFORE, _PAID_AFTER = dt.timedelta(days=28), dt.timedelta(days=14)
 
 
 class InventedMarket:
     """The market that stands behind the endpoints unless a replay does."""
 
-    def __init__(self, tickers: int, seed: int, calendar: TradingCalendar) -> None:
+    def __init__(self, tickers: int, seed: int, calendar: TradingCalendar, *, dividends: bool = False) -> None:
         self.calendar = calendar
         self._seed = seed
         self._universe = Universe(tickers, seed, calendar)
         self._splits = SplitSchedule(self._universe.static, seed, calendar)
-        self._prices = DailyPrices(self._universe, self._splits, seed, calendar)
+        self._dividends = DividendSchedule(self._universe.static, seed, calendar) if dividends else None
+        self._prices = DailyPrices(self._universe, self._splits, self._dividends, seed, calendar)
         self._window = lru_cache(maxsize=16)(self._make_window)
         self._listed = lru_cache(maxsize=4)(self._list)
         self._share_ratios = lru_cache(maxsize=8)(self._make_share_ratios)
@@ -150,6 +155,28 @@ class InventedMarket:
             )
             for split in self._splits.between(first, last)
         ]
+
+    def dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        scheduled = [] if self._dividends is None else self._dividends.between(first, last)
+        return [self._dividend_row(one) for one in scheduled]
+
+    def _dividend_row(self, one: ScheduledDividend) -> DividendRow:
+        """Of so much a share as its price falls by, from the last price before it."""
+        listing = self._universe.static[one.row]
+        before = self._prices.on(self.calendar.previous_trading_day(one.day)).columns[one.row, daily_prices.CLOSE]
+        record = self.calendar.next_trading_day(one.day)
+        return DividendRow(
+            id=f"{dice.label(self._seed, 'dividend', one.row, one.day.toordinal()):016x}",
+            ticker=listing.symbol,
+            cash_amount=max(round(float(before) * one.share * one.currency_rate, 6), 1e-6),
+            currency=one.currency,
+            declaration_date=(one.day - _DECLARED_BEFORE).isoformat(),
+            ex_dividend_date=one.day.isoformat(),
+            record_date=record.isoformat(),
+            pay_date=(record + _PAID_AFTER).isoformat(),
+            frequency=one.frequency,
+            distribution_type=one.kind,
+        )
 
     def events(self, identifier: str, as_of: dt.date) -> TickerEvents | None:
         listing = self._universe.find(identifier) or self._by_figi(identifier, as_of)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from market.trading_calendar import TradingCalendar
-    from simulated_market.wire_rows import FloatRow, SplitRow, TickerDetails, TickerEvents, TickerRow
+    from simulated_market.wire_rows import DividendRow, FloatRow, SplitRow, TickerDetails, TickerEvents, TickerRow
 
 _DAYS_KEPT = 16
 
@@ -37,6 +37,7 @@ class ReplayedMarket:
         self.calendar = calendar
         self._folder = folder
         self._splits = reference_files.read_splits(folder)
+        self._dividends = reference_files.read_dividends(folder)
         self._details = reference_files.read_details(folder)
         self._floats = reference_files.read_floats(folder)
         self._daily = lru_cache(maxsize=64)(self._read_day)
@@ -76,6 +77,9 @@ class ReplayedMarket:
 
     def splits(self, first: dt.date, last: dt.date) -> Sequence[SplitRow]:
         return [row for row in self._splits if first.isoformat() <= row.execution_date <= last.isoformat()]
+
+    def dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        return [row for row in self._dividends if first.isoformat() <= row.ex_dividend_date <= last.isoformat()]
 
     def events(self, identifier: str, as_of: dt.date) -> TickerEvents | None:
         return None

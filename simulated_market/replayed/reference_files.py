@@ -1,6 +1,7 @@
 """Reads what a replayed folder brings of reference data, beside its flat files and in the vendor's shapes.
 
     splits.json            rows of /stocks/v1/splits
+    dividends.json         rows of /stocks/v1/dividends
     tickers.json           rows of /v3/reference/tickers; one with "active": false is a delisted ticker
     ticker_details.json    `results` of /v3/reference/tickers/{ticker}, a list of them
     floats.json            rows of /stocks/vX/float
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from market.small_files import FileTooLarge, read_small
-from simulated_market.wire_rows import FloatRow, SplitRow, TickerDetails, TickerRow
+from simulated_market.wire_rows import DividendRow, FloatRow, SplitRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-SPLITS, TICKERS, DETAILS, FLOATS = "splits.json", "tickers.json", "ticker_details.json", "floats.json"
+SPLITS, DIVIDENDS, TICKERS = "splits.json", "dividends.json", "tickers.json"
+DETAILS, FLOATS = "ticker_details.json", "floats.json"
 MOST_BYTES = 256 << 20  # fifty times the whole market's details
-REFERENCE_FILES = (SPLITS, TICKERS, DETAILS, FLOATS)
+REFERENCE_FILES = (SPLITS, DIVIDENDS, TICKERS, DETAILS, FLOATS)
 
 
 class BadReferenceFile(Exception):
@@ -36,6 +38,11 @@ class BadReferenceFile(Exception):
 def read_splits(folder: Path) -> list[SplitRow]:
     """The splits, oldest first."""
     return sorted(_read(folder / SPLITS, SplitRow), key=lambda row: (row.execution_date, row.ticker))
+
+
+def read_dividends(folder: Path) -> list[DividendRow]:
+    """The cash dividends, oldest first."""
+    return sorted(_read(folder / DIVIDENDS, DividendRow), key=lambda row: (row.ex_dividend_date, row.ticker))
 
 
 def read_tickers_file(folder: Path) -> dict[str, TickerRow]:

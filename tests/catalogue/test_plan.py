@@ -128,7 +128,7 @@ def test_an_input_that_has_changed_since_has_it_computed_again(name: str) -> Non
         assert name in planned(situation(changed_at=later)), changed
 
 
-@pytest.mark.parametrize("never", [{names.SPLITS}, {names.DETAILS}, {names.SPLITS, names.DETAILS}, {names.FLOATS}])
+@pytest.mark.parametrize("never", [{names.SPLITS}, {names.DETAILS}, {names.SPLITS, names.DIVIDENDS}, {names.FLOATS}])
 def test_what_a_vendors_plan_never_brings_is_no_lack_and_nothing_follows_from_it(never: set[str]) -> None:
     found = situation()
     for name in never:

@@ -20,6 +20,8 @@ TABLES = {
     "ticker_profile_history": "symbol, valid_from, valid_to, company_name, exchange, ticker_type, sector, industry, "
     "shares_outstanding, shares_counted_on, float_shares, float_percent, list_date, issuer_since",
     "stock_split": "symbol, execution_day, split_from, split_to",
+    "stock_dividend": "symbol, ex_dividend_day, cash_amount, currency, distribution_type, verdict, price_drop",
+    "dividend_factor": "symbol, ex_dividend_day, paid, close_before, factor, left_out",
     "ticker_atr": "trading_date, symbol, atr, atr_percent, bars_used",
 }
 CACHES = ("metadata:ticker:", "rvol:hist:avg:", "ticker:avg_volume:", "atr:daily", "ticker:universe")

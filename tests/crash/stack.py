@@ -45,7 +45,7 @@ class Market:
 def simulated_market(*, tickers: int, latency_ms: int) -> Iterator[Market]:
     """Run a market until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "simulated_market", "--port", "0", "--tickers", str(tickers),
+        [sys.executable, "-m", "simulated_market", "--port", "0", "--dividends", "--tickers", str(tickers),
          "--latency-ms", str(latency_ms), "--seed", "7"],
         stdout=subprocess.PIPE,
     )  # fmt: skip

@@ -39,7 +39,7 @@ async def test_sessions_before_the_window_are_loaded_and_nothing_else_is_asked(s
     done = await stack.run_cycle(LAST, first_day=FIRST)
 
     assert (done.state, done.first_day, done.tasks) == ("complete", FIRST, ("ohlc_daily", "volume_slots"))
-    assert await stack.market.requests() == {"grouped_daily": 4, "splits": 1, "range_bars": listed}
+    assert await stack.market.requests() == {"grouped_daily": 4, "splits": 1, "dividends": 1, "range_bars": listed}
     assert {one.state for one in (await sessions(stack, FIRST, LAST)).values()} == {SessionState.FINAL}
 
 

@@ -63,6 +63,9 @@ FINAL = {
     "universe": "SELECT symbol, is_active, state, issuer_since FROM listed_ticker",
     "changes": "SELECT symbol, changed_on, kind, new_symbol, since FROM ticker_change",
     "splits": "SELECT symbol, execution_day, split_from, split_to, verdict FROM stock_split",
+    "dividends": "SELECT symbol, ex_dividend_day, cash_amount, currency, verdict, price_drop FROM stock_dividend",
+    "factors": "SELECT symbol, ex_dividend_day, paid, close_before, factor, left_out FROM dividend_factor",
+    "returns": "SELECT trading_date, symbol, total_return_close FROM public.daily_total_return",
     "atr": f"SELECT symbol, atr, atr_percent, bars_used FROM ticker_atr WHERE trading_date = '{LAST}'",
     "figures": "SELECT symbol, sector, float_shares, avg_volume_30d, avg_volume_10d, avg_volume_5d, last_close, "
     "list_date, as_of, composite_figi, company_name FROM ticker_profile JOIN listed_ticker USING (symbol) "
@@ -77,7 +80,7 @@ async def live_through(
     """Live the month; return the final tables, the final caches, and what the ledger tells."""
     clock = Clock(new_york(FIRST, "20:16"))
     async with (
-        market_of(TICKERS, clock, reissues=(REISSUE,)) as market,
+        market_of(TICKERS, clock, reissues=(REISSUE,), dividends=True) as market,
         stack_on(dsn, redis_url, market, clock, options=OPTIONS, max_attempts=1) as stack,
     ):
         for day in SCHEDULE.calendar.trading_days(FIRST, LAST):

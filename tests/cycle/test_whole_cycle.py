@@ -22,7 +22,7 @@ async def test_an_empty_database_is_brought_to_complete_by_one_cycle(stack: Stac
     requests = await stack.market.requests()
     listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert requests == {
-        "grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "tickers": 1, "floats": 1,
+        "grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "dividends": 1, "tickers": 1, "floats": 1,
         "market_holidays": 1, "ticker_details": listed, "range_bars": listed,
     }  # fmt: skip
     assert await stack.value("SELECT count(DISTINCT trading_date) FROM daily_bar") == OPTIONS.ohlc_sessions
@@ -60,7 +60,7 @@ async def test_provisional_data_is_refetched_at_quarter_past_eight_and_not_befor
     assert (final.occasion, final.state) == ("CLOSED+15m", "complete")
     listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
     assert await stack.market.requests() == {
-        "grouped_daily": 2, "splits": 1, "tickers": 1, "floats": 1, "range_bars": listed
+        "grouped_daily": 2, "splits": 1, "dividends": 1, "tickers": 1, "floats": 1, "range_bars": listed
     }  # fmt: skip
     ranges = [path for path in await stack.market.paths() if "/range/" in path]
     assert all(f"/{BEFORE}/{DAY}" in path for path in ranges), "the day, and the one before once more"
@@ -103,9 +103,9 @@ async def test_a_forced_cycle_for_an_old_day_stamps_todays_lists_with_today(stac
     assert (await stack.market.requests())["tickers"] == 1
     rows = await stack.pool.fetch(
         "SELECT data_set, array_agg(trading_day) AS days FROM coverage "
-        "WHERE data_set IN ('universe', 'floats', 'splits', 'calendar_check', 'details') GROUP BY 1"
+        "WHERE data_set IN ('universe', 'floats', 'splits', 'dividends', 'calendar_check', 'details') GROUP BY 1"
     )
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert [row["data_set"] for row in rows if row["days"] != [DAY]] == []
     assert await stack.value("SELECT min(last_seen) FROM listed_ticker WHERE is_active") == DAY
 
@@ -146,7 +146,7 @@ async def test_force_asks_again_for_what_is_there(stack: Stack) -> None:
 
     assert (await stack.run_cycle(task="ohlc_daily", force=True)).state == "complete"
 
-    assert await stack.market.requests() == {"grouped_daily": OPTIONS.ohlc_sessions, "splits": 1}
+    assert await stack.market.requests() == {"grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "dividends": 1}
 
 
 async def test_caches_lost_in_redis_are_rebuilt_without_a_request_to_the_vendor(stack: Stack) -> None:
@@ -181,7 +181,7 @@ async def test_a_single_task_asks_only_for_what_is_its_own(stack: Stack) -> None
     cycle = await stack.run_cycle(task="ohlc_daily")
 
     assert cycle.state == "complete"
-    assert await stack.market.requests() == {"grouped_daily": OPTIONS.ohlc_sessions, "splits": 1}
+    assert await stack.market.requests() == {"grouped_daily": OPTIONS.ohlc_sessions, "splits": 1, "dividends": 1}
     assert await stack.redis.get("maintenance:last_run") is None, "a task is not a day"
 
 

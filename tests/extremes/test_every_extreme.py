@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.postgres.tickers import ETF_TYPES
 from consumer.tasks.calendar_check import check_calendar
+from consumer.tasks.dividends import load_dividends
 from consumer.tasks.metadata_enrich import load_details, load_floats, load_universe
 from consumer.tasks.splits import load_splits
 from contract import data_sets
@@ -154,6 +155,32 @@ async def test_every_extreme_of_a_split_is_kept_exactly_or_set_aside(wire: Wire)
         splits[fields["ticker"]] = (*ratio, value(fields, "adjustment_type") or "split")
     assert {row["symbol"]: tuple(row)[1:] for row in rows} == splits
     assert await set_aside(wire.desk, data_sets.SPLITS) == expected_lost(tried) + foreign
+
+
+async def test_every_extreme_of_a_dividend_is_kept_exactly_or_set_aside(wire: Wire) -> None:
+    tried = cases("dividends")
+    assert_each_was_tried("dividends", tried)
+    wire.says["/stocks/v1/dividends"] = envelope(case.json for case in tried)
+    await wire.desk.run(load_dividends, {"since": "2025-10-01"})
+    columns = ("declared_day", "record_day", "pay_day", "frequency", "vendor_id")
+    rows = await wire.desk.pool.fetch(
+        f"SELECT symbol, ex_dividend_day, cash_amount, currency, distribution_type, {', '.join(columns)} "
+        "FROM stock_dividend"
+    )
+    kept, foreign = {}, Counter[tuple[str | None, str | None]]()
+    for fields in whole_rows(tried):
+        if not dt.date(2025, 10, 1) <= fields["ex_dividend_date"] <= dt.date(2025, 11, 18):
+            foreign[fields["ticker"], None] += 1
+            continue
+        kept[fields["ticker"]] = (
+            fields["ex_dividend_date"],
+            fields["cash_amount"],
+            (value(fields, "currency") or "XXX").upper(),
+            value(fields, "distribution_type") or "unknown",
+            *(value(fields, name) for name in ("declaration_date", "record_date", "pay_date", "frequency", "id")),
+        )
+    assert {row["symbol"]: tuple(row)[1:] for row in rows} == kept
+    assert await set_aside(wire.desk, data_sets.DIVIDENDS) == expected_lost(tried) + foreign
 
 
 async def test_every_extreme_of_a_closure_is_read_or_set_aside(wire: Wire) -> None:

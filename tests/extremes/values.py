@@ -68,6 +68,11 @@ SOUND: Mapping[str, Mapping[str, bytes]] = {
         "ticker": b"SYMBOL", "execution_date": b'"2025-11-10"', "split_from": b"1", "split_to": b"4", "id": b'"E1"',
         "adjustment_type": b'"forward_split"', "historical_adjustment_factor": b"0.25",
     },
+    "dividends": {
+        "ticker": b"SYMBOL", "ex_dividend_date": b'"2025-11-10"', "cash_amount": b"0.25", "id": b'"D1"',
+        "currency": b'"USD"', "declaration_date": b'"2025-10-20"', "record_date": b'"2025-11-11"',
+        "pay_date": b'"2025-11-20"', "frequency": b"4", "distribution_type": b'"recurring"',
+    },
     "market_holidays": {
         "date": b'"2025-11-28"', "exchange": b'"NYSE"', "status": b'"early-close"', "close": b'"2025-11-28T18:00:00Z"',
     },

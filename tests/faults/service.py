@@ -157,7 +157,8 @@ def subject(path: str) -> str:
         return found[1] or found[2]
     if found := re.search(r"/stocks/(\d{4}-\d\d-\d\d)", path):
         return found[1]
-    return {"/v3/reference/tickers": "universe", "/stocks/vX/float": "floats"}.get(path.partition("?")[0], "splits")
+    lists = {"/v3/reference/tickers": "universe", "/stocks/vX/float": "floats", "/stocks/v1/dividends": "dividends"}
+    return lists.get(path.partition("?")[0], "splits")
 
 
 # A backend reports its transactions when it next has something to do, up to ten seconds later: those of the

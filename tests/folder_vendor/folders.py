@@ -45,6 +45,11 @@ def fill(folder: Path, sessions: Sequence[dt.date], *, split_on: dt.date, minute
     tickers = [f"{symbol},{symbol} Inc,CS,XNAS,3571,1000000\n" for symbol in WORLD]
     (folder / "tickers.csv").write_text("symbol,name,type,exchange,sic,shares\n" + "".join(tickers), encoding="utf-8")
     (folder / "splits.csv").write_text(f"symbol,date,from,to\n{SPLITS},{split_on},1,2\n", encoding="utf-8")
+    (folder / "dividends.csv").write_text(
+        f"symbol,ex_date,amount,type,frequency,declared,record,paid\n"
+        f"XOM,{split_on},0.26,recurring,4,2025-10-20,2025-11-12,2025-11-20\n",
+        encoding="utf-8",
+    )
 
 
 def write_day(folder: Path, day: dt.date, *, split_on: dt.date) -> None:

@@ -64,6 +64,11 @@ async def test_a_folder_answers_what_it_has(folder: Path) -> None:
     (split,) = await vendor.list_splits(SINCE, UNTIL, sieve=sieve())
     assert (split.ticker, split.execution_date, split.split_from, split.split_to) == ("SPLT", DAY, 1, 2)
     assert await vendor.list_splits(SINCE, DAY - dt.timedelta(days=1), sieve=sieve()) == []
+    (dividend,) = await vendor.list_dividends(SINCE, UNTIL, sieve=sieve())
+    assert (dividend.ticker, dividend.ex_dividend_date, dividend.cash_amount) == ("XOM", DAY, 0.26)
+    assert (dividend.currency, dividend.frequency, dividend.distribution_type) == ("USD", 4, "recurring")
+    assert dividend.pay_date == dt.date(2025, 11, 20)
+    assert await vendor.list_dividends(SINCE, DAY - dt.timedelta(days=1), sieve=sieve()) == []
     with pytest.raises(TickerNotFound):
         await vendor.ticker_details("GONE", sieve=sieve())
 
@@ -96,6 +101,8 @@ async def test_minutes_are_summed_into_slots_each_once_and_only_of_their_session
         ("daily", lambda text: text.replace("AAPL", '"AAPL'), "line 2: .*required field `open`"),
         ("daily", lambda text: text.encode().replace(b"AAPL", b"\xff\xfe"), "after line 0: 'utf-8' codec"),
         ("splits", lambda text: text.replace(str(DAY), "11/11/2025"), "line 2: Invalid RFC3339"),
+        ("dividends", lambda text: text.replace(str(DAY), "11/11/2025"), "line 2: Invalid RFC3339"),
+        ("dividends", lambda text: text.replace("0.26", "a quarter"), "line 2: Expected `float`, got `str`"),
         ("tickers", lambda text: text + "AAPL,again,CS,XNAS,,\n", "names a symbol twice"),
     ],
 )
@@ -109,6 +116,7 @@ async def test_a_malformed_table_is_refused_with_file_and_line(
     ask = {
         "daily": lambda: vendor.grouped_daily(DAY),
         "splits": lambda: vendor.list_splits(SINCE, UNTIL, sieve=sieve()),
+        "dividends": lambda: vendor.list_dividends(SINCE, UNTIL, sieve=sieve()),
         "tickers": lambda: vendor.list_tickers(sieve=sieve()),
     }[table]
     with pytest.raises(BadAnswer, match=re.escape(str(path)) + ".*" + says):
@@ -132,9 +140,11 @@ async def test_what_is_not_there_is_said_and_never_an_empty_list(folder: Path, t
     with pytest.raises(ProviderUnavailable, match="is not there"):
         await MinuteTables(tmp_path / "unmounted").versions(FlatFileKind.MINUTE, [DAY])
     (folder / "splits.csv").unlink()
+    (folder / "dividends.csv").unlink()
     (folder / "tickers.csv").write_text("symbol\nAAPL\n")
     for asked, lacks in (
         (vendor.list_splits(SINCE, UNTIL, sieve=sieve()), "splits.csv"),
+        (vendor.list_dividends(SINCE, UNTIL, sieve=sieve()), "dividends.csv"),
         (vendor.list_floats(sieve=sieve()), "free_float"),
         (vendor.ticker_details("AAPL", sieve=sieve()), "sic or shares"),
         (vendor.list_tickers(active=False, sieve=sieve()), "left the market"),
@@ -152,7 +162,8 @@ async def test_a_vendor_that_has_nothing_yet_lacks_everything_and_answers_nothin
         nothing.grouped_daily(DAY), nothing.five_minute_bars("A", DAY, DAY), nothing.daily_bar("A", DAY),
         nothing.list_tickers(sieve=sieve()), nothing.recently_delisted(sieve=sieve()),
         nothing.ticker_details("A", sieve=sieve()), nothing.list_floats(sieve=sieve()),
-        nothing.list_splits(DAY, DAY, sieve=sieve()), nothing.upcoming_closures(sieve=sieve()),
+        nothing.list_splits(DAY, DAY, sieve=sieve()), nothing.list_dividends(DAY, DAY, sieve=sieve()),
+        nothing.upcoming_closures(sieve=sieve()),
     ):  # fmt: skip
         with pytest.raises(NotEntitled, match="mine has no "):
             await asked

@@ -108,6 +108,21 @@ def _split(row: Any) -> str | None:
     return None if 1e-6 <= row.split_from / row.split_to <= 1e6 else "ratio"
 
 
+def _dividend(row: Any) -> str | None:
+    if SYMBOL.fullmatch(row.ticker) is None or not SINCE <= row.ex_dividend_date <= UNTIL:
+        return "symbol or day"
+    if not _number(row.cash_amount, 1e-9, 1e7):
+        return "amount"
+    days = (row.declaration_date, row.record_date, row.pay_date)
+    if not all(day is None or dt.date(1970, 1, 1) <= day < dt.date(2029, 8, 1) for day in days):
+        return "date"
+    if not (row.frequency is None or (isinstance(row.frequency, int) and 0 <= row.frequency <= 366)):
+        return "payments a year"
+    if not (_text(row.currency, "[A-Za-z]+", 3) and (row.currency is None or len(row.currency) == 3)):
+        return "currency"
+    return None if _text(row.distribution_type, LINE, 50) and _text(row.id, LINE, 200) else "text"
+
+
 def _closure(row: Any) -> str | None:
     if not dt.date(2000, 1, 1) <= row.date < dt.date(2031, 1, 1):
         return "date"
@@ -118,5 +133,5 @@ def _closure(row: Any) -> str | None:
 
 JUDGES: dict[str, Callable[[Any], str | None]] = {
     "daily": _daily, "range": _range, "tickers": _identity, "details": _details, "floats": _float, "splits": _split,
-    "closures": _closure,
+    "dividends": _dividend, "closures": _closure,
 }  # fmt: skip

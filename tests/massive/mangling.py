@@ -20,6 +20,7 @@ from consumer.vendor.reference_rows import (
     newest_listing,
     sound_closures,
     sound_details,
+    sound_dividends,
     sound_floats,
     sound_splits,
 )
@@ -79,6 +80,9 @@ BODIES: dict[str, Any] = {
                          "free_float_percent": 99.1}]),
     "splits": envelope([{"id": "1", "ticker": "AAPL", "execution_date": "2026-07-10", "split_from": 1, "split_to": 4,
                          "adjustment_type": "forward_split"}]),
+    "dividends": envelope([{"id": "D1", "ticker": "AAPL", "ex_dividend_date": "2026-07-10", "cash_amount": 0.26,
+                            "currency": "USD", "declaration_date": "2026-07-01", "record_date": "2026-07-13",
+                            "pay_date": "2026-07-16", "frequency": 4, "distribution_type": "recurring"}]),
     "closures": [{"date": "2026-11-26", "exchange": "NYSE", "name": "Thanksgiving", "status": "closed"},
                  {"date": "2026-11-27", "exchange": "NYSE", "status": "early-close", "close": "2026-11-27T18:00:00Z"}],
 }  # fmt: skip
@@ -105,6 +109,8 @@ def decode(kind: str, body: bytes) -> list[Any]:
             rows = sound_floats(rows_of([read_page(answer, client._FLOATS)], sieve), sieve)
         case "closures":
             rows = sound_closures(rows_of([read_page(answer, client._CLOSURES)], sieve), sieve)
+        case "dividends":
+            rows = sound_dividends(rows_of([read_page(answer, client._DIVIDENDS)], sieve), SINCE, UNTIL, sieve)
         case _:
             rows = sound_splits(rows_of([read_page(answer, client._SPLITS)], sieve), SINCE, UNTIL, sieve)
     for lost in sieve.set_aside:

@@ -303,3 +303,38 @@ async def test_splits_come_from_the_older_endpoint_where_the_newer_is_missing(
     assert len(await client.list_splits(DAY, DAY, sieve=any_sieve())) == 1
     assert vendor.targets[1].startswith("/v3/reference/splits?execution_date.gte=2020-10-14")
     assert client.requests_made == {"splits": 2}
+
+
+DIVIDEND = {
+    "id": "D1", "ticker": "AAPL", "ex_dividend_date": DAY.isoformat(), "cash_amount": 0.205, "currency": "USD",
+    "declaration_date": "2020-10-01", "record_date": "2020-10-16", "pay_date": "2020-10-20", "frequency": 4,
+    "distribution_type": "recurring", "historical_adjustment_factor": 0.99, "split_adjusted_cash_amount": 0.205,
+}  # fmt: skip
+
+
+async def test_dividends_are_asked_for_a_window_of_days_and_read_to_the_last_page(
+    client: MassiveClient, vendor: ScriptedVendor
+) -> None:
+    special = {**DIVIDEND, "id": "D2", "cash_amount": 3.0, "distribution_type": "special"}
+    more = ok(DIVIDEND, next_url=f"{vendor.url}/stocks/v1/dividends?cursor=abc")
+    vendor.will_answer(more, ok({**DIVIDEND, "id": "again"}, {**DIVIDEND, "cash_amount": 0.206}, special))
+    sieve = any_sieve()
+    ordinary, other = await client.list_dividends(dt.date(2020, 10, 1), DAY, sieve=sieve)
+    assert vendor.targets[0] == (
+        "/stocks/v1/dividends?ex_dividend_date.gte=2020-10-01&ex_dividend_date.lte=2020-10-14&limit=5000"
+        "&sort=ex_dividend_date.asc"
+    )
+    assert len(vendor.targets) == 2
+    assert (ordinary.ticker, ordinary.ex_dividend_date, ordinary.cash_amount) == ("AAPL", DAY, 0.205)
+    assert (ordinary.currency, ordinary.frequency, ordinary.pay_date) == ("USD", 4, dt.date(2020, 10, 20))
+    assert (other.cash_amount, other.distribution_type) == (3.0, "special")
+    assert sieve.rejected == {"duplicate": 2}
+
+
+@pytest.mark.parametrize("reply", [NOT_ENTITLED, NOT_FOUND, NO_SUCH_PATH])
+async def test_a_vendor_without_dividends_is_a_capability_and_no_failure(
+    client: MassiveClient, vendor: ScriptedVendor, reply: Reply
+) -> None:
+    vendor.will_answer(reply)
+    with pytest.raises(NotEntitled):
+        await client.list_dividends(DAY, DAY, sieve=any_sieve())

@@ -66,18 +66,21 @@ class Vendor:
                 return await massive.list_floats(sieve=Sieve(DAY))
             case "splits":
                 return await massive.list_splits(DAY - dt.timedelta(days=60), DAY, sieve=Sieve(DAY))
+            case "dividends":
+                return await massive.list_dividends(DAY - dt.timedelta(days=60), DAY, sieve=Sieve(DAY))
             case _:
                 return await massive.upcoming_closures(sieve=Sieve(DAY))
 
 
 ENDPOINTS = (
-    "grouped_daily", "range_bars", "daily_bar", "tickers", "ticker_details", "floats", "splits", "market_holidays",
+    "grouped_daily", "range_bars", "daily_bar", "tickers", "ticker_details", "floats", "splits", "dividends",
+    "market_holidays",
 )  # fmt: skip
 
 
 @pytest.fixture
 async def vendor() -> AsyncIterator[Vendor]:
-    server = TestServer(build_app(SimulatorOptions(tickers=40, seed=7), now=lambda: EVENING))
+    server = TestServer(build_app(SimulatorOptions(tickers=40, seed=7, dividends=True), now=lambda: EVENING))
     await server.start_server()
     try:
         async with open_session(max_in_flight=4) as http:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from consumer.vendor.reference_rows import newest_listing, sound_floats, sound_splits
-from consumer.vendor.rows import Flaw, FloatRow, SplitRow, TickerRow
+from consumer.vendor.reference_rows import newest_listing, sound_dividends, sound_floats, sound_splits
+from consumer.vendor.rows import DividendRow, Flaw, FloatRow, SplitRow, TickerRow
 from consumer.vendor.sieve import Sieve
 
 SINCE, UNTIL = dt.date(2026, 7, 1), dt.date(2026, 7, 15)
@@ -78,3 +78,68 @@ def test_a_split_sent_twice_counts_once() -> None:
 def test_a_split_without_a_usable_ratio_day_or_symbol_is_left_out(fields: dict[str, Any]) -> None:
     sound = split(ticker="B", split_from=2.5)
     assert sound_splits(rows_in([split(**fields), sound]), SINCE, UNTIL, Sieve(UNTIL)) == [sound]
+
+
+def dividend(**fields: Any) -> DividendRow:
+    return DividendRow(**{"ticker": "A", "ex_dividend_date": UNTIL, "cash_amount": 0.5, "currency": "USD", **fields})
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("fields", "flaw"),
+    [
+        pytest.param({"ticker": "\0"}, Flaw.SYMBOL, id="no symbol"),
+        pytest.param({"ex_dividend_date": SINCE - dt.timedelta(days=1)}, Flaw.FOREIGN_DAY, id="before the days asked"),
+        pytest.param({"ex_dividend_date": UNTIL + dt.timedelta(days=1)}, Flaw.FOREIGN_DAY, id="after them"),
+        pytest.param({"ex_dividend_date": dt.date(1, 1, 1)}, Flaw.FOREIGN_DAY, id="before there were dates"),
+        pytest.param({"cash_amount": 0.0}, Flaw.AMOUNT, id="nothing is paid"),
+        pytest.param({"cash_amount": -0.5}, Flaw.AMOUNT, id="paid by the holder"),
+        pytest.param({"cash_amount": 1e9}, Flaw.AMOUNT, id="more than any share costs"),
+        pytest.param({"cash_amount": NAN}, Flaw.AMOUNT, id="no number"),
+        pytest.param({"cash_amount": INFINITY}, Flaw.AMOUNT, id="no end"),
+    ],
+)
+def test_a_dividend_that_cannot_be_costs_itself_alone(fields: dict[str, Any], flaw: Flaw) -> None:
+    sound, sieve = dividend(ticker="B"), Sieve(UNTIL)
+    assert sound_dividends([dividend(**fields), sound], SINCE, UNTIL, sieve) == [sound]
+    assert sieve.rejected == {flaw: 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("currency", "dollars"), ("currency", "U$"), ("frequency", -1), ("frequency", 5_000),
+        ("pay_date", dt.date(9999, 12, 31)), ("record_date", dt.date(1, 1, 1)),
+        ("declaration_date", dt.date(2099, 1, 1)),
+        ("distribution_type", "a\0b"), ("id", "x" * 500),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_dividend_that_cannot_be_costs_itself_alone(field: str, value: Any) -> None:
+    sieve = Sieve(UNTIL)
+    (kept,) = sound_dividends([dividend(**{field: value})], SINCE, UNTIL, sieve)
+    assert getattr(kept, field) is None
+    assert kept.cash_amount == 0.5
+    assert sieve.rejected == {f"field {field}": 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "payments"),
+    [
+        pytest.param({"id": "1"}, 1, id="the same id"),
+        pytest.param({"id": "2"}, 1, id="the same amount of the same kind"),
+        pytest.param({"id": "1", "cash_amount": 0.6}, 1, id="the same id with another amount"),
+        pytest.param({"id": "2", "currency": "usd"}, 1, id="the same currency in small letters"),
+        pytest.param({"id": "2", "cash_amount": 0.6}, 2, id="another amount"),
+        pytest.param({"id": "2", "distribution_type": "special"}, 2, id="another kind"),
+        pytest.param({"id": "1", "ticker": "B"}, 2, id="another ticker"),
+        pytest.param({"id": "1", "ex_dividend_date": SINCE}, 2, id="another day"),
+    ],
+)
+def test_a_dividend_sent_twice_is_one_payment(other: dict[str, Any], payments: int) -> None:
+    sieve = Sieve(UNTIL)
+    found = sound_dividends([dividend(id="1"), dividend(**other)], SINCE, UNTIL, sieve)
+    assert len(found) == payments
+    assert found[0] == dividend(id="1")
+    assert sieve.rejected.get(Flaw.DUPLICATE, 0) == 2 - payments

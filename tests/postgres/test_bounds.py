@@ -53,6 +53,8 @@ OURS = {
         "load_id", "known_at",
     },
     "stock_split": {"company", "load_id", "verdict", "first_listed_at"},
+    "stock_dividend": {"company", "load_id", "verdict", "first_listed_at"},
+    "dividend_factor": {"left_out", "load_id"},
 }  # fmt: skip
 
 
@@ -119,7 +121,13 @@ KEPT_IN = [
     ("floats", "effective_date", "ticker_profile", "float_effective_date"),
     ("splits", "ticker", "stock_split", "symbol"), ("splits", "execution_date", "stock_split", "execution_day"),
     ("splits", "split_from", "stock_split", "split_from"), ("splits", "split_to", "stock_split", "split_to"),
-    ("splits", "adjustment_type", "stock_split", "kind"), ("envelope", "request_id", "data_load", "request_id"),
+    ("splits", "adjustment_type", "stock_split", "kind"),
+    *(("dividends", field, "stock_dividend", column)
+      for field, column in (("ticker", "symbol"), ("ex_dividend_date", "ex_dividend_day"),
+                            ("cash_amount", "cash_amount"), ("currency", "currency"), ("id", "vendor_id"),
+                            ("distribution_type", "distribution_type"), ("declaration_date", "declared_day"),
+                            ("record_date", "record_day"), ("pay_date", "pay_day"), ("frequency", "frequency"))),
+    ("envelope", "request_id", "data_load", "request_id"),
 ]  # fmt: skip
 
 

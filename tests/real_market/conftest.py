@@ -36,6 +36,7 @@ SPLIT_OF_APPLE = dt.date(2014, 6, 9)
 TABLES = (
     "daily_bar", "volume_slots", "session_slots", "ticker_profile", "listed_ticker", "stock_split",
     "ticker_atr", "cycle", "data_load", "session_finding",
+    "stock_dividend", "daily_total_return",
 )  # fmt: skip
 
 
@@ -61,6 +62,21 @@ class Replayed(NamedTuple):
 UNKNOWN = "AIG"
 
 
+# What Apple paid, by its own word: press release of 2014-04-23, filed with the SEC on Form 8-K that day, and the
+# dividend history of investor.apple.com. $3.29 a share, "payable on May 15, 2014, to shareholders of record as of the
+# close of business on May 12, 2014", declared before the seven-for-one split of 2014-06-09, and so on old shares; with
+# three days to settle its ex-day was May 8. The next, of August 7, was $0.47 on new ones: a seventh. $3.05 was paid
+# with an ex-day on 2013-08-08, before the sessions of 2013 begin.
+DIVIDENDS = [
+    {"id": f"aapl-{ex_day}", "ticker": "AAPL", "cash_amount": amount, "currency": "USD", "ex_dividend_date": ex_day,
+     "record_date": record, "pay_date": paid, "frequency": 4, "distribution_type": "recurring"}
+    for ex_day, record, paid, amount in (
+        ("2013-08-08", "2013-08-12", "2013-08-15", 3.05), ("2014-05-08", "2014-05-12", "2014-05-15", 3.29),
+        ("2014-08-07", "2014-08-11", "2014-08-14", 0.47),
+    )
+]  # fmt: skip
+
+
 def with_details(folder: Path, home: Path) -> Path:
     """The same folder with a count of shares beside it for every ticker but one, as a replay may bring them."""
     for name in ("us_stocks_sip", "splits.json"):
@@ -74,6 +90,7 @@ def with_details(folder: Path, home: Path) -> Path:
         if ticker != UNKNOWN
     ]
     (home / "ticker_details.json").write_text(json.dumps(details))
+    (home / "dividends.json").write_text(json.dumps(DIVIDENDS))
     return home
 
 

@@ -63,3 +63,10 @@ def test_provenance_says_whose_rows_are() -> None:
     assert FOLDER.words == "the folder /srv/bärs of NYSE"
     assert FOLDER.mark.isascii()
     assert DataSource(kind=SourceKind.REPLAY, identity="x").words == "a replay of a folder (x)"
+
+
+def test_a_simulated_market_that_pays_dividends_is_another_source() -> None:
+    plain, paying = (simulated_source(seed=7, tickers=60, dividends=pays) for pays in (False, True))
+    assert not paying.is_same(plain)
+    assert source_of_mark(paying.mark) == paying
+    assert (plain.slug, paying.slug) == ("simulated-seed7-60", "simulated-seed7-60-dividends")

@@ -9,6 +9,7 @@ import pytest
 
 from consumer.postgres import bars
 from consumer.tasks.calendar_check import check_calendar
+from consumer.tasks.dividends import load_dividends
 from consumer.tasks.metadata_enrich import load_details, load_floats, load_universe, plan_parts
 from consumer.tasks.splits import check_splits, load_splits
 from consumer.vendor.errors import BadAnswer, KeyRejected, NotEntitled, ProviderUnavailable, TickerNotFound
@@ -137,18 +138,19 @@ async def test_a_listing_that_came_short_and_tidy_takes_out_nobody_who_trades(de
 
 
 async def test_what_describes_the_present_is_stamped_with_the_session_of_its_fetch(desk: Desk) -> None:
-    desk.vendor.answers.update({"list_floats": [], "list_splits": [], "upcoming_closures": []})
+    desk.vendor.answers.update({"list_floats": [], "list_splits": [], "list_dividends": [], "upcoming_closures": []})
     old = CALENDAR.previous_trading_day(dt.date(2025, 9, 2))
     desk.vendor.answers["list_tickers"] = listing(*TEN)
     await desk.run(load_universe, day=old, force=True)
     await desk.run(load_floats, day=old, force=True)
     await desk.run(load_splits, {"since": "2025-09-01"}, day=old, force=True)
+    await desk.run(load_dividends, {"since": "2025-09-01"}, day=old, force=True)
     await desk.run(check_calendar, day=old, force=True)
     desk.vendor.answers["ticker_details"] = knows({})
     await desk.run(load_details, {"symbols": TEN}, day=old, force=True)
     rows = await desk.pool.fetch("SELECT data_set, trading_day FROM coverage ORDER BY 1")
     assert {row["data_set"]: row["trading_day"] for row in rows} == dict.fromkeys(
-        ("calendar_check", "details", "floats", "splits", "ticker_history", "universe"), DAY
+        ("calendar_check", "details", "dividends", "floats", "splits", "ticker_history", "universe"), DAY
     )
     assert await desk.pool.fetchval("SELECT max(last_seen) FROM listed_ticker") == DAY
     desk.now = desk.now.replace(day=13, hour=15)  # in the session of the 13th: the 12th is the last that is over

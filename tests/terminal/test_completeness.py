@@ -87,7 +87,7 @@ async def test_a_backfill_forecasts_its_requests_and_then_repairs(stack: Stack, 
 
     code, out, err = await maintenance("backfill", *span, "--dry-run", MASSIVE_REQUESTS_PER_MINUTE="5")
     assert (code, out) == (0, "")
-    words = f"{listed + 5} requests (4 grouped_daily, 1 splits, {listed} range_bars)"
+    words = f"{listed + 6} requests (4 grouped_daily, 1 splits, 1 dividends, {listed} range_bars)"
     assert words in " ".join(err.split())
     assert "by the request budget" in err
     assert await stack.idle(), "a dry run asks for nothing"
@@ -98,7 +98,7 @@ async def test_a_backfill_forecasts_its_requests_and_then_repairs(stack: Stack, 
     async with stack.working():
         done = await stack.at_rest(after=1)
     assert (done.state, str(done.first_day), str(done.trading_day)) == ("complete", first, last)
-    assert sum((await stack.market.requests()).values()) == listed + 5, "as forecast"
+    assert sum((await stack.market.requests()).values()) == listed + 6, "as forecast"
     code, out, err = await maintenance("backfill", *span)
     assert (code, out) == (0, "")
     assert "0 requests" in err
@@ -132,7 +132,7 @@ async def test_the_plan_of_the_next_cycle_is_what_it_then_asks(stack: Stack, mai
     await stack.market.reset()
     assert (await stack.run_cycle(day)).state == "complete"
     asked = await stack.market.requests()
-    for endpoint in ("grouped_daily", "splits", "floats"):
+    for endpoint in ("grouped_daily", "splits", "dividends", "floats"):
         assert forecast["requests"][endpoint] == asked[endpoint]
     for endpoint in ("tickers", "range_bars", "ticker_details"):
         assert abs(forecast["requests"].get(endpoint, 0) - asked.get(endpoint, 0)) <= 3, endpoint

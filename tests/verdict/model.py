@@ -58,7 +58,7 @@ class Facts:
         there = [self.slots[day, name] for name in self.expected(day) if (day, name) in self.slots]
         if not has_bars and not there:
             return "missing"
-        wanted = {"universe", "splits"} | (set() if self.no_floats else {"floats"})
+        wanted = {"universe", "splits", "dividends"} | (set() if self.no_floats else {"floats"})
         holes = [
             not has_bars,
             day in self.bar_lost,
