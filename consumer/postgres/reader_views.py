@@ -41,11 +41,12 @@ class ReaderView(msgspec.Struct, frozen=True):
 
 
 _BARS = "trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id"
+# Where a row has no trades, unnest() makes nulls of them.
 _SLOTS = """
     CROSS JOIN LATERAL (
         SELECT (n - 1)::integer AS slot_number, time '04:00' + (n - 1) * interval '5 minutes' AS slot_time, v AS volume,
-               sum(v) OVER (ORDER BY n) AS volume_accumulated
-        FROM unnest({volumes}) WITH ORDINALITY AS u (v, n)
+               sum(v) OVER (ORDER BY n) AS volume_accumulated, t AS trades_count
+        FROM unnest({row}.volumes, {row}.trades) WITH ORDINALITY AS u (v, t, n)
     ) AS slot WHERE slot.volume > 0"""
 # A split counts once a company, day and ratio, under whichever of its symbols, and how often, it is listed.
 _FACTOR = """
@@ -67,7 +68,7 @@ _SLOTS_ADJUSTED = (
     "h.trading_date AS date, h.symbol, slot.slot_number, slot.slot_time, slot.volume / f.factor AS volume, "
     "slot.volume_accumulated / f.factor AS volume_accumulated"
 )
-_NOT_KEPT = "NULL::integer AS trades_count, NULL::double precision AS avg_price"
+_TRADES = "slot.trades_count, NULL::double precision AS avg_price"
 
 _BY_PRICES = {
     Prices.RAW: (
@@ -80,10 +81,10 @@ _BY_PRICES = {
         ),
         ReaderView(
             "volume_slots",
-            "session_slots AS day" + _SLOTS.format(volumes="day.volumes"),
+            "session_slots AS day" + _SLOTS.format(row="day"),
             "day.trading_date AS date, day.symbol, slot.slot_number, slot.slot_time, slot.volume, "
-            f"slot.volume_accumulated, {_NOT_KEPT}",
-            "Five-minute volumes of a session, slots without trades left out: raw, never adjusted.",
+            f"slot.volume_accumulated, {_TRADES}",
+            "Five-minute volumes of a session and their trades, slots without volume left out: raw, never adjusted.",
         ),
     ),
     Prices.ADJUSTED: (
@@ -95,8 +96,8 @@ _BY_PRICES = {
         ),
         ReaderView(
             "volume_slots",
-            "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
-            f"{_SLOTS_ADJUSTED}, {_NOT_KEPT}",
+            "slot_history AS h" + _FACTOR + _SLOTS.format(row="h"),
+            f"{_SLOTS_ADJUSTED}, {_TRADES}",
             "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
         ),
     ),
@@ -111,15 +112,15 @@ _ALWAYS = (
     ),
     ReaderView(
         "volume_slots_adjusted",
-        "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
-        f"{_SLOTS_ADJUSTED}, f.factor AS price_factor",
+        "slot_history AS h" + _FACTOR + _SLOTS.format(row="h"),
+        f"{_SLOTS_ADJUSTED}, f.factor AS price_factor, slot.trades_count",
         "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
     ),
     ReaderView(
         "volume_slots_daily",
         "session_slots",
-        "trading_date, symbol, outcome, volumes, fetched_at, load_id",
-        "A row a session and symbol with its 192 five-minute volumes, also where nobody traded: raw.",
+        "trading_date, symbol, outcome, volumes, fetched_at, load_id, trades, trades_unknown",
+        "A row a session and symbol with its 192 five-minute volumes and trades, also where nobody traded: raw.",
     ),
     ReaderView(
         "daily_history",
@@ -130,7 +131,7 @@ _ALWAYS = (
     ReaderView(
         "slot_history",
         "slot_history",
-        "trading_date, symbol, traded_as, outcome, volumes, fetched_at, load_id",
+        "trading_date, symbol, traded_as, outcome, volumes, fetched_at, load_id, trades, trades_unknown",
         "Rows of five-minute volumes by the company that has the symbol today: raw.",
     ),
     ReaderView(
