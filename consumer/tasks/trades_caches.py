@@ -2,6 +2,8 @@
 
 A session counts as it does for RVOL: not where its row is missing or unproven, and after an early close not with its
 afternoon. Besides, a slot of which nobody said the number of trades is not observed, nor is a day with such a slot.
+Which sessions are known must not hang on whether anybody traded: beside one that traded and has no counts, quiet ones
+do not count either.
 """
 
 from __future__ import annotations
@@ -48,17 +50,18 @@ def trades_baselines(
     """Return per symbol name, value, name, value, …: avg, std and days of a day, then each slot's as JSON.
 
     A slot in which nobody traded in any of the sessions is left out; one that fewer than FEWEST_SESSIONS sessions
-    observed says its days alone. A symbol of which no slot is known of so many sessions has nothing.
+    observed says its days alone. Nothing for a symbol of which no session that traded has counts, or no slot so many.
     """
     symbols = sorted({symbol for _, symbol, _ in rows.keys})
     trades, observed = _laid_out(sessions, observed_until, rows, {symbol: at for at, symbol in enumerate(symbols)})
     by_slot = baseline(trades, observed)
     by_day = baseline(trades.sum(axis=2)[:, :, None], np.all(observed, axis=2)[:, :, None])
     found = {}
+    counted = {symbol for _, symbol, _ in rows.keys[: len(rows.trades)]}
     for at, symbol in enumerate(symbols):
-        if by_slot.days[at].max(initial=0) >= FEWEST_SESSIONS:
+        if symbol in counted and by_slot.days[at].max(initial=0) >= FEWEST_SESSIONS:
             found[symbol] = [*_of_day(by_day, at), *_of_slots(by_slot, at)]
-    return {symbol: flat for symbol, flat in found.items() if flat}
+    return found
 
 
 def _of_day(by_day: Baseline, at: int) -> Iterator[str]:
@@ -85,12 +88,13 @@ def _laid_out(
     line = {day: number for number, day in enumerate(sessions)}
     trades = np.zeros((len(sessions), len(column), SLOTS_PER_DAY))
     observed = np.zeros(trades.shape, dtype=bool)
+    unsaid = {symbol for _, symbol, outcome in rows.keys[len(rows.trades) :] if outcome == "traded"}
     for number, (day, symbol, outcome) in enumerate(rows.keys):
         place, until = (line[day], column[symbol]), observed_until[line[day]]
-        if outcome == "traded" and number < len(rows.trades):
+        if number < len(rows.trades):
             trades[place] = np.maximum(rows.trades[number], 0)
             observed[place] = rows.trades[number] != UNKNOWN_TRADES
-        elif outcome == "no_trades":
+        elif outcome == "no_trades" and symbol not in unsaid:
             observed[place] = True
         observed[place][until:] = False
     return trades, observed

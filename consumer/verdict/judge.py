@@ -58,7 +58,9 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
     never = ruler.not_in_plan()
     case = Case(day=day, holdings=holdings, ruler=ruler)
-    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in never]
+    # That what comes beside the slots does not come without them goes without saying.
+    untold = {*never, *(rulers.SLOT_SETS if sets.VOLUME_SLOTS in never else ())}
+    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in untold]
     state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.of(name).get(day) for name in rulers.SESSION_SETS]

@@ -76,7 +76,7 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
     def not_in_plan(self) -> tuple[str, ...]:
         """The data sets that this plan never brings."""
         without = [name for name, capability in NEEDS.items() if not self.plan.has(capability)]
-        return tuple(sorted(without + ([] if self.plan.brings_slots else list(SLOT_SETS))))
+        return tuple(sorted(without + ([] if self.plan.brings_slots else [sets.VOLUME_SLOTS])))
 
     def kept(self, data_set: str, day: dt.date) -> bool:
         """Whether *data_set* is kept of *day*: in the window, or since the first session for bars, or first start."""
