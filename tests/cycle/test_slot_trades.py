@@ -92,7 +92,10 @@ async def test_a_source_that_counts_no_trades_has_final_sessions_and_trades_that
     one = await told(stack)
     assert (one.state, one.condition, one.loaded) == (SessionState.MISSING, Condition.PENDING, 0)
     assert one.why == f"the source does not say it of {one.unproven} symbols"
-    assert (await stack.status())["data_sets"]["slot_trades"]["why"] == one.why
+    status = await stack.status()
+    assert status["data_sets"]["slot_trades"]["why"] == one.why
+    assert (status["missing"], status["later"], status["not_in_plan"]) == ([], [], [])
+    assert status["tasks"]["volume_slots"] == "completed"
     assert await stack.redis.keys("trades:baseline:*") == [], "nothing known is no number"
     assert len(await stack.redis.keys("rvol:hist:avg:*")) > 0
 

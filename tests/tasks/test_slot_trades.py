@@ -150,10 +150,10 @@ async def test_volumes_that_are_outweighed_keep_their_trades(desk: Desk) -> None
 
 async def test_another_count_is_a_restatement_of_its_own_and_a_first_one_is_none(desk: Desk) -> None:
     await list_symbols(desk, "A")
-    await came(desk, bars_at((DAY, 66, 4_000.0), (DAY, 80, 3_400.0)))
+    await came(desk, counted((DAY, 66, 4_000.0, -1), (DAY, 80, 3_400.0, 30)))
     both = [(DAY, 66, 4_000.0, 40), (DAY, 80, 3_400.0, 30), (NEXT_DAY, 66, 1.0, 1)]
     assert await came(desk, counted(*both), later=1, day=NEXT_DAY) == ()
-    assert await stored(desk) == ("traded", {66: 40, 80: 30}, 0), "a row without trades gets them when it is restated"
+    assert await stored(desk) == ("traded", {66: 40, 80: 30}, 0), "a slot without trades gets them when it is restated"
     assert await desk.pool.fetch("SELECT data_set FROM restatement") == []
     both[0] = (DAY, 66, 4_000.0, 41)
     assert await came(desk, counted(*both), later=2, day=NEXT_DAY) == ()

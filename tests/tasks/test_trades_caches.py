@@ -135,6 +135,8 @@ async def test_quiet_sessions_alone_are_no_mean_of_a_symbol_that_traded_uncounte
         desk, *(row(day, "THIN", "no_trades") for day in SESSIONS[:4]), row(DAY, "THIN", None),
         *(row(day, "QUIET", "no_trades") for day in SESSIONS),
         *(row(day, "RARE", "no_trades") for day in SESSIONS[:4]), row(DAY, "RARE", {66: 5}),
+        *(row(day, "HALF", "no_trades") for day in SESSIONS[:3]), row(SESSIONS[3], "HALF", {66: 5}),
+        row(DAY, "HALF", None),
     )  # fmt: skip
     assert await sync(desk) == {"RARE": {**usual([0, 0, 0, 0, 5]), "66": usual([0, 0, 0, 0, 5])}}
 
