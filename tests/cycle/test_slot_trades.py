@@ -13,6 +13,7 @@ import pytest
 from consumer.completeness.forecast import Pace, forecast_of
 from consumer.verdict.states import Condition, SessionState
 from contract import data_sets
+from contract.messages import TaskMessage, TaskName, encode
 from market.trading_calendar import NEW_YORK
 from tests.cycle.stack import CALENDAR, DAY, OPTIONS, new_york, until
 
@@ -187,3 +188,22 @@ async def test_a_row_that_an_older_program_writes_has_none_and_is_read_as_such(s
     stack.clock.advance(hours=1)
     await stack.run_cycle(task="redis_sync", force=True)
     assert (await stack.redis.hgetall(f"trades:baseline:{symbol}:5"))["days"] == "4"
+
+
+async def test_a_forced_backfill_brings_the_trades_of_its_sessions_alone(stack: Stack) -> None:
+    await stack.run_cycle()
+    await stack.pool.execute(OF_THE_RELEASE_BEFORE)
+    await stack.market.reset()
+    stack.clock.advance(hours=1)
+    message = TaskMessage(
+        task=TaskName.VOLUME_SLOTS, first_day=SESSIONS[1], trading_day=SESSIONS[2], force=True, requested_by="test"
+    )
+    newest = await stack.cycle()
+    assert newest is not None
+    async with stack.working():
+        await stack.redis.xadd("maintenance:tasks", encode(message))  # type: ignore[arg-type]
+        await stack.at_rest(after=newest.cycle_id)
+    listed = await stack.value("SELECT count(*) FROM listed_ticker WHERE is_active")
+    assert (await stack.market.requests())["range_bars"] == listed
+    states = {day: (await told(stack, day)).state for day in SESSIONS}
+    assert states == dict.fromkeys(SESSIONS, "missing") | {SESSIONS[1]: "final", SESSIONS[2]: "final"}
