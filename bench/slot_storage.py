@@ -1,9 +1,11 @@
 """Measures two ways to store volume slots: a row a slot, and a row a (session, symbol) with an array.
 
-    .venv/bin/python -m bench.slot_storage [--sessions 5] [--symbols 11000]
+    .venv/bin/python -m bench.slot_storage [--sessions 5] [--symbols 11000] [--trades]
 
 Embedded PostgreSQL, fsync on. The same made-up volumes (about 90 of 192 slots traded) go in both ways with COPY in key
-order; read back is the mean accumulated volume a slot over all sessions. Client CPU is this process's own.
+order; read back is the mean accumulated volume a slot over all sessions. Client CPU is this process's own. With
+--trades, instead: array rows without and with the number of trades beside each volume, of shares with fractions, and of
+whole ones that trade as a market does, mostly in regular hours.
 """
 
 from __future__ import annotations
@@ -17,20 +19,24 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 import numpy as np
 
 from consumer.embedded.postgres_server import EmbeddedPostgres
 from consumer.postgres.migrate import migrate
-from consumer.postgres.pool import prepare_connection
-from consumer.postgres.slots import SlotDay, read_slots, write_slots
+from consumer.postgres.pool import open_pool
+from consumer.postgres.slot_history import read_slots
+from consumer.postgres.slot_trades import read_trades
+from consumer.postgres.slots import SlotDay, write_slots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    import asyncpg
     from numpy.typing import NDArray
 
+LEASE = dt.timedelta(minutes=1)
 FETCHED_AT = dt.datetime(2025, 11, 12, 1, 20, tzinfo=dt.UTC)
+TRADES_MEASURED = ("bytes a row, with key", "COPY, wall s", "COPY, client CPU s", "volumes back, s", "trades back, s")
 SLOT_ROWS = """
     CREATE TABLE slot_row (trading_date date, symbol text COLLATE "C", slot_number smallint, volume double precision,
                            PRIMARY KEY (trading_date, symbol, slot_number))
@@ -78,7 +84,7 @@ async def measure(dsn: str, sessions: int, symbols: int) -> None:
     days = [dt.date(2025, 11, 3) + dt.timedelta(days=number) for number in range(sessions)]
     names = [f"S{number:05}" for number in range(symbols)]
     data = {day: made_up(symbols, number) for number, day in enumerate(days)}
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=2, init=prepare_connection) as pool:
+    async with await open_pool(dsn, lease=LEASE, size=2) as pool:
         await migrate(pool)
         async with pool.acquire() as connection:
             await connection.execute(SLOT_ROWS)
@@ -135,12 +141,69 @@ def report(loads: tuple[Figures, Figures], reads: tuple[Figures, Figures], sizes
         print(f"{name:<34}{first:>12{form}}{second:>12{form}}{second / first:>8.1f}")
 
 
-async def run(folder: Path, sessions: int, symbols: int) -> None:
+def as_traded(symbols: int, seed: int) -> NDArray[np.float64]:
+    """Return float64[symbols, 192] of whole shares, some 55 slots of each traded, mostly from 09:30 to 16:00."""
+    random = np.random.default_rng(seed)
+    often = np.where((np.arange(192) >= 66) & (np.arange(192) <= 144), 0.95, 0.08) * random.random((symbols, 1)) ** 0.5
+    volumes = np.rint(random.lognormal(8, 1.5, (symbols, 192)) * random.lognormal(0, 1.5, (symbols, 1))) + 1
+    volumes[random.random((symbols, 192)) > often] = 0
+    return volumes
+
+
+async def measure_trades(dsn: str, sessions: int, symbols: int) -> None:
+    """Load and read array rows without and with trades, and print; in turns, as the machine is shared."""
+    async with await open_pool(dsn, lease=LEASE, size=2) as pool:
+        await migrate(pool)
+        async with pool.acquire() as connection:
+            for kind, make in (("shares with fractions", made_up), ("whole shares, as a market trades", as_traded)):
+                found = [await _one_way(connection, make(symbols, 1), sessions, counted=c) for c in (False, True) * 2]
+                print(f"\n{kind}, {sessions} sessions x {symbols:,} symbols{'without':>16}{'with trades':>14}")
+                for at, name in enumerate(
+                    (
+                        "bytes a row, with key",
+                        "COPY, wall s",
+                        "COPY, client CPU s",
+                        "volumes back, wall s",
+                        "trades back, s",
+                    )
+                ):
+                    without, counted = (min(one[at] for one in found[first::2]) for first in (0, 1))
+                    print(f"{name:<52}{without:>14,.2f}{counted:>14,.2f}")
+
+
+async def _one_way(
+    connection: asyncpg.Connection[asyncpg.Record], volumes: NDArray[np.float64], sessions: int, *, counted: bool
+) -> tuple[float, ...]:
+    """Bytes a row; seconds to load, by the clock and of this process; to read volumes, and trades."""
+    await connection.execute("TRUNCATE session_slots")
+    days = [dt.date(2025, 11, 3) + dt.timedelta(days=number) for number in range(sessions)]
+    trades = np.where(volumes > 0, np.maximum(1, np.rint(volumes / 120)), 0).astype(np.int64)
+
+    async def load() -> None:
+        for day in days:
+            rows = [
+                SlotDay(
+                    day=day, symbol=f"S{at:05}", outcome="traded", volumes=own, trades=trades[at] if counted else None
+                )
+                for at, own in enumerate(volumes)
+            ]
+            async with connection.transaction():
+                await write_slots(connection, rows, fetched_at=FETCHED_AT, load_id=1)
+
+    loaded = await timed(load)
+    await connection.execute("VACUUM ANALYZE session_slots")
+    size = await connection.fetchval("SELECT pg_total_relation_size('session_slots')") / (sessions * len(volumes))
+    back = await timed(lambda: read_slots(connection, days, partition=0, partitions=1))
+    counts = await timed(lambda: read_trades(connection, days, partition=0, partitions=1))
+    return size, loaded.wall_s, loaded.cpu_s, back.wall_s, counts.wall_s
+
+
+async def run(folder: Path, sessions: int, symbols: int, *, trades: bool) -> None:
     """Measure on a server of its own in *folder*."""
     server = EmbeddedPostgres(folder)
     await server.start()
     try:
-        await measure(server.dsn, sessions, symbols)
+        await (measure_trades if trades else measure)(server.dsn, sessions, symbols)
     finally:
         await server.stop()
 
@@ -150,10 +213,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=5)
     parser.add_argument("--symbols", type=int, default=11_000)
+    parser.add_argument("--trades", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dm-slots-") as folder:
         Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user, who must get through
-        asyncio.run(run(Path(folder), options.sessions, options.symbols))
+        asyncio.run(run(Path(folder), options.sessions, options.symbols, trades=options.trades))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ each other, in consumer/settings.py.
 from __future__ import annotations
 
 from consumer.catalogue.retention import may_be_kept
-from consumer.postgres.reader_views import Prices
+from consumer.postgres.reader_view import Prices
 from consumer.vendor_settings import VENDOR_SETTINGS
 from market.schedule import BadRule, Rule, parse_rules
 from process.settings.reading import BadValue, Setting

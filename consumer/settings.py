@@ -17,7 +17,7 @@ from consumer.catalogue.retention import too_short
 from consumer.declared_settings import SETTINGS
 from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.migrate import Upgrade
-from consumer.postgres.reader_views import Prices
+from consumer.postgres.reader_view import Prices
 from consumer.postgres.schemas import Schemas
 from consumer.vendor_settings import VENDOR_URL
 from market.schedule import Rule

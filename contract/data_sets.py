@@ -15,6 +15,7 @@ PLAUSIBILITY = "plausibility"  # held against the sessions around it
 TAKEN = "taken_answers"  # recorded when an answer that had been kept aside was taken after all
 ATR = "atr"
 VOLUME_SLOTS = "volume_slots"  # its rows say themselves what there is; coverage has it only of retired sessions
+SLOT_TRADES = "slot_trades"  # comes in the same answers as the slots, and stands in their rows
 SLOT_PROOF = "slot_proof"  # the slots of a session, whole or not, were held against its bars
 UNIVERSE = "universe"
 BOUNDARIES = "boundaries"  # recorded when a person says where a series begins anew, or takes that back
@@ -32,6 +33,7 @@ CACHE_ATR = "cache:atr"
 # The RVOL averages are most of what is written: four parts, so that several workers share them.
 RVOL_PARTITIONS = 4
 CACHE_RVOL = tuple(f"cache:rvol:{partition}" for partition in range(RVOL_PARTITIONS))
+CACHE_TRADES = tuple(f"cache:trades:{partition}" for partition in range(RVOL_PARTITIONS))
 CACHE_RVOL_SESSIONS = "cache:rvol_sessions"
 CACHE_UNIVERSE = "cache:universe"
 CACHE_AVERAGE_VOLUMES = "cache:average_volumes"

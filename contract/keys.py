@@ -85,6 +85,7 @@ TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING
 ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
 RVOL_AVERAGES = Key(pattern="rvol:hist:avg:{symbol}:5", holds=RedisType.HASH, ttl=CACHE_TTL)
 RVOL_SESSIONS = Key(pattern="rvol:hist:sessions:5", holds=RedisType.HASH, ttl=CACHE_TTL)
+TRADES_BASELINE = Key(pattern="trades:baseline:{symbol}:5", holds=RedisType.HASH, ttl=CACHE_TTL)
 TICKER_UNIVERSE = Key(pattern="ticker:universe", holds=RedisType.SET)
 AVERAGE_VOLUMES = Key(pattern="ticker:avg_volume:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 
@@ -111,6 +112,7 @@ KEYS = (
     ATR_DAILY,
     RVOL_AVERAGES,
     RVOL_SESSIONS,
+    TRADES_BASELINE,
     TICKER_UNIVERSE,
     AVERAGE_VOLUMES,
 )

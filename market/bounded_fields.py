@@ -125,7 +125,7 @@ ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
         "resultsCount": _optional(COUNT),
     },
     "grouped_daily": {"T": _required(SYMBOL), **_BAR, "otc": _optional(FLAG)},
-    "range_bars": {"t": _required(MILLISECONDS), "v": _required(VOLUME)},
+    "range_bars": {"t": _required(MILLISECONDS), "v": _required(VOLUME), "n": _optional(TRADES)},
     "tickers": {**_IDENTITY, "last_updated_utc": _optional(UPDATED_AT)},
     "ticker_details": {
         **_IDENTITY,
@@ -187,6 +187,7 @@ ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
         "ticker": _required(SYMBOL),
         "volume": _required(VOLUME),
         "window_start": _required(NANOSECONDS),
+        "transactions": _optional(TRADES),
     },
 }
 

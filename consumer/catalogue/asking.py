@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 def wanted_of_sessions(days: Iterable[dt.date]) -> Wanted:
     """What a verdict on *days* needs."""
     judged = [one for one in DATA_SETS if one.in_verdict]
-    by_symbol = next((one.name for one in judged if one.covers is Covers.SYMBOL_AND_SESSION), None)
-    return msgspec.structs.replace(_wanted(judged, tuple(days)), by_symbol=by_symbol)
+    by_symbol, beside = (
+        next((one.name for one in judged if one.covers is covers), None)
+        for covers in (Covers.SYMBOL_AND_SESSION, Covers.BESIDE)
+    )
+    return msgspec.structs.replace(_wanted(judged, tuple(days)), by_symbol=by_symbol, beside=beside)
 
 
 def wanted_for_a_plan(terms: Terms) -> Wanted:

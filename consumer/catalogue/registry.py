@@ -30,7 +30,7 @@ CACHE_STAGE = "redis_sync/cache"
 
 
 #: Measured by tables of their own, whose reader (postgres/held_sessions, holdings_reader) knows one of each.
-ONE_OF_EACH = (Covers.SYMBOL, Covers.SYMBOL_AND_SESSION)
+ONE_OF_EACH = (Covers.SYMBOL, Covers.SYMBOL_AND_SESSION, Covers.BESIDE)
 
 
 class Misdeclared(Exception):

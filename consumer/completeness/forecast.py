@@ -14,6 +14,7 @@ import msgspec
 from consumer.catalogue.registry import DATA_SETS, data_set_of, kind_of
 from consumer.cycle.plan import missing_parts
 from consumer.cycle.what_stands import read_situation
+from consumer.data_sets.declaration import Covers
 from consumer.data_sets.market_size import USUAL_MARKET
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def forecast_of(situation: Situation, pace: Pace) -> Forecast:
     for one in DATA_SETS:
         own = [part for part in parts if data_set_of(part) is one]
         requests.update({str(question): count for question, count in _asked(one, own, situation).items()})
-    planned = [one for one in DATA_SETS if one.assumes and any(data_set_of(part) is one for part in parts)]
+    at_work = {owner.name for part in parts if (owner := data_set_of(part)) is not None}
+    planned = [one for one in DATA_SETS if one.assumes and at_work.intersection(_comes_with(one))]
     nobody = [] if situation.holdings.symbols else [f"a market of {USUAL_MARKET:,} tickers: none is listed yet"]
     counted = {name: count for name, count in requests.items() if count}
     return Forecast(
@@ -74,6 +76,11 @@ def forecast_of(situation: Situation, pace: Pace) -> Forecast:
         seconds_by_budget=round(pace.seconds(sum(counted.values())), 1),
         assumes=[*nobody, *(one.assumes for one in planned)],
     )
+
+
+def _comes_with(one: DataSet) -> tuple[str, ...]:
+    """Whose parts bring it."""
+    return one.made_from if one.covers is Covers.BESIDE else (one.name,)
 
 
 def _asked(one: DataSet, parts: Sequence[PartPlan], situation: Situation) -> Mapping[Question, int]:

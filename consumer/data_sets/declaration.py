@@ -29,6 +29,9 @@ class Covers(Enum):
     SESSION = "a session"
     #: A row a session and symbol, also where nobody traded: its rows say themselves what there is.
     SYMBOL_AND_SESSION = "a session and symbol"
+    #: What comes in the answers about those rows and stands in them. Nobody asks for it by itself, and a session is
+    #: whole without it: its verdict is told beside the session's.
+    BESIDE = "a session and symbol, in its row"
     #: A row a symbol, each asked for in a phase of its own.
     SYMBOL = "a symbol"
     #: What is so at present; it describes the newest session, or what came after it.
@@ -135,7 +138,7 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_of_sessions(self) -> bool:
         """Whether each session has its own."""
-        return self.covers in (Covers.SESSION, Covers.SYMBOL_AND_SESSION)
+        return self.covers in (Covers.SESSION, Covers.SYMBOL_AND_SESSION, Covers.BESIDE)
 
     @property
     def counted_table(self) -> Table | None:

@@ -25,8 +25,8 @@ def parts_of(one: DataSet, situation: Situation) -> list[PartPlan]:
             return [whole(one)] if must_compute(one, situation) else []
         case Covers.SESSION:
             return [of_session(one, day) for day in reversed(lacking_sessions(one, situation))]
-        case Covers.SYMBOL_AND_SESSION | Covers.SYMBOL | Covers.NOTE:
-            return []  # nothing general can be said of how they are asked for
+        case Covers.SYMBOL_AND_SESSION | Covers.BESIDE | Covers.SYMBOL | Covers.NOTE:
+            return []  # nothing general can be said of how they are asked for, or nobody asks for it by itself
 
 
 def whole(one: DataSet) -> PartPlan:

@@ -17,7 +17,7 @@ from consumer.tasks.passes import slots_a_pass
 from consumer.vendor.questions import Question
 from contract import data_sets as names
 from contract.messages import TaskName
-from market.bounded_fields import SYMBOL, VOLUME
+from market.bounded_fields import SYMBOL, TRADES, VOLUME
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -97,6 +97,15 @@ SESSION_SLOTS = Table(
         ),
         "fetched_at": Column("timestamp with time zone", meaning="when it was fetched, UTC"),
         "load_id": Column("bigint", meaning="where it came from: data_load"),
+        "trades": Column(
+            "integer[]",
+            bound=TRADES,
+            meaning="of how many trades each of volumes is made; null, whole or of a slot, where it is not known",
+        ),
+        "trades_unknown": Column(
+            "smallint",
+            meaning="in how many slots with volume it was not said; null: fetched by a release that kept none",
+        ),
     },
 )
 

@@ -1,6 +1,6 @@
-"""Gives volume slots from the folder's tables of minutes, one table a session: symbol, time in New York, volume.
+"""Gives volume slots from the folder's tables of minutes, one a session: symbol, time in New York, volume, trades.
 
-`time` is the start of a bar of one to five minutes, as 09:30:00.
+`time` is the start of a bar of one to five minutes, as 09:30:00; `trades` may be left out, of all or of single bars.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 from consumer.folder_vendor import tables
 from consumer.vendor.errors import BadAnswer, NotEntitled, NotYetPublished
 from consumer.vendor.protocol import FlatFileKind
-from consumer.vendor.rows import Flaw, GroupedDaily, MinuteSlots
+from consumer.vendor.rows import Count, Flaw, GroupedDaily, MinuteSlots
 from consumer.vendor.sieve import Sieve
-from market.bounded_fields import VOLUME
+from market.bounded_fields import TRADES, VOLUME
 from market.symbols import is_well_formed
-from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, slot_time
+from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, UNKNOWN_TRADES, slot_time, sum_trades
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,6 +34,7 @@ class _Minute(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     symbol: str
     time: dt.time
     volume: float
+    trades: Count | None = None
 
 
 class MinuteTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,30 @@ class MinuteTable(msgspec.Struct, frozen=True, kw_only=True):
     def minute_slots(self, session: TradingSession) -> MinuteSlots:
         """The minutes summed into slots; a minute that stands twice for a symbol counts once, the larger."""
         sieve = Sieve(session.day)
-        minutes: dict[tuple[str, int], float] = {}
+        minutes = self._minutes(sieve)
+        if not minutes:
+            raise BadAnswer(f"{self.path} holds not one minute of its session")
+        symbols = sorted({symbol for symbol, _ in minutes})
+        place = {symbol: number for number, symbol in enumerate(symbols)}
+        at = [place[symbol] * SLOTS_PER_DAY + minute // SLOT_MINUTES for symbol, minute in minutes]
+        cells, grid = np.array(at, dtype=np.int64), (len(symbols), SLOTS_PER_DAY)
+        shares, counts = (np.array(column) for column in zip(*minutes.values(), strict=True))
+        volumes = np.bincount(cells, weights=shares, minlength=grid[0] * grid[1]).astype(np.float64).reshape(grid)
+        trades = sum_trades(cells, shares, counts, grid)
+        for number, slot in np.argwhere(volumes > VOLUME.most):  # the sum can be too large though no minute is
+            sieve.drop_row(Flaw.VOLUME, {"slot": int(slot), "sum": float(volumes[number, slot])}, symbols[number])
+            volumes[number, slot], trades[number, slot] = 0.0, 0
+        return MinuteSlots(
+            symbols=symbols,
+            volumes=volumes,
+            trades=trades,
+            rejected=dict(sieve.rejected),
+            set_aside=tuple(sieve.set_aside),
+        )
+
+    def _minutes(self, sieve: Sieve) -> dict[tuple[str, int], tuple[float, int]]:
+        """By symbol and minute of the grid the volume, and in how many trades."""
+        minutes: dict[tuple[str, int], tuple[float, int]] = {}
         for row in tables.read(self.path, _Minute):
             minute = row.time.hour * 60 + row.time.minute - _FIRST_MINUTE
             if flaw := _flaw(row, minute):
@@ -53,24 +77,22 @@ class MinuteTable(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             if (row.symbol, minute) in minutes:
                 sieve.drop_row(Flaw.DUPLICATE, row, row.symbol)
-            minutes[row.symbol, minute] = max(row.volume, minutes.get((row.symbol, minute), 0.0))
-        if not minutes:
-            raise BadAnswer(f"{self.path} holds not one minute of its session")
-        symbols = sorted({symbol for symbol, _ in minutes})
-        place = {symbol: number for number, symbol in enumerate(symbols)}
-        volumes = np.zeros((len(symbols), SLOTS_PER_DAY))
-        for (symbol, minute), volume in minutes.items():
-            volumes[place[symbol], minute // SLOT_MINUTES] += volume
-        for number, slot in np.argwhere(volumes > VOLUME.most):  # the sum can be too large though no minute is
-            sieve.drop_row(Flaw.VOLUME, {"slot": int(slot), "sum": float(volumes[number, slot])}, symbols[number])
-            volumes[number, slot] = 0.0
-        return MinuteSlots(
-            symbols=symbols, volumes=volumes, rejected=dict(sieve.rejected), set_aside=tuple(sieve.set_aside)
-        )
+            volume, trades = minutes.get((row.symbol, minute), (0.0, UNKNOWN_TRADES))
+            minutes[row.symbol, minute] = max(row.volume, volume), max(_trades(row, sieve), trades)
+        return minutes
 
     def day_bars(self, day: dt.date) -> GroupedDaily:
         """No second witness: whoever filled the one table filled the other."""
         raise NotEntitled(f"{self.path} has no bars of a day")
+
+
+def _trades(row: _Minute, sieve: Sieve) -> int:
+    if row.trades is None:
+        return UNKNOWN_TRADES
+    if TRADES.least <= row.trades <= TRADES.most:
+        return row.trades
+    sieve.drop_field(Flaw.BOUNDS, "trades", row.trades, row.symbol)
+    return UNKNOWN_TRADES
 
 
 def _flaw(row: _Minute, minute: int) -> Flaw | None:

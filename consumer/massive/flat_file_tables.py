@@ -1,4 +1,4 @@
-"""Reads one flat file into volume slots or daily bars, with polars.
+"""Reads one flat file into volume slots (shares and trades) or daily bars, with polars.
 
 Imported only through `flat_files`.  Rows that cannot be used are counted by flaw; a file that is cut, corrupt or of
 another day is a `BadAnswer` as a whole, since the vendor replaces published files.
@@ -7,6 +7,7 @@ another day is a `BadAnswer` as a whole, since the vendor replaces published fil
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,13 +18,15 @@ from consumer.vendor.daily_rows import sound_rows
 from consumer.vendor.errors import BadAnswer, NotYetPublished
 from consumer.vendor.rows import DailyRow, Flaw, GroupedDaily, MinuteSlots
 from consumer.vendor.sieve import Sieve
-from market.bounded_fields import VOLUME
+from market.bounded_fields import TRADES, VOLUME
 from market.session import TradingSession
 from market.symbols import is_well_formed
-from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, slot_start_ms
+from market.volume_slots import SLOT_MINUTES, SLOTS_PER_DAY, UNKNOWN_TRADES, slot_start_ms
 
 # What stands in place of a slot where a row has none.
 _NO_SLOT = {Flaw.UNDECODABLE: -1, Flaw.VOLUME: -2, Flaw.OUTSIDE_GRID: -3}
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 _NUMBERS = ("volume", "open", "close", "high", "low")
 _WHOLE_NUMBERS = ("window_start", "transactions")
@@ -45,9 +48,14 @@ def read_minute_slots(path: Path, session: TradingSession) -> MinuteSlots:
     # A slot can be too large though none of its minutes is.
     _drop(inside.filter(pl.col("volume") > VOLUME.most), Flaw.VOLUME, sieve)
     inside = inside.filter(pl.col("volume") <= VOLUME.most)
+    _note_uncounted(inside.filter(pl.col("uncounted") > 0), sieve)
     symbols = inside["ticker"].unique().sort().to_list()
     return MinuteSlots(
-        symbols=symbols, volumes=_as_table(inside, symbols), rejected=+sieve.rejected, set_aside=tuple(sieve.set_aside)
+        symbols=symbols,
+        volumes=_as_table(inside, symbols, inside["volume"].to_numpy()),
+        trades=_as_table(inside, symbols, inside["trades"].to_numpy()),
+        rejected=+sieve.rejected,
+        set_aside=tuple(sieve.set_aside),
     )
 
 
@@ -57,6 +65,14 @@ def _drop(sums: pl.DataFrame, flaw: Flaw, sieve: Sieve) -> None:
     for symbol, rows in by_symbol:
         sieve.absorb({flaw: rows - 1}, ())
         sieve.drop_row(flaw, {"ticker": symbol, "minutes": rows}, symbol)
+
+
+def _note_uncounted(sums: pl.DataFrame, sieve: Sieve) -> None:
+    """Note the counts of trades that are none, an entry a symbol: their minutes are taken without them."""
+    by_symbol = sums.group_by("ticker").agg(pl.col("uncounted").sum()).sort("ticker").iter_rows()
+    for symbol, minutes in by_symbol:
+        sieve.absorb({"field transactions": minutes - 1}, ())
+        sieve.drop_field(Flaw.BOUNDS, "transactions", {"minutes": minutes}, symbol)
 
 
 def read_day_bars(path: Path, day: dt.date) -> GroupedDaily:
@@ -101,7 +117,7 @@ def _rows_of(path: Path) -> pl.LazyFrame:
 
 
 def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
-    """Volume, minutes and rows for each ticker and slot, or the code of what a row is without one."""
+    """Volume, trades, minutes and rows for each ticker and slot, or the code of what a row is without one."""
     volume, window_start = pl.col("volume"), pl.col("window_start")
     minute = (window_start // 1_000_000 - start_ms) // 60_000
     minute_or_flaw = (
@@ -115,13 +131,31 @@ def _slot_sums(rows: pl.LazyFrame, start_ms: int) -> pl.LazyFrame:
         .cast(pl.Int32)
     )
     # By minute first: a minute that stands twice must not count twice.
-    return (
-        rows.select("ticker", "volume", minute_or_flaw.alias("minute"))
+    by_minute = (
+        rows.select("ticker", "volume", minute_or_flaw.alias("minute"), *_counts(rows))
         .group_by("ticker", "minute")
-        .agg(volume.max(), pl.len().alias("rows"))
-        .group_by("ticker", (pl.col("minute") // SLOT_MINUTES).alias("slot"))
-        .agg(volume.sum(), pl.len().alias("minutes"), pl.col("rows").sum())
+        .agg(volume.max(), pl.col("trades").max(), pl.col("uncounted").sum(), pl.len().alias("rows"))
     )
+    return by_minute.group_by("ticker", (pl.col("minute") // SLOT_MINUTES).alias("slot")).agg(
+        volume.sum(), _trades_of_slot(), pl.col("uncounted").sum(), pl.len().alias("minutes"), pl.col("rows").sum()
+    )
+
+
+def _counts(rows: pl.LazyFrame) -> tuple[pl.Expr, pl.Expr]:
+    """Of how many trades a minute is, null where it does not say; and whether what it says is no count."""
+    if "transactions" not in rows.collect_schema().names():
+        return pl.lit(None, pl.Int64).alias("trades"), pl.lit(value=False).alias("uncounted")
+    said = pl.col("transactions")
+    can_be = said.is_between(int(TRADES.least), int(TRADES.most)).fill_null(value=False)
+    return pl.when(can_be).then(said).alias("trades"), (~can_be).alias("uncounted")
+
+
+def _trades_of_slot() -> pl.Expr:
+    """By the rules of market/volume_slots.sum_trades."""
+    trades = pl.col("trades")
+    silent = ((pl.col("volume") > 0) & (trades.fill_null(0) <= 0)).any()
+    known = ~silent & (trades.sum() <= int(TRADES.most))
+    return pl.when(known).then(trades.sum()).otherwise(UNKNOWN_TRADES).alias("trades")
 
 
 def _collected(path: Path, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
@@ -140,9 +174,9 @@ def _row_count(sums: pl.DataFrame) -> int:
     return int(sums["rows"].sum())
 
 
-def _as_table(sums: pl.DataFrame, symbols: list[str]) -> NDArray[np.float64]:
-    volumes = np.zeros((len(symbols), SLOTS_PER_DAY))
+def _as_table(sums: pl.DataFrame, symbols: list[str], values: NDArray[_Value]) -> NDArray[_Value]:
+    table = np.zeros((len(symbols), SLOTS_PER_DAY), dtype=values.dtype)
     if symbols:
         row_of_symbol = sums["ticker"].cast(pl.Enum(symbols)).to_physical().to_numpy()
-        volumes[row_of_symbol, sums["slot"].to_numpy()] = sums["volume"].to_numpy()
-    return volumes
+        table[row_of_symbol, sums["slot"].to_numpy()] = values
+    return table

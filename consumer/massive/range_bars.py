@@ -1,7 +1,7 @@
-"""Turns pages of intraday bars into two arrays: when and how much.
+"""Turns pages of intraday bars into three arrays: when, how much, and in how many trades.
 
 Every start stands once and in order.  Bars of other days, bad volumes and repeated starts are set aside: the vendor has
-sent all three under load.  Pure.
+sent all three under load.  A count of trades that cannot be costs itself alone.  Pure.
 """
 
 import datetime as dt
@@ -18,8 +18,9 @@ from consumer.vendor.daily_rows import instant_ms
 from consumer.vendor.errors import BadAnswer
 from consumer.vendor.rows import Flaw, RangeBars
 from consumer.vendor.sieve import Sieve
-from market.bounded_fields import VOLUME
+from market.bounded_fields import TRADES, VOLUME
 from market.session import EXTENDED_CLOSE, EXTENDED_OPEN
+from market.volume_slots import UNKNOWN_TRADES
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -61,12 +62,13 @@ def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
     kept = inside & sound
     _drop(rows, ~inside, Flaw.FOREIGN_DAY, sieve, window)
     _drop(rows, inside & ~sound, Flaw.VOLUME, sieve, window)
-    kept_starts, kept_volumes = _each_start_once(starts[kept], volumes[kept])
-    for _ in range(int(np.count_nonzero(kept)) - len(kept_starts)):
+    bars = _each_start_once(starts[kept], volumes[kept], _counts(rows, kept, sieve, window)[kept])
+    for _ in range(int(np.count_nonzero(kept)) - len(bars[0])):
         sieve.drop_row(Flaw.DUPLICATE, None, window.symbol)
     return RangeBars(
-        timestamps_ms=kept_starts,
-        volumes=kept_volumes,
+        timestamps_ms=bars[0],
+        volumes=bars[1],
+        trades=bars[2],
         request_ids=tuple(page.envelope.request_id for page in pages if page.envelope.request_id is not None),
         pages=len(pages),
         foreign=len(rows) - int(np.count_nonzero(inside)),
@@ -78,6 +80,17 @@ def gather_bars(pages: Sequence[Page[RangeRow]], window: Window) -> RangeBars:
 def _drop(rows: Sequence[RangeRow], which: NDArray[np.bool_], flaw: Flaw, sieve: Sieve, window: Window) -> None:
     for place in np.flatnonzero(which).tolist():
         sieve.drop_row(flaw, rows[place], window.symbol)
+
+
+def _counts(rows: Sequence[RangeRow], kept: NDArray[np.bool_], sieve: Sieve, window: Window) -> NDArray[np.int64]:
+    """The trades of each bar; those that cannot be are unknown, and noted of the bars that are *kept*."""
+    trades = np.fromiter((UNKNOWN_TRADES if row.n is None else row.n for row in rows), np.int64, len(rows))
+    beyond = (trades < TRADES.least) | (trades > TRADES.most)
+    for place in np.flatnonzero(beyond & kept).tolist():
+        if rows[place].n is not None:
+            sieve.drop_field(Flaw.BOUNDS, "n", rows[place].n, window.symbol)
+    trades[beyond] = UNKNOWN_TRADES
+    return trades
 
 
 def require_own_ticker(page: Page[Row], symbol: str) -> None:
@@ -98,12 +111,12 @@ def _require_own_days(starts: NDArray[np.int64], window: Window) -> None:
 
 
 def _each_start_once(
-    starts: NDArray[np.int64], volumes: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    starts: NDArray[np.int64], volumes: NDArray[np.float64], trades: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """The larger volume of each start, and the larger count."""
     if np.all(starts[1:] > starts[:-1]):
-        return starts, volumes
-    # By start, then the larger volume last; the last of each start stays.
-    order = np.lexsort((volumes, starts))
-    starts, volumes = starts[order], volumes[order]
-    last = np.append(starts[1:] != starts[:-1], True)
-    return starts[last], volumes[last]
+        return starts, volumes, trades
+    order = np.argsort(starts, kind="stable")
+    starts = starts[order]
+    firsts = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+    return starts[firsts], np.maximum.reduceat(volumes[order], firsts), np.maximum.reduceat(trades[order], firsts)

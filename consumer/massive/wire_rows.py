@@ -2,14 +2,15 @@
 
 import msgspec
 
-from consumer.vendor.rows import Milliseconds
+from consumer.vendor.rows import Count, Milliseconds
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What volume slots need of an intraday bar: its start and its volume."""
+    """What volume slots need of an intraday bar: its start, its volume and, where it says so, of how many trades."""
 
     t: Milliseconds
     v: float
+    n: Count | None = None
 
 
 class CustomDayRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

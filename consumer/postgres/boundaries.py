@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 
 from consumer.postgres import coverage
 from consumer.postgres.coverage import Load
@@ -17,11 +18,15 @@ from consumer.postgres.ledger import PartId
 from contract import data_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from consumer.postgres.decisions import Decision
     from consumer.postgres.pool import Connection, Pool
 
+Number = TypeVar("Number", np.float64, np.int64)
+Rows: TypeAlias = "list[tuple[dt.date, str, str]]"
 ONE_DAY = dt.timedelta(days=1)
 NO_CYCLE = 0  # cycles are numbered from 1
 
@@ -103,6 +108,16 @@ async def cuts(connection: Connection | Pool, *, up_to: dt.date) -> dict[str, dt
         up_to,
     )
     return {row["symbol"]: row["cut_on"] for row in rows}
+
+
+def from_on(first: Mapping[str, dt.date], rows: Rows, values: NDArray[Number]) -> tuple[Rows, NDArray[Number]]:
+    """The rows of (day, symbol, outcome), and the values of those that have some, which come first, without what lies
+    before a symbol's *first* day."""
+    if not first:
+        return rows, values
+    stays = [symbol not in first or day >= first[symbol] for day, symbol, _ in rows]
+    left = [row for row, stay in zip(rows, stays, strict=True) if stay]
+    return left, values[np.array(stays[: len(values)], dtype=np.bool_)]
 
 
 async def find(connection: Connection | Pool, *, decided: bool) -> list[Boundary]:

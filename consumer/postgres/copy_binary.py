@@ -1,7 +1,7 @@
 """Reads and writes PostgreSQL's binary COPY format with numpy, without a Python object per value.
 
 Format: "Binary Format" in the PostgreSQL manual's page on COPY. Rows of fixed size (no nulls, texts of one width) are
-read as one structured array; float8 arrays are written as one byte block.
+read as one structured array; arrays of numbers are written as one byte block.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
 FLOAT8_OID = 701
+INT4_OID = 23
 DATE = "date"
 FLOAT8 = "float8"
 INT4 = "int4"
@@ -70,13 +71,23 @@ def _native(values: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
 
 def float_array_rows(body: bytes, length: int) -> NDArray[np.float64]:
     """Return float64[rows, length] of rows whose one column is a float8[] of *length* values without nulls."""
-    element = np.dtype([("size", ">i4"), ("value", ">f8")])
+    return _array_rows(body, length, FLOAT8).astype(np.float64)
+
+
+def int_array_rows(body: bytes, length: int) -> NDArray[np.int64]:
+    """Return int64[rows, length] of rows whose one column is an int4[] of *length* values without nulls."""
+    return _array_rows(body, length, INT4).astype(np.int64)
+
+
+def _array_rows(body: bytes, length: int, kind: str) -> NDArray[np.generic]:
+    element = np.dtype([("size", ">i4"), ("value", _WIDTHS[kind][1])])
     row = np.dtype([("count", ">i2"), ("bytes", ">i4"), ("head", "V20"), ("elements", element, (length,))])
     rows = np.frombuffer(body, dtype=row)
     expected = _ARRAY_HEADER + length * element.itemsize
     if len(rows) and not (rows["bytes"] == expected).all():
-        raise ValueError(f"an array is not {length} float8 values")
-    return rows["elements"]["value"].astype(np.float64)
+        raise ValueError(f"an array is not {length} {kind} values")
+    values: NDArray[np.generic] = rows["elements"]["value"]
+    return values
 
 
 def encode_float_arrays(values: NDArray[np.float64]) -> list[bytes]:
@@ -90,3 +101,21 @@ def encode_float_arrays(values: NDArray[np.float64]) -> list[bytes]:
     body = elements.tobytes()
     width = length * 12
     return [head + body[at : at + width] for at in range(0, rows * width, width)]
+
+
+def encode_count_arrays(values: NDArray[np.int64]) -> list[bytes]:
+    """Return each row of int64[rows, length] as a binary int4[] field, its size in front; below zero is null."""
+    rows, length = values.shape
+    unknown = values < 0
+    elements = np.empty((rows, length), dtype=np.dtype([("size", ">i4"), ("value", ">i4")]))
+    elements["size"] = np.where(unknown, -1, 4)
+    elements["value"] = values
+    octets = elements.view(np.uint8).reshape(rows, length, 8)
+    written = np.ones(octets.shape, dtype=bool)
+    written[:, :, 4:] = ~unknown[:, :, None]  # a null has a size and no value
+    fields = []
+    for at in range(rows):
+        has_nulls = bool(unknown[at].any())
+        body = octets[at][written[at]].tobytes() if has_nulls else octets[at].tobytes()
+        fields.append(struct.pack(">iiiIii", _ARRAY_HEADER + len(body), 1, has_nulls, INT4_OID, length, 1) + body)
+    return fields

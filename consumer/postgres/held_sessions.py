@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from consumer.postgres.holdings import Held
 from consumer.postgres.slots import LISTED_ON
 from market.row_counts import NEIGHBOURS
@@ -95,6 +97,9 @@ _STANDING = f"""
                count(u.symbol) FILTER (WHERE s.outcome = 'traded') AS traded,
                count(u.symbol) FILTER (WHERE s.outcome = 'no_trades') AS empty,
                count(u.symbol) FILTER (WHERE s.outcome = 'unproven') AS unproven,
+               -- Not by the arrays themselves: to look into them, each would be read and unpacked.
+               count(u.symbol) FILTER (WHERE s.outcome = 'traded' AND s.trades_unknown = 0) AS counted,
+               count(u.symbol) FILTER (WHERE s.outcome = 'traded' AND s.trades_unknown > 0) AS uncounted,
                min(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS oldest,
                max(s.fetched_at) FILTER (WHERE u.symbol IS NOT NULL) AS newest,
                max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
@@ -104,29 +109,40 @@ _STANDING = f"""
         GROUP BY w.day)
     -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
     SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
-           coalesce(unproven, 0) AS unproven, oldest, newest, load_id, there IS NOT NULL AS kept
+           coalesce(unproven, 0) AS unproven, coalesce(counted, 0) AS counted, coalesce(uncounted, 0) AS uncounted,
+           oldest, newest, load_id, there IS NOT NULL AS kept
     FROM listed LEFT JOIN standing USING (day)
 """
 
 
-async def by_symbol(connection: Connection, wanted: Wanted, name: str) -> dict[dt.date, Held]:
-    """What stands of each session in question, symbol by symbol: a row may come with any load."""
+async def by_symbol(connection: Connection, wanted: Wanted, name: str) -> dict[str, Mapping[dt.date, Held]]:
+    """What stands of each session in question, symbol by symbol, and what its rows have besides: by data set."""
     days = list(wanted.days)
     rows = await connection.fetch(_STANDING, days)
     loads = await connection.fetch(
         "SELECT load_id, source, request_id, fence, cycle_id FROM data_load WHERE load_id = ANY ($1)",
         [row["load_id"] for row in rows if row["load_id"] is not None],
     )
+    # A row may come with any load: the newest one is named.
     by_load = {load["load_id"]: dict(load) for load in loads}
-    restated = await connection.fetch(
+    retired = await _retired(connection, name, days)
+    found: dict[str, Mapping[dt.date, Held]] = {}
+    for own, held in ((name, _held_slots), (wanted.beside, _held_beside)):
+        if own is not None:
+            again = await _restated(connection, own, days)
+            standing = {row["day"]: held(dict(row), by_load, again.get(row["day"], 0)) for row in rows}
+            found[own] = standing | retired
+    return found
+
+
+async def _restated(connection: Connection, name: str, days: list[dt.date]) -> dict[dt.date, int]:
+    rows = await connection.fetch(
         "SELECT trading_day, count(*) AS rows FROM restatement WHERE data_set = $1 AND trading_day = ANY ($2) "
         "GROUP BY trading_day",
         name,
         days,
     )
-    again = {row["trading_day"]: row["rows"] for row in restated}
-    standing = {row["day"]: _held_slots(dict(row), by_load, again.get(row["day"], 0)) for row in rows}
-    return standing | await _retired(connection, name, days)
+    return {row["trading_day"]: row["rows"] for row in rows}
 
 
 async def _retired(connection: Connection, name: str, days: list[dt.date]) -> dict[dt.date, Held]:
@@ -156,4 +172,16 @@ def _held_slots(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], rest
         cycle=load.get("cycle_id"),
         fence=load.get("fence"),
         kept=row["kept"],
+    )
+
+
+def _held_beside(row: dict[str, Any], by_load: Mapping[int, dict[str, Any]], restated: int) -> Held:
+    """What the rows that traded have of their trades; what did not trade has none to know."""
+    return msgspec.structs.replace(
+        _held_slots(row, by_load, restated),
+        expected=row["traded"],
+        loaded=row["counted"],
+        empty=0,
+        unproven=row["uncounted"],
+        missing=row["traded"] - row["counted"] - row["uncounted"],
     )

@@ -17,7 +17,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     Of rows a session *expected* are those that were loaded, *loaded* those that stand. Of slots they are (session,
     symbol) pairs: expected are the symbols that were listed on that session, loaded those that traded, *empty* those
-    proven not to have; they are *kept* of a session on which any row of them stands.
+    proven not to have; they are *kept* of a session on which any row of them stands. Of their trades expected are the
+    symbols that traded, loaded those of whose every slot they are known, *unproven* those of which the source left some
+    or all unsaid, *missing* those whose row nobody has fetched since trades are kept.
     """
 
     expected: int
@@ -136,14 +138,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which sessions, and what the data sets are: the reader knows none of them by name.
 
     *by_session* has the sets that cover sessions with a load each, and the table whose rows are counted; *by_symbol*
-    the one whose rows say themselves what there is of each symbol and session, None where nobody asks. *by_fetch*:
-    those that describe the present, the newest fetch counts. *by_day*: those computed of the newest day. *counted*: the
-    tables of computed sets, whose rows are counted. *day*, if any, is the one that a plan is for, from *first_day* on.
+    the one whose rows say themselves what there is of each symbol and session, None where nobody asks; *beside* is what
+    those rows have besides. *by_fetch*: those that describe the present, the newest fetch counts. *by_day*: those
+    computed of the newest day. *counted*: the tables of computed sets, whose rows are counted. *day*, if any, is the
+    one that a plan is for, from *first_day* on.
     """
 
     days: tuple[dt.date, ...]
     by_session: Mapping[str, CountedTable | None]
     by_symbol: str | None = None
+    beside: str | None = None
     by_fetch: tuple[str, ...] = ()
     by_day: tuple[str, ...] = ()
     counted: Mapping[str, CountedTable] = {}

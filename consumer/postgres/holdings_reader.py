@@ -22,7 +22,7 @@ async def read_holdings(connection: Connection, wanted: Wanted) -> Holdings:
     capabilities = await connection.fetch("SELECT capability, available FROM vendor_capability")
     sessions = await held_sessions.by_load(connection, wanted)
     if wanted.by_symbol is not None:
-        sessions[wanted.by_symbol] = await held_sessions.by_symbol(connection, wanted, wanted.by_symbol)
+        sessions |= await held_sessions.by_symbol(connection, wanted, wanted.by_symbol)
     return Holdings(
         sessions=sessions,
         first=await _first(connection, wanted),

@@ -16,7 +16,7 @@ import msgspec
 from consumer.postgres import packaged
 from consumer.postgres.moving_in import TablesElsewhere, move_in
 from consumer.postgres.packaged import Half, Migration
-from consumer.postgres.reader_views import Prices
+from consumer.postgres.reader_view import Prices
 from consumer.postgres.readers import NameTaken, publish, refuse_taken_names
 from consumer.postgres.schemas import schemas_of
 from consumer.postgres.session import allow_long_statements

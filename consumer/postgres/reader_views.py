@@ -6,118 +6,8 @@ READER_PRICES says: raw as before, or adjusted.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-import msgspec
-
-
-class Prices(StrEnum):
-    """What the names mean to SQL readers that do not say it themselves."""
-
-    RAW = "raw"
-    ADJUSTED = "adjusted"
-
-
-class ReaderView(msgspec.Struct, frozen=True):
-    """*columns* of our relation *source*, as the view *name*; a *source* of several words is what follows FROM.
-
-    *writable*: neighbours that wrote to the table of that name may write to the view.
-    """
-
-    name: str
-    source: str
-    columns: str
-    meaning: str
-    writable: bool = False
-
-    @property
-    def definition(self) -> str:
-        return f"SELECT {self.columns} FROM {self.source}"
-
-    @property
-    def as_made(self) -> str:
-        """What is kept of a view that was made, to see whether it has changed since."""
-        return msgspec.json.encode(self).decode()
-
-
-_BARS = "trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id"
-_SLOTS = """
-    CROSS JOIN LATERAL (
-        SELECT (n - 1)::integer AS slot_number, time '04:00' + (n - 1) * interval '5 minutes' AS slot_time, v AS volume,
-               sum(v) OVER (ORDER BY n) AS volume_accumulated
-        FROM unnest({volumes}) WITH ORDINALITY AS u (v, n)
-    ) AS slot WHERE slot.volume > 0"""
-# A split counts once a company, day and ratio, under whichever of its symbols, and how often, it is listed.
-_FACTOR = """
-    CROSS JOIN LATERAL (
-        SELECT coalesce(exp(sum(one.ratio)), 1) AS factor FROM (
-            SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
-            WHERE coalesce(s.company, s.symbol) = h.symbol AND s.execution_day > h.trading_date
-              AND s.verdict <> 'contradicted'
-              AND s.execution_day <= (SELECT max(trading_day) FROM coverage WHERE data_set = 'daily_bars')
-            GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)
-        ) AS one
-    ) AS f"""
-
-# Since when dividends are known, and up to which session they were held against prices: beyond, no factor is.
-_DIVIDENDS_KNOWN = """
-    CROSS JOIN (
-        SELECT (SELECT min((detail->>'since')::date) FROM coverage WHERE data_set = 'dividends') AS since,
-               least((SELECT max(trading_day) FROM coverage WHERE data_set = 'dividends'),
-                     (SELECT max(trading_day) FROM coverage WHERE data_set = 'dividend_check')) AS up_to
-    ) AS k"""
-# One ex-day without a factor leaves none to the closes before it.
-_DIVIDEND_FACTOR = """
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN h.trading_date BETWEEN k.since AND k.up_to AND count(*) = count(d.factor)
-                    THEN coalesce(exp(sum(ln(d.factor))), 1) END AS factor,
-               coalesce(sum(d.left_out), 0) AS left_out
-        FROM dividend_factor AS d
-        WHERE d.symbol = h.symbol AND d.ex_dividend_day > h.trading_date AND d.ex_dividend_day <= k.up_to
-    ) AS r"""
-
-_ADJUSTED = (
-    "h.trading_date, h.symbol, h.open * f.factor AS open, h.high * f.factor AS high, h.low * f.factor AS low, "
-    "h.close * f.factor AS close, h.volume / f.factor AS volume, h.vwap * f.factor AS vwap, h.trades_count"
-)
-_SLOTS_ADJUSTED = (
-    "h.trading_date AS date, h.symbol, slot.slot_number, slot.slot_time, slot.volume / f.factor AS volume, "
-    "slot.volume_accumulated / f.factor AS volume_accumulated"
-)
-_NOT_KEPT = "NULL::integer AS trades_count, NULL::double precision AS avg_price"
-
-_BY_PRICES = {
-    Prices.RAW: (
-        ReaderView(
-            "market_data_daily",
-            "daily_bar",
-            _BARS,
-            "Daily bars as they were traded: raw, never adjusted.",
-            writable=True,
-        ),
-        ReaderView(
-            "volume_slots",
-            "session_slots AS day" + _SLOTS.format(volumes="day.volumes"),
-            "day.trading_date AS date, day.symbol, slot.slot_number, slot.slot_time, slot.volume, "
-            f"slot.volume_accumulated, {_NOT_KEPT}",
-            "Five-minute volumes of a session, slots without trades left out: raw, never adjusted.",
-        ),
-    ),
-    Prices.ADJUSTED: (
-        ReaderView(
-            "market_data_daily",
-            "daily_history AS h" + _FACTOR,
-            f"{_ADJUSTED}, h.load_id",
-            "Daily bars of the company that has the symbol today, adjusted for its splits since.",
-        ),
-        ReaderView(
-            "volume_slots",
-            "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
-            f"{_SLOTS_ADJUSTED}, {_NOT_KEPT}",
-            "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
-        ),
-    ),
-}
+from consumer.postgres.price_views import ADJUSTED, BY_PRICES
+from consumer.postgres.reader_view import Prices, ReaderView
 
 #: Of which reader_functions.py has `universe_on`.
 UNIVERSE_DAILY = ReaderView(
@@ -131,31 +21,10 @@ UNIVERSE_DAILY = ReaderView(
 
 _ALWAYS = (
     ReaderView(
-        "market_data_daily_adjusted",
-        "daily_history AS h" + _FACTOR,
-        f"{_ADJUSTED}, f.factor AS price_factor, h.load_id",
-        "Daily bars of the company that has the symbol today, adjusted for its splits since.",
-    ),
-    ReaderView(
-        "daily_total_return",
-        "daily_history AS h" + _DIVIDENDS_KNOWN + _FACTOR + _DIVIDEND_FACTOR,
-        "h.trading_date, h.symbol, h.close, h.close * f.factor AS split_adjusted_close, "
-        "h.close * f.factor * r.factor AS total_return_close, f.factor AS split_factor, r.factor AS dividend_factor, "
-        "r.left_out AS dividends_left_out",
-        "Closes of the company that has the symbol today: raw, adjusted for splits, and for dividends paid since too; "
-        "null where what was paid, or the close before it, is not known.",
-    ),
-    ReaderView(
-        "volume_slots_adjusted",
-        "slot_history AS h" + _FACTOR + _SLOTS.format(volumes="h.volumes"),
-        f"{_SLOTS_ADJUSTED}, f.factor AS price_factor",
-        "Five-minute volumes of the company that has the symbol today, adjusted for its splits since.",
-    ),
-    ReaderView(
         "volume_slots_daily",
         "session_slots",
-        "trading_date, symbol, outcome, volumes, fetched_at, load_id",
-        "A row a session and symbol with its 192 five-minute volumes, also where nobody traded: raw.",
+        "trading_date, symbol, outcome, volumes, fetched_at, load_id, trades, trades_unknown",
+        "A row a session and symbol with its 192 five-minute volumes and trades, also where nobody traded: raw.",
     ),
     ReaderView(
         "daily_history",
@@ -166,7 +35,7 @@ _ALWAYS = (
     ReaderView(
         "slot_history",
         "slot_history",
-        "trading_date, symbol, traded_as, outcome, volumes, fetched_at, load_id",
+        "trading_date, symbol, traded_as, outcome, volumes, fetched_at, load_id, trades, trades_unknown",
         "Rows of five-minute volumes by the company that has the symbol today: raw.",
     ),
     ReaderView(
@@ -305,4 +174,4 @@ _ALWAYS = (
 
 def views(prices: Prices = Prices.RAW) -> tuple[ReaderView, ...]:
     """Return every view, with the two that *prices* decide on first."""
-    return (*_BY_PRICES[prices], *_ALWAYS)
+    return (*BY_PRICES[prices], *ADJUSTED, *_ALWAYS)

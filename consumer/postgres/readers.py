@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from consumer.postgres.reader_functions import FUNCTIONS
-from consumer.postgres.reader_views import Prices, ReaderView, views
+from consumer.postgres.reader_view import Prices, ReaderView
+from consumer.postgres.reader_views import views
 from consumer.postgres.schemas import has_table
 
 if TYPE_CHECKING:

@@ -14,8 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.postgres.copy_binary import HEADER, TRAILER, copy_out, encode_float_arrays, float_array_rows
-from market.volume_slots import SLOTS_PER_DAY
+from consumer.postgres.copy_binary import (
+    HEADER,
+    TRAILER,
+    encode_count_arrays,
+    encode_float_arrays,
+)
+from market.volume_slots import unknown_trades
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,12 +42,16 @@ LISTED_ON = (
 
 
 class SlotDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one session and symbol; volumes float64[192], None where nothing was traded."""
+    """What became of one session and symbol; volumes float64[192], None where nothing was traded.
+
+    Of those, trades int64[192], UNKNOWN_TRADES where a slot's are not known; None where the source said none of them.
+    """
 
     day: dt.date
     symbol: str
     outcome: str
     volumes: NDArray[np.float64] | None = None
+    trades: NDArray[np.int64] | None = None
 
 
 async def missing_slots(
@@ -124,35 +133,27 @@ async def write_slots(
     await connection.copy_to_table(
         "session_slots",
         source=io.BytesIO(_encode(rows, fetched_at, load_id)),
-        columns=("trading_date", "symbol", "outcome", "volumes", "fetched_at", "load_id"),
+        columns=("trading_date", "symbol", "outcome", "volumes", "trades", "trades_unknown", "fetched_at", "load_id"),
         format="binary",
     )
-
-
-async def read_rows(
-    connection: Connection, days: Sequence[dt.date], symbols: Sequence[str]
-) -> dict[tuple[dt.date, str], tuple[dt.datetime, list[float] | None]]:
-    """Return by (day, symbol) when a row was fetched and its volumes, None where nobody traded."""
-    rows = await connection.fetch(
-        "SELECT trading_date, symbol, fetched_at, volumes FROM session_slots "
-        "WHERE trading_date = ANY ($1) AND symbol = ANY ($2)",
-        list(days),
-        list(symbols),
-    )
-    return {(row["trading_date"], row["symbol"]): (row["fetched_at"], row["volumes"]) for row in rows}
 
 
 def _encode(rows: Sequence[SlotDay], fetched_at: dt.datetime, load_id: int) -> bytes:
     ordered = sorted(rows, key=lambda row: (row.day, row.symbol))  # in key order the index loads faster
     traded = [row.volumes for row in ordered if row.volumes is not None]
     arrays = iter(encode_float_arrays(np.stack(traded)) if traded else ())
+    told = [row.trades for row in ordered if row.trades is not None]
+    counts = iter(encode_count_arrays(np.stack(told)) if told else ())
     tail = struct.pack(">iqiq", 8, (fetched_at - _EPOCH) // _MICROSECOND, 8, load_id)
     out = [HEADER]
     for row in ordered:
         symbol, outcome = row.symbol.encode(), row.outcome.encode()
-        out.append(struct.pack(">hiii", 6, 4, row.day.toordinal() - _EPOCH_DAY, len(symbol)))
+        out.append(struct.pack(">hiii", 8, 4, row.day.toordinal() - _EPOCH_DAY, len(symbol)))
         out += (symbol, struct.pack(">i", len(outcome)), outcome)
-        out += (_NULL if row.volumes is None else next(arrays), tail)
+        out.append(_NULL if row.volumes is None else next(arrays))
+        out.append(_NULL if row.trades is None else next(counts))
+        unknown = 0 if row.volumes is None else unknown_trades(row.volumes, row.trades)
+        out += (struct.pack(">ih", 2, unknown), tail)
     return b"".join([*out, TRAILER])
 
 
@@ -233,45 +234,3 @@ async def unproven_by_day(connection: Connection | Pool, days: Sequence[dt.date]
         days,
     )
     return {row["trading_date"]: (row["unproven"], row["rows"]) for row in rows if row["unproven"]}
-
-
-async def observed_sessions(
-    connection: Connection | Pool, days: Sequence[dt.date], *, first: Mapping[str, dt.date]
-) -> dict[str, int]:
-    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all.
-
-    Of the symbols in *first* only the days from that one on.
-    """
-    rows = await connection.fetch(
-        "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed "
-        "FROM slot_history LEFT JOIN unnest($2::text[], $3::date[]) AS n (symbol, first) USING (symbol) "
-        "WHERE trading_date = ANY ($1) AND trading_date >= coalesce(n.first, '-infinity') "
-        "GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
-        list(days),
-        list(first),
-        list(first.values()),
-    )
-    return {row["symbol"]: row["observed"] for row in rows}
-
-
-async def read_slots(
-    connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
-) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:
-    """Return the (day, symbol, outcome) of one partition of the symbols, traded rows first, and the traded volumes.
-
-    The second value is float64[traded rows, 192], in the order of the first. Needs a repeatable-read transaction.
-    """
-    listed = ",".join(f"'{day}'" for day in days)
-    # A symbol must stay in its partition, whichever server computes it: hashtext() promises no such thing.
-    own = f"get_byte(sha256(convert_to(symbol, 'UTF8')), 0) % {partitions} = {partition}"
-    where = f"trading_date IN ({listed}) AND {own}"
-    rows = await connection.fetch(
-        f"SELECT trading_date, symbol, outcome FROM slot_history WHERE {where} "
-        "ORDER BY outcome <> 'traded', trading_date, symbol"
-    )
-    body = await copy_out(
-        connection,
-        f"SELECT volumes FROM slot_history WHERE {where} AND outcome = 'traded' ORDER BY trading_date, symbol",
-    )
-    found = [(row["trading_date"], row["symbol"], row["outcome"]) for row in rows]
-    return found, float_array_rows(body, SLOTS_PER_DAY)

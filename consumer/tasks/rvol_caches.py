@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumer.postgres import boundaries, slots
+from consumer.postgres import boundaries, slot_history
 from consumer.postgres import splits as splits_table
 from consumer.tasks.redis_sync import Prepared
 from contract import data_sets, keys
@@ -18,7 +18,6 @@ from market.volume_slots import SLOTS_PER_DAY, first_unobserved_slot
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -34,12 +33,12 @@ async def averages(ctx: PartContext, partition: int) -> Prepared:
     """A hash a symbol of one partition: slot to mean accumulated volume."""
     sessions = ctx.sessions(ctx.services.options.rvol_sessions)
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        rows, traded = await slots.read_slots(
+        rows, traded = await slot_history.read_slots(
             connection, sessions, partition=partition, partitions=data_sets.RVOL_PARTITIONS
         )
         splits = await splits_table.read_splits(connection, after=sessions[0], up_to=ctx.day)
         cuts = await boundaries.cuts(connection, up_to=ctx.day)
-    rows, traded = _from_on(cuts, rows, traded)
+    rows, traded = boundaries.from_on(cuts, rows, traded)
     observed_until = [first_unobserved_slot(ctx.services.calendar.session(day)) for day in sessions]
     found = await asyncio.to_thread(rvol_averages, sessions, observed_until, rows, traded, splits=splits)
     left_out = tuple(symbol for symbol, flat in found.items() if not flat)
@@ -51,19 +50,9 @@ async def observed_sessions(ctx: PartContext) -> Prepared:
     """Of how many observed sessions each symbol's averages are."""
     sessions = ctx.sessions(ctx.services.options.rvol_sessions)
     cuts = await boundaries.cuts(ctx.services.pool, up_to=ctx.day)
-    counts = await slots.observed_sessions(ctx.services.pool, sessions, first=cuts)
+    counts = await slot_history.observed_sessions(ctx.services.pool, sessions, first=cuts)
     flat = [text for symbol, count in counts.items() for text in (symbol, str(count))]
     return Prepared(replace=lambda writer: writer.replace_hash(keys.RVOL_SESSIONS.pattern, flat))
-
-
-def _from_on(
-    first: Mapping[str, dt.date], rows: list[tuple[dt.date, str, str]], traded: NDArray[np.float64]
-) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:
-    """The rows, and the volumes of those that traded, without what lies before a symbol's *first* day."""
-    if not first:
-        return rows, traded
-    stays = [symbol not in first or day >= first[symbol] for day, symbol, _ in rows]
-    return [row for row, stay in zip(rows, stays, strict=True) if stay], traded[np.array(stays[: len(traded)], bool)]
 
 
 def rvol_averages(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, TypeVar
 
-from consumer.postgres import bars, capabilities, coverage, evidence, ledger, sampled_rechecks, slots
+from consumer.postgres import bars, capabilities, coverage, evidence, ledger, proven_slots, sampled_rechecks, slots
 from consumer.postgres.sampled_rechecks import Compared
 from consumer.tasks import ohlc_daily, slot_rows, volume_slots
 from consumer.tasks.part import bounded_gather
@@ -96,9 +96,9 @@ async def compare_slots(ctx: PartContext) -> Write:
     async def write(connection: Connection) -> PartReport:
         loaded = await ctx.note_load(connection, at=fetched_at, rows=len(came), source="sample")
         days = sorted({row.day for row in came})
-        stored = await slots.read_rows(connection, days, list(wanted)) if came else {}
+        stored = await proven_slots.read_rows(connection, days, list(wanted)) if came else {}
         compared = [row for row in came if (row.day, row.symbol) in stored]
-        other = [row for row in compared if stored[row.day, row.symbol][1] != _volumes(row)]
+        other = [row for row in compared if stored[row.day, row.symbol].volumes != _volumes(row)]
         weighed = await weigh_slots(connection, ctx, other, loaded)
         await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=loaded.load_id)
         await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=loaded.load_id)

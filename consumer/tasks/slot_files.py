@@ -164,14 +164,15 @@ async def _rows_of(ctx: PartContext, day: dt.date, found: MinuteSlots, sieve: Si
     for symbol in sorted(tests):
         sieve.drop_row(Flaw.TEST_ISSUE, {"ticker": symbol}, symbol)
     traded = {
-        spelled.get(symbol, symbol): found.volumes[number]
+        spelled.get(symbol, symbol): (found.volumes[number], None if found.trades is None else found.trades[number])
         for number, symbol in enumerate(found.symbols)
         if symbol not in tests
     }
-    nothing = np.zeros(found.volumes.shape[1])
-    spoiled = {spelled.get(one.symbol, one.symbol) for one in found.set_aside if one.symbol is not None}
+    nothing = np.zeros(found.volumes.shape[1]), None
+    lost = [one.symbol for one in found.set_aside if one.symbol is not None and one.field is None]
+    spoiled = {spelled.get(symbol, symbol) for symbol in lost}
     return [
-        slot_day(day, symbol, traded.get(symbol, nothing), doubtful=symbol in spoiled)
+        slot_day(day, symbol, *traded.get(symbol, nothing), doubtful=symbol in spoiled)
         for symbol in sorted({*wanted, *traded})
     ]
 

@@ -28,20 +28,17 @@ from consumer.vendor.rows import Flaw
 from contract import data_sets
 from market.bounded_fields import VOLUME
 from market.symbols import market_data_spelling
-from market.volume_slots import bin_volumes, slot_start_ms
+from market.volume_slots import SlotVolumes, bin_volumes, slot_start_ms
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from consumer.postgres.coverage import Loaded
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
     from consumer.tasks.part import PartContext, Write
     from consumer.tasks.terms import TaskOptions, Terms
-    from consumer.vendor.rows import Rejected
     from consumer.vendor.sieve import Sieve
 
 
@@ -115,17 +112,26 @@ async def fetch(
         return [SlotDay(day=day, symbol=symbol, outcome="unproven") for day in days]
     sieve.absorb(bars.rejected, [msgspec.structs.replace(one, symbol=symbol) for one in bars.set_aside])
     starts = np.array([slot_start_ms(ctx.services.calendar.session(day)) for day in days], dtype=np.int64)
-    binned = bin_volumes(bars.timestamps_ms, bars.volumes, starts)
+    binned = bin_volumes(bars.timestamps_ms, bars.volumes, starts, bars.trades)
     if binned.outside and len(ctx.services.calendar.trading_days(days[0], days[-1])) == len(days):
         sieve.absorb({Flaw.OUTSIDE_GRID: binned.outside}, ())
-    return [_slot_day(day, symbol, binned.volumes[at], bars.rejected, sieve) for at, day in enumerate(days)]
+    # A count of trades that was left out makes no volume doubtful.
+    doubtful = any(not lost.startswith("field ") for lost in bars.rejected)
+    return _slot_days(symbol, days, binned, sieve, doubtful=doubtful)
 
 
-def _slot_day(day: dt.date, symbol: str, volumes: NDArray[np.float64], rejected: Rejected, sieve: Sieve) -> SlotDay:
-    if volumes.max() > VOLUME.most:  # the sum can be too large though no bar is
-        sieve.drop_row(Flaw.VOLUME, {"day": day.isoformat(), "largest_slot": float(volumes.max())}, symbol)
-        return SlotDay(day=day, symbol=symbol, outcome="unproven")
-    return slot_rows.slot_day(day, symbol, volumes, doubtful=bool(rejected))
+def _slot_days(
+    symbol: str, days: Sequence[dt.date], binned: SlotVolumes, sieve: Sieve, *, doubtful: bool
+) -> list[SlotDay]:
+    rows = []
+    for at, day in enumerate(days):
+        volumes, trades = binned.volumes[at], None if binned.trades is None else binned.trades[at]
+        if volumes.max() > VOLUME.most:  # the sum can be too large though no bar is
+            sieve.drop_row(Flaw.VOLUME, {"day": day.isoformat(), "largest_slot": float(volumes.max())}, symbol)
+            rows.append(SlotDay(day=day, symbol=symbol, outcome="unproven"))
+        else:
+            rows.append(slot_rows.slot_day(day, symbol, volumes, trades, doubtful=doubtful))
+    return rows
 
 
 async def plan_parts(ctx: PartContext) -> Write:

@@ -17,6 +17,8 @@ from market.bounded_fields import MILLISECONDS
 
 # Held while a row is decoded: numpy could not hold what is beyond.
 Milliseconds = Annotated[int, msgspec.Meta(ge=int(MILLISECONDS.least), le=int(MILLISECONDS.most))]
+# The same of a count; whether it can be one is held against its bound afterwards.
+Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Flaw(StrEnum):
@@ -77,22 +79,32 @@ class GroupedDaily(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeBars(msgspec.Struct, frozen=True, kw_only=True):
-    """One ticker's intraday bars in time order, each start once; `foreign` bars lay outside the requested days."""
+    """One ticker's intraday bars in time order, each start once; `foreign` bars lay outside the requested days.
+
+    `trades` int64, of how many each is made, UNKNOWN_TRADES (market/volume_slots.py) where a bar does not say it; None
+    where the source has no such counts.
+    """
 
     timestamps_ms: NDArray[np.int64]
     volumes: NDArray[np.float64]
     request_ids: tuple[str, ...]
     pages: int
     foreign: int
+    trades: NDArray[np.int64] | None = None
     rejected: Rejected = {}
     set_aside: tuple[SetAside, ...] = ()
 
 
 class MinuteSlots(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's traded shares: row i of `volumes` holds the 192 slots of `symbols[i]`, symbols in byte order."""
+    """One session's traded shares: row i of `volumes` holds the 192 slots of `symbols[i]`, symbols in byte order.
+
+    `trades` int64 likewise, UNKNOWN_TRADES (market/volume_slots.py) where a slot's are not known; None where the source
+    has no such counts.
+    """
 
     symbols: list[str]
     volumes: NDArray[np.float64]
+    trades: NDArray[np.int64] | None = None
     rejected: Rejected = {}
     set_aside: tuple[SetAside, ...] = ()
 

@@ -74,3 +74,21 @@ def _reason(name: str, state: SessionState, case: Case) -> str | None:
     parts = PARTS_OF_CACHES if name == sets.CACHES_ALL else parts_that_bring(name)
     told = (case.holdings.reasons.get((case.day, part)) for part in parts)
     return next((reason for reason in told if reason is not None), None)
+
+
+def nothing_of(expected: int) -> Held:
+    """What stands where nothing does."""
+    return Held(expected=expected, loaded=0, missing=expected)
+
+
+def freshness(held: Held, case: Case) -> SessionState:
+    """What a whole data set is, by when it was fetched."""
+    if held.retired:
+        return SessionState.RETIRED
+    assert held.oldest is not None, "what is not retired was fetched"
+    return by_time(held.oldest, case)
+
+
+def by_time(since: dt.datetime, case: Case) -> SessionState:
+    """Final, unless it was fetched before the session was."""
+    return SessionState.FINAL if since >= case.ruler.final_at(case.day) else SessionState.PROVISIONAL

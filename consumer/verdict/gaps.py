@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def is_gap(one: DataSetVerdict, verdict: SessionVerdict, ruler: Ruler) -> bool:
     """Whether somebody should see to this data set of that session: not while its time is still to come."""
-    if one.later or ruler.now < one.due_at:
+    if one.later or one.beside or ruler.now < one.due_at:
         return False
     if one.lacks or one.state is SessionState.SUSPECT:
         return True

@@ -26,6 +26,7 @@ def condition_of(state: SessionState, *, pending: bool) -> Condition:
 
 def state_in_all(judged: list[DataSetVerdict]) -> SessionState:
     """Return the session's state: what lacks outranks what is suspect, that what is provisional, that what is final."""
+    judged = [one for one in judged if not one.beside]
     own = [one for one in judged if one.data_set in rulers.SESSION_SETS]
     # Without its bars a session is none; slots that are retired beside bars are told by themselves.
     if any(one.state is SessionState.RETIRED and one.data_set == sets.DAILY_BARS for one in own):

@@ -17,7 +17,8 @@ from consumer.data_sets.vendor_plan import plan_of
 from consumer.data_sets.volume_slots import UNPROVEN_TOLERATED
 from consumer.postgres.holdings import Held, Newest
 from consumer.verdict import ruler as rulers
-from consumer.verdict.data_set import Case, verdict_on
+from consumer.verdict.beside import beside
+from consumer.verdict.data_set import Case, by_time, freshness, nothing_of, verdict_on
 from consumer.verdict.in_all import condition_in_all, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
 from consumer.verdict.states import SessionState, SessionVerdict
@@ -57,7 +58,9 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     """Return the verdict on the session of *day*; with *every_set* as if slots were kept of any day."""
     never = ruler.not_in_plan()
     case = Case(day=day, holdings=holdings, ruler=ruler)
-    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in never]
+    # That what comes beside the slots does not come without them goes without saying.
+    untold = {*never, *(rulers.SLOT_SETS if sets.VOLUME_SLOTS in never else ())}
+    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in untold]
     state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.of(name).get(day) for name in rulers.SESSION_SETS]
@@ -79,6 +82,7 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
 _ORDER = (
     Covers.SESSION,
     Covers.SYMBOL_AND_SESSION,
+    Covers.BESIDE,
     Covers.PRESENT,
     Covers.SYMBOL,
     Covers.NEWEST_SESSION,
@@ -93,11 +97,11 @@ def _data_sets(case: Case, *, every_set: bool) -> Iterable[DataSetVerdict]:
                 stands = case.day in case.holdings.of(one.name)
                 if one.is_asked_for or every_set or stands or case.ruler.kept(one.name, case.day):
                     yield _session(one, case)
-            case Covers.SYMBOL_AND_SESSION:
+            case Covers.SYMBOL_AND_SESSION | Covers.BESIDE:
                 slots = case.holdings.of(one.name).get(case.day)
                 stands = slots is not None and (slots.retired or slots.kept)
                 if every_set or stands or case.ruler.kept(one.name, case.day):
-                    yield _slots(one, slots, case)
+                    yield beside(slots, one.name, case) if one.covers is Covers.BESIDE else _slots(one, slots, case)
             case Covers.PRESENT:
                 yield _present(one.name, case)
             case Covers.SYMBOL:
@@ -116,44 +120,29 @@ def _session(one: DataSet, case: Case) -> DataSetVerdict:
     fewest = fewest_on(case.day, counts, early_close=early_close) if one.is_asked_for else 0
     held = case.holdings.of(one.name).get(case.day)
     if held is None:
-        return verdict_on(case, one.name, SessionState.MISSING, _none(fewest))
+        return verdict_on(case, one.name, SessionState.MISSING, nothing_of(fewest))
     short = 0 if held.accepted_short else max(0, fewest - held.loaded)
     short = 0 if held.retired else max(short, held.missing)
-    state = SessionState.PARTIAL if short else _freshness(held, case)
+    state = SessionState.PARTIAL if short else freshness(held, case)
     held = msgspec.structs.replace(held, expected=held.loaded + short, missing=short)
     return verdict_on(case, one.name, state, held)
 
 
 def _slots(one: DataSet, held: Held | None, case: Case) -> DataSetVerdict:
     if held is None or (held.oldest is None and not held.retired):
-        nothing = _none(0 if held is None else held.expected)
+        nothing = nothing_of(0 if held is None else held.expected)
         return verdict_on(case, one.name, SessionState.MISSING, nothing)
     hole = held.missing or held.unproven > UNPROVEN_TOLERATED * held.expected
-    state = SessionState.PARTIAL if hole and not held.retired else _freshness(held, case)
+    state = SessionState.PARTIAL if hole and not held.retired else freshness(held, case)
     return verdict_on(case, one.name, state, held)
-
-
-def _none(expected: int) -> Held:
-    return Held(expected=expected, loaded=0, missing=expected)
-
-
-def _freshness(held: Held, case: Case) -> SessionState:
-    if held.retired:
-        return SessionState.RETIRED
-    assert held.oldest is not None, "what is not retired was fetched"
-    return _by_time(held.oldest, case)
-
-
-def _by_time(since: dt.datetime, case: Case) -> SessionState:
-    return SessionState.FINAL if since >= case.ruler.final_at(case.day) else SessionState.PROVISIONAL
 
 
 def _present(name: str, case: Case) -> DataSetVerdict:
     """Fetched since the session closed: it describes that session, or what came after it."""
     newest = case.holdings.newest.get(name)
     if newest is None or newest.fetched_at < case.ruler.schedule.calendar.session(case.day).closes_at:
-        return verdict_on(case, name, SessionState.MISSING, _none(0))
-    return verdict_on(case, name, _by_time(newest.fetched_at, case), _held(newest))
+        return verdict_on(case, name, SessionState.MISSING, nothing_of(0))
+    return verdict_on(case, name, by_time(newest.fetched_at, case), _held(newest))
 
 
 def _computed(name: str, case: Case) -> DataSetVerdict:
@@ -163,11 +152,11 @@ def _computed(name: str, case: Case) -> DataSetVerdict:
     """
     newest = case.holdings.newest.get(name)
     if newest is None or newest.trading_day < case.day:
-        return verdict_on(case, name, SessionState.MISSING, _none(0))
+        return verdict_on(case, name, SessionState.MISSING, nothing_of(0))
     since = newest.unbroken_since
     if newest.lost or (newest.broken and since is not None and case.day >= since):
         return verdict_on(case, name, SessionState.PARTIAL, _held(newest))
-    state = SessionState.FINAL if newest.trading_day > case.day else _by_time(newest.fetched_at, case)
+    state = SessionState.FINAL if newest.trading_day > case.day else by_time(newest.fetched_at, case)
     return verdict_on(case, name, state, _held(newest))
 
 
@@ -209,7 +198,7 @@ def _caches(case: Case) -> DataSetVerdict:
     state = SessionState.PARTIAL if there else SessionState.MISSING
     if oldest is not None and not lacking:
         beyond = all(newest.trading_day > case.day for newest in there.values())
-        state = SessionState.FINAL if beyond else _by_time(oldest, case)
+        state = SessionState.FINAL if beyond else by_time(oldest, case)
     held = Held(expected=len(expected), loaded=len(there), missing=len(lacking), oldest=oldest)
     waits_for = sets.VOLUME_SLOTS if all(map(_is_of_slots, lacking)) else None
     return verdict_on(case, sets.CACHES_ALL, state, held, waits_for=waits_for)

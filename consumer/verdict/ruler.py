@@ -20,6 +20,8 @@ from market.schedule import Schedule, final_at
 JUDGED = tuple(one for one in DATA_SETS if one.in_verdict)
 #: What the session in question is made of; asked for a session, or a session and symbol, at a time.
 SESSION_SETS = tuple(one.name for one in JUDGED if one.is_of_sessions and one.is_asked_for)
+#: What has a row a session and symbol, and what comes in the same answers.
+SLOT_SETS = tuple(one.name for one in JUDGED if one.covers in (Covers.SYMBOL_AND_SESSION, Covers.BESIDE))
 #: What describes the present: fetched since the session closed, it describes the session or what came after it.
 PRESENT_SETS = tuple(one.name for one in JUDGED if one.covers is Covers.PRESENT)
 NEEDS: dict[str, Capability] = {one.name: one.capability for one in JUDGED if one.capability is not None}
@@ -82,8 +84,7 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         if one is None or one.window is None:
             return True
         sessions = getattr(self.expectations, one.window)
-        by_symbol = one.covers is Covers.SYMBOL_AND_SESSION
-        oldest = self._first_slots() if by_symbol else self.first_days.get(data_set)
+        oldest = self._first_slots() if data_set in SLOT_SETS else self.first_days.get(data_set)
         start = self.schedule.calendar.last_trading_days(sessions, up_to=max(day, self.front))[0]
         return day >= (start if oldest is None else min(start, oldest))
 
@@ -107,7 +108,7 @@ class Ruler(msgspec.Struct, frozen=True, kw_only=True):
         if data_set == sets.DETAILS:
             return max(first, self._details_due(day, first))
         published = max(first, self.plan.published_at(self.schedule.calendar.session(day)))
-        return max(published, self._slots_due(day, published)) if data_set == sets.VOLUME_SLOTS else published
+        return max(published, self._slots_due(day, published)) if data_set in SLOT_SETS else published
 
     def comes_later(self, data_set: str, day: dt.date) -> bool:
         """Whether this plan brings it later than the schedule asks for it."""

@@ -71,7 +71,7 @@ def serving(verdict: SessionVerdict, ruler: Ruler, *, worked_on: bool) -> Servin
 
 def _is_served(one: DataSetVerdict, due_at: dt.datetime) -> bool:
     """Details have a phase of their own, a ticker a day of the month: being there is enough."""
-    if one.later:
+    if one.later or one.beside:
         return True
     fresh = one.data_set in _BY_PHASES or (one.since is not None and one.since >= due_at)
     return one.state in WHOLE and fresh

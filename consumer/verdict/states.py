@@ -25,7 +25,9 @@ class DataSetVerdict(msgspec.Struct, frozen=True, kw_only=True):
     `missing` for slots; of bars it is what there is, or the least that the sessions around make believable. `since` is
     the oldest fetch of what stands. `due_at` is when this plan should have brought it; `later`: the plan brings it
     later than the schedule asks for it, and that instant is still to come. `outdated`: it was not fetched again when
-    the schedule asked for it; what stands is what was believed before.
+    the schedule asked for it; what stands is what was believed before. `beside`: it comes with another data set's rows
+    and decides nothing about the session; counts are of the symbols that traded, `unproven` those of which the source
+    did not say it, `missing` those whose row nobody has fetched since it is kept.
     """
 
     data_set: str
@@ -42,6 +44,7 @@ class DataSetVerdict(msgspec.Struct, frozen=True, kw_only=True):
     since: dt.datetime | None = None
     later: bool = False
     outdated: bool = False
+    beside: bool = False
     why: str | None = None
     source: str | None = None
     request_id: str | None = None
@@ -51,7 +54,7 @@ class DataSetVerdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lacks(self) -> bool:
         """Whether readers miss something that the plan should have brought by now, or brings when it is due."""
-        return self.state in LACKING and not self.later
+        return self.state in LACKING and not self.later and not self.beside
 
 
 class SessionVerdict(msgspec.Struct, frozen=True, kw_only=True):

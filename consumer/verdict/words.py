@@ -98,5 +98,5 @@ def later_lines(verdict: SessionVerdict) -> list[str]:
 
 def _later(verdict: SessionVerdict) -> list[DataSetVerdict]:
     """What this plan brings later; that caches are made of it goes without saying."""
-    later = [one for one in verdict.data_sets if one.later]
+    later = [one for one in verdict.data_sets if one.later and not one.beside]
     return [one for one in later if one.data_set != sets.CACHES_ALL] or later

@@ -90,7 +90,8 @@ def follows(name: str) -> set[str]:
     """What is planned together with *name*, by the declarations alone."""
     found = {name}
     for one in DATA_SETS:
-        if not found.isdisjoint((*one.made_from, *one.planned_with)) and one.covers is not Covers.SESSION:
+        by_itself = one.covers not in (Covers.SESSION, Covers.BESIDE)
+        if not found.isdisjoint((*one.made_from, *one.planned_with)) and by_itself:
             found.add(one.name)
     return found
 

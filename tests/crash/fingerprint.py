@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TABLES = {
     "daily_bar": "trading_date, symbol, open, high, low, close, volume, vwap, trades_count",
-    "session_slots": "trading_date, symbol, outcome, volumes",
+    "session_slots": "trading_date, symbol, outcome, volumes, trades, trades_unknown",
     "listed_ticker": "symbol, is_active, ticker_type",
     "ticker_profile": "symbol, company_name, sector, industry, market_cap, float_shares, shares_outstanding, "
     "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, details_outcome, list_date, as_of",
@@ -24,7 +24,9 @@ TABLES = {
     "dividend_factor": "symbol, ex_dividend_day, paid, close_before, factor, left_out",
     "ticker_atr": "trading_date, symbol, atr, atr_percent, bars_used",
 }
-CACHES = ("metadata:ticker:", "rvol:hist:avg:", "ticker:avg_volume:", "atr:daily", "ticker:universe")
+CACHES = (
+    "metadata:ticker:", "rvol:hist:avg:", "trades:baseline:", "ticker:avg_volume:", "atr:daily", "ticker:universe",
+)  # fmt: skip
 
 
 async def of_tables(connection: asyncpg.Connection[asyncpg.Record]) -> dict[str, tuple[int, str]]:

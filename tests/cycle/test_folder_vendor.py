@@ -56,6 +56,9 @@ async def test_a_night_from_a_folder_is_whole_and_its_figures_are_the_known_ones
     company = json.loads(str(await stack.redis.get(f"metadata:ticker:{SPLITS}")))
     assert (company["company_name"], company["exchange"], company["sector"]) == ("SPLT Inc", "XNAS", "BusEq")
     assert company["shares_outstanding"] == 1_000_000
+    trades = status["data_sets"]["slot_trades"]
+    assert (trades["state"], trades["condition"]) == ("missing", "pending"), "its minutes have no column of trades"
+    assert await stack.redis.keys("trades:baseline:*") == []
     sources = await stack.value("SELECT array_agg(DISTINCT source ORDER BY source) FROM data_load")
     assert sources == ["computed", "folder:flat_files", "folder:rest"]
 

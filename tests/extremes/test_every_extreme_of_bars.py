@@ -99,6 +99,11 @@ async def slots_of(desk: Desk) -> dict[str, tuple[str, dict[int, float]]]:
     }
 
 
+async def trades_of(desk: Desk) -> dict[str, list[int | None]]:
+    rows = await desk.pool.fetch("SELECT symbol, trades[73:75] AS three FROM session_slots")
+    return {row["symbol"]: row["three"] for row in rows}
+
+
 NEIGHBOURS = [
     Case("", "range_bars").json.replace(b"1762873200000", b"%d" % (1762873200000 + 300_000 * at)) for at in (1, 2)
 ]
@@ -111,7 +116,7 @@ async def test_every_extreme_of_an_intraday_bar_is_kept_exactly_or_set_aside(wir
         body = envelope([NEIGHBOURS[0], case.json, NEIGHBOURS[1]])
         wire.says[bars_path(case.symbol)] = body.replace(b"{", b'{"ticker":"%s",' % case.symbol.encode(), 1)
     await ask_for_slots(wire, [case.symbol for case in tried])
-    found = await slots_of(wire.desk)
+    found, trades = await slots_of(wire.desk), await trades_of(wire.desk)
     lost = Counter[tuple[str | None, str | None]]()
     for case in tried:
         fields = oracle.row(case)
@@ -119,6 +124,10 @@ async def test_every_extreme_of_an_intraday_bar_is_kept_exactly_or_set_aside(wir
         own = {72: fields["v"]} if fields is not None and of_the_day and fields["v"] else {}
         assert found[case.symbol] == ("traded", {73: 64.5, 74: 64.5} | own), case
         lost[case.symbol, None] += not of_the_day
+        count = value(fields, "n") if of_the_day and fields is not None else 0
+        lost[case.symbol, "n"] += of_the_day and fields is not None and fields["n"] is LOST
+        # A bar with volume is made of a trade at least: none is no count.
+        assert trades[case.symbol] == [count or (None if own else 0), 7, 7], case
     assert await set_aside(wire.desk, data_sets.VOLUME_SLOTS) == +lost
     await wire.desk.cover(data_sets.SLOT_PROOF)
     await caches(wire.desk, *data_sets.CACHE_RVOL)

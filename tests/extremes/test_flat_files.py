@@ -74,19 +74,29 @@ async def test_every_extreme_of_the_minute_file_is_kept_exactly_or_set_aside(des
     written(path, [one for pair in zip(lines, neighbours, strict=True) for one in pair])
     desk.flat_files = LocalFolder(tmp_path)
     await desk.run(load_flat_file, {"session": str(DAY)})
-    expected = {f"GOOD{at}": 5.0 for at in range(len(lines))}
-    lost = 0
+    expected: dict[str, tuple[float, int | None]] = {f"GOOD{at}": (5.0, 3) for at in range(len(lines))}
+    lost, without = 0, 0
     for row in rows.values():
         name, volume = symbol(row["ticker"]), number(row["volume"], 1e-6, 1e12, or_zero=True)
         if name is None or volume is None or row["window_start"] != b"%d" % TEN:
             lost += 1
-        elif volume:
-            expected[name] = volume
-    found = await desk.pool.fetch("SELECT symbol, volumes[73] AS ten FROM session_slots WHERE outcome = 'traded'")
-    assert {row["symbol"]: row["ten"] for row in found} == expected
-    assert sum((await desk.pool.fetchval("SELECT rejected FROM data_load")).values()) == lost
-    named = await desk.pool.fetchval("SELECT sum((evidence ->> 'minutes')::integer) FROM set_aside")
-    assert named == lost
+            continue
+        trades = number(row["transactions"], 0, 1e9, whole=True)
+        without += trades is None
+        if volume:
+            expected[name] = volume, int(trades) if trades else None  # nobody trades a volume in no trade
+    found = await desk.pool.fetch(
+        "SELECT symbol, volumes[73] AS ten, trades[73] AS count FROM session_slots WHERE outcome = 'traded'"
+    )
+    assert {row["symbol"]: (row["ten"], row["count"]) for row in found} == expected
+    rejected = await desk.pool.fetchval("SELECT rejected FROM data_load")
+    assert rejected.pop("field transactions") == without
+    assert sum(rejected.values()) == lost
+    named = await desk.pool.fetch(
+        "SELECT field, sum(coalesce(evidence ->> 'minutes', evidence -> 'transactions' ->> 'minutes')::integer) "
+        "FROM set_aside GROUP BY field ORDER BY field"
+    )
+    assert [tuple(row) for row in named] == [("transactions", without), (None, lost)]
 
 
 def test_every_extreme_of_the_day_file_is_kept_exactly_or_set_aside(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ SOUND: Mapping[str, Mapping[str, bytes]] = {
         "T": b"SYMBOL", "o": b"10.0", "h": b"12.0", "l": b"0.25", "c": b"11.0", "v": b"1234.5", "vw": b"10.5",
         "n": b"7", "t": b"1762894800000",
     },
-    "range_bars": {"t": b"1762873200000", "v": b"64.5"},
+    "range_bars": {"t": b"1762873200000", "v": b"64.5", "n": b"7"},
     "tickers": {**_IDENTITY, "last_updated_utc": b'"2025-11-10T05:00:00Z"'},
     "ticker_details": {
         **_IDENTITY, "market_cap": b"5e9", "weighted_shares_outstanding": b"2000000",

@@ -88,6 +88,23 @@ async def test_minutes_are_summed_into_slots_each_once_and_only_of_their_session
     assert await store.versions(FlatFileKind.DAY, [DAY]) == {}, "no second witness of the day's bars"
 
 
+async def test_a_table_of_minutes_may_say_of_how_many_trades_a_bar_is_made(folder: Path) -> None:
+    table = folder / f"minutes/{DAY}.csv"
+    table.write_text(
+        "symbol,time,volume,trades\nAAPL,09:31:00,10,3\nAAPL,09:32:00,5,2\nAAPL,10:00:00,5,\nAAPL,11:00:00,5,-4\n"
+        "MSFT,09:31:00,10,3\nMSFT,09:31:00,9,4\n"
+    )
+    slots = (await MinuteTables(folder).fetch(FlatFileKind.MINUTE, DAY)).minute_slots(CALENDAR.session(DAY))
+    assert slots.trades is not None
+    assert slots.trades[0, [OPENING, 72, 84, 0]].tolist() == [5, -1, -1, 0]
+    assert slots.trades[1, OPENING] == 4, "a minute that stands twice counts once, the larger"
+    assert slots.volumes.sum() == 35.0
+    assert slots.rejected == {"field trades": 1, Flaw.DUPLICATE: 1}
+    table.write_text("symbol,time,volume,trades\nAAPL,09:31:00,10,three\n")
+    with pytest.raises(BadAnswer, match=r"line 2: Expected `int"):
+        (await MinuteTables(folder).fetch(FlatFileKind.MINUTE, DAY)).minute_slots(CALENDAR.session(DAY))
+
+
 @pytest.mark.parametrize(
     ("table", "change", "says"),
     [

@@ -9,7 +9,8 @@ from market.bounds import Bound, Day, Flag, Instant, Number, Text
 def check_sql(column: str, bound: Bound, *, array: bool = False) -> str:
     match bound:
         case Number() if array:
-            return f"0 <= ALL ({column}) AND {bound.most:g} >= ALL ({column})"
+            most = int(bound.most) if bound.whole else f"{bound.most:g}"
+            return f"0 <= ALL ({column}) AND {most} >= ALL ({column})"
         case Number():
             within = f"{column} BETWEEN {bound.least:g} AND {bound.most:g}"
             return f"{column} = 0 OR {within}" if bound.or_zero else within

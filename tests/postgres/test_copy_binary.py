@@ -19,9 +19,11 @@ from consumer.postgres.copy_binary import (
     HEADER,
     TRAILER,
     copy_out,
+    encode_count_arrays,
     encode_float_arrays,
     fixed_rows,
     float_array_rows,
+    int_array_rows,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ async def test_the_server_reads_our_arrays_and_we_read_its(connection: Connectio
     assert [list(row["v"]) for row in stored] == values.tolist()
     assert [row["first"] for row in stored] == values[:, 0].tolist()  # SQL counts from one
     assert np.array_equal(float_array_rows(await copy_out(connection, "SELECT v FROM a ORDER BY n"), 7), values)
+
+
+@ON_ONE_DATABASE
+@given(values=arrays(np.int64, st.tuples(st.integers(1, 5), st.just(7)), elements=st.integers(-1, 2**31 - 1)))
+async def test_the_server_reads_our_counts_and_what_is_below_zero_as_null(
+    connection: Connection, values: NDArray[np.int64]
+) -> None:
+    await connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS c (n integer, v integer[]); TRUNCATE c")
+    rows = [struct.pack(">hii", 2, 4, number) + field for number, field in enumerate(encode_count_arrays(values))]
+    await connection.copy_to_table("c", source=io.BytesIO(b"".join([HEADER, *rows, TRAILER])), format="binary")
+    stored = await connection.fetch("SELECT v, v[1] AS first FROM c ORDER BY n")
+    wanted = [[None if count < 0 else count for count in row] for row in values.tolist()]
+    assert [row["v"] for row in stored] == wanted
+    assert [row["first"] for row in stored] == [row[0] for row in wanted]
+    body = await copy_out(connection, "SELECT array_replace(v, NULL, -1) FROM c ORDER BY n")
+    assert np.array_equal(int_array_rows(body, 7), values)
 
 
 @ON_ONE_DATABASE

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.postgres import bars, details, identity, tickers
-from consumer.postgres.slots import SlotDay, missing_slots, read_slots, write_slots
+from consumer.postgres.slot_history import read_slots
+from consumer.postgres.slots import SlotDay, missing_slots, write_slots
 from consumer.vendor.rows import DailyRow, TickerDetails, TickerRow
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 from consumer.postgres.migrate import SchemaMismatch, migrate
 from consumer.postgres.moving_in import TABLES
 from consumer.postgres.pool import Client, open_pool
-from consumer.postgres.reader_views import Prices, views
+from consumer.postgres.reader_view import Prices
+from consumer.postgres.reader_views import views
 from consumer.postgres.schema import read_schema
 from consumer.postgres.schemas import Schemas
 from tests.former_release import leave_tables
@@ -83,6 +84,10 @@ async def contents(connection: Any, relation: str) -> tuple[list[Any], list[Any]
     return columns, [tuple(row) for row in await connection.fetch(f"SELECT * FROM {relation} ORDER BY 1")]
 
 
+#: Views that have got columns since, behind those that they had.
+GROWN = ("slot_history", "volume_slots_adjusted", "volume_slots_daily")
+
+
 @pytest.fixture
 async def reader(postgres_dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """Somebody's session as the server opens it, without our settings."""
@@ -111,7 +116,9 @@ async def test_an_upgrade_keeps_every_row_and_shows_readers_what_they_read_befor
         of_old = len(before[name][0])  # later halves only add columns
         assert (columns[:of_old], [row[:of_old] for row in rows]) == before[name], name
     for name in names:
-        assert await contents(reader, name) == before[name], name
+        columns, rows = await contents(reader, name)
+        of_old = len(before[name][0]) if name in GROWN else None
+        assert (columns[:of_old], [row[:of_old] for row in rows]) == before[name], name
         assert await reader.fetchval("SELECT obj_description($1::text::regclass, 'pg_class')", name), name
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import asyncpg
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from consumer.postgres.slots import (
     unproven_by_day,
     write_slots,
 )
+from market.volume_slots import UNKNOWN_TRADES
 from tests.postgres.rows_read import rows_read
 
 if TYPE_CHECKING:
@@ -152,6 +154,40 @@ async def test_the_view_has_the_columns_of_the_earlier_service_and_no_empty_slot
         (DAY, "SPY", 66, dt.time(9, 30), 150.5, None, None),
         (DAY, "SPY", 191, dt.time(19, 55), 151.5, None, None),
     ]
+
+
+async def test_the_views_say_of_how_many_trades_a_slot_is_made_and_null_where_nobody_said(
+    connection: Connection,
+) -> None:
+    slots = traded("SPY", {0: 100.0, 66: 50.0})
+    counts = np.zeros(192, dtype=np.int64)
+    counts[[0, 66]] = 7, UNKNOWN_TRADES
+    told = msgspec.structs.replace(slots, trades=counts)
+    await write(connection, told, msgspec.structs.replace(slots, symbol="OLD"), untraded("XYZ"))
+    for view in ("volume_slots", "volume_slots_adjusted"):
+        rows = await connection.fetch(f"SELECT symbol, slot_number, trades_count FROM public.{view} ORDER BY 1, 2")
+        assert [tuple(row) for row in rows] == [("OLD", 0, None), ("OLD", 66, None), ("SPY", 0, 7), ("SPY", 66, None)]
+    rows = await connection.fetch("SELECT symbol, trades_unknown FROM public.volume_slots_daily ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("OLD", 2), ("SPY", 1), ("XYZ", 0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("trades[5] = -1", "bounds_trades"), ("trades[5] = 1000000001", "bounds_trades"),
+        ("trades = ARRAY[1, 2]", "trades_of_volumes"), ("trades_unknown = 193", "slots_without_trades"),
+        ("trades_unknown = NULL", "trades_of_volumes"),
+        ("outcome = 'no_trades', volumes = NULL", "trades_of_volumes"),
+    ],
+)  # fmt: skip
+async def test_trades_that_cannot_be_cannot_be_written_by_hand_either(
+    connection: Connection, change: str, constraint: str
+) -> None:
+    counts = np.zeros(192, dtype=np.int64)
+    counts[0] = UNKNOWN_TRADES
+    await write(connection, msgspec.structs.replace(traded("SPY", {0: 100.0}), trades=counts))
+    with pytest.raises(asyncpg.CheckViolationError, match=constraint):
+        await connection.execute(f"UPDATE session_slots SET {change}")
 
 
 async def test_the_earlier_services_rvol_query_runs_unchanged(connection: Connection) -> None:

@@ -93,6 +93,17 @@ def test_the_slots_of_spy_are_sums_of_its_minutes(columbus: Replayed, files: Fil
     assert found == {day: {slot: volume for slot, volume in files.slots(day)["SPY"].items() if volume} for day in days}
 
 
+def test_a_source_that_counts_no_trades_has_whole_slots_and_not_one_count(replayed: Replayed) -> None:
+    """The files say 0 trades of every minute: their source has no counts."""
+    traded = [row for row in replayed.tables["session_slots"] if row["outcome"] == "traded"]
+    assert traded
+    for row in traded:
+        assert row["trades"] is None
+        assert row["trades_unknown"] == sum(volume > 0 for volume in row["volumes"])
+    assert {row["trades_count"] for row in replayed.tables["volume_slots"]} == {None}
+    assert [name for name in replayed.keys if name.startswith("trades:baseline:")] == []
+
+
 def test_every_daily_bar_of_the_window_is_stored_as_the_file_has_it(replayed: Replayed, files: Files) -> None:
     bars = files.bars(files.sessions(STORED_SESSIONS, replayed.day))
     wanted = {(ticker, *bar) for ticker, own in bars.items() for bar in own}

@@ -17,7 +17,6 @@ from consumer.postgres.bars import BarHistory
 from consumer.postgres.boundaries import Named, State
 from consumer.postgres.decisions import Decision
 from consumer.tasks.derived_figures import compute_derived
-from consumer.tasks.rvol_caches import _from_on
 from consumer.tasks.splits import check_splits
 from contract import data_sets
 from market.volume_slots import SLOTS_PER_DAY
@@ -209,7 +208,7 @@ def test_slots_from_their_boundaries_on_keep_their_volumes(
     rows = [(day, symbol, "traded" if traded else "no_trades") for day, symbol, traded in ordered]
     volumes = np.zeros((sum(traded for *_, traded in stored), SLOTS_PER_DAY))
     volumes[:, 0] = np.arange(len(volumes))
-    left, traded = _from_on(first, rows, volumes)
+    left, traded = boundaries.from_on(first, rows, volumes)
     assert left == [row for row in rows if row[0] >= first.get(row[1], dt.date.min)]
     own = [at for at, row in enumerate(rows[: len(volumes)]) if row[0] >= first.get(row[1], dt.date.min)]
     assert traded[:, 0].tolist() == own

@@ -53,8 +53,8 @@ async def test_without_gaps_both_say_so_and_exit_0(stack: Stack, maintenance: Ma
     code, out, err = await maintenance("coverage", "--json")
     rows = json.loads(out)
     assert code == 0
-    assert {row["data_set"] for row in rows} == {"daily_bars", "volume_slots"}
-    assert len(rows) == 16 + 5
+    assert {row["data_set"] for row in rows} == {"daily_bars", "volume_slots", "slot_trades"}
+    assert len(rows) == 16 + 5 + 5
     newest = next(row for row in rows if row["data_set"] == "daily_bars")
     assert newest["source"] == "massive:rest"
     assert newest["request_id"]
