@@ -113,7 +113,7 @@ def digest(frame: pl.DataFrame) -> str:
     return sum_.hexdigest()
 
 
-def _bytes_of(series: pl.Series) -> Iterator[bytes]:
+def _bytes_of(series: pl.Series) -> Iterator[bytes | memoryview]:
     if isinstance(series.dtype, pl.List):
         yield series.list.len().cast(pl.Int32).fill_null(-1).to_numpy().astype("<i4").tobytes()
         yield from _bytes_of(series.filter(series.list.len() > 0).explode())
@@ -125,4 +125,4 @@ def _bytes_of(series: pl.Series) -> Iterator[bytes]:
         physical = series.to_physical()
         values = (physical.fill_null(False) if physical.dtype == pl.Boolean else physical.fill_null(0)).to_numpy()
         yield nulls.astype(np.uint8).tobytes()
-        yield values.astype(values.dtype.newbyteorder("<")).tobytes()
+        yield np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data  # not copied: it is most of it

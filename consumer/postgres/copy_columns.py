@@ -127,7 +127,9 @@ class _Reader:
 
     def _decode(self) -> None:
         body = b"".join(self._chunks)
-        if not self._begun and len(body) >= len(HEADER):
+        if not self._begun:
+            if len(body) < len(HEADER):
+                return
             body, self._begun = body[len(HEADER) :], True
         starts, sizes, end = _fields(body, len(self._types))
         if len(starts):

@@ -77,6 +77,40 @@ async def test_rows_of_all_types_nulls_and_arrays_survive_the_way_into_a_file_an
     assert digest(back) == digest(frame)
 
 
+class InPieces:
+    """Gives what a connection gave, cut wherever a network may cut it."""
+
+    def __init__(self, connection: Connection, size: int) -> None:
+        self._connection = connection
+        self._size = size
+
+    async def copy_from_query(self, query: str, *arguments: object, output: Any, format: str) -> None:
+        chunks: list[bytes] = []
+
+        async def collect(chunk: bytes) -> None:
+            chunks.append(bytes(chunk))
+
+        await self._connection.copy_from_query(query, *arguments, output=collect, format=format)
+        body = b"".join(chunks)
+        for at in range(0, len(body), self._size):
+            await output(body[at : at + self._size])
+
+
+@pytest.mark.parametrize("size", [1, 7, 19, 64, 4096])
+async def test_a_row_may_come_in_pieces_wherever_it_is_cut(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(copy_columns, "BATCH_BYTES", size)
+    query = (
+        "SELECT n, CASE WHEN n % 3 > 0 THEN repeat('é', n) END, array_fill(n / 7.0::float8, ARRAY[n % 5]) "
+        "FROM generate_series(1, 40) AS n"
+    )
+    types = {"n": "integer", "text": "text", "list": "double precision[]"}
+    pieces: Any = InPieces(connection, size)
+    frame = await frame_of(pieces, query, types)
+    assert frame.rows() == [(n, "é" * n if n % 3 else None, [n / 7.0] * (n % 5)) for n in range(1, 41)]
+
+
 @pytest.mark.parametrize(
     ("type_", "value", "text"),
     [("numeric", "1.10", "1.10"), ("jsonb", """{"a": 1}""", '{"a": 1}'), ("json", '{"a":1}', '{"a":1}'),
