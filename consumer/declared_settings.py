@@ -7,6 +7,7 @@ each other, in consumer/settings.py.
 from __future__ import annotations
 
 from consumer.catalogue.retention import may_be_kept
+from consumer.export_settings import EXPORT_SETTINGS
 from consumer.postgres.reader_view import Prices
 from consumer.vendor_settings import VENDOR_SETTINGS
 from market.schedule import BadRule, Rule, parse_rules
@@ -269,6 +270,7 @@ SETTINGS: tuple[Setting, ...] = (
         read=duration(0, 60),
         meaning="how long the simulated market waits before it answers",
     ),
+    *EXPORT_SETTINGS,
     LOG_LEVEL,
     LOG_FORMAT,
 )

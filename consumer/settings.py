@@ -88,6 +88,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     simulated_tickers: int
     simulated_seed: int
     simulated_latency: dt.timedelta
+    export_s3_access_key: str | None
+    export_s3_secret_key: str | None
+    export_s3_endpoint: str | None
+    export_s3_region: str
     log_level: str
     log_format: str
 

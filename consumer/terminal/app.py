@@ -19,6 +19,7 @@ from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import coverage as coverage_verb
 from consumer.terminal import doctor as doctor_verb
+from consumer.terminal import export as export_verb
 from consumer.terminal import migrate as migrate_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
@@ -28,6 +29,7 @@ from consumer.terminal import status as status_verb
 from consumer.terminal import trigger as trigger_verb
 from consumer.terminal import verify as verify_verb
 from consumer.terminal.environment import settings_set
+from consumer.terminal.export_request import ExportRequest
 from consumer.terminal.letters import boundary, dead_letters, findings
 from consumer.terminal.parameters import (
     By,
@@ -131,6 +133,12 @@ def backfill(
     """Repair exactly the gaps of these sessions, behind all other work."""
     request = backfill_verb.BackfillRequest(first=first, last=last, task=task, dry_run=dry_run)
     return asyncio.run(backfill_verb.run(settings_set(), request))
+
+
+@app.command
+def export(*, request: Annotated[ExportRequest, Parameter(name="*")]) -> int:
+    """Write sessions as Parquet files; what is there already is skipped. Exits 3 when something lacks."""
+    return asyncio.run(export_verb.run(settings_set(), request))
 
 
 @app.command

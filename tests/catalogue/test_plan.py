@@ -23,6 +23,7 @@ from contract.reports import CycleState
 from market.data_source import VENDOR
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import TradingCalendar
+from market.weekly_sample import FEWEST_SESSIONS, Candidates
 
 DAY = dt.date(2025, 11, 11)
 CALENDAR = TradingCalendar()
@@ -67,6 +68,8 @@ def without(before: Situation, name: str) -> Situation:
         facts[name] = SlotFacts(missing={"A": [DAY]})
     if name == names.DETAILS:
         facts[name] = ["A"]
+    if name == names.SAMPLE:
+        facts[name] = Candidates(sessions=[DAY - dt.timedelta(days=number) for number in range(FEWEST_SESSIONS)])
     return msgspec.structs.replace(
         before,
         holdings=msgspec.structs.replace(

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import errno
-import json
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 from unittest import mock
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from consumer.massive import flat_file_bucket
 from consumer.massive.flat_file_bucket import Bucket, open_store
@@ -28,6 +19,7 @@ from consumer.massive.flat_files import flat_file_path
 from consumer.vendor.errors import AnswerTooLarge, FlatFilesUnusable, NotYetPublished, ProviderUnavailable
 from consumer.vendor.protocol import FlatFileKind
 from consumer.vendor.requests import counted_requests
+from tests.s3_server import Server, free_port, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,70 +29,16 @@ if TYPE_CHECKING:
 DAY = dt.date(2026, 7, 15)
 BUCKET = "flatfiles"
 KEY = flat_file_path(Path(), FlatFileKind.MINUTE, DAY).as_posix()
-# The server lets this many requests of ours through before it checks keys: bucket, user, policy and key.
-SET_UP_REQUESTS = "4"
 
 
-class Server(NamedTuple):
-    """A running S3 server and the keys that it knows."""
-
-    endpoint: str
-    access_key: str
-    secret_key: str
-
-    def client(self, service: str = "s3") -> Any:
-        return boto3.client(
-            service, endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key, config=Config(s3={"addressing_style": "path"}),
-        )  # fmt: skip
-
-    def publish(self, body: bytes, key: str = KEY) -> None:
-        self.client().put_object(Bucket=BUCKET, Key=key, Body=body)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def publish(server: Server, body: bytes, key: str = KEY) -> None:
+    server.put(BUCKET, key, body)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from moto.server import main; main(sys.argv[1:])",
-         "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": SET_UP_REQUESTS},
-    )  # fmt: skip
-    try:
-        endpoint = f"http://127.0.0.1:{port}"
-        await_answer(endpoint)
-        yield with_user(Server(endpoint, "set-up", "set-up"))
-    finally:
-        os.kill(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-
-
-def await_answer(endpoint: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1).read()
-            return
-        if time.monotonic() > deadline:
-            raise AssertionError("the S3 server did not come up within 30 s")
-        time.sleep(0.05)
-
-
-def with_user(server: Server) -> Server:
-    server.client().create_bucket(Bucket=BUCKET)
-    iam = server.client("iam")
-    iam.create_user(UserName="reader")
-    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="reader", PolicyName="all", PolicyDocument=json.dumps(everything))
-    made = iam.create_access_key(UserName="reader")["AccessKey"]
-    return Server(server.endpoint, made["AccessKeyId"], made["SecretAccessKey"])
+    with s3_server(BUCKET) as served:
+        yield served
 
 
 @pytest.fixture
@@ -116,14 +54,14 @@ def opened(server: Server, kept_in: Path, location: str = f"s3://{BUCKET}", **ke
 
 
 async def test_a_file_that_is_not_there_yet_is_not_yet_published(server: Server, store: FlatFileStore) -> None:
-    server.publish(b"other", key="us_stocks_sip/minute_aggs_v1/2026/07/2026-07-14.csv.gz")
+    publish(server, b"other", key="us_stocks_sip/minute_aggs_v1/2026/07/2026-07-14.csv.gz")
     assert await store.version(FlatFileKind.MINUTE, DAY) is None
     with pytest.raises(NotYetPublished, match="2026-07-15"):
         await store.fetch(FlatFileKind.MINUTE, DAY)
 
 
 async def test_a_file_is_downloaded_once_a_version(server: Server, store: FlatFileStore) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     first = await store.fetch(FlatFileKind.MINUTE, DAY)
     assert first.path.read_bytes() == b"first"
     written_at = first.path.stat().st_mtime_ns
@@ -136,9 +74,9 @@ async def test_a_file_is_downloaded_once_a_version(server: Server, store: FlatFi
 async def test_a_replaced_file_has_another_version_and_takes_the_old_ones_place(
     server: Server, store: FlatFileStore
 ) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     first = await store.fetch(FlatFileKind.MINUTE, DAY)
-    server.publish(b"corrected")
+    publish(server, b"corrected")
     second = await store.fetch(FlatFileKind.MINUTE, DAY)
     assert second.path.read_bytes() == b"corrected"
     assert second.version != first.version
@@ -147,7 +85,7 @@ async def test_a_replaced_file_has_another_version_and_takes_the_old_ones_place(
 
 
 async def test_a_prefix_is_part_of_the_place(server: Server, tmp_path: Path) -> None:
-    server.publish(b"below", key=f"mirror/{KEY}")
+    publish(server, b"below", key=f"mirror/{KEY}")
     below = opened(server, tmp_path, f"s3://{BUCKET}/mirror/")
     assert (await below.fetch(FlatFileKind.MINUTE, DAY)).path.read_bytes() == b"below"
 
@@ -176,13 +114,13 @@ async def test_a_server_that_is_away_is_asked_again_later(server: Server, tmp_pa
 async def test_a_file_replaced_between_look_and_download_is_what_it_says(
     server: Server, store: FlatFileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     assert isinstance(store, Bucket)
     look = store.version
 
     async def look_and_be_overtaken(kind: FlatFileKind, day: dt.date) -> str | None:
         seen = await look(kind, day)
-        server.publish(b"second")
+        publish(server, b"second")
         return seen
 
     monkeypatch.setattr(store, "version", look_and_be_overtaken)
@@ -198,7 +136,7 @@ async def test_the_versions_of_a_year_are_asked_for_by_the_month_and_are_those_o
     days = [dt.date(2026, month, day) for month in range(1, 13) for day in (5, 6, 7)]
     published = {day: flat_file_path(Path(), FlatFileKind.DAY, day).as_posix() for day in days[::2]}
     for key in published.values():
-        server.publish(key.encode(), key=f"year/{key}")
+        publish(server, key.encode(), key=f"year/{key}")
     store = opened(server, tmp_path, f"s3://{BUCKET}/year")
     with counted_requests() as counts:
         found = await store.versions(FlatFileKind.DAY, days)
@@ -237,7 +175,7 @@ async def test_a_bucket_that_is_back_is_found_out_by_one_question_for_all_that_a
 ) -> None:
     days = [dt.date(2026, month, 6) for month in range(1, 7)]
     for day in days:
-        server.publish(b"any", key=f"back/{flat_file_path(Path(), FlatFileKind.DAY, day).as_posix()}")
+        publish(server, b"any", key=f"back/{flat_file_path(Path(), FlatFileKind.DAY, day).as_posix()}")
     monkeypatch.setattr(flat_file_bucket, "LEFT_ALONE", dt.timedelta(0))
     store = opened(server, tmp_path, f"s3://{BUCKET}/back")
     with monkeypatch.context() as impatient:
@@ -251,7 +189,7 @@ async def test_a_bucket_that_is_back_is_found_out_by_one_question_for_all_that_a
 async def test_a_file_larger_than_any_honest_one_is_not_downloaded(
     server: Server, store: FlatFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     monkeypatch.setattr(flat_file_bucket, "BOUND", FileBound(packed=4))
     with pytest.raises(AnswerTooLarge, match="has 5 bytes; 4 are the most"):
         await store.fetch(FlatFileKind.MINUTE, DAY)
@@ -261,7 +199,7 @@ async def test_a_file_larger_than_any_honest_one_is_not_downloaded(
 async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_downloaded(
     server: Server, store: FlatFileStore, tmp_path: Path
 ) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     (tmp_path / "us_stocks_sip").write_text("in the way")
     with counted_requests() as counts, pytest.raises(FlatFilesUnusable, match=f"{tmp_path}/us_stocks_sip.*; "):
         await store.fetch(FlatFileKind.MINUTE, DAY)
@@ -271,7 +209,7 @@ async def test_a_folder_that_cannot_be_written_is_told_before_a_byte_is_download
 async def test_a_disk_that_fills_up_leaves_no_piece_behind_and_is_named_with_its_cure(
     server: Server, store: FlatFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.publish(b"first")
+    publish(server, b"first")
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr(Path, "open", mock.Mock(side_effect=full))
     with pytest.raises(FlatFilesUnusable, match=r"minute_aggs_v1/.*: No space left on device; free some disk space"):

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from consumer.postgres.slot_history import read_slots
 from consumer.postgres.slots import (
     SlotDay,
     mark_unproven,
     missing_slots,
-    read_slots,
     unproven_by_day,
     write_slots,
 )
