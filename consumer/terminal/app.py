@@ -23,6 +23,7 @@ from consumer.terminal import export as export_verb
 from consumer.terminal import migrate as migrate_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
+from consumer.terminal import report as report_verb
 from consumer.terminal import run as run_verb
 from consumer.terminal import run_source
 from consumer.terminal import status as status_verb
@@ -32,11 +33,13 @@ from consumer.terminal.environment import settings_set
 from consumer.terminal.export_request import ExportRequest
 from consumer.terminal.letters import boundary, dead_letters, findings
 from consumer.terminal.parameters import (
+    AsPage,
     By,
     First,
     Json,
     Last,
     MaybeReason,
+    OfMonth,
 )
 from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, usage, what_a_server_said, write_refusal
 from consumer.terminal.run_options import RunOptions
@@ -120,6 +123,13 @@ def gaps(*, first: First = None, last: Last = None, json: Json = False) -> int:
     """Show the sessions that lack something, old and recent; exits 3 when there are any."""
     span = coverage_verb.Span(first=first, last=last)
     return asyncio.run(coverage_verb.show(settings_set(), span, gaps_only=True, as_json=json))
+
+
+@app.command
+def report(*, month: OfMonth = None, json: Json = False, html: AsPage = None) -> int:
+    """Report one month's health on one page; exits 3 when something of it lacks."""
+    wanted = report_verb.Wanted(month=month, as_json=json, html=html)
+    return asyncio.run(report_verb.show(settings_set(), wanted))
 
 
 @app.command

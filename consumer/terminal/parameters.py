@@ -1,6 +1,7 @@
 """The parameters that several commands share, with what is refused of them before anything is asked."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -25,6 +26,8 @@ def _reason(_: object, value: str | None) -> None:
 _id = Number(gte=1, lte=MOST_IDS)
 First = Annotated[dt.date | None, Parameter(name="--from", help="first session, default where the data begins")]
 Last = Annotated[dt.date | None, Parameter(name="--to", help="last session, default the last completed one")]
+OfMonth = Annotated[str | None, Parameter(help="YYYY-MM, default that of the last completed session", validator=_plain)]
+AsPage = Annotated[Path | None, Parameter(help="write it to this file as a page for a browser")]
 Json = Annotated[bool, Parameter(negative=())]
 Ids = Annotated[int, Parameter(help="ids of the list", validator=_id)]
 Id = Annotated[int, Parameter(help="id of the list", validator=_id)]
