@@ -19,12 +19,14 @@ STRETCH = 52
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """What a sample can be of: sessions whose bars, and whose slots, are old enough, and symbols.
 
-    Empty where the week's sample of that kind was taken already.
+    *bars_taken*, *slots_taken*: that of the week was taken already.
     """
 
     sessions: Sequence[dt.date] = ()
     slot_sessions: Sequence[dt.date] = ()
     symbols: Sequence[str] = ()
+    bars_taken: bool = False
+    slots_taken: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,20 +42,23 @@ def week_of(day: dt.date) -> dt.date:
 
 
 def choose(of: Candidates, week: dt.date, *, most: int) -> Sample:
-    """Return the sample of the week that begins on *week*, of at most *most* requests: a session or a symbol each."""
-    # A generator for each kind: what is left of one, once the other was taken, is the same.
+    """Return what is left to take of the sample of the week that begins on *week*: a session or a symbol a request.
+
+    All of it are *most* requests at most, whichever kind was taken first.
+    """
     share = 0 if len(of.sessions) < FEWEST_SESSIONS else math.ceil(A_HUNDREDTH * len(of.sessions))
     sessions = Random(f"{week} bars").sample(list(of.sessions), min(share, most))
-    return Sample(sessions=tuple(sorted(sessions)), symbols=_stretches(of, week, most=most - len(sessions)))
+    symbols = {} if of.slots_taken else _stretches(of, week, most=most - len(sessions))
+    return Sample(sessions=() if of.bars_taken else tuple(sorted(sessions)), symbols=symbols)
 
 
 def _stretches(of: Candidates, week: dt.date, *, most: int) -> dict[str, tuple[dt.date, dt.date]]:
     if not of.slot_sessions:
         return {}
-    random = Random(f"{week} slots")
+    count = min(int(A_HUNDREDTH * len(of.symbols)), most)
     found = {}
-    for symbol in sorted(random.sample(list(of.symbols), min(int(A_HUNDREDTH * len(of.symbols)), most))):
-        first = random.randrange(len(of.slot_sessions))
+    for symbol in sorted(Random(f"{week} slots").sample(list(of.symbols), count)):
+        first = Random(f"{week} {symbol}").randrange(len(of.slot_sessions))
         stretch = of.slot_sessions[first : first + STRETCH]
         found[symbol] = (stretch[0], stretch[-1])
     return found

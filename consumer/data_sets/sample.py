@@ -16,6 +16,7 @@ from market.weekly_sample import Candidates, Sample, choose, week_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consumer.data_sets.declaration import Excuses
     from consumer.data_sets.situation import Situation
     from consumer.postgres.pool import Connection
 
@@ -57,6 +58,11 @@ def _missing(situation: Situation) -> list[PartPlan]:
     return parts
 
 
+def _gap(_situation: Situation, _parts: Sequence[PartPlan], _excuses: Excuses) -> list[str]:
+    """No night lacks anything for want of it: what was not taken tonight is taken in another of the week."""
+    return []
+
+
 def _cost(situation: Situation, _parts: Sequence[PartPlan]) -> Mapping[Question, int]:
     chosen = _chosen(situation)
     return {Question.GROUPED_DAILY: len(chosen.sessions), Question.RANGE_BARS: len(chosen.symbols)}
@@ -86,5 +92,6 @@ SAMPLE = DataSet(
     missing=_missing,
     reads=_read,
     cost=_cost,
+    gap=_gap,
     tables=(SAMPLED_RECHECK,),
 )

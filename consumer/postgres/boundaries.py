@@ -40,9 +40,10 @@ class State(StrEnum):
 
 
 class Boundary(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `series_boundary`."""
+    """A row of `series_boundary`; *company* is what its company is called today."""
 
     symbol: str
+    company: str
     boundary_day: dt.date
     state: State
     evidence: str
@@ -123,8 +124,13 @@ def from_on(first: Mapping[str, dt.date], rows: Rows, values: NDArray[Number]) -
 async def find(connection: Connection | Pool, *, decided: bool) -> list[Boundary]:
     """Return those that wait for a person, or with *decided* all of them; the newest session first."""
     rows = await connection.fetch(
-        "SELECT symbol, boundary_day, state, evidence, found_at, decided_at, decided_by, decided_reason "
-        "FROM series_boundary WHERE $1 OR state = 'proposed' ORDER BY boundary_day DESC, symbol",
+        """
+        SELECT b.symbol, coalesce(h.symbol, b.symbol) AS company, boundary_day, state, evidence, found_at, decided_at,
+               decided_by, decided_reason
+        FROM series_boundary AS b
+        LEFT JOIN daily_history AS h ON h.traded_as = b.symbol AND h.trading_date = b.boundary_day
+        WHERE $1 OR state = 'proposed' ORDER BY boundary_day DESC, b.symbol
+        """,
         decided,
     )
     return [msgspec.convert(dict(row), Boundary) for row in rows]
@@ -134,12 +140,16 @@ async def around(connection: Connection | Pool, symbol: str, day: dt.date) -> Ar
     """Return which bars *symbol*, as it is called today or as it was traded, has around *day*."""
     row = await connection.fetchrow(
         """
-        WITH own AS (
-            SELECT trading_date, traded_as, open, close FROM daily_history
+        WITH named AS (
+            SELECT trading_date, symbol, traded_as, open, close FROM daily_history
             -- By what it was traded as, which an index has.
             WHERE traded_as = ANY (ARRAY(SELECT $1::text UNION SELECT symbol FROM ticker_change
                                          WHERE new_symbol = $1 AND kind = 'renamed' AND closed_on IS NULL))
               AND $1 IN (symbol, traded_as)
+        ), own AS (
+            -- One company's: of whoever is called so today, or else of who was traded under it that day.
+            SELECT trading_date, traded_as, open, close FROM named WHERE symbol = (SELECT symbol FROM named
+                                                ORDER BY symbol <> $1, trading_date <> $2, symbol LIMIT 1)
         )
         SELECT (SELECT traded_as FROM own WHERE trading_date = $2 LIMIT 1) AS traded_as,
                (SELECT open FROM own WHERE trading_date = $2 LIMIT 1) AS open_on,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from consumer.postgres import bars, capabilities, coverage, evidence, ledger, proven_slots, sampled_rechecks, slots
 from consumer.postgres.sampled_rechecks import Compared
 from consumer.tasks import ohlc_daily, slot_rows, volume_slots
 from consumer.tasks.part import bounded_gather
 from consumer.tasks.slot_weighing import weigh_slots
-from consumer.vendor.errors import NotEntitled, TickerNotFound, VendorError
+from consumer.vendor.errors import BadAnswer, ProviderUnavailable, VendorError
 from contract import data_sets
 from market.weekly_sample import Candidates, week_of
 
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
     from consumer.postgres.ledger import PartReport
     from consumer.postgres.pool import Connection
+    from consumer.postgres.proven_slots import StoredSlots
     from consumer.postgres.slots import SlotDay
     from consumer.tasks.part import PartContext, Write
     from consumer.tasks.terms import Terms
-    from consumer.vendor.rows import GroupedDaily
+    from consumer.vendor.rows import DailyRow, GroupedDaily
 
 _T = TypeVar("_T")
 _KINDS = {data_sets.DAILY_BARS, data_sets.VOLUME_SLOTS}
@@ -41,14 +44,14 @@ async def read_candidates(connection: Connection, terms: Terms) -> Candidates:
     taken = await sampled_rechecks.taken(connection, week)
     if taken is None or taken >= _KINDS:
         return Candidates()
-    stored = await sampled_rechecks.fetched_before(connection, week)
-    by_range = not await capabilities.is_lacking(connection, slot_rows.RANGE_BARS)
-    of_slots = by_range and data_sets.VOLUME_SLOTS not in taken
     out_of_window = terms.sessions(terms.options.slot_sessions)[0]  # those in it are asked for, and proven, by others
+    by_range = not await capabilities.is_lacking(connection, slot_rows.RANGE_BARS)
     return Candidates(
-        sessions=[] if data_sets.DAILY_BARS in taken else stored,
-        slot_sessions=await sampled_rechecks.with_slots(connection, before=out_of_window) if of_slots else [],
-        symbols=await sampled_rechecks.listed(connection) if of_slots else [],
+        sessions=await sampled_rechecks.fetched_before(connection, week),
+        slot_sessions=await sampled_rechecks.with_slots(connection, before=out_of_window) if by_range else [],
+        symbols=await sampled_rechecks.listed(connection),
+        bars_taken=data_sets.DAILY_BARS in taken,
+        slots_taken=data_sets.VOLUME_SLOTS in taken,
     )
 
 
@@ -62,11 +65,8 @@ async def compare_bars(ctx: PartContext) -> Write:
     """Fetch the sampled sessions again and count what differs; a session that does is asked for by its own part."""
     days = [dt.date.fromisoformat(day) for day in ctx.payload["sessions"]]
     at = ctx.services.now()
-    came = {
-        day: (await ohlc_daily.sift(ctx, day, answer)).rows
-        for day, answer in zip(days, await _sessions_again(ctx, days), strict=True)
-        if answer is not None
-    }
+    answers = zip(days, await _sessions_again(ctx, days), strict=True)
+    came = {day: rows for day, one in answers if (rows := await _bars_of(ctx, day, one)) is not None}
 
     async def write(connection: Connection) -> PartReport:
         loaded = await ctx.note_load(connection, at=at, rows=sum(map(len, came.values())), source="sample")
@@ -98,8 +98,11 @@ async def compare_slots(ctx: PartContext) -> Write:
         days = sorted({row.day for row in came})
         stored = await proven_slots.read_rows(connection, days, list(wanted)) if came else {}
         compared = [row for row in came if (row.day, row.symbol) in stored]
-        other = [row for row in compared if stored[row.day, row.symbol].volumes != _volumes(row)]
-        weighed = await weigh_slots(connection, ctx, other, loaded)
+        other = [row for row in compared if _is_other(row, stored[row.day, row.symbol])]
+        # Trades that nobody had said are no difference, and are kept all the same.
+        first = [row for row in compared if row.trades is not None and stored[row.day, row.symbol].trades is None]
+        fresh = {(row.day, row.symbol): row for row in (*other, *first)}
+        weighed = await weigh_slots(connection, ctx, list(fresh.values()), loaded)
         await slot_rows.keep_restated(connection, ctx, weighed.rows, load_id=loaded.load_id)
         await slots.write_slots(connection, weighed.rows, fetched_at=fetched_at, load_id=loaded.load_id)
         found = _by_day(compared, other, days or [_days(ctx, *next(iter(ctx.payload["stretches"].values())))[0]])
@@ -117,24 +120,31 @@ async def _sessions_again(ctx: PartContext, days: Sequence[dt.date]) -> list[Gro
 
 
 def _answered(outcomes: Sequence[_T | VendorError]) -> list[_T | None]:
-    """The answers, None where the plan does not reach so far back or nobody knows the symbol any more."""
-    found: list[_T | None] = []
-    for outcome in outcomes:
-        if isinstance(outcome, NotEntitled | TickerNotFound):
-            found.append(None)
-        elif isinstance(outcome, VendorError):
-            raise outcome
-        else:
-            found.append(outcome)
-    return found
+    """The answers; None where one did not come, or is none: what came is compared, and the rest is not asked again.
+
+    Raises where the vendor is away altogether: a later try is of the same sample.
+    """
+    away = [one for one in outcomes if isinstance(one, ProviderUnavailable) and not isinstance(one, BadAnswer)]
+    if away and len(away) == len(outcomes):
+        raise away[0]
+    return [None if isinstance(outcome, VendorError) else outcome for outcome in outcomes]
+
+
+async def _bars_of(ctx: PartContext, day: dt.date, answer: GroupedDaily | None) -> list[DailyRow] | None:
+    try:
+        return None if answer is None else (await ohlc_daily.sift(ctx, day, answer)).rows
+    except BadAnswer:
+        return None
 
 
 def _days(ctx: PartContext, first: str, last: str) -> list[dt.date]:
     return list(ctx.services.calendar.trading_days(dt.date.fromisoformat(first), dt.date.fromisoformat(last)))
 
 
-def _volumes(row: SlotDay) -> list[float] | None:
-    return None if row.volumes is None else row.volumes.tolist()
+def _is_other(row: SlotDay, stands: StoredSlots) -> bool:
+    volumes = None if row.volumes is None else row.volumes.tolist()
+    said = row.trades is not None and stands.trades is not None
+    return volumes != stands.volumes or (said and not np.array_equal(row.trades, stands.trades))  # type: ignore[arg-type]
 
 
 def _compared(data_set: str, day: dt.date, rows: int, differed: int) -> Compared:

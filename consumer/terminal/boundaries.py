@@ -98,5 +98,5 @@ def _print(found: Sequence[Boundary]) -> None:
     table = Table("symbol", "session", "state", "what", box=None, pad_edge=False)
     for one in found:
         said = "" if one.state is State.PROPOSED else f" [by {one.decided_by}: {one.decided_reason}]"
-        table.add_row(one.symbol, str(one.boundary_day), one.state.value, one.evidence + said)
+        table.add_row(one.company, str(one.boundary_day), one.state.value, one.evidence + said)
     Console(width=None if sys.stdout.isatty() else 200).print(table, highlight=False, markup=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,9 +44,12 @@ def test_of_a_window_alone_there_is_none() -> None:
 
 
 def test_what_is_left_of_a_week_is_what_was_chosen_at_first() -> None:
-    whole = choose(ALL, WEEK, most=150)
-    slots_left = Candidates(slot_sessions=ALL.slot_sessions, symbols=SYMBOLS)
-    assert choose(slots_left, WEEK, most=150).symbols == whole.symbols
+    for most in (150, 60):
+        whole = choose(ALL, WEEK, most=most)
+        slots_left = choose(msgspec.structs.replace(ALL, bars_taken=True), WEEK, most=most)
+        assert (slots_left.sessions, slots_left.symbols) == ((), whole.symbols)
+        bars_left = choose(msgspec.structs.replace(ALL, slots_taken=True), WEEK, most=most)
+        assert (bars_left.sessions, bars_left.symbols) == (whole.sessions, {})
 
 
 def test_in_a_year_of_weeks_no_session_is_chosen_much_oftener_than_chance_has_it() -> None:

@@ -81,6 +81,9 @@ async def test_the_schema_checks_exactly_what_the_table_of_bounds_says(pool: Poo
         finally:
             await transaction.rollback()
     assert len(expected) == sum(len(columns) for columns in COLUMNS.values())
+    # Of a new column of a full table the check is of what is written from then on: there was nothing before.
+    says, valid = actual.pop(("session_slots", "bounds_trades"))
+    assert (says, valid) == (f"{expected.pop(('session_slots', 'bounds_trades'))[0]} NOT VALID", False)
     assert actual == expected
 
 

@@ -212,3 +212,31 @@ def test_slots_from_their_boundaries_on_keep_their_volumes(
     assert left == [row for row in rows if row[0] >= first.get(row[1], dt.date.min)]
     own = [at for at, row in enumerate(rows[: len(volumes)]) if row[0] >= first.get(row[1], dt.date.min)]
     assert traded[:, 0].tolist() == own
+
+
+async def test_of_two_companies_that_had_a_symbol_the_one_that_is_called_so_today_is_meant(desk: Desk) -> None:
+    """As META was: a fund's, which is METV now, and then the present name of what was traded as FB."""
+    day, before = SESSIONS[-20], SESSIONS[-21]
+    await desk.pool.execute(
+        "INSERT INTO listed_ticker (symbol, is_active, last_seen, added_at, changed_at, state, issuer_since) VALUES "
+        "('META', true, $1, now(), now(), 'listed', $2), ('METV', true, $1, now(), now(), 'listed', NULL)",
+        DAY,
+        SESSIONS[-5],
+    )
+    await desk.pool.execute(
+        "INSERT INTO ticker_change (symbol, changed_on, kind, new_symbol, found_at) VALUES "
+        "('META', $1, 'renamed', 'METV', now()), ('FB', $2, 'renamed', 'META', now())",
+        SESSIONS[-8],
+        SESSIONS[-5],
+    )
+    await put_bars(
+        desk, lambda _, on: [row("FB", 300.0), row("META", 15.0)] if on in (day, before) else [], sessions=40
+    )
+    async with desk.pool.acquire() as connection:
+        meta = await boundaries.around(connection, "META", day)
+        fund = await boundaries.around(connection, "METV", day)
+    assert (meta.traded_as, meta.open_on, meta.close_before) == ("FB", 300.0, 300.0)
+    assert (fund.traded_as, fund.open_on, fund.close_before) == ("META", 15.0, 15.0)
+    await say(desk.pool, "META", day)
+    (listed,) = await boundaries.find(desk.pool, decided=True)
+    assert (listed.symbol, listed.company) == ("META", "METV"), "as it was traded, and whose it is today"

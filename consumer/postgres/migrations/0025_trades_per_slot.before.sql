@@ -4,11 +4,13 @@ ALTER TABLE session_slots
     ADD COLUMN trades integer[],        -- 192, as volumes
     ADD COLUMN trades_unknown smallint; -- in how many slots with volume it was not said; null: nobody asked
 
+-- Not valid, of rows that are there: they have none of both, and to go over years of them would stop all readers.
 ALTER TABLE session_slots
-    ADD CONSTRAINT bounds_trades CHECK (0 <= ALL (trades) AND 1000000000 >= ALL (trades)),
-    ADD CONSTRAINT slots_without_trades CHECK (trades_unknown BETWEEN 0 AND 192),
+    ADD CONSTRAINT bounds_trades CHECK (0 <= ALL (trades) AND 1000000000 >= ALL (trades)) NOT VALID,
+    ADD CONSTRAINT slots_without_trades CHECK (trades_unknown BETWEEN 0 AND 192) NOT VALID,
     ADD CONSTRAINT trades_of_volumes
-        CHECK (trades IS NULL OR cardinality(trades) = 192 AND volumes IS NOT NULL AND trades_unknown IS NOT NULL);
+        CHECK (trades IS NULL OR cardinality(trades) = 192 AND volumes IS NOT NULL AND trades_unknown IS NOT NULL)
+        NOT VALID;
 
 CREATE OR REPLACE VIEW slot_history AS
 SELECT s.trading_date, coalesce(c.new_symbol, s.symbol) AS symbol, s.symbol AS traded_as, s.outcome, s.volumes,
