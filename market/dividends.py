@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 US_DOLLAR = "USD"
 #: ISO 4217's word for no currency: what a list does not name.
 NO_CURRENCY = "XXX"
+#: The kind of a dividend of which a list names none.
+UNNAMED_KIND = "unknown"
 #: A share that has less than this left of its price is no share any more, and its factor is rounding.
 SMALLEST_FACTOR = 1e-6
 

@@ -1,7 +1,7 @@
 """Stores what each ex-day takes off its company's closes before it, a row a company and ex-day.
 
 What is listed anew, otherwise or no more leaves its ex-day without a factor until that is worked out: not known, and
-not 1.
+not 1. Nothing is said to be paid on it then: by that it is told from one that was worked out, and has no close before.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ async def forget_factors(connection: Connection, ex_days: Sequence[tuple[str, dt
         """
         INSERT INTO dividend_factor AS f (symbol, ex_dividend_day, paid, split_factor, left_out, load_id)
         SELECT DISTINCT symbol, day, 0, 1, 0, $3::bigint FROM unnest($1::text[], $2::date[]) AS g (symbol, day)
-        ON CONFLICT (symbol, ex_dividend_day) DO UPDATE SET factor = NULL WHERE f.factor IS NOT NULL
+        ON CONFLICT (symbol, ex_dividend_day) DO UPDATE SET factor = NULL, paid = 0
+            WHERE f.factor IS NOT NULL OR f.paid <> 0
         """,
         [company for company, _ in ex_days],
         [day for _, day in ex_days],

@@ -23,14 +23,22 @@ NIGHTS = 20
 #: A part's instant is taken at its beginning, and its rows are seen once it has ended: no part lasts as long as this.
 _LONGEST_PART = dt.timedelta(days=1)
 
-# $1 is the last day that counts, $2 how many days are near. Looked at is everything where $3 says so; or else from the
-# day $4 on, what has no factor, what a split was, or is, executed beside, and where $5 says so who changed symbols.
+# One that was worked out without a close before is not asked for prices each night for ever: bars of before it make it
+# due by $4. Where one is near, under whichever of its symbols, a session between lacks, and that is told every night.
+_PRICELESS = """f.close_before IS NULL AND f.paid > 0 AND NOT EXISTS (
+                        SELECT FROM daily_bar AS b WHERE b.symbol = ANY (f.symbol || ARRAY(
+                            SELECT p.traded_as FROM company_span AS p WHERE p.company = f.symbol))
+                        AND b.trading_date BETWEEN d.ex_dividend_day - $2::integer AND d.ex_dividend_day - 1)"""
+# $1 is the last day that counts, $2 how many days are near. Looked at is everything where $3 says so; or else what bars
+# from the day $4 on may be near to ('infinity', for none, stays that), what has no factor, what a split was, or is,
+# executed beside, and where $5 says so who changed symbols.
 _AROUND = f"""
 WITH due AS (
     SELECT DISTINCT coalesce(d.company, d.symbol) AS owner, d.ex_dividend_day AS day FROM stock_dividend AS d
-    WHERE d.ex_dividend_day <= $1 AND ($3 OR d.ex_dividend_day >= $4
+    WHERE d.ex_dividend_day <= $1 AND ($3 OR d.ex_dividend_day >= $4::date - $2::integer
         OR NOT EXISTS (SELECT FROM dividend_factor AS f WHERE f.symbol = coalesce(d.company, d.symbol)
-                   AND f.ex_dividend_day = d.ex_dividend_day AND f.split_factor = 1 AND f.factor IS NOT NULL)
+                   AND f.ex_dividend_day = d.ex_dividend_day AND f.split_factor = 1
+                   AND (f.factor IS NOT NULL OR {_PRICELESS}))
         OR EXISTS (SELECT FROM stock_split AS s WHERE coalesce(s.company, s.symbol) = coalesce(d.company, d.symbol)
                    AND s.execution_day BETWEEN d.ex_dividend_day - $2::integer AND d.ex_dividend_day)
         OR ($5 AND coalesce(d.company, d.symbol) IN (

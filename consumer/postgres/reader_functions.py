@@ -52,6 +52,11 @@ BEGIN
     END IF;
     RETURN QUERY SELECT {_COLUMNS}
         FROM {{readers}}.ticker_universe_daily AS u WHERE u.trading_date = day;
+    -- A day before the oldest kept listing is told by its bars: retention may have deleted both.
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'who was listed on % is not known any more: nothing is stored of it', day
+            USING ERRCODE = 'no_data_found';
+    END IF;
 END
 """
 

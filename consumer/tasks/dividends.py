@@ -16,7 +16,7 @@ from consumer.tasks.part import Came
 from consumer.tasks.set_aside import rejected_warnings
 from contract import data_sets
 from market.dividend_check import Sight
-from market.dividends import NO_CURRENCY, Dividend
+from market.dividends import NO_CURRENCY, UNNAMED_KIND, Dividend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 AHEAD = dt.timedelta(days=7)
 _ONE_DAY = dt.timedelta(days=1)
 _NAMED = 5
-UNNAMED_KIND = "unknown"
 
 
 async def load_dividends(ctx: PartContext) -> Write:

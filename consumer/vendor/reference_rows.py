@@ -23,6 +23,7 @@ from consumer.vendor.rows import (
 )
 from consumer.vendor.sieve import FieldChecks, Sieve
 from market.bounded_fields import SPLIT_SHARES
+from market.dividends import NO_CURRENCY, UNNAMED_KIND
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -101,8 +102,10 @@ def sound_dividends(rows: Iterable[DividendRow], since: dt.date, until: dt.date,
     known: set[tuple[object, ...]] = set()
     for row in _sound(rows, _DIVIDENDS, sieve):
         day = (row.ticker, row.ex_dividend_date)
+        # What a row does not name is what it is stored as: two rows of one stored key would refuse the whole list.
+        kind = row.distribution_type or UNNAMED_KIND
         keys: set[tuple[object, ...]] = {
-            (*day, row.cash_amount, (row.currency or "").upper(), row.distribution_type),
+            (*day, row.cash_amount, (row.currency or NO_CURRENCY).upper(), kind),
             *([(*day, row.id)] if row.id is not None else []),
         }
         if not since <= row.ex_dividend_date <= until:

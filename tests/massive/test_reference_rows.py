@@ -143,3 +143,14 @@ def test_a_dividend_sent_twice_is_one_payment(other: dict[str, Any], payments: i
     assert len(found) == payments
     assert found[0] == dividend(id="1")
     assert sieve.rejected.get(Flaw.DUPLICATE, 0) == 2 - payments
+
+
+@pytest.mark.parametrize("field", ["distribution_type", "currency"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_a_dividend_does_not_name_is_what_it_is_stored_as(field: str, swapped: bool) -> None:
+    """Two rows of one stored key would refuse the whole list."""
+    named = dividend(**{field: {"distribution_type": "unknown", "currency": "xxx"}[field]})
+    rows = [dividend(**{field: None}), named]
+    sieve = Sieve(UNTIL)
+    assert len(sound_dividends(reversed(rows) if swapped else rows, SINCE, UNTIL, sieve)) == 1
+    assert sieve.rejected == {Flaw.DUPLICATE: 1}

@@ -105,6 +105,25 @@ async def test_a_dividend_of_whoever_had_a_symbol_before_it_changed_hands_is_not
     assert await closes(connection, "META") == [10.0] * 4
 
 
+async def test_an_ex_day_without_a_factor_is_due_again_where_a_former_symbol_of_the_company_has_a_price_near(
+    connection: Connection,
+) -> None:
+    await swap(connection)
+    await prices(connection, MONDAY, FB=10.0)
+    await prices(connection, TUESDAY, META=10.0)
+    listed = [dividend("META", WEDNESDAY), dividend("ELSE", WEDNESDAY)]
+    await dividends.upsert_dividends(connection, listed, load_id=1, now=NOW)
+    await identity.settle_contested(connection, now=NOW)
+    await connection.execute("DELETE FROM daily_bar WHERE trading_date = $1", TUESDAY)
+    again = dividend_prices.Again()
+    around = await dividend_prices.read_around(connection, again, up_to=WEDNESDAY)
+    assert [one.company for one in around] == ["ELSE", "META"]
+    judged = [judge(one, (), close_is_known=False).ex_day for one in around]
+    await dividend_factors.store_factors(connection, judged, load_id=2)
+    around = await dividend_prices.read_around(connection, again, up_to=WEDNESDAY)
+    assert [one.company for one in around] == ["META"]
+
+
 async def test_a_correction_keeps_when_it_was_first_listed_and_what_stands_keeps_its_load(
     connection: Connection,
 ) -> None:

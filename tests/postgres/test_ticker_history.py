@@ -314,6 +314,21 @@ async def test_what_the_retention_has_deleted_is_told_by_the_bars_and_never_by_h
     assert {row["known_by"] for row in (await universe_on(connection, TUE)).values()} == {"listing"}
 
 
+async def test_of_a_day_whose_spans_and_bars_are_both_deleted_it_is_told_that_nothing_is_known(
+    connection: Connection,
+) -> None:
+    for day, rows in ((MON, ("A", "B")), (TUE, ("A",)), (WED, ("A",))):
+        await listing(connection, day, *(company(symbol, f"F{symbol}") for symbol in rows))
+        await trade(connection, day, **dict.fromkeys(rows, 10.0))
+    history = [holdings.CountedTable(table="listed_ticker_history", day_column="valid_to")]
+    prices = [holdings.CountedTable(table="daily_bar", day_column="trading_date")]
+    await retention.retire_sessions(connection, data_sets.TICKER_HISTORY, history, [TUE], now=evening(WED).now)
+    await retention.retire_sessions(connection, data_sets.DAILY_BARS, prices, [MON], now=evening(WED).now)
+    with pytest.raises(asyncpg.NoDataFoundError, match="who was listed on 2025-11-10 is not known any more"):
+        await universe_on(connection, MON)
+    assert set(await universe_on(connection, WED)) == {"A"}
+
+
 async def test_a_role_that_may_read_the_views_may_call_the_function_and_no_other_gets_anything_by_it(
     pool: Pool,
 ) -> None:

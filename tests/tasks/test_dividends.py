@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.tasks.dividends import load_dividends
+from consumer.tasks.dividends import check_dividends, load_dividends
 from consumer.vendor.errors import BadAnswer
 from consumer.vendor.rows import Flaw
 from tests.tasks.conftest import DAY
@@ -84,6 +84,45 @@ async def test_a_session_in_which_a_share_did_not_trade_is_no_hole(desk: Desk) -
     await listed(desk, paid("A", EX, 0.5))
     assert await checked(desk) == ()
     assert (await series(desk, "A"))[DAYS[11]] == (100.0, pytest.approx(99.5), 0)
+
+
+async def test_a_large_dividend_of_a_share_that_trades_again_days_after_its_ex_day_is_judged_then(desk: Desk) -> None:
+    until, since = DAYS[16], DAYS[17]
+    await put(desk, A={day: 100.0 for day in DAYS if day < EX}, B={day: 100.0 for day in DAYS if day <= until})
+    await listed(desk, paid("A", EX))
+    assert await checked(desk) == ()
+    assert await verdicts(desk) == {("A", EX, 10.0): "unchecked"}
+    await checked_long_after(desk)
+    await put(desk, A={DAYS[18]: 100.0}, B={day: 100.0 for day in DAYS if day >= since})
+    assert await checked(desk) == (
+        f"dividends: A {EX} 10 USD is not applied: the price went to 1 of the close before, not to 0.9",
+    )
+    assert (await series(desk, "A"))[BEFORE] == (100.0, 100.0, 1)
+
+
+async def test_an_ex_day_without_any_price_is_looked_at_again_once_a_price_or_the_list_changes(desk: Desk) -> None:
+    lacking = {day: price for day, price in LEVEL.items() if day != BEFORE}
+    await put(desk, B=lacking)
+    await listed(desk, paid("A", EX, 0.5))
+    await checked(desk)
+    await checked_long_after(desk)
+    assert (await desk.run(check_dividends)).rows == 0, "nothing has come of it"
+    await listed(desk, paid("A", EX, 0.7))
+    assert (await desk.run(check_dividends)).rows == 1
+    assert await desk.pool.fetchval("SELECT paid FROM dividend_factor") == 0.7
+    assert (await desk.run(check_dividends)).rows == 0
+    await put(desk, A={BEFORE: 100.0})
+    assert (await desk.run(check_dividends)).rows == 1
+    assert await series(desk, "A") == {BEFORE: (100.0, pytest.approx(99.3), 0)}
+
+
+async def test_an_ex_day_behind_a_hole_is_told_every_night(desk: Desk) -> None:
+    await put(desk, A={day: price for day, price in LEVEL.items() if day != BEFORE})
+    await listed(desk, paid("A", EX, 0.5))
+    told = await checked(desk)
+    desk.now += dt.timedelta(days=9)
+    assert len(told) == 1
+    assert await checked(desk) == told
 
 
 async def test_a_bar_that_was_set_aside_is_a_hole_of_its_symbol_alone(desk: Desk) -> None:
