@@ -47,6 +47,7 @@ class Follower:
         self._stop = stop
         self._days = days
         self._marks: dict[dt.date, str] = {}
+        self._present_due = True
         self._seen = "0-0"
         self._told = False
         self._said: dict[str, Outcome] = {}
@@ -75,6 +76,7 @@ class Follower:
         async with self._exporter.pool.acquire() as connection:
             found = await marks(connection, days)
         changed = [day for day in days if found[day] != self._marks.get(day)]
+        self._present_due |= bool(changed)
         for day in changed:
             if self._stop.is_set():
                 return
@@ -82,10 +84,11 @@ class Follower:
                 if self._is_news(one):
                     yield one
             self._marks[day] = found[day]
-        if changed and not self._stop.is_set():
+        if self._present_due and not self._stop.is_set():
             async for one in self._exporter.present():
                 if self._is_news(one):
                     yield one
+            self._present_due = False  # only now: an outage amid it leaves the rest due
 
     def _is_news(self, one: Exported) -> bool:
         """What was written, and what has come to be in another way since it was last said."""

@@ -59,6 +59,18 @@ def check_of(about: Described) -> Callable[[bytes], None]:
     return check
 
 
+def is_sound(body: bytes) -> bool:
+    """Whether a file is by us and holds, row for row, what it says of itself, whichever export wrote it."""
+    about = described_in(body)
+    if about is None:
+        return False
+    try:
+        check_of(about)(body)
+    except Spoilt:
+        return False
+    return True
+
+
 def missing_of_footer(tail: bytes) -> int:
     """How many bytes before *tail*, a file's end, its footer still has; 0 where it is whole, or no Parquet at all."""
     if len(tail) < _AFTER_FOOTER or not tail.endswith(_END):

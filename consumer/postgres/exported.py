@@ -89,17 +89,26 @@ def _collated(type_: str) -> str:
     return ' COLLATE "C"' if type_ == "text" and element_of(type_) is None else ""
 
 
+# Materialized, so that each table is gone over once, and not once a session. Coverage tells nothing of slots that the
+# weekly sample restates: the load that restated them last does.
 _CHANGES = """
-    SELECT w.day,
-           coalesce((SELECT string_agg(concat_ws('/', data_set, load_id, fetched_at, row_count, retired_at),
-                                       ' ' ORDER BY data_set)
-                     FROM coverage WHERE trading_day = w.day AND data_set NOT LIKE 'cache:%'), '')
-           || coalesce((SELECT concat_ws('/', state, condition, last_modified_at, data_sets::text)
-                        FROM session_condition WHERE trading_day = w.day), '') AS mark
+    WITH covered AS MATERIALIZED (
+        SELECT trading_day, string_agg(concat_ws('/', data_set, load_id, fetched_at, row_count, retired_at),
+                                       ' ' ORDER BY data_set) AS mark
+        FROM coverage WHERE trading_day = ANY ($1::date[]) AND data_set NOT LIKE 'cache:%' GROUP BY trading_day
+    ), restated AS MATERIALIZED (
+        SELECT trading_day, max(load_id) AS load_id
+        FROM restatement WHERE trading_day = ANY ($1::date[]) GROUP BY trading_day
+    )
+    SELECT w.day, concat_ws(E'\n', coalesce(c.mark, ''), coalesce(r.load_id::text, ''),
+                            concat_ws('/', s.state, s.condition, s.last_modified_at, s.data_sets::text)) AS mark
     FROM unnest($1::date[]) AS w (day)
+    LEFT JOIN covered AS c ON c.trading_day = w.day
+    LEFT JOIN restated AS r ON r.trading_day = w.day
+    LEFT JOIN session_condition AS s ON s.trading_day = w.day
 """
 
 
 async def marks(connection: Connection, days: tuple[dt.date, ...]) -> dict[dt.date, str]:
-    """Return of each of *days* what changes with its coverage and its published verdict."""
+    """Return of each of *days* what changes with its coverage, its restatements and its published verdict."""
     return {row["day"]: row["mark"] for row in await connection.fetch(_CHANGES, list(days))}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import io
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import polars as pl
 import pytest
 
 from consumer.export.bucket import Bucket, bucket_at
+from consumer.export.described import KEY
 from consumer.export.outcome import Outcome
 from consumer.export.place import PlaceAway, Spoilt
 from consumer.settings import read_settings
@@ -82,6 +85,47 @@ async def test_what_a_bucket_gives_back_otherwise_is_taken_away_and_told(
     with pytest.raises(Spoilt, match="other than"):
         [one async for one in exporter_of(stack, place, "daily_bars").export([DAY])]
     assert not [key for key in server.keys(BUCKET) if key.startswith("spoilt")]
+
+
+async def test_of_two_exports_at_once_to_a_bucket_the_later_ones_sound_file_stands_and_neither_fails(
+    stack: Stack, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    other = bucket(server, "other")
+    [_ async for _ in exporter_of(stack, other, "daily_bars").export([DAY])]
+    others = server.get(BUCKET, f"other/{BARS}")  # made at another moment, which it says: other bytes
+    place = bucket(server, "both")
+    put = place._obstore.put_async
+
+    async def overtaken(store: Any, key: str, body: bytes, **options: Any) -> Any:
+        assert body != others
+        await put(store, key, body, **options)
+        return await put(store, key, others, **options)
+
+    stack.clock.at += dt.timedelta(seconds=1)
+    monkeypatch.setattr(place._obstore, "put_async", overtaken)
+    told = [one.outcome async for one in exporter_of(stack, place, "daily_bars").export([DAY])]
+    assert told == [Outcome.WRITTEN]
+    assert server.get(BUCKET, f"both/{BARS}") == others
+
+
+async def test_a_file_with_a_sound_footer_and_other_rows_is_not_taken_for_another_exports(
+    stack: Stack, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    place = bucket(server, "rows")
+    put = place._obstore.put_async
+
+    async def other_rows(store: Any, key: str, body: bytes, **options: Any) -> Any:
+        into = io.BytesIO()
+        said = pl.read_parquet_metadata(body)
+        pl.read_parquet(body).head(3).write_parquet(into, metadata={KEY: said[KEY]})
+        return await put(store, key, into.getvalue(), **options)
+
+    monkeypatch.setattr(place._obstore, "put_async", other_rows)
+    with pytest.raises(Spoilt, match="other than"):
+        [one async for one in exporter_of(stack, place, "daily_bars").export([DAY])]
+    assert not [key for key in server.keys(BUCKET) if key.startswith("rows/")]
 
 
 async def test_a_bucket_that_is_silent_is_away_within_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,51 @@ async def test_without_a_word_from_redis_it_looks_by_itself(
         await comes(told, DAY, times=2)
 
 
+async def test_slots_that_the_weekly_sample_restates_are_exported_again(
+    stack: Stack, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.05)
+    async with followed(stack, to, "volume_slots") as told:
+        await comes(told, DAY)
+        async with stack.pool.acquire() as connection, connection.transaction():  # as the sample does: no coverage
+            await connection.execute(
+                "UPDATE session_slots SET volumes[100] = volumes[100] + 1 "
+                "WHERE trading_date = $1 AND outcome = 'traded'",
+                DAY,
+            )
+            await connection.execute(
+                "INSERT INTO restatement (data_set, trading_day, symbol, change, load_id, found_at) "
+                "SELECT 'volume_slots', $1, 'AAPL', 'changed', max(load_id) + 1, now() FROM data_load",
+                DAY,
+            )
+        await comes(told, DAY, times=2)
+
+
+async def test_what_describes_the_present_is_exported_once_an_outage_of_it_is_over(
+    stack: Stack, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    monkeypatch.setattr(following, "_AGAIN_AFTER_S", 0.01)
+    tail, tries = Folder.tail, 0
+
+    async def away_at_first(self: Folder, key: str, size: int) -> bytes | None:
+        nonlocal tries
+        tries += key.startswith("universe/")
+        if key.startswith("universe/") and tries == 1:
+            raise PlaceAway("s3://x does not answer")
+        return await tail(self, key, size)
+
+    monkeypatch.setattr(Folder, "tail", away_at_first)
+    async with followed(stack, to, "daily_bars", "universe") as told:
+
+        async def universe() -> bool:
+            return any(one.data_set == "universe" and one.outcome is Outcome.WRITTEN for one in told)
+
+        await until(universe, within_s=20, what="the universe, which no session's change announces")
+    assert tries == 2, "what has run through is not asked for again until something changes"
+
+
 @pytest.mark.parametrize("error", [PlaceAway("s3://x does not answer"), DatabaseUnreachable("gone")])
 async def test_what_is_away_is_waited_for_and_told_once(
     stack: Stack, to: Path, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]], error: Exception
