@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import json
 import shutil
@@ -38,6 +39,13 @@ T = TypeVar("T")
 
 # What `nohup` has set to be ignored every child would ignore too, and a test that sends it would wait for ever.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Leave four thousand tests and all their modules out of what the collector walks: they stay to the end."""
+    gc.collect()
+    gc.freeze()
+
 
 # No test pulls the plug: what a commit waits for the disk is time lost.
 QUICK_AND_FORGETFUL = {

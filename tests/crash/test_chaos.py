@@ -19,7 +19,7 @@ KINDS = 13
 async def test_whatever_is_killed_frozen_flushed_or_restarted_the_data_are_those_of_an_undisturbed_run() -> None:
     report = await chaos(
         Options(
-            minutes=0.25, tickers=250, seed=SEED, pause_s=0.9, settings={"OHLC_SESSIONS": "16", "SLOT_SESSIONS": "5"},
+            minutes=0.25, tickers=150, seed=SEED, pause_s=0.9, settings={"OHLC_SESSIONS": "16", "SLOT_SESSIONS": "5"},
             postgres=QUICK_AND_FORGETFUL,
         )
     )  # fmt: skip

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["forked", "run"]
 
-TICKERS = 60
+TICKERS = 30
 WINDOWS = {"OHLC_SESSIONS": "16", "SLOT_SESSIONS": "5", "COLUMNS": "200"}
 
 
