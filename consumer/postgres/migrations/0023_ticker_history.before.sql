@@ -49,6 +49,9 @@ CREATE TABLE ticker_profile_history (
     CHECK (valid_from < valid_to)
 );
 CREATE UNIQUE INDEX ticker_profile_history_by_end ON ticker_profile_history (valid_to, symbol);
+-- The rows of a symbol that are put anew are found among all that ended.
+CREATE INDEX listed_ticker_history_by_symbol ON listed_ticker_history (symbol, valid_from);
+CREATE INDEX ticker_profile_history_by_symbol ON ticker_profile_history (symbol, valid_from);
 
 ALTER TABLE listed_ticker_history
     ADD CONSTRAINT bounds_symbol CHECK (length(symbol) <= 20 AND symbol ~ '^(?:[A-Za-z0-9][A-Za-z0-9./+=^$#~_-]{0,19})$'),
