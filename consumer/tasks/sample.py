@@ -65,8 +65,8 @@ async def compare_bars(ctx: PartContext) -> Write:
     """Fetch the sampled sessions again and count what differs; a session that does is asked for by its own part."""
     days = [dt.date.fromisoformat(day) for day in ctx.payload["sessions"]]
     at = ctx.services.now()
-    answers = zip(days, await _sessions_again(ctx, days), strict=True)
-    came = {day: rows for day, one in answers if (rows := await _bars_of(ctx, day, one)) is not None}
+    outcomes = [await _bars_of(ctx, *each) for each in zip(days, await _sessions_again(ctx, days), strict=True)]
+    came = {day: rows for day, rows in zip(days, _answered(outcomes), strict=True) if rows is not None}
 
     async def write(connection: Connection) -> PartReport:
         loaded = await ctx.note_load(connection, at=at, rows=sum(map(len, came.values())), source="sample")
@@ -79,7 +79,7 @@ async def compare_bars(ctx: PartContext) -> Write:
         await sampled_rechecks.keep(connection, week_of(ctx.day), found, loaded)
         await coverage.record_coverage(connection, data_sets.SAMPLE, ctx.day, loaded)
         again = tuple(_ordinary(one.day) for one in found if one.differed)
-        return ledger.PartReport(rows=loaded.rows, spawned=again, warnings=_told(found))
+        return ledger.PartReport(rows=loaded.rows, spawned=again, warnings=(*_told(found), *_lost(outcomes)))
 
     return write
 
@@ -108,15 +108,15 @@ async def compare_slots(ctx: PartContext) -> Write:
         found = _by_day(compared, other, days or [_days(ctx, *next(iter(ctx.payload["stretches"].values())))[0]])
         await sampled_rechecks.keep(connection, week_of(ctx.day), found, loaded)
         await coverage.record_coverage(connection, data_sets.SAMPLE, ctx.day, loaded)
-        return ledger.PartReport(rows=len(came), warnings=(*weighed.warnings, *_told(found)))
+        return ledger.PartReport(rows=len(came), warnings=(*weighed.warnings, *_told(found), *_lost(outcomes)))
 
     return write
 
 
-async def _sessions_again(ctx: PartContext, days: Sequence[dt.date]) -> list[GroupedDaily | None]:
+async def _sessions_again(ctx: PartContext, days: Sequence[dt.date]) -> list[GroupedDaily | VendorError]:
     questions = [ctx.services.vendor.grouped_daily(day) for day in days]
     at_once, until = ctx.services.options.requests_at_once, ctx.ask_until()
-    return _answered(await bounded_gather(questions, at_once=at_once, until=until))
+    return await bounded_gather(questions, at_once=at_once, until=until)
 
 
 def _answered(outcomes: Sequence[_T | VendorError]) -> list[_T | None]:
@@ -130,11 +130,17 @@ def _answered(outcomes: Sequence[_T | VendorError]) -> list[_T | None]:
     return [None if isinstance(outcome, VendorError) else outcome for outcome in outcomes]
 
 
-async def _bars_of(ctx: PartContext, day: dt.date, answer: GroupedDaily | None) -> list[DailyRow] | None:
+async def _bars_of(ctx: PartContext, day: dt.date, answer: GroupedDaily | VendorError) -> list[DailyRow] | VendorError:
     try:
-        return None if answer is None else (await ohlc_daily.sift(ctx, day, answer)).rows
-    except BadAnswer:
-        return None
+        return answer if isinstance(answer, VendorError) else (await ohlc_daily.sift(ctx, day, answer)).rows
+    except BadAnswer as error:
+        return error
+
+
+def _lost(outcomes: Sequence[_T | VendorError]) -> tuple[str, ...]:
+    """Say how much of the sample was not compared, and why the first of it."""
+    errors = [one for one in outcomes if isinstance(one, VendorError)]
+    return (f"sample: {len(errors)} of {len(outcomes)} answers did not come: {errors[0]}",) if errors else ()
 
 
 def _days(ctx: PartContext, first: str, last: str) -> list[dt.date]:

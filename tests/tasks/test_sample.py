@@ -41,6 +41,7 @@ async def test_one_session_that_does_not_come_costs_the_others_nothing(desk: Des
     report = await desk.run(compare_bars, SESSIONS)
     assert await sampled(desk) == {OLD[0]: (0, 0), OLD[1]: (2, 0), OLD[2]: (2, 1)}
     assert [part.part for part in report.spawned] == [f"bars:{OLD[2]}"]
+    assert f"sample: 1 of 3 answers did not come: {error}" in report.warnings
 
 
 async def test_an_empty_old_session_is_no_answer_and_keeps_nobody_asking(desk: Desk) -> None:
