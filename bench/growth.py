@@ -205,8 +205,11 @@ async def measure(tickers: int, amounts: tuple[int, int], folder: Path) -> None:
             options=options,  # type: ignore[arg-type]
         ) as stack:
             print(HEADING)
+            # RVOL's window is of real nights in both: copies lie in the order of their key, close together, as rows
+            # that nights have brought never do.
+            for _ in range(options.rvol_sessions):
+                await night(stack, market, next(days), postgres.pid)
             # A month of nights lies behind both: a database of yesterday has no cycles, parts or verdicts to look at.
-            await night(stack, market, next(days), postgres.pid)
             costs = [await after(stack, market, days, postgres.pid, sessions=sessions) for sessions in amounts]
             tell_ratio(*costs)
     finally:

@@ -80,8 +80,8 @@ _GROWING = (
 # As a market has it, where a night is to be measured: slots with their volumes, and of a session one row set aside.
 _AS_IT_IS = {
     "INTO session_slots": f"""
-    INSERT INTO session_slots (trading_date, symbol, outcome, volumes, fetched_at, load_id)
-    SELECT d, symbol, outcome, volumes, d + interval '2 days', 1
+    INSERT INTO session_slots (trading_date, symbol, outcome, volumes, trades, trades_unknown, fetched_at, load_id)
+    SELECT d, symbol, outcome, volumes, trades, trades_unknown, d + interval '2 days', 1
     FROM unnest($1::date[]) AS d, session_slots AS one WHERE trading_date = $2 AND {_WAS_THERE} ORDER BY 1, 2
     """,
     "INTO set_aside": """
