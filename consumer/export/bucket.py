@@ -61,7 +61,7 @@ class Bucket:
     async def put(self, key: str, body: bytes, check: Callable[[bytes], None]) -> None:
         from consumer.export.parquet import is_sound  # needs polars
 
-        check(body)  # before it takes the place of what stands
+        await asyncio.to_thread(check, body)  # before it takes the place of what stands
         with self._in_words():
             async with asyncio.timeout(ANSWERS_WITHIN_S):
                 await self._obstore.put_async(self._store, key, body, use_multipart=False)

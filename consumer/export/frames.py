@@ -68,7 +68,7 @@ def _series(name: str, type_: str, values: Values) -> pl.Series:
             assert element is not None, "only arrays are read as lists"
             return _list_series(name, _series(name, element, values.elements), values.lengths)
         case Texts():
-            return pl.Series(name, values.texts, pl.String())
+            return _text_series(name, values)
         case Plain():
             return _plain_series(name, type_, values)
 
@@ -81,14 +81,39 @@ def _plain_series(name: str, type_: str, plain: Plain) -> pl.Series:
         if ((there == limits.min) | (there > limits.max - since)).any():
             raise Unreadable(f"{name} holds an infinite {type_}, which Parquet has no value for")
         values = np.where(plain.nulls, values.dtype.type(0), values) + values.dtype.type(since)
-    series = pl.Series(name, values).cast(_TYPES[type_])
-    if not plain.nulls.any():
+    return _with_nulls(pl.Series(name, values).cast(_TYPES[type_]), plain.nulls)
+
+
+def _text_series(name: str, texts: Texts) -> pl.Series:
+    if not len(texts.nulls):
+        return pl.Series(name, [], pl.String())
+    split = pl.Series(name, [texts.joined.decode()]).str.split("\0").explode()
+    return _with_nulls(split, texts.nulls)
+
+
+def _with_nulls(series: pl.Series, nulls: NDArray[np.bool_]) -> pl.Series:
+    if not nulls.any():
         return series
-    none = pl.Series(name, [None], dtype=_TYPES[type_])
-    return series.zip_with(pl.Series(~plain.nulls), none.new_from_index(0, len(series)))
+    none = pl.Series(series.name, [None], dtype=series.dtype)
+    return series.zip_with(pl.Series(~nulls), none.new_from_index(0, len(series)))
 
 
 def _list_series(name: str, elements: pl.Series, lengths: NDArray[np.int64]) -> pl.Series:
+    """Lists of one length, as those of slots, stand as they are; others are grouped, which costs more."""
+    there = lengths >= 0
+    found = np.unique(lengths[there])
+    if len(found) > 1 or 0 in found:
+        return _lists_of_many_lengths(name, elements, lengths)
+    if not len(found):
+        return pl.Series(name, [None], dtype=pl.List(elements.dtype)).new_from_index(0, len(lengths))
+    lists = elements.reshape((-1, int(found[0]))).arr.to_list().alias(name)
+    if there.all():
+        return lists
+    places = _with_nulls(pl.Series(np.cumsum(there) - 1).clip(0), ~there)
+    return pl.DataFrame(lists).select(pl.col(name).gather(pl.lit(places))).to_series()
+
+
+def _lists_of_many_lengths(name: str, elements: pl.Series, lengths: NDArray[np.int64]) -> pl.Series:
     rows = pl.DataFrame({"row": np.arange(len(lengths)), "length": lengths})
     of_row = pl.Series("row", np.repeat(np.arange(len(lengths)), np.maximum(lengths, 0)))
     lists = pl.DataFrame([of_row.set_sorted(), elements.alias("list")]).group_by("row", maintain_order=True).agg("list")
@@ -119,10 +144,13 @@ def _bytes_of(series: pl.Series) -> Iterator[bytes | memoryview]:
         yield from _bytes_of(series.filter(series.list.len() > 0).explode())
     elif series.dtype == pl.String:
         yield series.str.len_bytes().cast(pl.Int32).fill_null(-1).to_numpy().astype("<i4").tobytes()
-        yield "".join(series.drop_nulls().to_list()).encode()
+        yield str(series.str.join().item() or "").encode()
     else:
-        nulls = series.is_null().to_numpy()
         physical = series.to_physical()
-        values = (physical.fill_null(False) if physical.dtype == pl.Boolean else physical.fill_null(0)).to_numpy()
-        yield nulls.astype(np.uint8).tobytes()
+        if series.null_count():
+            yield series.is_null().to_numpy().astype(np.uint8).tobytes()
+            physical = physical.fill_null(False if physical.dtype == pl.Boolean else 0)
+        else:
+            yield bytes(len(series))
+        values = physical.to_numpy()
         yield np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data  # not copied: it is most of it

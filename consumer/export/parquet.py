@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROW_GROUP = 4096
-ZSTD_LEVEL = 3
+ZSTD_LEVEL = 1
 #: A file ends with the length of its footer, 4 bytes, and a magic word of 4.
 _END = b"PAR1"
 _AFTER_FOOTER = 8

@@ -7,21 +7,23 @@ never written as fewer rows. All of a session is read in one repeatable-read tra
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
-import polars as pl
 
 from consumer.export.described import Described
 from consumer.export.exportable import Exportable
 from consumer.export.frames import Rows, digest
 from consumer.export.outcome import Exported, Outcome
 from consumer.postgres import packaged
-from consumer.postgres.copy_columns import Unreadable
+from consumer.postgres.copy_columns import take_columns
 from consumer.postgres.exported import Piece, covered_by, read_rows, standing
 from consumer.verdict.states import WHOLE, SessionState, SessionVerdict
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from consumer.postgres.exported import CoveredBy, Standing
     from consumer.postgres.pool import Connection
     from consumer.verdict.states import DataSetVerdict
@@ -59,11 +61,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unwritten(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that are read, and what their file is to say."""
+    """Rows as the server sent them, and what their file is to say, but for their digest."""
 
     wanted: Wanted
     about: Described
-    frame: pl.DataFrame
+    pieces: deque[bytes]
+
+    def framed(self) -> tuple[pl.DataFrame, Described]:
+        """The rows, and what their file says; once, for the pieces are used up. Raises Unreadable."""
+        types = self.wanted.one.types
+        rows = Rows(types)
+        take_columns(self.pieces, list(types.values()), rows.take)
+        frame = rows.frame()
+        return frame, msgspec.structs.replace(self.about, sha256=digest(frame))
 
 
 async def read(connection: Connection, wanted: Wanted) -> Exported | Unwritten:
@@ -81,13 +91,7 @@ async def read(connection: Connection, wanted: Wanted) -> Exported | Unwritten:
     about = _about(wanted, stands, covered).stamped(stands.content)
     if wanted.known is not None and wanted.known.stamp == about.stamp:
         return wanted.told(Outcome.UNCHANGED, rows=stands.rows)
-    rows = Rows(one.types)
-    try:
-        await read_rows(connection, piece, rows.take)
-    except Unreadable as error:
-        return wanted.told(Outcome.UNWRITABLE, why=str(error))
-    frame = rows.frame()
-    return Unwritten(wanted=wanted, about=msgspec.structs.replace(about, sha256=digest(frame)), frame=frame)
+    return Unwritten(wanted=wanted, about=about, pieces=await read_rows(connection, piece))
 
 
 def _lacking(wanted: Wanted) -> Exported | None:

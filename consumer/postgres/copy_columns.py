@@ -7,12 +7,13 @@ no fixed width or no text of its own on the wire is asked for as text (`expressi
 from __future__ import annotations
 
 import struct
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from consumer.postgres.copy_binary import HEADER
+from consumer.postgres.copy_binary import HEADER, TRAILER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ _ARRAY = "[]"
 _SHORT, _INT = struct.Struct(">h").unpack_from, struct.Struct(">i").unpack_from
 _HEAD = struct.Struct(">iii")  # of an array: dimensions, whether it has nulls, element type
 _ONE_DIMENSION = 20  # bytes before the first element
+_END_OF_TEXT = b"\0"
 
 
 class Unreadable(Exception):
@@ -55,9 +57,10 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """Texts, or None."""
+    """Texts, each but the last with a NUL after it, which no text of PostgreSQL has; nothing where *nulls* is true."""
 
-    texts: list[str | None]
+    nulls: NDArray[np.bool_]
+    joined: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,64 +80,48 @@ def element_of(type_: str) -> str | None:
 
 
 def expression(name: str, type_: str) -> str:
-    """What a query selects, so that `read_columns` can read it."""
+    """What a query selects, so that `take_columns` can read it."""
     element = element_of(type_)
     if (element or type_) in ON_THE_WIRE or (element or type_) == "text":
         return f'"{name}"'
     return f'"{name}"::text{_ARRAY if element else ""}'
 
 
-async def read_columns(
-    connection: Connection, query: str, *arguments: object, types: Sequence[str], take: Callable[[list[Values]], None]
-) -> None:
-    """Give *take* the rows of *query* in batches of a few megabytes, a value a column. Raises Unreadable."""
-    reader = _Reader(types, take)
-    await connection.copy_from_query(query, *arguments, output=reader.feed, format="binary")
-    reader.end()
+async def copied(connection: Connection, query: str, *arguments: object) -> deque[bytes]:
+    """Return the rows of *query* as they come, in pieces, for `take_columns`: nothing here holds the server up."""
+    pieces: deque[bytes] = deque()
+
+    async def keep(piece: bytes) -> None:
+        pieces.append(bytes(piece))
+
+    await connection.copy_from_query(query, *arguments, output=keep, format="binary")
+    return pieces
 
 
-class _Reader:
-    def __init__(self, types: Sequence[str], take: Callable[[list[Values]], None]) -> None:
-        self._types = types
-        self._take = take
-        self._chunks: list[bytes] = []
-        self._held = 0
-        self._begun = False
-        self._unreadable: Unreadable | None = None
+def take_columns(pieces: deque[bytes], types: Sequence[str], take: Callable[[list[Values]], None]) -> None:
+    """Give *take* the rows of *pieces* in batches of a few megabytes, a value a column; empties *pieces*.
 
-    async def feed(self, chunk: bytes) -> None:
-        """Told at the end: an error in the middle of a copy would end the caller's transaction with it."""
-        if self._unreadable is not None:
-            return
-        self._chunks.append(bytes(chunk))
-        self._held += len(chunk)
-        if self._held >= BATCH_BYTES:
-            self._read()
-
-    def end(self) -> None:
-        if self._unreadable is None:
-            self._read()
-        if self._unreadable is not None:
-            raise self._unreadable
-        if b"".join(self._chunks) != struct.pack(">h", -1):
-            raise Unreadable("the copy ended in the middle of a row")
-
-    def _read(self) -> None:
-        try:
-            self._decode()
-        except Unreadable as error:
-            self._unreadable = error
-
-    def _decode(self) -> None:
-        body = b"".join(self._chunks)
-        if not self._begun:
-            if len(body) < len(HEADER):
-                return
-            body, self._begun = body[len(HEADER) :], True
-        starts, sizes, end = _fields(body, len(self._types))
+    Asks nothing of the connection, so that another thread may do it. Raises Unreadable.
+    """
+    rest, begun = b"", False
+    while pieces:
+        body = _next_batch(rest, pieces)
+        if not begun and len(body) >= len(HEADER):
+            body, begun = body[len(HEADER) :], True
+        starts, sizes, end = _fields(body, len(types)) if begun else _no_fields(len(types), 0)
         if len(starts):
-            self._take([_values(body, starts[:, n], sizes[:, n], one) for n, one in enumerate(self._types)])
-        self._chunks, self._held = [body[end:]], len(body) - end
+            take([_values(body, starts[:, n], sizes[:, n], one) for n, one in enumerate(types)])
+        rest = body[end:]
+    if rest != TRAILER:
+        raise Unreadable("the copy ended in the middle of a row")
+
+
+def _next_batch(rest: bytes, pieces: deque[bytes]) -> bytes:
+    batch, held = [rest], 0
+    while pieces and held < BATCH_BYTES:
+        batch.append(pieces.popleft())  # so that what is decoded is not held twice
+        held += len(batch[-1])
+    return b"".join(batch)
 
 
 class _Layout:
@@ -177,9 +164,13 @@ def _fields(body: bytes, columns: int) -> tuple[NDArray[np.int64], NDArray[np.in
         numbers.append(layout.number)
         at += layout.length
     if not rows:
-        return np.empty((0, columns), np.int64), np.empty((0, columns), np.int64), at
+        return _no_fields(columns, at)
     starts = np.array([one.starts for one in every])[numbers] + np.array(rows)[:, None]
     return starts, np.array([one.expected[1:] for one in every])[numbers], at
+
+
+def _no_fields(columns: int, at: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    return np.empty((0, columns), np.int64), np.empty((0, columns), np.int64), at
 
 
 def _sizes(body: bytes, at: int, columns: int) -> tuple[int, ...] | None:
@@ -206,43 +197,64 @@ def _values(body: bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64], ty
 
 
 def _scalars(body: bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64], type_: str) -> Plain | Texts:
-    wire = ON_THE_WIRE.get(type_)
+    wire, nulls = ON_THE_WIRE.get(type_), sizes < 0
     if wire is None:
-        pairs = zip(starts.tolist(), sizes.tolist(), strict=True)
-        return Texts(texts=[None if size < 0 else body[at : at + size].decode() for at, size in pairs])
-    width, nulls = np.dtype(wire).itemsize, sizes < 0
-    if not (sizes[~nulls] == width).all():
+        return Texts(nulls=nulls, joined=_END_OF_TEXT.join(_cut(body, starts, sizes)))
+    width = np.dtype(wire).itemsize
+    if (sizes[~nulls] != width).any():
         raise Unreadable(f"a value of type {type_} has not {width} bytes")
-    values = np.zeros(len(sizes), np.dtype(wire))
-    bytes_at = starts[~nulls, None] + np.arange(width)
-    values[~nulls] = np.frombuffer(body, np.uint8)[bytes_at].reshape(-1).view(wire)
-    return Plain(nulls=nulls, values=values.astype(values.dtype.newbyteorder("=")))
+    values = np.zeros(len(sizes), np.dtype(wire).newbyteorder("="))
+    if not nulls.all():
+        # Every place of the body taken for the beginning of a value: an index a value, and not one a byte of it.
+        anywhere = np.ndarray((len(body) - width + 1,), wire, buffer=body, strides=(1,))
+        values[~nulls] = anywhere[starts[~nulls]]
+    return Plain(nulls=nulls, values=values)
+
+
+def _cut(body: bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> list[bytes]:
+    ends = starts + np.maximum(sizes, 0)
+    return [body[at:end] for at, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def _lists(body: bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64], element: str) -> Lists:
+    there = sizes >= 0
+    whole = _cut(body, starts[there], sizes[there])
+    alike = _alike(b"".join(whole), sizes[there], element)
+    found, elements = _one_by_one(whole, element) if alike is None else alike
     lengths = np.full(len(starts), -1, np.int64)
-    elements: list[tuple[int, int]] = []  # where the elements of each array begin and end
-    has_nulls = False
-    for row, (at, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
-        if size < 0:
-            continue
-        dimensions, nulls, _ = _HEAD.unpack_from(body, at)
+    lengths[there] = found
+    return Lists(lengths=lengths, elements=elements)
+
+
+def _alike(joined: bytes, sizes: NDArray[np.int64], element: str) -> tuple[NDArray[np.int64], Plain] | None:
+    """The lengths and elements of arrays that are all of one length and without nulls, as those of slots; or None."""
+    wire = ON_THE_WIRE.get(element)
+    if wire is None or not len(sizes) or not (sizes == sizes[0]).all():
+        return None
+    one = np.dtype([("size", ">i4"), ("value", wire)])
+    length = (int(sizes[0]) - _ONE_DIMENSION) // one.itemsize
+    if length < 1 or _ONE_DIMENSION + length * one.itemsize != sizes[0]:
+        return None
+    arrays = np.frombuffer(joined, [("head", ">i4", 5), ("elements", one, length)])
+    dimensions, nulls, _, lengths, _ = arrays["head"].T
+    values = arrays["elements"]
+    if (dimensions != 1).any() or nulls.any() or (lengths != length).any():
+        return None
+    if (values["size"] != np.dtype(wire).itemsize).any():
+        return None
+    native = values["value"].astype(np.dtype(wire).newbyteorder("=")).reshape(-1)
+    return lengths.astype(np.int64), Plain(nulls=np.zeros(len(native), np.bool_), values=native)
+
+
+def _one_by_one(whole: list[bytes], element: str) -> tuple[list[int], Plain | Texts]:
+    lengths = []
+    for array in whole:
+        dimensions, _, _ = _HEAD.unpack_from(array)
         if dimensions > 1:
             raise Unreadable(f"an array of {element} has {dimensions} dimensions")
-        lengths[row] = _INT(body, at + _HEAD.size)[0] if dimensions else 0
-        has_nulls |= bool(nulls)
-        if dimensions:
-            elements.append((at + _ONE_DIMENSION, at + size))
-    joined = b"".join(body[at:end] for at, end in elements)
-    wire = ON_THE_WIRE.get(element)
-    if wire is not None and not has_nulls:
-        width = np.dtype(wire).itemsize
-        pairs = np.frombuffer(joined, np.dtype([("size", ">i4"), ("value", wire)]))
-        if not (pairs["size"] == width).all():
-            raise Unreadable(f"an element of type {element} has not {width} bytes")
-        values = pairs["value"].astype(np.dtype(wire).newbyteorder("="))
-        return Lists(lengths=lengths, elements=Plain(nulls=np.zeros(len(values), np.bool_), values=values))
-    return Lists(lengths=lengths, elements=_scalars(joined, *_elements(joined), element))
+        lengths.append(_INT(array, _HEAD.size)[0] if dimensions else 0)
+    joined = b"".join(array[_ONE_DIMENSION:] for array in whole)  # an empty one ends before
+    return lengths, _scalars(joined, *_elements(joined), element)
 
 
 def _elements(joined: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,15 +6,16 @@ Wants a repeatable-read transaction, so that all of it is of one instant.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.postgres.copy_columns import element_of, expression, read_columns
+from consumer.postgres.copy_columns import copied, element_of, expression
 
 if TYPE_CHECKING:
-    from consumer.postgres.copy_columns import Values
+    from collections import deque
+
     from consumer.postgres.pool import Connection
 
 
@@ -76,12 +77,12 @@ async def covered_by(connection: Connection, data_set: str, day: dt.date | None)
     return None if row is None else CoveredBy(**dict(row))
 
 
-async def read_rows(connection: Connection, piece: Piece, take: Callable[[list[Values]], None]) -> None:
-    """Give *take* the rows in their order, a few megabytes at a time. Raises Unreadable."""
+async def read_rows(connection: Connection, piece: Piece) -> deque[bytes]:
+    """Return the rows in their order as `take_columns` wants them."""
     columns = ", ".join(f"t.{expression(name, one)}" for name, one in piece.types.items())
     order = ", ".join(f't."{name}"{_collated(piece.types[name])}' for name in piece.order)
     query = f"SELECT {columns} FROM {piece.table} AS t WHERE {piece.where} ORDER BY {order}"
-    await read_columns(connection, query, piece.day, types=list(piece.types.values()), take=take)
+    return await copied(connection, query, piece.day)
 
 
 def _collated(type_: str) -> str:

@@ -14,7 +14,7 @@ from consumer.export import parquet
 from consumer.export.described import Described
 from consumer.export.frames import Rows, digest, schema
 from consumer.postgres import copy_columns
-from consumer.postgres.copy_columns import Unreadable, expression, read_columns
+from consumer.postgres.copy_columns import Unreadable, copied, expression, take_columns
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -44,7 +44,7 @@ ROWS = st.lists(st.tuples(*(st.none() | one for one in OF_TYPE.values())), max_s
 
 async def frame_of(connection: Connection, query: str, types: dict[str, str]) -> pl.DataFrame:
     rows = Rows(types)
-    await read_columns(connection, query, types=list(types.values()), take=rows.take)
+    take_columns(await copied(connection, query), list(types.values()), rows.take)
     return rows.frame()
 
 
