@@ -38,7 +38,7 @@ REISSUED = Reissue(symbol="META", day=dt.date(2025, 10, 8))
 #: It has paid a dividend before, and splits after; what it gave away is listed from that day on.
 SPIN_OFF = SpinOff(symbol="NVDA", day=dt.date(2025, 10, 27), kept=0.32)
 CHANGES = (
-    Changing(symbol="MSFT", day=dt.date(2025, 9, 16), fields={"composite_figi": "BBG00CORRECT"}),
+    Changing(symbol="GOOGL", day=dt.date(2025, 9, 16), fields={"composite_figi": "BBG00CORRECT"}),
     Changing(symbol="TSM", day=dt.date(2025, 9, 24), fields={"sic_code": "2834", "sic_description": "PHARMA"}),
     Changing(symbol="AAPL", day=dt.date(2025, 10, 1), fields={"name": "Apple & Sons Inc."}),
     Changing(symbol="TSLA", day=dt.date(2025, 10, 21), factor=3),
