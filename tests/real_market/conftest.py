@@ -62,11 +62,13 @@ class Replayed(NamedTuple):
 UNKNOWN = "AIG"
 
 
-# What Apple paid, by its own word: press release of 2014-04-23, filed with the SEC on Form 8-K that day, and the
-# dividend history of investor.apple.com. $3.29 a share, "payable on May 15, 2014, to shareholders of record as of the
-# close of business on May 12, 2014", declared before the seven-for-one split of 2014-06-09, and so on old shares; with
-# three days to settle its ex-day was May 8. The next, of August 7, was $0.47 on new ones: a seventh. $3.05 was paid
-# with an ex-day on 2013-08-08, before the sessions of 2013 begin.
+# What Apple paid, by its own word: press release of 2014-04-23, filed with the SEC on Form 8-K that day. $3.29 a share,
+# "payable on May 15, 2014, to shareholders of record as of the close of business on May 12, 2014" (its text is at
+# macdailynews.com/2014/04/23/apple-announces-7-for-1-stock-split-boosts-dividend-ups-buybacks-to-90-billion), declared
+# before the seven-for-one split, which "trading will begin on a split-adjusted basis on June the 9th, 2014" is said of
+# (loopinsight.com/2014/04/24/apple-announces-seven-way-stock-split), and so on old shares; with three days to settle
+# its ex-day was May 8. The next, of August 7, was $0.47 on new ones: a seventh. $3.05 was paid with an ex-day on
+# 2013-08-08, before the sessions of 2013 begin.
 DIVIDENDS = [
     {"id": f"aapl-{ex_day}", "ticker": "AAPL", "cash_amount": amount, "currency": "USD", "ex_dividend_date": ex_day,
      "record_date": record, "pay_date": paid, "frequency": 4, "distribution_type": "recurring"}

@@ -1,7 +1,8 @@
 """Holds total-return closes of real shares against exact arithmetic on real prices and a dividend of public record.
 
 Apple, spring of 2014: $3.29 a share with an ex-day on May 8, and seven shares for one on June 9. Sources stand beside
-the figures in conftest.py; prices are those of the flat files.
+the figures in conftest.py; prices are those of the flat files. Held against ours are besides the adjusted closes of
+another party, Yahoo's, as somebody has published them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 EX_DAY, SPLIT_DAY = dt.date(2014, 5, 8), dt.date(2014, 6, 9)
 PAID, SHARES_FOR_ONE = Fraction("3.29"), 7
 STORED_SESSIONS = 30
+#: Yahoo's `Adj Close` of AAPL as of 2023, from data/AAPL.csv of github.com/AWHochman/cds_sp23, commit
+#: 9a2ae420c7146004c1db82eaf1a3c4d40610f60b, where logdata.py has yfinance download such files. All that has been
+#: paid and split since 2014-06-09 is one factor of each, so that their ratios are those of closes as of that day. Days
+#: are some whose close is Yahoo's to the cent in the flat files too: before the ex-day, after it, and of the split.
+PUBLISHED = {
+    dt.date(2014, 4, 29): 18.732791900634766,
+    dt.date(2014, 4, 30): 18.661951065063477,
+    dt.date(2014, 5, 2): 18.740697860717773,
+    dt.date(2014, 5, 7): 18.732791900634766,
+    dt.date(2014, 5, 12): 18.853322982788086,
+    dt.date(2014, 5, 30): 20.130813598632812,
+    dt.date(2014, 6, 6): 20.530574798583984,
+    SPLIT_DAY: 20.859086990356445,
+}
+#: They are of single precision, and made of prices with six decimals.
+PUBLISHED_DIGITS = 5e-7
 
 
 def exact_closes(files: Files, ticker: str, up_to: dt.date) -> dict[dt.date, tuple[Fraction, Fraction, Fraction]]:
@@ -62,6 +79,14 @@ def test_apples_closes_are_those_of_exact_arithmetic_on_its_dividend_and_its_spl
     assert found.keys() == wanted.keys()
     for day, exact in wanted.items():
         assert found[day] == pytest.approx(tuple(map(float, exact)), rel=0, abs=1e-9), day
+
+
+def test_apples_closes_are_those_that_another_party_has_published(apple: Replayed) -> None:
+    """With the ex-day's close as a divisor, as some do it, they would be off by 1e-5; without the dividend by 6e-3."""
+    found = series_of(apple, "AAPL")
+    for day, published in PUBLISHED.items():
+        ratio = found[day][2] / found[SPLIT_DAY][2]
+        assert ratio == pytest.approx(published / PUBLISHED[SPLIT_DAY], rel=PUBLISHED_DIGITS), day
 
 
 def test_the_close_before_apples_ex_day_says_the_rule_in_figures(apple: Replayed) -> None:

@@ -1,21 +1,33 @@
-"""Lets companies of the invented market change what the vendor says of them, and knows what was true on each day."""
+"""Lets companies of the invented market change what the vendor says of them, and knows what was true on each day.
+
+One may give a part of itself to its holders: from that morning its prices are less, and nothing else says so.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from market.symbols import is_test_issue
+from simulated_market.bar_columns import BarColumns, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simulated_market.bar_columns import BarColumns
     from simulated_market.market_source import MarketSource
-    from simulated_market.wire_rows import FloatRow, GroupedRow, SplitRow, TickerDetails, TickerEvents, TickerRow
+    from simulated_market.wire_rows import (
+        DividendRow,
+        FloatRow,
+        GroupedRow,
+        SplitRow,
+        TickerDetails,
+        TickerEvents,
+        TickerRow,
+    )
 
 #: What the vendor's share counts are behind a split; of that many days after the last night a count has followed all.
 _LAG = dt.timedelta(days=3)
@@ -28,6 +40,14 @@ class Changing(msgspec.Struct, frozen=True, kw_only=True):
     day: dt.date
     fields: Mapping[str, Any] = {}
     factor: int = 1
+
+
+class SpinOff(msgspec.Struct, frozen=True, kw_only=True):
+    """From the morning of *day* on a share of *symbol* is worth *kept* of what it would have been."""
+
+    symbol: str
+    day: dt.date
+    kept: float
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +64,18 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangingFacts:
-    """The *market*, with *changes* to what its reference data say."""
+    """The *market*, with *changes* to what its reference data say, and with a company that is less since *spun_off*."""
 
-    def __init__(self, market: MarketSource, changes: Sequence[Changing]) -> None:
+    def __init__(self, market: MarketSource, changes: Sequence[Changing], spun_off: SpinOff | None = None) -> None:
         self.calendar = market.calendar
         self._market = market
         self._changes = changes
+        self._spun_off = spun_off
+        self.truth = cache(self._truths)
+
+    def _kept(self, symbol: str, day: dt.date) -> float:
+        one = self._spun_off
+        return one.kept if one is not None and symbol == one.symbol and day >= one.day else 1.0
 
     def _so(self, row: Any, as_of: dt.date) -> Any:
         for change in self._changes:
@@ -84,13 +110,31 @@ class ChangingFacts:
         ]
 
     def grouped(self, day: dt.date) -> list[GroupedRow]:
-        return self._market.grouped(day)
+        return [self._worth(row, self._kept(row.T, day)) for row in self._market.grouped(day)]
+
+    def _worth(self, row: GroupedRow, kept: float) -> GroupedRow:
+        if kept == 1.0:
+            return row
+        prices = {name: round(getattr(row, name) * kept, 4) for name in ("o", "h", "l", "c", "vw")}
+        return msgspec.structs.replace(row, **prices)
 
     def day_bars(self, ticker: str, days: Sequence[dt.date]) -> BarColumns:
-        return self._market.day_bars(ticker, days)
+        return self._pieces(ticker, days, lambda some: self._market.day_bars(ticker, some))
 
     def minute_bars(self, ticker: str, days: Sequence[dt.date], width: int) -> BarColumns:
-        return self._market.minute_bars(ticker, days, width)
+        return self._pieces(ticker, days, lambda some: self._market.minute_bars(ticker, some, width))
+
+    def _pieces(
+        self, ticker: str, days: Sequence[dt.date], bars_of: Callable[[list[dt.date]], BarColumns]
+    ) -> BarColumns:
+        """The bars of *days*, at what a share was worth on each; volumes are as they were."""
+        pieces = []
+        for kept in sorted({self._kept(ticker, day) for day in days}, reverse=True):
+            piece = bars_of([day for day in days if self._kept(ticker, day) == kept])
+            priced = {name: getattr(piece, name) * kept for name in ("opens", "closes", "highs", "lows")}
+            averages = None if piece.averages is None else piece.averages * kept
+            pieces.append(msgspec.structs.replace(piece, **priced, averages=averages))
+        return joined(pieces)
 
     def delisted(self, as_of: dt.date) -> Sequence[TickerRow]:
         return self._market.delisted(as_of)
@@ -98,12 +142,20 @@ class ChangingFacts:
     def splits(self, first: dt.date, last: dt.date) -> Sequence[SplitRow]:
         return self._market.splits(first, last)
 
+    def dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        """As many parts of the price before the ex-day as they would have been."""
+        rows = []
+        for row in self._market.dividends(first, last):
+            before = self.calendar.previous_trading_day(dt.date.fromisoformat(row.ex_dividend_date))
+            rows.append(msgspec.structs.replace(row, cash_amount=row.cash_amount * self._kept(row.ticker, before)))
+        return rows
+
     def events(self, identifier: str, as_of: dt.date) -> TickerEvents | None:
         return self._market.events(identifier, as_of)
 
     # What was true
 
-    def truth(self, day: dt.date) -> dict[str, Truth]:
+    def _truths(self, day: dt.date) -> dict[str, Truth]:
         """Whoever was listed on *day*, with what was so of each."""
         floats = {row.ticker: float(row.free_float) for row in self.floats(day)}
         return {
