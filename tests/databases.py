@@ -5,6 +5,7 @@ Migrated ones keep their tables, which take twenty times as long to make as thei
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from consumer.embedded.postgres_server import EmbeddedPostgres
 
 # As template0 has it.  What a test may leave beyond its tables (settings, schemas) is asked for afterwards.
@@ -121,11 +124,28 @@ class MigratedDatabases(Databases):
         self._empty = ""
 
     async def _made(self, *, template: str = "template0") -> str:
+        await self.ready()
+        return await super()._made(template=self._template or template)
+
+    async def ready(self) -> None:
+        """Make the template; for who then wants several at once."""
         if self._template is None:
-            name = await super()._made(template=template)
+            name = await super()._made()
             await self._learn(self._dsn_of(name))
             self._template = name
-        return await super()._made(template=self._template)
+
+    @contextlib.asynccontextmanager
+    async def another(self) -> AsyncIterator[str]:
+        """The DSN of one for the block alone, whatever else is lent: dropped at its end, whoever is still connected."""
+        name = await self._made()
+        try:
+            yield self._dsn_of(name)
+        finally:
+            administrator = await asyncpg.connect(self._server.dsn)
+            try:
+                await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            finally:
+                await administrator.close()
 
     async def _learn(self, dsn: str) -> None:
         pool = await open_pool(dsn, lease=dt.timedelta(seconds=10), size=1)

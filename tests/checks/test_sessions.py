@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from consumer.embedded.postgres_server import EmbeddedPostgres
 
 LEASE = dt.timedelta(seconds=10)
+STATEMENTS_OF_A_NIGHT = 250  # as counted over four nights of a small market, its start included
 HOSTILE = {
     "statement_timeout": "1ms",
     "lock_timeout": "1ms",
@@ -176,3 +177,21 @@ async def test_a_pooler_that_keeps_prepared_statements_and_nothing_else_is_seen_
 
     pool: Any = Sessions()
     assert (await check_sessions(pool)).level is level
+
+
+async def test_a_session_prepares_each_of_a_nights_statements_once(migrated_dsn: str) -> None:
+    pool = await open_pool(migrated_dsn, lease=LEASE, size=1)
+    try:
+        for _ in range(2):
+            for number in range(STATEMENTS_OF_A_NIGHT):
+                await pool.fetchval(f"SELECT {number}")
+        prepared = await pool.fetchval(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT [0-9]+$'"
+        )
+        closed_and_prepared_anew = await pool.fetchval(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ '^SELECT [0-9]+$' "
+            "AND generic_plans + custom_plans <> 2"
+        )
+    finally:
+        await pool.close()
+    assert (prepared, closed_and_prepared_anew) == (STATEMENTS_OF_A_NIGHT, 0)

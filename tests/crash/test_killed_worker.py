@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.crash
 
-TICKERS = int(os.environ.get("CRASH_TICKERS", "800"))
+TICKERS = int(os.environ.get("CRASH_TICKERS", "500"))
 LATENCY_MS = 30
+SESSIONS = 16  # of bars: one more than an ATR needs
 DAY = dt.date(2025, 11, 11)  # long final: the market of today still changes while it is asked
 LEASE = "2s"
 PATIENCE_S = 60 + TICKERS / 20
@@ -44,7 +45,7 @@ class Place:
             "DATABASE_URL": self.dsn, "REDIS_URL": self.redis_url, "MASSIVE_BASE_URL": market.url,
             "MASSIVE_API_KEY": "any", "MASSIVE_REQUESTS_PER_SECOND": "0", "MAINTENANCE_LEASE": LEASE,
             # Few at once, so that there is a middle: some batches done, some running, some still to come.
-            "MAINTENANCE_PARTS_AT_ONCE": "2",
+            "MAINTENANCE_PARTS_AT_ONCE": "1", "OHLC_SESSIONS": str(SESSIONS), "SLOT_SESSIONS": "5",
         }  # fmt: skip
 
     async def cycle_state(self) -> str | None:
@@ -139,6 +140,6 @@ async def test_a_worker_killed_in_volume_slots_leaves_the_data_of_an_undisturbed
     assert in_flight, "the victim held something"
     assert twice <= in_flight
     assert details_twice <= in_flight
-    assert asked["by_endpoint"]["grouped_daily"] == asked_calmly["grouped_daily"] == 30
+    assert asked["by_endpoint"]["grouped_daily"] == asked_calmly["grouped_daily"] == SESSIONS
     print(f"\n{TICKERS} tickers: requests {asked['by_endpoint']} (undisturbed {asked_calmly}), "
           f"asked twice {len(twice)} slots and {len(details_twice)} details of {len(in_flight)} in flight")  # fmt: skip

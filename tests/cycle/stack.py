@@ -185,7 +185,7 @@ class Stack:
                 return None
             return cycle if await self.idle() else None
 
-        found: Cycle = await until(look, within_s=within_s, what="a cycle at rest")
+        found: Cycle = await until(look, within_s=within_s, what="a cycle at rest", stays=True)
         return found
 
     async def idle(self) -> bool:
@@ -271,13 +271,22 @@ class Stack:
 
 
 async def until(
-    look: Callable[[], Awaitable[Any]], *, within_s: float = DEADLINE_S, what: str = "what was awaited"
+    look: Callable[[], Awaitable[Any]],
+    *,
+    within_s: float = DEADLINE_S,
+    what: str = "what was awaited",
+    stays: bool = False,
 ) -> Any:
-    """Look again and again until the answer is true; the deadline only ends a test that would hang."""
+    """Look again and again until the answer is true; the deadline only ends a test that would hang.
+
+    *stays*: what is awaited cannot be missed, so the looks become rarer: each takes time from the work itself.
+    """
+    pause_s = 0.01
     try:
         async with asyncio.timeout(within_s):
-            while not (answer := await look()):  # noqa: ASYNC110  (the ledger gives no signal)
-                await asyncio.sleep(0.01)
+            while not (answer := await look()):  # the ledger gives no signal
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.3, 0.05) if stays else pause_s
             return answer
     except TimeoutError:
         raise AssertionError(f"{what} did not come within {within_s} s") from None

@@ -16,6 +16,8 @@ from tests.cycle.stack import (
     new_york,
 )
 
+MARKET_OF = 24  # tickers
+
 
 async def lose_slots(stack: Stack, symbols: int, day: dt.date = DAY) -> None:
     """Nobody ever loaded the slots of some symbols; the vendor does not answer for them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,14 +16,13 @@ from consumer.tasks.terms import TaskOptions
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.states import SessionState
 from simulated_market.options import Reissue
-from tests.conftest import execute
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, new_york, stack_on
 
 if TYPE_CHECKING:
-    from consumer.embedded.postgres_server import EmbeddedPostgres
+    from tests.databases import MigratedDatabases
 
 OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
-TICKERS = 60
+TICKERS = 24
 
 
 def november(day: int) -> dt.date:
@@ -123,15 +121,12 @@ async def stories(stack: Stack) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def months(postgres_server: EmbeddedPostgres, redis_url: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+async def months(migrated_databases: MigratedDatabases, redis_url: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The flawless month and the troubled one, each on a database of its own."""
     found = []
     for trouble in ({}, TROUBLE):
-        name = f"month_{uuid.uuid4().hex[:12]}"
-        await execute(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE template0")
-        dsn = postgres_server.dsn.replace("/postgres?", f"/{name}?", 1)
-        found.append(await live_through(dsn, redis_url, trouble))
-        await execute(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+        async with migrated_databases.another() as dsn:
+            found.append(await live_through(dsn, redis_url, trouble))
         await flush(redis_url)
     return found[0], found[1]
 

@@ -118,7 +118,7 @@ async def test_slots_that_come_as_files_alone_are_pending_until_noon_and_fetched
     clock = Clock(EVENING)
     (tmp_path / "us_stocks_sip").mkdir()
     async with (
-        market_of(60, clock) as market,
+        market_of(24, clock) as market,
         stack_on(postgres_dsn, redis_url, market, clock, flat_files=LocalFolder(tmp_path)) as stack,
     ):
         await market.fail({"kind": "not_entitled", "endpoint": "range_bars"})
@@ -158,7 +158,7 @@ async def test_files_that_come_in_time_take_no_name_back(postgres_dsn: str, redi
     clock = Clock(EVENING)
     (tmp_path / "us_stocks_sip").mkdir()
     async with (
-        market_of(60, clock) as market,
+        market_of(24, clock) as market,
         stack_on(postgres_dsn, redis_url, market, clock, flat_files=LocalFolder(tmp_path)) as stack,
     ):
         await market.fail({"kind": "not_entitled", "endpoint": "range_bars"})
@@ -179,9 +179,9 @@ async def test_files_that_come_in_time_take_no_name_back(postgres_dsn: str, redi
 async def test_a_plan_whose_nights_rotate_goes_on_beside_what_is_overdue(postgres_dsn: str, redis_url: str) -> None:
     """Three nights on a plan that takes two for the market: `last_run` is always the newest session that it gives."""
     clock = Clock(EVENING)
-    options = replace(OPTIONS, requests_per_second=0.005, requests_a_pass=36)
+    options = replace(OPTIONS, requests_per_second=0.0025, requests_a_pass=18)
     async with (
-        market_of(150, clock, plan=Plan.FREE) as market,
+        market_of(75, clock, plan=Plan.FREE) as market,
         stack_on(postgres_dsn, redis_url, market, clock, options=options) as stack,
     ):
         day = DAY

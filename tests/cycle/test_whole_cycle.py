@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 BEFORE = dt.date(2025, 11, 10)
 NEXT_DAY = dt.date(2025, 11, 12)
 
+MARKET_OF = 24  # tickers
+
 
 async def test_an_empty_database_is_brought_to_complete_by_one_cycle(stack: Stack) -> None:
     cycle = await stack.run_cycle()
