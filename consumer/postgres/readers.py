@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
 from loguru import logger
 
+from consumer.postgres.adoption import adoptable, set_apart
 from consumer.postgres.reader_functions import FUNCTIONS
 from consumer.postgres.reader_view import Prices, ReaderView
 from consumer.postgres.reader_views import views
@@ -45,18 +47,31 @@ _MAY = """
 """
 
 
-async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
-    """Raise NameTaken where a relation or a function in the readers' schema has a name of theirs and is not ours."""
+async def clear_taken_names(connection: Connection, schemas: Schemas, *, adopting: bool) -> list[str]:
+    """See to it that no relation or function in the readers' schema has a name of theirs and is not ours.
+
+    Where *adopting*, the earlier service's relations are set apart, and their names returned. Raises NameTaken,
+    CannotAdopt.
+    """
     made = await _made(connection)
     names = [view.name for view in views()]
     functions = [function.name for function in FUNCTIONS]
     taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made), functions)
-    if taken:
-        found = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
-        raise NameTaken(
-            f"not made by this service: {found}: set READERS_SCHEMA to another schema, where its SQL readers will find "
-            "their views (and DATABASE_SCHEMA too, if another deployment in this database made these)"
-        )
+    if not taken:
+        return []
+    found = [row["relname"] for row in taken]
+    theirs = await adoptable(connection, schemas, found)
+    if adopting and theirs:
+        await set_apart(connection, schemas, found)
+        return found
+    owned = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
+    cure = (
+        "set READERS_SCHEMA to another schema, where its SQL readers will find their views"
+        " (and DATABASE_SCHEMA too, if another deployment in this database made these)"
+    )
+    if theirs:
+        cure += "; or have this service take the place of the one that made them: `maintenance migrate --adopt`"
+    raise NameTaken(f"not made by this service: {owned}: {cure}")
 
 
 async def publish(connection: Connection, schemas: Schemas, prices: Prices | None = None) -> None:
@@ -108,9 +123,13 @@ async def _made(connection: Connection) -> dict[str, str]:
 
 async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, new: bool) -> None:
     name, meaning = f'"{schemas.readers}".{view.name}', view.meaning.replace("'", "''")
-    await connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS {view.definition}; COMMENT ON VIEW {name} IS '{meaning}'"
-    )
+    try:
+        async with connection.transaction():
+            await connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.definition}")
+    except asyncpg.InvalidTableDefinitionError:
+        if not await _make_anew(connection, name, view):
+            return
+    await connection.execute(f"COMMENT ON VIEW {name} IS '{meaning}'")
     if new:
         await _let_read(connection, name, view.source.split()[0])
     await connection.execute(f"DROP TRIGGER IF EXISTS refuse_write ON {name}")
@@ -120,6 +139,23 @@ async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, n
             f'FOR EACH ROW EXECUTE FUNCTION "{schemas.tables}".refuse_write()'
         )
     await _note_made(connection, view.name, view.as_made)
+
+
+async def _make_anew(connection: Connection, name: str, view: ReaderView) -> bool:
+    """Put a view whose columns have other types by now in the place of *name*; not where others have built on that."""
+    may = await connection.fetch(_MAY, name)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"DROP VIEW {name}")
+    except asyncpg.DependentObjectsStillExistError as error:
+        logger.warning("reader_view_kept_as_it_was", view=view.name, built_on_it=error.detail)
+        return False
+    await connection.execute(f"CREATE VIEW {name} AS {view.definition}")
+    for one in may:
+        of = "" if one["column"] is None else f' ("{one["column"]}")'
+        onwards = " WITH GRANT OPTION" if one["grantable"] else ""
+        await connection.execute(f"GRANT {one['privilege']}{of} ON {name} TO {one['role']}{onwards}")
+    return True
 
 
 async def _note_made(connection: Connection, name: str, definition: str) -> None:

@@ -33,6 +33,7 @@ COLUMNS = {
 # its own. A new column of these tables belongs here or into the table of bounds.
 OURS = {
     "daily_bar": {"trading_date", "load_id"},
+    "adopted_bar": {"trading_date", "adopted_on"},
     "session_slots": {"trading_date", "outcome", "fetched_at", "load_id", "trades_unknown"},
     "ticker_atr": {"trading_date", "bars_used", "load_id"},
     "listed_ticker": {
