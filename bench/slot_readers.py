@@ -32,7 +32,7 @@ from consumer.postgres.reader_view import Prices
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ROUNDS = 150
+ROUNDS = 60
 WARM_UP = 10
 VIEWS = ("volume_slots", "raw_slots")
 PLAIN = ("plain_with_key", "plain_with_key_and_index")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consumer.postgres.pool import Connection, Pool
-    from consumer.postgres.schemas import Schemas
+    from consumer.postgres.schemas import Asked, Schemas
     from market.trading_calendar import TradingCalendar
 
 KEPT_AS = "{name}_before_adoption"
@@ -73,10 +73,10 @@ class CannotAdopt(Exception):
     """Something stands in the way of an adoption. The text says what, and the cure."""
 
 
-async def adoptable(connection: Connection, schemas: Schemas, taken: Iterable[str]) -> bool:
+async def is_adoptable(asked: Asked, schemas: Schemas, taken: Iterable[str]) -> bool:
     """Whether every relation of *taken* is one of the earlier service's, as far as its columns tell."""
     names = list(taken)
-    found = {row["name"]: frozenset(row["columns"]) for row in await connection.fetch(_COLUMNS, schemas.readers, names)}
+    found = {row["name"]: frozenset(row["columns"]) for row in await asked.fetch(_COLUMNS, schemas.readers, names)}
     return bool(names) and all(
         name in EARLIER and EARLIER[name] <= found.get(name, frozenset()) and not found[name] & _OURS for name in names
     )

@@ -15,7 +15,7 @@ _SLOTS = """
     ) AS slot"""
 # By which factor the sessions from one split of a company to its next are multiplied. A split counts once a company,
 # day and ratio, under whichever of its symbols, and how often, it is listed.
-_FACTOR_SINCE = """
+_FACTOR = """
     LEFT JOIN (
         SELECT split.symbol, split.execution_day AS until,
                coalesce(lag(split.execution_day) OVER (PARTITION BY split.symbol ORDER BY split.execution_day),
@@ -31,9 +31,8 @@ _FACTOR_SINCE = """
                 GROUP BY 1, 2, round(ln(s.split_from / s.split_to)::numeric, 9)
             ) AS one GROUP BY 1, 2
         ) AS split
-    ) AS step ON step.symbol = h.symbol AND h.{since} >= step.since AND h.{since} < step.until
+    ) AS step ON step.symbol = h.symbol AND h.trading_date >= step.since AND h.trading_date < step.until
     CROSS JOIN LATERAL (SELECT coalesce(step.factor, 1) AS factor) AS f"""
-_FACTOR = _FACTOR_SINCE.format(since="trading_date")
 
 # Since when dividends are known, and up to which session they were held against prices: beyond, no factor is.
 _DIVIDENDS_KNOWN = """
@@ -82,7 +81,7 @@ BY_PRICES = {
     Prices.ADJUSTED: (
         ReaderView(
             "market_data_daily",
-            "adjustable_history AS h" + _FACTOR_SINCE.format(since="adjusted_up_to"),
+            "adjustable_history AS h" + _FACTOR,
             f"{_ADJUSTED}, h.load_id",
             "Daily bars of the company that has the symbol today, adjusted for its splits since; of sessions that were "
             "adopted and not loaded since, the earlier service's, with a null load_id.",

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import asyncpg
+import msgspec
 from loguru import logger
 
-from consumer.postgres.adoption import adoptable, set_apart
+from consumer.postgres.adoption import is_adoptable, set_apart
 from consumer.postgres.reader_functions import FUNCTIONS
 from consumer.postgres.reader_view import Prices, ReaderView
 from consumer.postgres.reader_views import views
@@ -20,7 +21,7 @@ from consumer.postgres.schemas import has_table
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
-    from consumer.postgres.schemas import Schemas
+    from consumer.postgres.schemas import Asked, Schemas
 
 
 class NameTaken(Exception):
@@ -47,31 +48,47 @@ _MAY = """
 """
 
 
-async def clear_taken_names(connection: Connection, schemas: Schemas, *, adopting: bool) -> list[str]:
-    """See to it that no relation or function in the readers' schema has a name of theirs and is not ours.
+class Taken(msgspec.Struct, frozen=True):
+    """The names of ours that others have in the readers' schema, whether the earlier service does, and what to do."""
+
+    names: tuple[str, ...]
+    adoptable: bool
+    told: str
+
+
+async def read_taken(asked: Asked, schemas: Schemas) -> Taken | None:
+    """Return what relations and functions in the readers' schema have a name of theirs and are not ours, if any."""
+    made = await _made(asked)
+    names = [view.name for view in views()]
+    functions = [function.name for function in FUNCTIONS]
+    taken = await asked.fetch(_TAKEN, schemas.readers, names, list(made), functions)
+    if not taken:
+        return None
+    found = tuple(row["relname"] for row in taken)
+    theirs = await is_adoptable(asked, schemas, found)
+    owned = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
+    cure = (
+        "set READERS_SCHEMA to another schema, where its SQL readers will find their views "
+        "(and DATABASE_SCHEMA too, if another deployment in this database made these)"
+    )
+    if theirs:
+        cure += "; or have this service take the place of the one that made them: `maintenance migrate --adopt`"
+    return Taken(names=found, adoptable=theirs, told=f"not made by this service: {owned}: {cure}")
+
+
+async def clear_taken_names(connection: Connection, schemas: Schemas, *, adopting: bool) -> tuple[str, ...]:
+    """See to it that nobody else has a name of theirs in the readers' schema.
 
     Where *adopting*, the earlier service's relations are set apart, and their names returned. Raises NameTaken,
     CannotAdopt.
     """
-    made = await _made(connection)
-    names = [view.name for view in views()]
-    functions = [function.name for function in FUNCTIONS]
-    taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made), functions)
-    if not taken:
-        return []
-    found = [row["relname"] for row in taken]
-    theirs = await adoptable(connection, schemas, found)
-    if adopting and theirs:
-        await set_apart(connection, schemas, found)
-        return found
-    owned = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
-    cure = (
-        "set READERS_SCHEMA to another schema, where its SQL readers will find their views"
-        " (and DATABASE_SCHEMA too, if another deployment in this database made these)"
-    )
-    if theirs:
-        cure += "; or have this service take the place of the one that made them: `maintenance migrate --adopt`"
-    raise NameTaken(f"not made by this service: {owned}: {cure}")
+    taken = await read_taken(connection, schemas)
+    if taken is None:
+        return ()
+    if not (adopting and taken.adoptable):
+        raise NameTaken(taken.told)
+    await set_apart(connection, schemas, taken.names)
+    return taken.names
 
 
 async def publish(connection: Connection, schemas: Schemas, prices: Prices | None = None) -> None:
@@ -113,12 +130,10 @@ async def _prices(connection: Connection, schemas: Schemas, wanted: Prices | Non
     return wanted
 
 
-async def _made(connection: Connection) -> dict[str, str]:
-    if await connection.fetchval("SELECT to_regclass('reader_view') IS NULL"):
+async def _made(asked: Asked) -> dict[str, str]:
+    if await asked.fetchval("SELECT to_regclass('reader_view') IS NULL"):
         return {}
-    return {
-        row["name"]: row["definition"] for row in await connection.fetch("SELECT name, definition FROM reader_view")
-    }
+    return {row["name"]: row["definition"] for row in await asked.fetch("SELECT name, definition FROM reader_view")}
 
 
 async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, new: bool) -> None:

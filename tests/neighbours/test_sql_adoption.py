@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from consumer.checks.finding import Level
+from consumer.checks.postgres_server import check_schema
 from consumer.postgres import adoption as adopting
 from consumer.postgres.adoption import EARLIER, Adopted, adoption_at, read_adopted
 from consumer.postgres.migrate import SchemaMismatch, migrate
@@ -74,6 +76,8 @@ async def test_a_database_of_the_earlier_service_is_refused_with_both_cures_and_
         await migrate(pool)
     assert "set READERS_SCHEMA to another schema" in str(refused.value)
     assert "`maintenance migrate --adopt`" in str(refused.value)
+    finding = await check_schema(pool)
+    assert (finding.level, "`maintenance migrate --adopt`" in str(finding.cure)) == (Level.REFUSED, True)
     assert await relations(reader) == before
 
 

@@ -33,13 +33,13 @@ CREATE TABLE adopted_bar (
     CONSTRAINT range_of_the_mean CHECK (vwap BETWEEN low AND high)
 );
 
--- Bars by the company of today, and up to which day each is adjusted already: ours up to their own. Theirs stand for sessions
--- that we have not loaded, whole sessions only; but not where a split came before the adoption: they may or may not know it.
+-- Bars by the company of today, for readers of adjusted ones. Theirs stand for sessions that we have not loaded, whole sessions
+-- only; but not where a split came before the adoption: they may or may not know it. Later ones they do not.
 CREATE VIEW adjustable_history AS
-SELECT trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id, trading_date AS adjusted_up_to
+SELECT trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id
 FROM daily_history
 UNION ALL
-SELECT a.trading_date, a.symbol, a.open, a.high, a.low, a.close, a.volume, a.vwap, a.trades_count, NULL, a.adopted_on
+SELECT a.trading_date, a.symbol, a.open, a.high, a.low, a.close, a.volume, a.vwap, a.trades_count, NULL
 FROM adopted_bar AS a
 LEFT JOIN listed_ticker AS u ON u.symbol = a.symbol
 WHERE NOT EXISTS (SELECT FROM coverage AS c WHERE c.data_set = 'daily_bars' AND c.trading_day = a.trading_date)
