@@ -58,6 +58,11 @@ def as_ticker(row: asyncpg.Record) -> Ticker:
     return msgspec.convert(fields, Ticker, strict=True)
 
 
+#: All that the newest heat map can place.
+SECTORS = {
+    "Technology", "Healthcare", "Financial Services", "Consumer Cyclical", "Consumer Defensive", "Energy", "Utilities",
+    "Real Estate", "Industrials", "Basic Materials", "Communication Services",
+}  # fmt: skip
 #: What the newest revision's service for one ticker names, one by one.
 NAMED = (
     "symbol, company_name, exchange, sector, industry, market_cap, free_float, shares_outstanding, avg_volume_30d, "
@@ -67,10 +72,10 @@ NAMED = (
 )
 
 
-async def closes(connection: Connection, symbol: str) -> list[float]:
+async def closes(connection: Connection, symbol: str, *, relation: str = "market_data_daily") -> list[float]:
     """The ATR calculator's question: one symbol's bars, oldest first."""
     rows = await connection.fetch(
-        "SELECT trading_date, high, low, close FROM market_data_daily WHERE symbol = $1 ORDER BY trading_date", symbol
+        f"SELECT trading_date, high, low, close FROM {relation} WHERE symbol = $1 ORDER BY trading_date", symbol
     )
     return [float(row["close"]) for row in rows]
 

@@ -52,20 +52,21 @@ async def test_a_night_answers_every_reader_of_the_earlier_service(reader: Conne
         assert len(found) == await reader.fetchval("SELECT count(*) FROM ticker_metadata") > 50
         assert any(one.list_date for one in found), relation
         assert all(one.list_date is None or dt.date.fromisoformat(one.list_date) for one in found), relation
+    sectors = {one.sector for one in await neighbours.tickers(reader, "tickers_unified")} - {None}
+    assert sectors
+    assert sectors <= neighbours.SECTORS
     listed = await reader.fetch("SELECT symbol FROM tickers_unified WHERE is_actively_trading AND is_active")
     assert len(listed) == await redis.scard("ticker:universe")
     for row in await reader.fetch(f"SELECT {neighbours.NAMED} FROM tickers_unified"):
         neighbours.as_ticker(row)
 
     split = await reader.fetch("SELECT DISTINCT symbol FROM stock_split WHERE execution_day <= $1", DAY)
-    jumps = [
-        max(one / other, other / one)
-        for row in split
-        if len(series := await neighbours.closes(reader, row["symbol"])) > 1
-        for other, one in itertools.pairwise(series)
-    ]
-    assert jumps
-    assert max(jumps) < 1.5, "adjusted: no split is seen as a move"
+    largest: dict[str, float] = {}
+    for relation in ("market_data_daily", "daily_history"):
+        series = [await neighbours.closes(reader, row["symbol"], relation=relation) for row in split]
+        steps = [pair for closes in series for pair in itertools.pairwise(closes)]
+        largest[relation] = max(max(one / other, other / one) for other, one in steps)
+    assert largest["market_data_daily"] < 1.5 < largest["daily_history"], "raw, a split is seen as a move"
 
     every_day = await reader.fetch(
         "SELECT symbol FROM volume_slots WHERE slot_number <= 66 GROUP BY 1 HAVING count(DISTINCT date) = 5 "
