@@ -20,16 +20,18 @@ from consumer.postgres.adoption import EARLIER, Adopted, adoption_at, read_adopt
 from consumer.postgres.migrate import SchemaMismatch, migrate
 from consumer.postgres.pool import open_pool
 from consumer.postgres.reader_view import Prices
+from tests.conftest import finish
 from tests.crash.fingerprint import of_caches, of_tables
 from tests.cycle.stack import CALENDAR, DAY, EVENING, LEASE, Clock, market_of, stack_on, until
 from tests.neighbours.sql_earlier import leave_earlier_tables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
 
     from consumer.postgres.pool import Pool
+    from tests.databases import Databases
     from tests.neighbours.sql_earlier import Bar
 
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -42,6 +44,13 @@ TWO_TABLES = ("market_data_daily", "ticker_metadata", "ticker_universe", "volume
 
 def bar(day: dt.date, symbol: str = "A", close: float = 10.0) -> Bar:
     return (day, symbol, close, close, close, close, 1000.0)
+
+
+@pytest.fixture
+def postgres_dsn(databases: Databases) -> Iterator[str]:
+    """A database without a table in it: that of the other tests here has all."""
+    yield finish(databases.lend())
+    finish(databases.take_back())
 
 
 @pytest.fixture

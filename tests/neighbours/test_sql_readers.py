@@ -13,19 +13,29 @@ import pytest
 from consumer.postgres.migrate import migrate
 from consumer.postgres.pool import open_pool
 from consumer.postgres.reader_view import Prices
+from tests.conftest import finish
 from tests.cycle.stack import DAY, EVENING, LEASE, Clock, market_of, stack_on
 from tests.former_release import leave_tables
 from tests.neighbours import sql_clients as neighbours
 from tests.postgres.test_moving_in import ROW_IN_EVERY_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
+
+    from tests.databases import Databases
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
 NEXT_DAY = DAY + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def postgres_dsn(databases: Databases) -> Iterator[str]:
+    """A database without a table in it: that of the other tests here has all."""
+    yield finish(databases.lend())
+    finish(databases.take_back())
 
 
 @pytest.fixture
