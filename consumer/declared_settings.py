@@ -90,7 +90,7 @@ SETTINGS: tuple[Setting, ...] = (
         field="reader_prices",
         default="",
         read=lambda value: Prices(one_of(*Prices)(value)),
-        meaning="raw or adjusted prices in market_data_daily and volume_slots; not set: as they are, at first raw",
+        meaning="raw or adjusted prices in market_data_daily and volume_slots; not set: as before, if new adjusted",
     ),
     Setting(
         name="MIGRATE_AT_START",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.checks.finding import Finding, ok, refused, warning
 from consumer.postgres import packaged
+from consumer.postgres.readers import read_taken
 from consumer.postgres.schema import Schema, read_schema
 from consumer.postgres.schemas import schemas_of
 
@@ -116,6 +117,13 @@ async def check_schema(pool: Pool) -> Finding:
     check = "postgresql schema"
     schema = await read_schema(pool)
     if not schema.made:
+        schemas = await schemas_of(pool)
+        if (taken := await read_taken(pool, schemas)) is not None:
+            seen, cure = (
+                f"cannot be made: {', '.join(taken.names)} in schema {schemas.readers} is another's",
+                taken.told,
+            )
+            return refused(check, seen, cure)
         return warning(check, "not made yet", "the first consumer makes it: start one")
     if schema.foreign or schema.altered:
         seen = f"{', '.join((*schema.foreign, *schema.altered))} is not this program's"

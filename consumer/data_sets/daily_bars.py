@@ -67,6 +67,16 @@ DAILY_BAR = Table(
     },
 )
 
+#: Of no data set, for nothing is made of it: what the earlier service left, adjusted, for readers alone.
+ADOPTED_BAR = Table(
+    name="adopted_bar",
+    kept=Kept.PRESENT,
+    columns={
+        **{name: column for name, column in DAILY_BAR.columns.items() if name != "load_id"},
+        "adopted_on": Column("date", meaning="adjusted as of a day that nobody noted, no later than this"),
+    },
+)
+
 DAILY_BARS = DataSet(
     name=names.DAILY_BARS,
     task=TaskName.OHLC_DAILY,

@@ -152,6 +152,18 @@ READER_PRICES = Table(
     },
 )
 
+ADOPTED_RELATION = Table(
+    name="adopted_relation",
+    kept=Kept.PRESENT,
+    columns={
+        "name": Column("text", meaning="as its readers knew it, and find a view of ours now"),
+        "kept_as": Column("text", meaning="in the same schema"),
+        "rows_taken": Column("bigint"),
+        "rows_refused": Column("bigint", meaning="of no session, or beyond what a value can be; they stay in kept_as"),
+        "adopted_at": Column("timestamp with time zone"),
+    },
+)
+
 SCHEMA_VERSION = Table(
     name="schema_version",
     kept=Kept.PRESENT,

@@ -14,10 +14,11 @@ import asyncpg
 import msgspec
 
 from consumer.postgres import packaged
+from consumer.postgres.adoption import Adoption, CannotAdopt, take_over
 from consumer.postgres.moving_in import TablesElsewhere, move_in
 from consumer.postgres.packaged import Half, Migration
 from consumer.postgres.reader_view import Prices
-from consumer.postgres.readers import NameTaken, publish, refuse_taken_names
+from consumer.postgres.readers import NameTaken, clear_taken_names, publish
 from consumer.postgres.schemas import schemas_of
 from consumer.postgres.session import allow_long_statements
 from consumer.postgres.versions import Waiting, read_versions, refuse_unserved, wait_for_older
@@ -47,18 +48,25 @@ class SchemaMismatch(Exception):
 
 
 async def migrate(
-    pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None = None, finish: bool = False
+    pool: asyncpg.Pool[asyncpg.Record],
+    *,
+    prices: Prices | None = None,
+    finish: bool = False,
+    adoption: Adoption | None = None,
 ) -> list[str]:
     """Apply what is missing, all or nothing, and return the names applied; halves *after* only in a new database, or to
-    *finish*. What SQL readers read shows *prices*; None: as before. Raises SchemaMismatch, Waiting, NotServed."""
+    *finish*. What SQL readers read shows *prices*; None: as before. The earlier service's tables are in the way unless
+    there is an *adoption*. Raises SchemaMismatch, Waiting, NotServed."""
     try:
-        return await _migrate(pool, prices=prices, finish=finish)
+        return await _migrate(pool, prices=prices, finish=finish, adoption=adoption)
     except asyncpg.LockNotAvailableError as error:
         reason = f"somebody has held a table that is to be changed for {TABLE_WITHIN_MS / 1000:g} s: it is tried again"
         raise Waiting(reason) from error
 
 
-async def _migrate(pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None, finish: bool) -> list[str]:
+async def _migrate(
+    pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None, finish: bool, adoption: Adoption | None
+) -> list[str]:
     async with pool.acquire() as connection, connection.transaction():
         await allow_long_statements(connection)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -67,12 +75,14 @@ async def _migrate(pool: asyncpg.Pool[asyncpg.Record], *, prices: Prices | None,
         schemas = await schemas_of(connection)
         try:
             await move_in(connection, schemas)
-            await refuse_taken_names(connection, schemas)
-        except (TablesElsewhere, NameTaken) as error:
+            set_apart = await clear_taken_names(connection, schemas, adopting=adoption is not None)
+        except (TablesElsewhere, NameTaken, CannotAdopt) as error:
             raise SchemaMismatch(str(error)) from error
         applied = await _apply(connection, schemas, finish=finish)
         await _settle_versions(connection, schemas, applied)
         await _publish(connection, schemas, prices)
+        if adoption is not None:
+            await take_over(connection, schemas, set_apart, adoption)
     return [migration.name for migration in applied]
 
 

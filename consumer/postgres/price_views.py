@@ -5,24 +5,34 @@ from __future__ import annotations
 from consumer.postgres.reader_view import Prices, ReaderView
 
 _BARS = "trading_date, symbol, open, high, low, close, volume, vwap, trades_count, load_id"
-# Where a row has no trades, unnest() makes nulls of them.
+# Where a row has no trades, unnest() makes nulls of them. Empty slots add nothing to a sum: left out before it is made,
+# a thin symbol costs what it traded.
 _SLOTS = """
     CROSS JOIN LATERAL (
         SELECT (n - 1)::integer AS slot_number, time '04:00' + (n - 1) * interval '5 minutes' AS slot_time, v AS volume,
                sum(v) OVER (ORDER BY n) AS volume_accumulated, t AS trades_count
-        FROM unnest({row}.volumes, {row}.trades) WITH ORDINALITY AS u (v, t, n)
-    ) AS slot WHERE slot.volume > 0"""
-# A split counts once a company, day and ratio, under whichever of its symbols, and how often, it is listed.
+        FROM unnest({row}.volumes, {row}.trades) WITH ORDINALITY AS u (v, t, n) WHERE v > 0
+    ) AS slot"""
+# By which factor the sessions from one split of a company to its next are multiplied. A split counts once a company,
+# day and ratio, under whichever of its symbols, and how often, it is listed.
 _FACTOR = """
-    CROSS JOIN LATERAL (
-        SELECT coalesce(exp(sum(one.ratio)), 1) AS factor FROM (
-            SELECT min(ln(s.split_from / s.split_to)) AS ratio FROM stock_split AS s
-            WHERE coalesce(s.company, s.symbol) = h.symbol AND s.execution_day > h.trading_date
-              AND s.verdict <> 'contradicted'
-              AND s.execution_day <= (SELECT max(trading_day) FROM coverage WHERE data_set = 'daily_bars')
-            GROUP BY s.execution_day, round(ln(s.split_from / s.split_to)::numeric, 9)
-        ) AS one
-    ) AS f"""
+    LEFT JOIN (
+        SELECT split.symbol, split.execution_day AS until,
+               coalesce(lag(split.execution_day) OVER (PARTITION BY split.symbol ORDER BY split.execution_day),
+                        '-infinity') AS since,
+               exp(sum(split.ratio) OVER (PARTITION BY split.symbol ORDER BY split.execution_day DESC)) AS factor
+        FROM (
+            SELECT symbol, execution_day, sum(ratio) AS ratio FROM (
+                SELECT coalesce(s.company, s.symbol) AS symbol, s.execution_day,
+                       min(ln(s.split_from / s.split_to)) AS ratio
+                FROM stock_split AS s
+                WHERE s.verdict <> 'contradicted'
+                  AND s.execution_day <= (SELECT max(trading_day) FROM coverage WHERE data_set = 'daily_bars')
+                GROUP BY 1, 2, round(ln(s.split_from / s.split_to)::numeric, 9)
+            ) AS one GROUP BY 1, 2
+        ) AS split
+    ) AS step ON step.symbol = h.symbol AND h.trading_date >= step.since AND h.trading_date < step.until
+    CROSS JOIN LATERAL (SELECT coalesce(step.factor, 1) AS factor) AS f"""
 
 # Since when dividends are known, and up to which session they were held against prices: beyond, no factor is.
 _DIVIDENDS_KNOWN = """
@@ -71,9 +81,10 @@ BY_PRICES = {
     Prices.ADJUSTED: (
         ReaderView(
             "market_data_daily",
-            "daily_history AS h" + _FACTOR,
+            "adjustable_history AS h" + _FACTOR,
             f"{_ADJUSTED}, h.load_id",
-            "Daily bars of the company that has the symbol today, adjusted for its splits since.",
+            "Daily bars of the company that has the symbol today, adjusted for its splits since; of sessions that were "
+            "adopted and not loaded since, the earlier service's, with a null load_id.",
         ),
         ReaderView(
             "volume_slots",

@@ -6,6 +6,7 @@ READER_PRICES says: raw as before, or adjusted.
 
 from __future__ import annotations
 
+from consumer.postgres.neighbour_views import TICKER_METADATA, TICKERS_UNIFIED
 from consumer.postgres.price_views import ADJUSTED, BY_PRICES
 from consumer.postgres.reader_view import Prices, ReaderView
 
@@ -47,18 +48,8 @@ _ALWAYS = (
         "A row a symbol that a listing has shown, with what became of it.",
         writable=True,
     ),
-    ReaderView(
-        "ticker_metadata",
-        "ticker_profile",
-        "symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry, industry_group, sic_code, "
-        "market_cap, float_shares, float_percent, float_effective_date, shares_outstanding, shares_class, "
-        "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, last_close, beta, is_etf, is_actively_trading, "
-        "cik, composite_figi, share_class_figi, list_date, delisted_at, as_of, details_attempted_at, details_outcome, "
-        "details_fetched_at, created_at, updated_at, avg_volume_sessions, avg_volume_sessions_10d, "
-        "avg_volume_sessions_5d",
-        "What is known of a ticker's company and shares, and its averages as of a trading day.",
-        writable=True,
-    ),
+    TICKER_METADATA,
+    TICKERS_UNIFIED,
     ReaderView(
         "ticker_universe_history",
         "listed_ticker_history",
@@ -172,6 +163,6 @@ _ALWAYS = (
 )
 
 
-def views(prices: Prices = Prices.RAW) -> tuple[ReaderView, ...]:
+def views(prices: Prices = Prices.ADJUSTED) -> tuple[ReaderView, ...]:
     """Return every view, with the two that *prices* decide on first."""
     return (*BY_PRICES[prices], *ADJUSTED, *_ALWAYS)

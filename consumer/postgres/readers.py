@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
+import msgspec
 from loguru import logger
 
+from consumer.postgres.adoption import is_adoptable, set_apart
 from consumer.postgres.reader_functions import FUNCTIONS
 from consumer.postgres.reader_view import Prices, ReaderView
 from consumer.postgres.reader_views import views
@@ -18,7 +21,7 @@ from consumer.postgres.schemas import has_table
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
-    from consumer.postgres.schemas import Schemas
+    from consumer.postgres.schemas import Asked, Schemas
 
 
 class NameTaken(Exception):
@@ -45,18 +48,47 @@ _MAY = """
 """
 
 
-async def refuse_taken_names(connection: Connection, schemas: Schemas) -> None:
-    """Raise NameTaken where a relation or a function in the readers' schema has a name of theirs and is not ours."""
-    made = await _made(connection)
+class Taken(msgspec.Struct, frozen=True):
+    """The names of ours that others have in the readers' schema, whether the earlier service does, and what to do."""
+
+    names: tuple[str, ...]
+    adoptable: bool
+    told: str
+
+
+async def read_taken(asked: Asked, schemas: Schemas) -> Taken | None:
+    """Return what relations and functions in the readers' schema have a name of theirs and are not ours, if any."""
+    made = await _made(asked)
     names = [view.name for view in views()]
     functions = [function.name for function in FUNCTIONS]
-    taken = await connection.fetch(_TAKEN, schemas.readers, names, list(made), functions)
-    if taken:
-        found = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
-        raise NameTaken(
-            f"not made by this service: {found}: set READERS_SCHEMA to another schema, where its SQL readers will find "
-            "their views (and DATABASE_SCHEMA too, if another deployment in this database made these)"
-        )
+    taken = await asked.fetch(_TAKEN, schemas.readers, names, list(made), functions)
+    if not taken:
+        return None
+    found = tuple(row["relname"] for row in taken)
+    theirs = await is_adoptable(asked, schemas, found)
+    owned = ", ".join(f"{schemas.readers}.{row['relname']} (owner {row['owner']})" for row in taken)
+    cure = (
+        "set READERS_SCHEMA to another schema, where its SQL readers will find their views "
+        "(and DATABASE_SCHEMA too, if another deployment in this database made these)"
+    )
+    if theirs:
+        cure += "; or have this service take the place of the one that made them: `maintenance migrate --adopt`"
+    return Taken(names=found, adoptable=theirs, told=f"not made by this service: {owned}: {cure}")
+
+
+async def clear_taken_names(connection: Connection, schemas: Schemas, *, adopting: bool) -> tuple[str, ...]:
+    """See to it that nobody else has a name of theirs in the readers' schema.
+
+    Where *adopting*, the earlier service's relations are set apart, and their names returned. Raises NameTaken,
+    CannotAdopt.
+    """
+    taken = await read_taken(connection, schemas)
+    if taken is None:
+        return ()
+    if not (adopting and taken.adoptable):
+        raise NameTaken(taken.told)
+    await set_apart(connection, schemas, taken.names)
+    return taken.names
 
 
 async def publish(connection: Connection, schemas: Schemas, prices: Prices | None = None) -> None:
@@ -98,19 +130,21 @@ async def _prices(connection: Connection, schemas: Schemas, wanted: Prices | Non
     return wanted
 
 
-async def _made(connection: Connection) -> dict[str, str]:
-    if await connection.fetchval("SELECT to_regclass('reader_view') IS NULL"):
+async def _made(asked: Asked) -> dict[str, str]:
+    if await asked.fetchval("SELECT to_regclass('reader_view') IS NULL"):
         return {}
-    return {
-        row["name"]: row["definition"] for row in await connection.fetch("SELECT name, definition FROM reader_view")
-    }
+    return {row["name"]: row["definition"] for row in await asked.fetch("SELECT name, definition FROM reader_view")}
 
 
 async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, new: bool) -> None:
     name, meaning = f'"{schemas.readers}".{view.name}', view.meaning.replace("'", "''")
-    await connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS {view.definition}; COMMENT ON VIEW {name} IS '{meaning}'"
-    )
+    try:
+        async with connection.transaction():
+            await connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.definition}")
+    except asyncpg.InvalidTableDefinitionError:
+        if not await _make_anew(connection, name, view):
+            return
+    await connection.execute(f"COMMENT ON VIEW {name} IS '{meaning}'")
     if new:
         await _let_read(connection, name, view.source.split()[0])
     await connection.execute(f"DROP TRIGGER IF EXISTS refuse_write ON {name}")
@@ -120,6 +154,23 @@ async def _make(connection: Connection, schemas: Schemas, view: ReaderView, *, n
             f'FOR EACH ROW EXECUTE FUNCTION "{schemas.tables}".refuse_write()'
         )
     await _note_made(connection, view.name, view.as_made)
+
+
+async def _make_anew(connection: Connection, name: str, view: ReaderView) -> bool:
+    """Put a view whose columns have other types by now in the place of *name*; not where others have built on that."""
+    may = await connection.fetch(_MAY, name)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"DROP VIEW {name}")
+    except asyncpg.DependentObjectsStillExistError as error:
+        logger.warning("reader_view_kept_as_it_was", view=view.name, built_on_it=error.detail)
+        return False
+    await connection.execute(f"CREATE VIEW {name} AS {view.definition}")
+    for one in may:
+        of = "" if one["column"] is None else f' ("{one["column"]}")'
+        onwards = " WITH GRANT OPTION" if one["grantable"] else ""
+        await connection.execute(f"GRANT {one['privilege']}{of} ON {name} TO {one['role']}{onwards}")
+    return True
 
 
 async def _note_made(connection: Connection, name: str, definition: str) -> None:

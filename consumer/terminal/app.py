@@ -176,9 +176,16 @@ def migrate(
             help="serve older programs no more: those at work stop, and what only they read is dropped", negative=()
         ),
     ] = False,
+    adopt: Annotated[
+        bool,
+        Parameter(
+            help="take the earlier service's place: its tables are kept under another name, its bars taken over",
+            negative=(),
+        ),
+    ] = False,
 ) -> int:
     """Bring the tables up to date; a new program does so at its start, but for what older ones still read."""
-    return asyncio.run(migrate_verb.bring_up_to_date(settings_set(), finishing=finish))
+    return asyncio.run(migrate_verb.bring_up_to_date(settings_set(), finishing=finish, adopting=adopt))
 
 
 @app.command

@@ -6,30 +6,53 @@ import sys
 from typing import TYPE_CHECKING
 
 from consumer.postgres import packaged
+from consumer.postgres.adoption import adoption_at, read_adopted
 from consumer.postgres.migrate import SchemaMismatch, finish, migrate, pending
 from consumer.postgres.versions import Waiting, read_versions
-from consumer.settings import schemas_set
+from consumer.runtime import utc_now
+from consumer.settings import build_calendar, schemas_set
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.servers import locate
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from consumer.postgres.adoption import Adopted
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
 
 
-async def bring_up_to_date(settings: Settings, *, finishing: bool) -> int:
+async def bring_up_to_date(settings: Settings, *, finishing: bool, adopting: bool) -> int:
     """Apply and say what was applied, what is left, and whom the tables serve. Raises CommandRefused."""
+    now = utc_now()
+    adoption = adoption_at(now, build_calendar(settings)) if adopting else None
     async with await reach_postgres(settings, locate(settings).database_url) as pool:
         try:
-            applied = await migrate(pool, prices=settings.reader_prices)
+            applied = await migrate(pool, prices=settings.reader_prices, adoption=adoption)
             if finishing:
                 applied += await finish(pool)
         except (SchemaMismatch, Waiting) as error:
             raise CommandRefused(str(error), ExitCode.FAILED) from error
-        sys.stdout.write("\n".join([*(f"applied {name}" for name in applied), *await _told(settings, pool)]) + "\n")
+        lines = [f"applied {name}" for name in applied]
+        if adopting:
+            lines += _adopted(await read_adopted(pool), now=now)
+        sys.stdout.write("\n".join([*lines, *await _told(settings, pool)]) + "\n")
     return ExitCode.OK
+
+
+def _adopted(ever: Sequence[Adopted], *, now: dt.datetime) -> list[str]:
+    just = [one for one in ever if one.adopted_at == now]
+    if not just:
+        return ["nothing to adopt: no relation of the earlier service stands where our views do"]
+    lines = []
+    for one in just:
+        taken = f"{one.rows_taken:,} rows taken over as adjusted, {one.rows_refused:,} not"
+        rows = taken if one.rows_taken or one.rows_refused else "its contents come with the first night"
+        lines.append(f"adopted {one.name}, kept as {one.kept_as}: {rows}")
+    return lines
 
 
 async def _told(settings: Settings, pool: Pool) -> list[str]:

