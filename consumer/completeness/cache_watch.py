@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from consumer.tasks.part import PartContext, Services
     from consumer.tasks.redis_sync import Prepared
 
-EVERY = dt.timedelta(seconds=30)
+EVERY = dt.timedelta(seconds=50)
 #: Looks in which the content of every key of a cache was read once; of a small cache each look has so many keys.
-LOOKS_A_ROUND, LEAST_KEYS = 360, 8
+LOOKS_A_ROUND, LEAST_KEYS = 288, 8
 #: The same of whether it is there, and how long it lives.
-LOOKS_A_ROUND_OF_LIVES, LEAST_LIVES = 20, 100
+LOOKS_A_ROUND_OF_LIVES, LEAST_LIVES = 18, 100
+#: Where something was found, somebody may have done it to many: the next look, at once, has so many keys of each cache.
+MANY_KEYS = 200
 # How much less than it should a key may live: writers' clocks, and how long a cache takes to be written.
 _SLACK = dt.timedelta(minutes=10)
 #: The one key of a cache of all symbols is read whole that often, and every look counted.
@@ -73,7 +75,11 @@ class CacheWatch:
             await asyncio.sleep(self._every.total_seconds())
 
     async def look(self) -> int:
-        """Look once; return how many keys were put in place again. Raises RedisError."""
+        """Look, and again where something was found; return how many keys were put in place. Raises RedisError."""
+        mended = await self._look(least=LEAST_KEYS)
+        return mended + await self._look(least=MANY_KEYS) if mended else 0
+
+    async def _look(self, *, least: int) -> int:
         written = await written_caches(self._services.pool)
         marks: Any = await self._redis.hgetall(keys.CACHES.pattern)
         tokens, histories = tokens_in(marks), await read_histories(self._redis)
@@ -85,7 +91,9 @@ class CacheWatch:
             known = histories.get(name)
             history = known if known is not None and known.fence == fence else CacheHistory(fence=fence)
             age = self._services.now() - row["fetched_at"]
-            mended += await _Look(self._services, self._redis, name, row["trading_day"], age).through(history)
+            mended += await _Look(self._services, self._redis, name, row["trading_day"], age).through(
+                history, least=least
+            )
         return mended
 
 
@@ -97,9 +105,9 @@ class _Look:
         self._name, self._day, self._age = name, day, age
         self._now = services.now()
 
-    async def through(self, history: CacheHistory) -> int:
+    async def through(self, history: CacheHistory, *, least: int) -> int:
         """Look at the keys whose turn it is, and mend what is to be; return how many keys that was."""
-        history, found, size = await asyncio.to_thread(self._read, history)
+        history, found, size = await asyncio.to_thread(self._read, history, least)
         suspects = history.unexpected(found, self._now)
         mended = 0
         # Without any fingerprint it was written by a release that keeps none: its formats may be older, too.
@@ -109,12 +117,12 @@ class _Look:
         await keep_history(self._redis, self._name, history)
         return mended
 
-    def _read(self, history: CacheHistory) -> tuple[CacheHistory, set[str], int]:
+    def _read(self, history: CacheHistory, least_keys: int) -> tuple[CacheHistory, set[str], int]:
         """The keys that are not as written, of those whose turn it is; and how many the cache has."""
         cache, name = self._services.cache, self._name
         size: Any = cache.hlen(keys.FINGERPRINTS.pattern.format(cache=name))
         whole = size != 1 or history.read_at is None or self._now - history.read_at >= READ_WHOLE_EVERY
-        about = max(LEAST_KEYS, -(-size // LOOKS_A_ROUND))
+        about = max(least_keys, -(-size // LOOKS_A_ROUND))
         page = look_at(cache, name, history.cursor, about=about, content=whole)
         least = None if CACHES[name].lasts else keys.CACHE_TTL - self._age - _SLACK
         about = max(LEAST_LIVES, -(-size // LOOKS_A_ROUND_OF_LIVES))

@@ -44,13 +44,12 @@ async def test_a_reader_of_relative_volume_misses_nothing_and_historical_writes_
     reader = RvolReader(stack.redis, historical)
     observed = {str(key).split(":")[3] for key in before}
 
-    for symbol in await symbols(stack):
-        answer = await reader.averages(symbol)
-        assert symbol not in observed or len(answer) == SLOTS_PER_DAY, symbol
+    answers = {symbol: await reader.averages(symbol) for symbol in await symbols(stack)}
 
     print(f"slots missed: {reader.misses}, hashes written over: {len(historical.rewritten)} of {len(before)}")
     assert await hashes(stack.redis) == before
     assert historical.rewritten == []
+    assert {len(answers[symbol]) for symbol in answers.keys() & observed} == {SLOTS_PER_DAY}
     rows = "SELECT symbol FROM session_slots WHERE outcome <> 'unproven' AND trading_date = ANY ($1) GROUP BY symbol"
     proven = {row["symbol"] for row in await stack.pool.fetch(rows, list(SESSIONS))}
     assert set(await symbols(stack)) & proven <= observed, "who was observed and did not trade has zeros"
