@@ -48,13 +48,16 @@ COUNT: Final = Number(unit="rows", least=0, most=1e9, whole=True)
 NAME: Final = Text(longest=500, pattern=PRINTABLE)
 WORD: Final = Text(longest=50, pattern=PRINTABLE)
 PROSE: Final = Text(longest=20_000, pattern=r"[^\x00\ud800-\udfff]+")
+# As PRINTABLE, in lines.
+LINES: Final = Text(longest=20_000, pattern=r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
 MIC: Final = Text(longest=20, pattern=r"[A-Za-z0-9._-]+")
 CIK: Final = Text(longest=10, pattern=r"[0-9]+")
 FIGI: Final = Text(longest=12, pattern=r"[A-Za-z0-9]+")
 CURRENCY: Final = Text(longest=3, pattern=r"[A-Za-z]{3}")
 SIC: Final = Text(longest=4, pattern=r"[0-9]+")
 REQUEST_ID: Final = Text(longest=200, pattern=PRINTABLE)
-URL: Final = Text(longest=8_000, pattern=r"[!-~]+")
+# What a page may make a link of: a "javascript:" is no address of a company.
+WEB_ADDRESS: Final = Text(longest=2_000, pattern=r"https?://[!-~]+")
 NEXT_URL: Final = Text(longest=8_000, pattern=r"[!-~]*")  # an empty one says that there is no next page
 FLAG: Final = Flag()
 
@@ -111,7 +114,8 @@ _IDENTITY: Final = {
     "delisted_utc": _optional(DELISTED_AT),
 }
 
-#: By endpoint (as counters and logs call it; files and the envelope beside them) and the vendor's field name.
+#: By endpoint (as counters and logs call it; files, the envelope and the parts of details beside them) and the
+#: vendor's field name.
 ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
     "envelope": {
         "status": _optional(WORD),
@@ -139,10 +143,18 @@ ENDPOINTS: Final[Mapping[str, Mapping[str, Field]]] = {
         "ticker_suffix": _optional(SYMBOL),
         "total_employees": _optional(EMPLOYEES),
         "list_date": _optional(LIST_DATE),
-        "homepage_url": _optional(URL),
+        "homepage_url": _optional(WEB_ADDRESS),
         "phone_number": _optional(WORD),
-        "description": _optional(PROSE),
+        "description": _optional(LINES),
     },
+    "ticker_address": {
+        "address1": _optional(NAME),
+        "address2": _optional(NAME),
+        "city": _optional(NAME),
+        "state": _optional(WORD),
+        "postal_code": _optional(WORD),
+    },
+    "ticker_branding": {"logo_url": _optional(WEB_ADDRESS), "icon_url": _optional(WEB_ADDRESS)},
     "floats": {
         "ticker": _required(SYMBOL),
         "effective_date": _optional(FLOAT_DATE),

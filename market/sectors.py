@@ -38,7 +38,7 @@ _FIRST_CODES = [first for first, _, _ in _BY_FIRST_CODE]
 
 def fama_french_12(sic: str | int | None) -> str | None:
     """Short name of the industry ("BusEq", "Other", ...); None if `sic` is no code of one to four digits."""
-    code = _code(sic)
+    code = sic_number(sic)
     if code is None:
         return None
     position = bisect_right(_FIRST_CODES, code) - 1
@@ -50,7 +50,7 @@ def fama_french_12(sic: str | int | None) -> str | None:
 
 def industry_group(sic: str | int | None) -> str | None:
     """Two-digit SIC major group ("35" for 3571, "01" for 100); None if `sic` is no code."""
-    code = _code(sic)
+    code = sic_number(sic)
     return None if code is None else f"{code // 100:02d}"
 
 
@@ -59,7 +59,8 @@ def sector(ticker_type: str | None, sic: str | int | None) -> str | None:
     return FUND if ticker_type in FUND_TYPES else fama_french_12(sic)
 
 
-def _code(sic: str | int | None) -> int | None:
+def sic_number(sic: str | int | None) -> int | None:
+    """The code as a number; None if *sic* is no code of one to four digits, or stands for none."""
     text = str(sic).strip()
     # isdigit alone also accepts superscripts, which int refuses.
     if not (text.isascii() and text.isdigit() and len(text) <= 4):

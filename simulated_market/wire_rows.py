@@ -79,6 +79,7 @@ class TickerDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
     share_class_shares_outstanding: int | None = None
     weighted_shares_outstanding: int | None = None
     round_lot: int | None = None
+    branding: dict[str, str] | None = None
 
 
 class FloatRow(msgspec.Struct, kw_only=True):

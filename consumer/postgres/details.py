@@ -8,8 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from consumer.postgres.list_dates import date_reissues
 from consumer.postgres.tickers import ETF_TYPES
+from consumer.vendor.rows import Address, Branding
+from market.bounds import instant_of
 from market.sectors import SECTOR_SCHEME, industry_group, sector
 
 if TYPE_CHECKING:
@@ -74,8 +78,11 @@ async def details_due(
 _STORE_DETAILS = """
 INSERT INTO ticker_profile AS m (symbol, company_name, exchange, ticker_type, sector, sector_scheme, industry,
     industry_group, sic_code, shares_outstanding, shares_class, cik, composite_figi, share_class_figi,
-    list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17)
+    list_date, is_etf, details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at,
+    market, locale, currency_name, round_lot, delisted_utc, description, homepage_url, phone_number, total_employees,
+    ticker_root, ticker_suffix, logo_url, icon_url, address1, address2, city, state, postal_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'loaded', $17, $17, $17,
+    $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)
 ON CONFLICT (symbol) DO UPDATE SET
     company_name = coalesce(excluded.company_name, m.company_name),
     exchange = coalesce(excluded.exchange, m.exchange),
@@ -108,7 +115,30 @@ ON CONFLICT (symbol) DO UPDATE SET
                     GROUP BY s.execution_day, round(ln(s.split_to / s.split_from)::numeric, 9)) AS one)
             THEN m.details_fetched_at
         ELSE excluded.details_fetched_at END,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    market = coalesce(excluded.market, m.market),
+    locale = coalesce(excluded.locale, m.locale),
+    currency_name = coalesce(excluded.currency_name, m.currency_name),
+    round_lot = coalesce(excluded.round_lot, m.round_lot),
+    -- Details without it say that the company is listed, or again.
+    delisted_utc = excluded.delisted_utc,
+    description = coalesce(excluded.description, m.description),
+    homepage_url = coalesce(excluded.homepage_url, m.homepage_url),
+    phone_number = coalesce(excluded.phone_number, m.phone_number),
+    total_employees = coalesce(excluded.total_employees, m.total_employees),
+    ticker_root = coalesce(excluded.ticker_root, m.ticker_root),
+    ticker_suffix = coalesce(excluded.ticker_suffix, m.ticker_suffix),
+    logo_url = coalesce(excluded.logo_url, m.logo_url),
+    icon_url = coalesce(excluded.icon_url, m.icon_url),
+    -- An address is one thing: who has moved has no second line of before.
+    (address1, address2, city, state, postal_code) = (
+        SELECT CASE WHEN is_said THEN excluded.address1 ELSE m.address1 END,
+               CASE WHEN is_said THEN excluded.address2 ELSE m.address2 END,
+               CASE WHEN is_said THEN excluded.city ELSE m.city END,
+               CASE WHEN is_said THEN excluded.state ELSE m.state END,
+               CASE WHEN is_said THEN excluded.postal_code ELSE m.postal_code END
+        FROM (SELECT coalesce(excluded.address1, excluded.address2, excluded.city, excluded.state,
+                              excluded.postal_code) IS NOT NULL AS is_said) AS new)
 """
 
 
@@ -152,6 +182,28 @@ def _details_row(details: TickerDetails, now: dt.datetime) -> tuple[object, ...]
         details.list_date,
         details.type in ETF_TYPES,
         now,
+        *_told(details),
+    )
+
+
+def _told(details: TickerDetails) -> tuple[object, ...]:
+    """What nothing here is made of: it is kept for whoever shows a company."""
+    address, branding = details.address or Address(), details.branding or Branding()
+    return (
+        details.market,
+        details.locale,
+        details.currency_name,
+        details.round_lot,
+        None if details.delisted_utc is None else instant_of(details.delisted_utc),
+        details.description,
+        details.homepage_url,
+        details.phone_number,
+        details.total_employees,
+        details.ticker_root,
+        details.ticker_suffix,
+        branding.logo_url,
+        branding.icon_url,
+        *msgspec.structs.astuple(address),
     )
 
 

@@ -55,7 +55,10 @@ _ALWAYS = (
         "avg_volume_30d, avg_volume_10d, avg_volume_5d, avg_price_30d, last_close, beta, is_etf, is_actively_trading, "
         "cik, composite_figi, share_class_figi, list_date, delisted_at, as_of, details_attempted_at, details_outcome, "
         "details_fetched_at, created_at, updated_at, avg_volume_sessions, avg_volume_sessions_10d, "
-        "avg_volume_sessions_5d",
+        "avg_volume_sessions_5d, sector_of_sic(ticker_type, sic_code) AS sector_name, avg_volume_3m, "
+        "avg_volume_sessions_3m, market, locale, currency_name, round_lot, delisted_utc, description, homepage_url, "
+        "phone_number, total_employees, ticker_root, ticker_suffix, logo_url, icon_url, address1, address2, "
+        "city, state, postal_code",
         "What is known of a ticker's company and shares, and its averages as of a trading day.",
         writable=True,
     ),

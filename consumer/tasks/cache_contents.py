@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.tasks.cache_rows import OF_PROFILE, atr_text, average_volumes_text, metadata_text, texts_of
+from consumer.tasks.cache_rows import atr_text, average_volumes_text, metadata_text, texts_of
+from consumer.tasks.metadata_document import OF_PROFILE
 from consumer.tasks.redis_sync import Prepared
 from contract import keys
 

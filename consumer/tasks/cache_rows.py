@@ -10,57 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.tasks.metadata_document import document_of
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
-WHOLE_NUMBERS = (
-    "market_cap",
-    "float_shares",
-    "shares_outstanding",
-    "shares_class",
-    "avg_volume_30d",
-    "avg_volume_10d",
-    "avg_volume_5d",
-)
 SESSIONS = ("sessions", "sessions_10d", "sessions_5d")
 AVERAGES = ("avg_volume_30d", "avg_volume_10d", "avg_volume_5d")
-#: What of ticker_profile its readers are told, in this order; what a newer program adds, its own workers tell.
-OF_PROFILE = (
-    "symbol",
-    "company_name",
-    "exchange",
-    "ticker_type",
-    "sector",
-    "sector_scheme",
-    "industry",
-    "industry_group",
-    "sic_code",
-    "market_cap",
-    "float_shares",
-    "float_percent",
-    "float_effective_date",
-    "shares_outstanding",
-    "shares_class",
-    "avg_volume_30d",
-    "avg_volume_10d",
-    "avg_volume_5d",
-    "avg_price_30d",
-    "last_close",
-    "beta",
-    "is_etf",
-    "is_actively_trading",
-    "cik",
-    "composite_figi",
-    "share_class_figi",
-    "list_date",
-    "delisted_at",
-    "as_of",
-    "updated_at",
-    "avg_volume_sessions",
-    "avg_volume_sessions_10d",
-    "avg_volume_sessions_5d",
-)
 _NAMED = 5
 
 
@@ -88,8 +45,9 @@ def texts_of(rows: Iterable[Mapping[str, Any]], text_of: Callable[[Mapping[str, 
 
 
 def metadata_text(row: Mapping[str, Any]) -> str:
-    """A row of ticker_profile as its readers expect it: nulls dropped, counts as whole numbers."""
-    return _json({name: value for name, value in row.items() if value is not None})
+    """A row of ticker_profile as its readers expect it (metadata_document.py)."""
+    _require_finite(row)
+    return _encoded(lambda: document_of(row))
 
 
 def average_volumes_text(row: Mapping[str, Any]) -> str:
@@ -107,11 +65,18 @@ def atr_text(row: Mapping[str, Any], day: dt.date) -> str:
 
 
 def _json(values: Mapping[str, Any]) -> str:
+    _require_finite(values)
+    return _encoded(lambda: {**values, **{name: round(values[name]) for name in AVERAGES if name in values}})
+
+
+def _require_finite(values: Mapping[str, Any]) -> None:
     if not all(math.isfinite(value) for value in values.values() if isinstance(value, float)):
         raise Unspeakable("a number is none")
-    whole = {name: round(values[name]) for name in WHOLE_NUMBERS if name in values}
+
+
+def _encoded(made: Callable[[], Any]) -> str:
     try:
-        return msgspec.json.encode({**values, **whole}).decode()
+        return msgspec.json.encode(made()).decode()
     except (OverflowError, UnicodeEncodeError) as error:
         raise Unspeakable(str(error)) from error
 

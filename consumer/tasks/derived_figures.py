@@ -4,13 +4,15 @@ Market cap = shares outstanding x latest close, both on the split basis of the c
 the splits between the day it was taken and that day, whichever came first. Average volume = split-adjusted volume of
 the last N sessions / N, sessions without a trade counted as zero once the symbol has a bar in the window; a session
 whose bars are not stored, or that symbol's row was set aside, is none of the N: of how many it is, is said beside it.
+The average of three months is of 63 sessions by the same rule, and of none where one of them is not stored or was set
+aside: over that time a hole is no exception that a reader would look for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from consumer.postgres import bars, boundaries, coverage, derived, holes, ledger
 from consumer.postgres import splits as splits_table
 from consumer.postgres.derived import DerivedFigures
+from consumer.tasks.average_volumes import THREE_MONTHS, average, bars_in, three_months
 from consumer.tasks.part import require_coverage
 from contract import data_sets
 from market.bounded_fields import ADJUSTED_PRICE, MARKET_CAP, MEAN_VOLUME
@@ -54,7 +57,7 @@ async def compute_derived(ctx: PartContext) -> Write:
     """Derive the figures of every symbol with a bar in the last 30 sessions."""
     await require_coverage(ctx, data_sets.DAILY_BARS)
     computed_at = ctx.services.now()
-    sessions = ctx.sessions(max(AVERAGES))
+    sessions = ctx.sessions(THREE_MONTHS)
     async with ctx.services.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         cuts = await boundaries.cuts(connection, up_to=ctx.day)
         history = (await bars.read_history(connection, since=sessions[0], up_to=ctx.day)).from_on(cuts)
@@ -85,6 +88,8 @@ def possible(figures: DerivedFigures) -> DerivedFigures | None:
     """
     if not all(check(getattr(figures, name), dt.date.max) for name, check in _BY_BARS.items()):
         return None
+    if figures.avg_volume_3m is not None and not is_within(MEAN_VOLUME, figures.avg_volume_3m, dt.date.max):
+        figures = msgspec.structs.replace(figures, avg_volume_3m=None, avg_volume_sessions_3m=None)
     cap = figures.market_cap
     if cap is not None and not is_within(MARKET_CAP, cap, dt.date.max):
         return msgspec.structs.replace(figures, market_cap=None)
@@ -112,21 +117,19 @@ def derive(
     sessions: Sequence[dt.date],
     lacking: Mapping[str, Sequence[dt.date]] | None = None,
 ) -> list[DerivedFigures]:
-    """Return the figures as of the last of *sessions*; *history* holds only bars of those sessions.
+    """Return the figures as of the last of *sessions*, of symbols with a bar in the last 30 of them.
 
+    *history* holds only bars of *sessions*; with fewer than 63 of them no average of three months is known.
     *lacking* names by symbol the sessions in which its row was set aside: nothing is known of its volume there.
     """
     if not history.symbols:
         return []
+    recent = sessions[-max(AVERAGES) :]
+    of_three_months = three_months(history, split_factors(history, splits, sessions[-1]), sessions, lacking or {})
+    history = history.from_on(dict.fromkeys(history.symbols, recent[0]))
     factors = split_factors(history, splits, sessions[-1])
-    window = np.array(sessions, dtype="datetime64[D]")
-    bars_of = _Window(
-        place=np.searchsorted(window, history.days),
-        starts=history.offsets[:-1],
-        stored=np.isin(window, history.days),
-        unknown=_unknown(history.symbols, window, lacking or {}),
-    )
-    averages = [_average(history.volume / factors, bars_of, last) for last in AVERAGES]
+    bars_of = bars_in(history, recent, lacking or {})
+    averages = [average(history.volume / factors, bars_of, last) for last in AVERAGES]
     price = np.add.reduceat(history.close * factors, bars_of.starts) / np.diff(history.offsets)
     last_close = (history.close * factors)[history.offsets[1:] - 1]
     figures = []
@@ -134,7 +137,7 @@ def derive(
         shares = shares_on(sessions[-1], counts.get(symbol), splits.get(symbol, []))
         means = [(float(mean[number]), int(count[number])) for mean, count in averages]
         figures.append(_figures(symbol, shares, float(last_close[number]), float(price[number]), means))
-    return figures
+    return [_with_three_months(one, of_three_months.get(one.symbol)) for one in figures]
 
 
 def _figures(
@@ -155,6 +158,12 @@ def _figures(
     )
 
 
+def _with_three_months(figures: DerivedFigures, found: tuple[float, int] | None) -> DerivedFigures:
+    if found is None:
+        return figures
+    return msgspec.structs.replace(figures, avg_volume_3m=found[0], avg_volume_sessions_3m=found[1])
+
+
 def split_factors(history: BarHistory, listed: Mapping[str, Sequence[Split]], day: dt.date) -> NDArray[np.float64]:
     """Return the price factor of every bar of *history*, as of *day*."""
     factors = np.ones(len(history.days))
@@ -163,41 +172,6 @@ def split_factors(history: BarHistory, listed: Mapping[str, Sequence[Split]], da
             own = slice(history.offsets[number], history.offsets[number + 1])
             factors[own] = price_factors(history.days[own], listed[symbol], as_of=day)
     return factors
-
-
-class _Window(NamedTuple):
-    """Where the bars of a history stand: each symbol's from *starts* on, each bar in the session at its *place*.
-
-    *stored* says which sessions have bars, *unknown* has by symbol number those it lacks.
-    """
-
-    place: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    stored: NDArray[np.bool_]
-    unknown: dict[int, NDArray[np.int64]]
-
-
-def _average(volume: NDArray[np.float64], window: _Window, last: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean volume of each symbol over the *last* sessions, and of how many sessions it is."""
-    place, starts, stored, unknown = window
-    recent = np.arange(len(stored)) >= len(stored) - last
-    # Sessions from each place to the end of the window: what a symbol first seen there has been listed for.
-    counted = np.cumsum((stored & recent)[::-1], dtype=np.int64)[::-1]
-    totals = np.add.reduceat(np.where(recent[place], volume, 0.0), starts)
-    sessions = counted[place[starts]]
-    for number, places in unknown.items():
-        sessions[number] -= np.count_nonzero((places >= place[starts[number]]) & stored[places] & recent[places])
-    return np.divide(totals, sessions, out=np.zeros_like(totals), where=sessions > 0), sessions
-
-
-def _unknown(
-    symbols: Sequence[str], window: NDArray[np.datetime64], lacking: Mapping[str, Sequence[dt.date]]
-) -> dict[int, NDArray[np.int64]]:
-    return {
-        number: np.searchsorted(window, np.array(lacking[symbol], dtype="datetime64[D]"))
-        for number, symbol in enumerate(symbols)
-        if symbol in lacking
-    }
 
 
 def shares_on(day: dt.date, count: ShareCount | None, splits: Sequence[Split]) -> float | None:

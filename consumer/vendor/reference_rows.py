@@ -12,6 +12,8 @@ import msgspec
 
 from consumer.vendor.questions import Question
 from consumer.vendor.rows import (
+    Address,
+    Branding,
     ClosureRow,
     DividendRow,
     Flaw,
@@ -29,6 +31,8 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 _LISTING = FieldChecks(Question.TICKERS, TickerRow)
 _DETAILS = FieldChecks(Question.TICKER_DETAILS, TickerDetails)
+_ADDRESS = FieldChecks("ticker_address", Address)
+_BRANDING = FieldChecks("ticker_branding", Branding)
 _FLOATS = FieldChecks(Question.FLOATS, FloatRow)
 _SPLITS = FieldChecks(Question.SPLITS, SplitRow)
 _DIVIDENDS = FieldChecks(Question.DIVIDENDS, DividendRow)
@@ -53,8 +57,16 @@ def newest_listing(rows: Iterable[TickerRow], sieve: Sieve, *, pages: int = 1) -
 
 
 def sound_details(rows: Iterable[TickerDetails], sieve: Sieve) -> list[TickerDetails]:
-    """The details without what cannot be."""
-    return list(_sound(rows, _DETAILS, sieve))
+    """The details without what cannot be, nested ones included."""
+    return [_sound_nested(row, sieve) for row in _sound(rows, _DETAILS, sieve)]
+
+
+def _sound_nested(row: TickerDetails, sieve: Sieve) -> TickerDetails:
+    address = row.address and _ADDRESS.sound(row.address, sieve, of=row.ticker)
+    branding = row.branding and _BRANDING.sound(row.branding, sieve, of=row.ticker)
+    if address is row.address and branding is row.branding:
+        return row
+    return msgspec.structs.replace(row, address=address, branding=branding)
 
 
 def sound_floats(rows: Iterable[FloatRow], sieve: Sieve) -> list[FloatRow]:

@@ -137,7 +137,24 @@ class TickerListing(msgspec.Struct, frozen=True, kw_only=True):
     rejected: Rejected = {}
 
 
-class TickerDetails(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Address(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a company's head office is."""
+
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+
+
+class Branding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a company's pictures are; the vendor gives them to whoever has a key."""
+
+    logo_url: str | None = None
+    icon_url: str | None = None
+
+
+class TickerDetails(msgspec.Struct, frozen=True, kw_only=True):
     """What the vendor knows of one company; any field but the ticker may be missing."""
 
     ticker: str
@@ -165,6 +182,8 @@ class TickerDetails(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     homepage_url: str | None = None
     phone_number: str | None = None
     description: str | None = None
+    address: Address | None = None
+    branding: Branding | None = None
 
 
 class FloatRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -106,8 +106,11 @@ class FieldChecks:
             if name not in without
         )
 
-    def sound(self, row: Row, sieve: Sieve) -> Row | None:
-        """Return *row* without its fields beyond the bounds; None where a required one is."""
+    def sound(self, row: Row, sieve: Sieve, *, of: str | None = None) -> Row | None:
+        """Return *row* without its fields beyond the bounds; None where a required one is.
+
+        *of*: whose row it is, where it does not say so itself.
+        """
         asked_on = sieve.asked_on
         beyond: dict[str, str] = {}
         for name, attribute, check, required in self._checks:
@@ -120,7 +123,7 @@ class FieldChecks:
         if not beyond:
             return row
         for attribute, name in beyond.items():
-            sieve.drop_field(Flaw.BOUNDS, name, getattr(row, attribute), _symbol_of(row))
+            sieve.drop_field(Flaw.BOUNDS, name, getattr(row, attribute), of or _symbol_of(row))
         return msgspec.structs.replace(row, **dict.fromkeys(beyond))
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from consumer.postgres import cycles, symbol_reads
-from consumer.tasks.cache_rows import OF_PROFILE, metadata_text, texts_of
+from consumer.tasks.cache_rows import metadata_text, texts_of
+from consumer.tasks.metadata_document import OF_PROFILE
 from consumer.web.reads import Answer
 from consumer.web.symbols import missing
 from contract import data_sets

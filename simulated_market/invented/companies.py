@@ -72,9 +72,17 @@ def ticker_details(listing: Listing, as_of: dt.date, shares: int, close: float |
 def _of_companies(listing: Listing, root: str) -> dict[str, Any]:
     return {
         "phone_number": f"{200 + listing.entity % 700}-555-01{listing.entity % 100:02d}",
-        "address": {"city": "NEW YORK", "state": "NY", "postal_code": "10005"},
+        "address": {
+            "address1": f"{1 + listing.entity % 900} WALL STREET",
+            "city": "NEW YORK",
+            "state": "NY",
+            "postal_code": "10005",
+        },
         "description": f"{listing.name} exists in this simulated market only.",
         "homepage_url": f"https://{root.lower()}.example",
+        "branding": {
+            kind: f"https://pictures.example/{root.lower()}/{kind[:4]}.svg" for kind in ("logo_url", "icon_url")
+        },
         "total_employees": None if chance(listing, "staff") < 0.3 else 10 + listing.entity % 90_000,
     }
 

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from consumer.vendor.questions import Question
-from consumer.vendor.rows import Flaw, SetAside, TickerDetails
+from consumer.vendor.reference_rows import sound_details
+from consumer.vendor.rows import Address, Branding, Flaw, SetAside, TickerDetails
 from consumer.vendor.sieve import MOST_EVIDENCE, MOST_NAMED, FieldChecks, Sieve
 
 TODAY = dt.date(2025, 11, 11)
@@ -56,3 +57,31 @@ def test_a_date_is_held_against_the_day_on_which_it_was_asked_for(
     found = DETAILS.sound(TickerDetails(ticker="A", list_date=list_date), sieve)
     assert found == TickerDetails(ticker="A", list_date=list_date if kept else None)
     assert dict(sieve.rejected) == ({} if kept else {"field list_date": 1})
+
+
+@pytest.mark.parametrize(
+    ("field", "details", "left"),
+    [
+        ("city", TickerDetails(ticker="A", address=Address(city="NEW\0YORK", state="NY")),
+         TickerDetails(ticker="A", address=Address(state="NY"))),
+        ("address1", TickerDetails(ticker="A", address=Address(address1="x" * 501)),
+         TickerDetails(ticker="A", address=Address())),
+        ("logo_url", TickerDetails(ticker="A", branding=Branding(logo_url="javascript:a(1)", icon_url="https://a.b")),
+         TickerDetails(ticker="A", branding=Branding(icon_url="https://a.b"))),
+        ("homepage_url", TickerDetails(ticker="A", homepage_url="https://a.b/\nSet-Cookie: x"), TickerDetails(ticker="A")),
+        ("description", TickerDetails(ticker="A", description="Makes \x1b[31mred things"), TickerDetails(ticker="A")),
+        ("description", TickerDetails(ticker="A", description="x" * 20_001), TickerDetails(ticker="A")),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_of_a_company_costs_that_one_field_and_is_named(
+    field: str, details: TickerDetails, left: TickerDetails
+) -> None:
+    sieve = Sieve(TODAY)
+    assert sound_details([details], sieve) == [left]
+    assert [(one.symbol, one.field, one.flaw) for one in sieve.set_aside] == [("A", field, Flaw.BOUNDS)]
+
+
+def test_a_description_may_have_lines() -> None:
+    sieve = Sieve(TODAY)
+    details = TickerDetails(ticker="A", description="What it makes.\r\n\tAnd sells.", address=Address(city="ZÜRICH"))
+    assert sound_details([details], sieve) == [details]

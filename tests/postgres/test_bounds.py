@@ -43,7 +43,7 @@ OURS = {
     "ticker_profile": {
         "sector", "sector_scheme", "industry_group", "beta", "is_etf", "is_actively_trading", "delisted_at", "as_of",
         "details_attempted_at", "details_outcome", "details_fetched_at", "created_at", "updated_at",
-        "avg_volume_sessions", "avg_volume_sessions_10d", "avg_volume_sessions_5d",
+        "avg_volume_sessions", "avg_volume_sessions_10d", "avg_volume_sessions_5d", "avg_volume_sessions_3m",
     },
     "listed_ticker_history": {
         "valid_from", "valid_to", "is_listed", "state", "issuer_since", "delisted_on", "load_id", "known_at",
@@ -120,6 +120,12 @@ KEPT_IN = [
     ("ticker_details", "sic_code", "ticker_profile", "sic_code"),
     ("ticker_details", "sic_description", "ticker_profile", "industry"),
     ("ticker_details", "list_date", "ticker_profile", "list_date"),
+    *(("ticker_details", column, "ticker_profile", column)
+      for column in ("market", "locale", "currency_name", "round_lot", "delisted_utc", "description", "homepage_url",
+                     "phone_number", "total_employees", "ticker_root", "ticker_suffix")),
+    *(("ticker_address", column, "ticker_profile", column)
+      for column in ("address1", "address2", "city", "state", "postal_code")),
+    *(("ticker_branding", column, "ticker_profile", column) for column in ("logo_url", "icon_url")),
     ("floats", "free_float", "ticker_profile", "float_shares"),
     ("floats", "free_float_percent", "ticker_profile", "float_percent"),
     ("floats", "effective_date", "ticker_profile", "float_effective_date"),

@@ -85,7 +85,7 @@ async def contents(connection: Any, relation: str) -> tuple[list[Any], list[Any]
 
 
 #: Views that have got columns since, behind those that they had.
-GROWN = ("slot_history", "volume_slots_adjusted", "volume_slots_daily")
+GROWN = ("slot_history", "ticker_metadata", "volume_slots_adjusted", "volume_slots_daily")
 
 
 @pytest.fixture

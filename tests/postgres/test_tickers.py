@@ -11,7 +11,9 @@ from consumer.postgres import tickers
 from consumer.postgres.derived import DerivedFigures, store_derived
 from consumer.postgres.details import store_details
 from consumer.postgres.tickers import UniverseChange
-from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+from consumer.vendor.rows import Address, Branding, FloatRow, TickerDetails, TickerRow
+from market.sector_names import sector_name
+from market.sectors import FUND_TYPES
 
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
@@ -147,7 +149,11 @@ async def test_another_identity_counts_as_changed(connection: Connection, now_li
 FULL = TickerDetails(
     ticker="AAPL", name="Apple Inc.", type="CS", primary_exchange="XNAS", cik="0000320193",
     weighted_shares_outstanding=14.8e9, share_class_shares_outstanding=14.7e9, sic_code="3571",
-    sic_description="ELECTRONIC COMPUTERS", list_date=dt.date(1980, 12, 12),
+    sic_description="ELECTRONIC COMPUTERS", list_date=dt.date(1980, 12, 12), market="stocks", locale="us",
+    currency_name="usd", round_lot=100.0, description="Designs phones.\nAnd sells them.", total_employees=166_000,
+    homepage_url="https://www.apple.com", phone_number="(408) 996-1010", ticker_root="AAPL",
+    address=Address(address1="ONE APPLE PARK WAY", city="CUPERTINO", state="CA", postal_code="95014"),
+    branding=Branding(logo_url="https://pictures.example/logo.svg", icon_url="https://pictures.example/icon.png"),
 )  # fmt: skip
 
 
@@ -158,6 +164,50 @@ async def test_details_are_stored_with_sector_and_the_day_of_the_count(connectio
     assert (row["industry_group"], row["shares_outstanding"], row["shares_class"]) == ("35", 14.8e9, 14.7e9)
     assert (row["list_date"], row["details_outcome"]) == (dt.date(1980, 12, 12), "loaded")
     assert (row["details_attempted_at"], row["details_fetched_at"]) == (NOW, NOW)
+
+
+async def test_what_details_tell_of_a_company_is_kept_beside_what_is_made_of_it(
+    connection: Connection,
+) -> None:
+    await store_details(connection, [FULL], [], now=NOW)
+    row = await metadata(connection, "AAPL")
+    assert (row["market"], row["locale"], row["currency_name"]) == ("stocks", "us", "usd")
+    assert (row["round_lot"], row["total_employees"], row["phone_number"]) == (100, 166_000, "(408) 996-1010")
+    assert (row["description"], row["homepage_url"]) == ("Designs phones.\nAnd sells them.", "https://www.apple.com")
+    assert (row["ticker_root"], row["ticker_suffix"], row["delisted_utc"]) == ("AAPL", None, None)
+    assert (row["logo_url"], row["icon_url"]) == (
+        "https://pictures.example/logo.svg", "https://pictures.example/icon.png",
+    )  # fmt: skip
+    assert [row[name] for name in ("address1", "address2", "city", "state", "postal_code")] == [
+        "ONE APPLE PARK WAY", None, "CUPERTINO", "CA", "95014",
+    ]  # fmt: skip
+
+
+async def test_who_has_moved_has_no_line_of_the_old_address(connection: Connection) -> None:
+    old = Address(address1="1 OLD ROAD", address2="FLOOR 7", city="OLDTOWN", state="CA", postal_code="95014")
+    await store_details(connection, [TickerDetails(ticker="A", address=old)], [], now=NOW)
+    await store_details(connection, [TickerDetails(ticker="A", address=Address(city="NEWTOWN"))], [], now=LATER)
+    row = await metadata(connection, "A")
+    assert [row[name] for name in ("address1", "address2", "city", "state", "postal_code")] == [
+        None, None, "NEWTOWN", None, None,
+    ]  # fmt: skip
+
+
+async def test_a_company_that_is_listed_again_is_not_delisted(connection: Connection) -> None:
+    gone = TickerDetails(ticker="A", delisted_utc="2025-10-01T00:00:00Z")
+    await store_details(connection, [gone], [], now=NOW)
+    assert (await metadata(connection, "A"))["delisted_utc"] == dt.datetime(2025, 10, 1, tzinfo=dt.UTC)
+    await store_details(connection, [TickerDetails(ticker="A")], [], now=LATER)
+    assert (await metadata(connection, "A"))["delisted_utc"] is None
+
+
+async def test_the_database_places_every_code_in_the_sector_that_the_program_does(connection: Connection) -> None:
+    codes = [None, "", "abcd", "35713", *(f"{code:04d}" for code in range(10_000)), "100", "0"]
+    for ticker_type in (None, "CS", *FUND_TYPES):
+        rows = await connection.fetch(
+            "SELECT sic, sector_of_sic($1, sic) AS sector FROM unnest($2::text[]) AS u (sic)", ticker_type, codes
+        )
+        assert {r["sic"]: r["sector"] for r in rows} == {one: sector_name(ticker_type, one) for one in codes}
 
 
 @pytest.mark.parametrize("nothing", [None, 0.0])

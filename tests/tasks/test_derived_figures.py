@@ -102,6 +102,40 @@ def test_a_session_in_which_the_symbols_row_was_set_aside_is_none_of_the_n() -> 
     assert sessions_of(before_its_first) == (29, 10, 5)
 
 
+LONG = CALENDAR.last_trading_days(63, up_to=DAY)
+
+
+def test_an_average_of_three_months_is_of_63_sessions_on_the_split_basis_of_the_day() -> None:
+    own = {day: (1.0, float(number)) for number, day in enumerate(LONG)}
+    found = derive(history({"A": own}), {"A": [split(LONG[-1], 7.0)]}, {}, LONG)[0]
+    assert found.avg_volume_3m == pytest.approx((7 * sum(range(62)) + 62) / 63)
+    assert found.avg_volume_sessions_3m == 63
+    assert found.avg_volume_30d == pytest.approx((7 * sum(range(33, 62)) + 62) / 30), "the others as before"
+    assert sessions_of(found) == (30, 10, 5)
+
+
+def test_an_average_of_three_months_counts_from_a_listing_on() -> None:
+    every = dict.fromkeys(LONG, (1.0, 1.0))
+    found = derive(history({"A": {LONG[-40]: (1.0, 800.0), LONG[-1]: (1.0, 0.0)}, "B": every}), {}, {}, LONG)[0]
+    assert (found.avg_volume_3m, found.avg_volume_sessions_3m) == (20.0, 40)
+
+
+def test_there_is_no_average_of_three_months_across_a_hole() -> None:
+    every = dict.fromkeys(LONG, (1.0, 100.0))
+    lost = history({"A": {day: bar for day, bar in every.items() if day != LONG[5]}})
+    assert derive(lost, {}, {}, LONG)[0].avg_volume_3m is None, "one session is not stored"
+    both = history({"A": every, "B": {day: (1.0, 5.0) for day in LONG[10:]}})
+    aside = derive(both, {}, {}, LONG, {"A": [LONG[7]], "B": [LONG[7]]})
+    assert [(one.avg_volume_3m, one.avg_volume_sessions_3m) for one in aside] == [(None, None), (5.0, 53)]
+    assert [sessions_of(one) for one in aside] == [(30, 10, 5), (30, 10, 5)], "that is before their window"
+    assert derive(history({"A": every}), {}, {}, LONG[1:])[0].avg_volume_3m is None, "62 are no three months"
+
+
+def test_who_has_not_traded_for_30_sessions_has_no_figures() -> None:
+    found = derive(history({"A": {LONG[0]: (1.0, 1.0)}, "B": dict.fromkeys(LONG, (1.0, 1.0))}), {}, {}, LONG)
+    assert [one.symbol for one in found] == ["B"]
+
+
 def test_prices_and_volumes_are_on_the_split_basis_of_the_day() -> None:
     own = dict.fromkeys(SESSIONS[:-1], (70.0, 100.0)) | {SESSIONS[-1]: (10.0, 700.0)}
     found = figures({"A": own}, splits=[split(SESSIONS[-1], 7.0)])

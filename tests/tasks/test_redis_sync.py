@@ -18,7 +18,7 @@ from consumer.postgres.slots import SlotDay
 from consumer.redis_cache.writer import CacheMismatch
 from consumer.tasks.part import InputMissing
 from consumer.tasks.redis_sync import sync_cache
-from consumer.vendor.rows import FloatRow, TickerDetails, TickerRow
+from consumer.vendor.rows import Address, Branding, FloatRow, TickerDetails, TickerRow
 from contract import data_sets, keys
 from tests.tasks.conftest import CALENDAR, DAY, NOW
 
@@ -94,19 +94,54 @@ async def test_metadata_is_json_with_whole_counts_and_without_nulls(stocked: Des
     await sync(stocked, data_sets.CACHE_METADATA)
     found = as_json(stocked.cache, "metadata:ticker:AAPL")
     assert found == {
-        "symbol": "AAPL", "company_name": "Apple Inc.", "exchange": "XNAS", "ticker_type": "CS", "sector": "BusEq",
-        "sector_scheme": "FF12", "industry": "ELECTRONIC COMPUTERS", "industry_group": "35", "sic_code": "3571",
-        "market_cap": 275_123_456, "float_shares": 900_000, "shares_outstanding": 1_000_000, "avg_volume_30d": 52,
-        "avg_volume_10d": 49, "avg_volume_5d": 48, "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
+        "symbol": "AAPL", "company_name": "Apple Inc.", "exchange": "XNAS", "ticker_type": "CS", "type": "CS",
+        "sector": "Technology", "sector_scheme": "SIC11", "ff12": "BusEq", "industry": "ELECTRONIC COMPUTERS",
+        "industry_group": "35", "sic_code": "3571",
+        "market_cap": 275_123_456, "float_shares": 900_000, "free_float": 900_000, "shares_outstanding": 1_000_000,
+        "avg_volume_30d": 52, "avg_volume_10d": 49, "avg_volume_5d": 48,
+        "avg_price_30d": 270.5, "last_close": 275.123456, "is_etf": False,
         "is_actively_trading": True, "as_of": "2025-11-11", "updated_at": "2025-11-12T01:30:00Z",
         "avg_volume_sessions": 30, "avg_volume_sessions_10d": 9, "avg_volume_sessions_5d": 4,
     }  # fmt: skip
     for name in ("market_cap", "float_shares", "shares_outstanding", "avg_volume_30d", "avg_volume_10d"):
         assert type(found[name]) is int
     bare = as_json(stocked.cache, "metadata:ticker:BACpB")
-    assert bare.keys() == {"symbol", "is_etf", "is_actively_trading", "updated_at"}
+    assert bare.keys() == {"symbol", "is_etf", "is_actively_trading", "updated_at", "sector_reason"}
+    assert bare["sector_reason"] == "no SIC code"
     assert None not in as_json(stocked.cache, "metadata:ticker:SPY").values()
     assert 0 < stocked.cache.ttl("metadata:ticker:AAPL") <= FOURTEEN_DAYS
+
+
+async def test_metadata_has_every_name_by_which_it_is_asked_for_and_what_details_tell(stocked: Desk) -> None:
+    details = TickerDetails(
+        ticker="AAPL", market="stocks", locale="us", currency_name="usd", round_lot=100.0, ticker_root="AAPL",
+        description="Makes phones.", homepage_url="https://a.example", phone_number="(408) 996-1010",
+        total_employees=166_000, address=Address(address1="1 PARK WAY", city="CUPERTINO"),
+        branding=Branding(logo_url="https://a.example/logo", icon_url="https://a.example/icon"),
+    )  # fmt: skip
+    async with stocked.pool.acquire() as connection, connection.transaction():
+        await store_details(connection, [details], [], now=NOW)
+        await connection.execute("UPDATE ticker_profile SET float_percent = 61.5, avg_volume_3m = 41.6")
+    await sync(stocked, data_sets.CACHE_METADATA)
+    found = as_json(stocked.cache, "metadata:ticker:AAPL")
+    for old, new in (("float_shares", "free_float"), ("float_percent", "free_float_percent"), ("ticker_type", "type")):
+        assert found[old] == found[new]
+    assert (found["free_float"], found["free_float_percent"], found["avg_volume_3m"]) == (900_000, 61.5, 42)
+    assert {name: found[name] for name in ("market", "locale", "currency_name", "round_lot", "ticker_root")} == {
+        "market": "stocks", "locale": "us", "currency_name": "usd", "round_lot": 100, "ticker_root": "AAPL",
+    }  # fmt: skip
+    assert (found["description"], found["total_employees"]) == ("Makes phones.", 166_000)
+    assert found["address"] == {"address1": "1 PARK WAY", "city": "CUPERTINO"}
+    assert (found["logo_url"], found["icon_url"]) == ("https://a.example/logo", "https://a.example/icon")
+    assert "ticker_suffix" not in found
+    fund = as_json(stocked.cache, "metadata:ticker:SPY")
+    assert (fund.get("sector"), fund.get("ff12"), fund["sector_reason"], fund["type"]) == (None, None, "a fund", "ETF")
+
+
+async def test_a_column_that_somebody_adds_is_told_to_nobody(stocked: Desk) -> None:
+    await stocked.pool.execute("ALTER TABLE ticker_profile ADD COLUMN secret text DEFAULT 'hidden'")
+    await sync(stocked, data_sets.CACHE_METADATA)
+    assert "hidden" not in str(stocked.cache.get("metadata:ticker:AAPL"))
 
 
 async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
