@@ -1,7 +1,4 @@
-"""Reads what stands of single symbols, and whose they are, for answers to others: by keys, never a whole market's rows.
-
-Every read wants a repeatable-read transaction where several of them make one answer.
-"""
+"""Reads what stands of single symbols for answers to others: one statement each, by keys, not a market's rows."""
 
 from __future__ import annotations
 
@@ -10,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.postgres.splits import split_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.pool import Connection
-    from market.splits import Split
+    from consumer.postgres.pool import Connection, Pool
 
 # A company's rows under all that it was called: by `traded_as`, which indexes have.
 _TRADED_AS = (
@@ -26,11 +20,16 @@ _TRADED_AS = (
 
 
 class Stands(msgspec.Struct, frozen=True, kw_only=True):
-    """As of which session a data set stands, when it was fetched or made, and what is said of that session."""
+    """As of which session a data set stands, when that was fetched or made, and what is said of the session.
+
+    *newest_load* and *newest_at* are of whichever session was loaded last: another load makes another of these.
+    """
 
     day: dt.date
     fetched_at: dt.datetime
     state: str | None
+    newest_load: int
+    newest_at: dt.datetime
 
 
 class BarRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,37 +62,30 @@ class AtrRow(msgspec.Struct, frozen=True, kw_only=True):
     bars_used: int
 
 
-async def stands_of(connection: Connection, data_set: str) -> Stands | None:
-    """Return as of which session *data_set* stands; None where it never did."""
-    row = await connection.fetchrow(
-        "SELECT c.trading_day AS day, c.fetched_at, s.state FROM coverage AS c "
-        "LEFT JOIN session_condition AS s USING (trading_day) "
-        "WHERE c.data_set = $1 ORDER BY c.trading_day DESC LIMIT 1",
-        data_set,
+async def what_stands(connection: Connection | Pool, data_sets: Sequence[str]) -> dict[str, Stands]:
+    """Return by data set as of which session it stands; those that never did are left out."""
+    rows = await connection.fetch(
+        """
+        SELECT w.name, day.trading_day AS day, day.fetched_at, s.state,
+               newest.load_id AS newest_load, newest.fetched_at AS newest_at
+        FROM unnest($1::text[]) AS w (name)
+        CROSS JOIN LATERAL (SELECT trading_day, fetched_at FROM coverage WHERE data_set = w.name
+                            ORDER BY trading_day DESC LIMIT 1) AS day
+        CROSS JOIN LATERAL (SELECT load_id, fetched_at FROM coverage WHERE data_set = w.name
+                            ORDER BY fetched_at DESC, load_id DESC LIMIT 1) AS newest
+        LEFT JOIN session_condition AS s ON s.trading_day = day.trading_day
+        """,
+        list(data_sets),
     )
-    return None if row is None else Stands(**dict(row))
+    return {row["name"]: msgspec.convert(dict(row), Stands) for row in rows}
 
 
-async def listed_symbols(connection: Connection) -> list[str]:
-    """Return the symbols that are listed now, in order."""
-    rows = await connection.fetch('SELECT symbol FROM listed_ticker WHERE is_active ORDER BY symbol COLLATE "C"')
-    return [row["symbol"] for row in rows]
-
-
-async def known_as(connection: Connection, written: Sequence[str]) -> str | None:
-    """Return the first of *written* that a listing has had, or else whose bars are spelled so."""
-    found: str | None = await connection.fetchval(
-        "SELECT u.symbol FROM unnest($1::text[]) WITH ORDINALITY AS w (name, n) "
-        "JOIN listed_ticker AS u ON u.symbol = w.name ORDER BY w.n LIMIT 1",
-        list(written),
+async def known_symbols(connection: Connection | Pool) -> list[tuple[str, bool, str | None]]:
+    """Return in order who a listing has ever had: symbol, whether it is listed now, how bars spell it if not so."""
+    rows = await connection.fetch(
+        'SELECT symbol, is_active, market_data_symbol FROM listed_ticker ORDER BY symbol COLLATE "C"'
     )
-    if found is None:
-        found = await connection.fetchval(
-            "SELECT symbol FROM listed_ticker WHERE market_data_symbol = ANY ($1::text[]) AND is_active "
-            "ORDER BY symbol LIMIT 1",
-            list(written),
-        )
-    return found
+    return [tuple(row) for row in rows]
 
 
 async def symbol_counts(connection: Connection) -> dict[str, Any]:
@@ -146,29 +138,3 @@ async def atr_of(connection: Connection, symbol: str, day: dt.date) -> AtrRow | 
         symbol,
     )
     return None if row is None else AtrRow(**dict(row))
-
-
-async def splits_of(connection: Connection, symbol: str, *, after: dt.date, up_to: dt.date) -> list[Split]:
-    """Return the splits of one company that count, as `splits.read_splits` has those of all."""
-    rows = await connection.fetch(
-        """
-        SELECT DISTINCT ON (execution_day, ratio) execution_day, split_from, split_to, kind,
-               round(ln(split_from / split_to)::numeric, 9) AS ratio
-        FROM stock_split
-        WHERE coalesce(company, symbol) = $1 AND execution_day > $2 AND execution_day <= $3
-          AND verdict <> 'contradicted'
-        ORDER BY execution_day, ratio, symbol
-        """,
-        symbol,
-        after,
-        up_to,
-    )
-    return [split_of(dict(row), symbol=symbol) for row in rows]
-
-
-async def cut_of(connection: Connection, symbol: str, *, up_to: dt.date) -> dt.date | None:
-    """Return the newest day, up to *up_to*, before which nothing belongs to the series of *symbol*, by a person."""
-    found: dt.date | None = await connection.fetchval(
-        "SELECT max(cut_on) FROM series_cut WHERE kind = 'decided' AND symbol = $1 AND cut_on <= $2", symbol, up_to
-    )
-    return found

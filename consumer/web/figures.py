@@ -27,7 +27,7 @@ from market.volume_slots import SLOTS_PER_DAY, UNKNOWN_TRADES, first_unobserved_
 if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.web.asked import AveragesAsked, SlotAverageAsked, TradesAsked
-    from market.trading_calendar import TradingCalendar
+    from consumer.web.known import Known
 
 
 class _Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +46,9 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
         return {row.trading_date: until[row.trading_date] for row in self.rows if row.outcome != "unproven"}
 
 
-async def slot_average(
-    connection: Connection, symbol: str, asked: SlotAverageAsked, calendar: TradingCalendar
-) -> Answer:
+async def slot_average(connection: Connection, known: Known, symbol: str, asked: SlotAverageAsked) -> Answer:
     """The mean accumulated volume up to one slot."""
-    window = await _window(connection, symbol, asked.days, calendar, data_sets.CACHE_RVOL[_partition(symbol)])
+    window = await _window(connection, known, symbol, data_sets.CACHE_RVOL, asked.days)
     if window is None or not window.rows:
         return missing(f"No historical data: no session of {symbol} is stored that the mean could be of")
     averages = _averages(symbol, window)
@@ -65,13 +63,13 @@ async def slot_average(
     return Answer(body=msgspec.json.encode(document), stands=window.stands)
 
 
-async def averages(connection: Connection, symbol: str, asked: AveragesAsked, calendar: TradingCalendar) -> Answer:
+async def averages(connection: Connection, known: Known, symbol: str, asked: AveragesAsked) -> Answer:
     """The mean accumulated volumes of all slots; those that no session observed are left out, as of the cache."""
-    window = await _window(connection, symbol, asked.days, calendar, data_sets.CACHE_RVOL[_partition(symbol)])
+    window = await _window(connection, known, symbol, data_sets.CACHE_RVOL, asked.days)
     if window is None or not window.rows:
         return missing(f"No historical data: no session of {symbol} is stored that the means could be of")
-    known = {str(slot): mean for slot, mean in enumerate(_averages(symbol, window)) if mean is not None}
-    told = {slot: mean for slot, mean in known.items() if int(slot) <= asked.max_slot}
+    means = enumerate(_averages(symbol, window)[: asked.max_slot + 1])
+    told = {str(slot): mean for slot, mean in means if mean is not None}
     document = {
         "symbol": symbol,
         "days": asked.days,
@@ -83,9 +81,9 @@ async def averages(connection: Connection, symbol: str, asked: AveragesAsked, ca
     return Answer(body=msgspec.json.encode(document), stands=window.stands)
 
 
-async def trades(connection: Connection, symbol: str, asked: TradesAsked, calendar: TradingCalendar) -> Answer:
+async def trades(connection: Connection, known: Known, symbol: str, asked: TradesAsked) -> Answer:
     """What is usual of a day's number of trades, and of each slot's; null where too few sessions tell."""
-    window = await _window(connection, symbol, asked.days, calendar, data_sets.CACHE_TRADES[_partition(symbol)])
+    window = await _window(connection, known, symbol, data_sets.CACHE_TRADES, asked.days)
     if window is None or not window.rows:
         return missing(f"No historical trades data: no session of {symbol} is stored")
     fields = _trades(symbol, window)
@@ -101,9 +99,9 @@ async def trades(connection: Connection, symbol: str, asked: TradesAsked, calend
     return Answer(body=msgspec.json.encode(document), stands=window.stands)
 
 
-async def atr(connection: Connection, symbol: str) -> Answer:
+async def atr(connection: Connection, known: Known, symbol: str) -> Answer:
     """ATR(14) as `atr:daily` has it; null where the symbol has none on that session."""
-    stands = await symbol_reads.stands_of(connection, data_sets.ATR)
+    stands = known.as_of(data_sets.ATR)
     if stands is None:
         return missing("no session has ATR yet: it comes with the first night; GET /status says when")
     row = await symbol_reads.atr_of(connection, symbol, stands.day)
@@ -118,22 +116,21 @@ async def atr(connection: Connection, symbol: str) -> Answer:
 
 
 async def _window(
-    connection: Connection, symbol: str, days: int, calendar: TradingCalendar, cache: str
+    connection: Connection, known: Known, symbol: str, caches: tuple[str, ...], days: int
 ) -> _Window | None:
-    """What is stored of the last *days* sessions as of which *cache* stands; before the first night, of the bars'."""
-    stands = await symbol_reads.stands_of(connection, cache)
-    stands = stands or await symbol_reads.stands_of(connection, data_sets.DAILY_BARS)
+    """What is stored of the last *days* sessions as of which the cache stands; before the first night, of the bars'."""
+    stands = known.as_of(caches[_partition(symbol)], data_sets.DAILY_BARS)
     if stands is None:
         return None
-    sessions = calendar.last_trading_days(days, up_to=stands.day)
-    cut = await symbol_reads.cut_of(connection, symbol, up_to=stands.day)
+    sessions = known.calendar.last_trading_days(days, up_to=stands.day)
+    cut = known.cuts.get(symbol)
     own = [day for day in sessions if cut is None or day >= cut]
     return _Window(
         stands=stands,
         sessions=sessions,
-        observed_until=[first_unobserved_slot(calendar.session(day)) for day in sessions],
+        observed_until=[first_unobserved_slot(known.calendar.session(day)) for day in sessions],
         rows=await symbol_reads.slots_of(connection, symbol, own),
-        splits=await symbol_reads.splits_of(connection, symbol, after=sessions[0], up_to=stands.day),
+        splits=known.splits_of(symbol, after=sessions[0], up_to=stands.day),
     )
 
 

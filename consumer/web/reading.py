@@ -12,23 +12,45 @@ import msgspec
 from aiohttp import ETag, web
 from redis.exceptions import RedisError
 
-from consumer.web import asked as words
 from consumer.web import figures, reference, series
-from consumer.web.asked import read_query, symbol_in, symbols_in
+from consumer.web.asked import (
+    MOST_LISTED,
+    AveragesAsked,
+    BarsAsked,
+    BulkAsked,
+    Nothing,
+    SlotAverageAsked,
+    SlotsAsked,
+    SymbolsAsked,
+    TradesAsked,
+    read_query,
+    symbol_in,
+    symbols_in,
+)
 from consumer.web.problems import json_answer
+from consumer.web.reads import Question
 from consumer.web.routes import Route
-from consumer.web.symbols import answer_of
-from contract import keys
+from consumer.web.symbols import unknown
+from contract import data_sets, keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from consumer.postgres.pool import Connection
+    from consumer.web.known import Known
     from consumer.web.monitor import Monitor
-    from consumer.web.reads import Answer, Reads
+    from consumer.web.reads import Answer, Make, Reads
 
 _FRESH, _RECENT = dt.timedelta(hours=12), dt.timedelta(hours=24)
 _PROBLEM = "application/problem+json"
+# What answers are made from: a load of one of these makes another answer.
+_LISTED = (data_sets.UNIVERSE, data_sets.IDENTITY)
+_REFERENCE = (*_LISTED, data_sets.DERIVED, data_sets.CACHE_METADATA)
+_ADJUSTED = (*_LISTED, data_sets.SPLITS, data_sets.SPLIT_CHECK, data_sets.DAILY_BARS, data_sets.TAKEN)
+_BARS = _ADJUSTED
+_SLOTS = (*_ADJUSTED, data_sets.SLOT_PROOF)
+_VOLUMES = (*_LISTED, data_sets.BOUNDARIES, *data_sets.CACHE_RVOL)
+_TRADES = (*_LISTED, data_sets.BOUNDARIES, *data_sets.CACHE_TRADES)
 
 
 class ReadingHandlers:
@@ -36,81 +58,64 @@ class ReadingHandlers:
 
     def __init__(self, monitor: Monitor, reads: Reads) -> None:
         self._monitor = monitor
-        self._calendar = monitor.calendar
         self._reads = reads
         self._began_at = monitor.now()
 
     def routes(self) -> list[Route]:
         """Those without a symbol in the path stand first."""
         return [
-            Route("GET", "/api/metadata/bulk", self.bulk_metadata, words.BulkAsked),
+            Route("GET", "/api/metadata/bulk", self.bulk_metadata, BulkAsked),
             Route("GET", "/api/metadata/{symbol}", self.metadata),
-            Route("GET", "/api/rvol/hist-avg", self.slot_average, words.SlotAverageAsked),
-            Route("GET", "/api/rvol/hist-avg/bulk", self.averages, words.AveragesAsked),
-            Route("GET", "/api/trades/baseline/bulk", self.trades, words.TradesAsked),
+            Route("GET", "/api/rvol/hist-avg", self.slot_average, SlotAverageAsked),
+            Route("GET", "/api/rvol/hist-avg/bulk", self.averages, AveragesAsked),
+            Route("GET", "/api/trades/baseline/bulk", self.trades, TradesAsked),
             Route("GET", "/api/universe/stats", self.universe_stats),
-            Route("GET", "/api/universe/symbols", self.symbols, words.SymbolsAsked),
+            Route("GET", "/api/universe/symbols", self.symbols, SymbolsAsked),
             Route("GET", "/api/stats", self.stats),
-            Route("GET", "/api/bars/{symbol}", self.bars, words.BarsAsked),
-            Route("GET", "/api/slots/{symbol}", self.slots, words.SlotsAsked),
+            Route("GET", "/api/bars/{symbol}", self.bars, BarsAsked),
+            Route("GET", "/api/slots/{symbol}", self.slots, SlotsAsked),
             Route("GET", "/api/atr/{symbol}", self.atr),
         ]
 
     async def metadata(self, request: web.Request) -> web.Response:
-        return await self._of_symbol(request, request.match_info["symbol"], None, reference.metadata)
+        return await self._of_symbol(request, _REFERENCE, Nothing(), reference.metadata)
 
     async def bulk_metadata(self, request: web.Request) -> web.Response:
         """Of the symbols that are named, or of all that are listed."""
-        asked = read_query(request, words.BulkAsked)
-        asked = msgspec.structs.replace(asked, limit=min(asked.limit, words.MOST_LISTED))
+        asked = read_query(request, BulkAsked)
+        asked = msgspec.structs.replace(asked, limit=min(asked.limit, MOST_LISTED))
         if asked.symbols is None:
-            return await self._answer(request, asked, lambda c: reference.all_metadata(c, asked))
+            return await self._answer(request, _REFERENCE, asked, lambda c, k: reference.all_metadata(c, k, asked))
         named = symbols_in(asked.symbols)
-        return await self._answer(request, named, lambda c: reference.bulk_metadata(c, named))
+        return await self._answer(request, _REFERENCE, named, lambda c, k: reference.bulk_metadata(c, k, named))
 
     async def symbols(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.SymbolsAsked)
-        asked = msgspec.structs.replace(asked, limit=min(asked.limit, words.MOST_LISTED))
-        return await self._answer(request, asked, lambda c: reference.symbols(c, asked))
+        asked = read_query(request, SymbolsAsked)
+        asked = msgspec.structs.replace(asked, limit=min(asked.limit, MOST_LISTED))
+        return await self._answer(request, _LISTED, asked, lambda c, k: reference.symbols(c, k, asked))
 
     async def slot_average(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.SlotAverageAsked)
-        return await self._of_symbol(
-            request, asked.symbol, asked, lambda c, symbol: figures.slot_average(c, symbol, asked, self._calendar)
-        )
+        asked = read_query(request, SlotAverageAsked)
+        return await self._of_symbol(request, _VOLUMES, asked, lambda c, k, s: figures.slot_average(c, k, s, asked))
 
     async def averages(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.AveragesAsked)
-        return await self._of_symbol(
-            request, asked.symbol, asked, lambda c, symbol: figures.averages(c, symbol, asked, self._calendar)
-        )
+        asked = read_query(request, AveragesAsked)
+        return await self._of_symbol(request, _VOLUMES, asked, lambda c, k, s: figures.averages(c, k, s, asked))
 
     async def trades(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.TradesAsked)
-        return await self._of_symbol(
-            request, asked.symbol, asked, lambda c, symbol: figures.trades(c, symbol, asked, self._calendar)
-        )
+        asked = read_query(request, TradesAsked)
+        return await self._of_symbol(request, _TRADES, asked, lambda c, k, s: figures.trades(c, k, s, asked))
 
     async def atr(self, request: web.Request) -> web.Response:
-        return await self._of_symbol(request, request.match_info["symbol"], None, figures.atr)
+        return await self._of_symbol(request, (*_LISTED, data_sets.ATR), Nothing(), figures.atr)
 
     async def bars(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.BarsAsked)
-        return await self._of_symbol(
-            request,
-            request.match_info["symbol"],
-            asked,
-            lambda c, symbol: series.bars(c, symbol, asked, self._calendar),
-        )
+        asked = read_query(request, BarsAsked)
+        return await self._of_symbol(request, _BARS, asked, lambda c, k, s: series.bars(c, k, s, asked))
 
     async def slots(self, request: web.Request) -> web.Response:
-        asked = read_query(request, words.SlotsAsked)
-        return await self._of_symbol(
-            request,
-            request.match_info["symbol"],
-            asked,
-            lambda c, symbol: series.slots(c, symbol, asked, self._calendar),
-        )
+        asked = read_query(request, SlotsAsked)
+        return await self._of_symbol(request, _SLOTS, asked, lambda c, k, s: series.slots(c, k, s, asked))
 
     async def universe_stats(self, request: web.Request) -> web.Response:
         """How many symbols Redis and PostgreSQL have; of Redis null where it does not answer."""
@@ -150,21 +155,27 @@ class ReadingHandlers:
     async def _of_symbol(
         self,
         request: web.Request,
-        written: str,
-        asked: object,
-        build: Callable[[Connection, str], Awaitable[Answer]],
+        made_from: tuple[str, ...],
+        asked: msgspec.Struct,
+        build: Callable[[Connection, Known, str], Awaitable[Answer]],
     ) -> web.Response:
-        symbol = symbol_in(written)
-        return await self._answer(request, (symbol, asked), lambda connection: answer_of(connection, symbol, build))
+        """What *build* makes of the symbol that is meant, or 404 with the nearest ones."""
+        written = symbol_in(str(request.match_info.get("symbol", getattr(asked, "symbol", ""))))
+
+        async def make(connection: Connection, known: Known) -> Answer:
+            symbol = known.symbols.meant_by(written)
+            return await unknown(written, known.symbols) if symbol is None else await build(connection, known, symbol)
+
+        return await self._answer(request, made_from, (written, asked), make)
 
     async def _answer(
-        self, request: web.Request, asked: object, make: Callable[[Connection], Awaitable[Answer]]
+        self, request: web.Request, made_from: tuple[str, ...], asked: object, make: Make
     ) -> web.Response:
         """The kept answer, or 304 where the caller has it; 404 is a problem document."""
         resource = request.match_info.route.resource
         assert resource is not None, "only routes are answered"
         key = f"{resource.canonical} {msgspec.json.encode(asked).decode()}"
-        answer = await self._reads.answer(key, make)
+        answer = await self._reads.answer(Question(key=key, made_from=made_from, make=make))
         headers = _headers(answer)
         if answer.status == 200 and _has(request, answer.etag):
             return web.Response(status=304, headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -20,29 +21,29 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Connection
     from consumer.web.asked import BulkAsked, SymbolsAsked
+    from consumer.web.known import Known
 
 _PROFILES = f"SELECT {', '.join(f'm.{name}' for name in OF_PROFILE)} FROM ticker_profile AS m"
 _AT_ONCE = 500  # rows that are said in the event loop; more are said beside it
 
 
-async def metadata(connection: Connection, symbol: str) -> Answer:
+async def metadata(connection: Connection, known: Known, symbol: str) -> Answer:
     """The document of one symbol, listed or not any more."""
     texts = await _texts(connection, "WHERE m.symbol = ANY ($1)", [symbol])
     if symbol not in texts:
         return missing(f"nothing is known of {symbol} yet: its details come with a night; GET /status says when")
-    return Answer(body=texts[symbol].encode(), stands=await symbol_reads.stands_of(connection, data_sets.DERIVED))
+    return Answer(body=texts[symbol].encode(), stands=known.as_of(data_sets.DERIVED))
 
 
-async def bulk_metadata(connection: Connection, symbols: Sequence[str]) -> Answer:
-    """The documents of *symbols*, each as it is written or else in capitals; who is not known is named."""
-    wanted = sorted({one for name in symbols for one in (name, name.upper())})
-    texts = await _texts(connection, "WHERE m.symbol = ANY ($1)", wanted)
-    meant = [name if name in texts else name.upper() for name in symbols]
+async def bulk_metadata(connection: Connection, known: Known, symbols: Sequence[str]) -> Answer:
+    """The documents of *symbols*, whoever is meant by each; who is not known is named."""
+    meant = list(dict.fromkeys(known.symbols.meant_by(name) or name.upper() for name in symbols))
+    texts = await _texts(connection, "WHERE m.symbol = ANY ($1)", meant)
     found = {name: texts[name] for name in meant if name in texts}
-    return await _bulk(connection, meant, found, {"not_found": [name for name in meant if name not in texts]})
+    return _bulk(known, meant, found, {"not_found": [name for name in meant if name not in texts]})
 
 
-async def all_metadata(connection: Connection, asked: BulkAsked) -> Answer:
+async def all_metadata(connection: Connection, known: Known, asked: BulkAsked) -> Answer:
     """The documents of the listed symbols, in order of their symbols, `limit` of them after `after`."""
     texts = await _texts(
         connection,
@@ -52,13 +53,13 @@ async def all_metadata(connection: Connection, asked: BulkAsked) -> Answer:
         asked.limit + 1,
     )
     found = dict(list(texts.items())[: asked.limit])
-    return await _bulk(connection, list(found), found, {"next": _next("/api/metadata/bulk", texts, asked)})
+    return _bulk(known, list(found), found, {"next": _next("/api/metadata/bulk", texts, asked)})
 
 
-async def symbols(connection: Connection, asked: SymbolsAsked) -> Answer:
+async def symbols(connection: Connection, known: Known, asked: SymbolsAsked) -> Answer:
     """The listed symbols in order, `limit` of them after `after`."""
-    listed = await symbol_reads.listed_symbols(connection)
-    left = [one for one in listed if asked.after is None or one > asked.after]
+    listed = known.symbols.listed
+    left = listed if asked.after is None else listed[bisect.bisect_right(listed, asked.after) :]
     document = {
         "count": len(left[: asked.limit]),
         "limit": asked.limit,
@@ -66,14 +67,13 @@ async def symbols(connection: Connection, asked: SymbolsAsked) -> Answer:
         "total": len(listed),
         "next": _next("/api/universe/symbols", left, asked),
     }
-    return await _answer(connection, document, data_sets.UNIVERSE)
+    return Answer(body=msgspec.json.encode(document), stands=known.as_of(data_sets.UNIVERSE))
 
 
-async def universe_counts(connection: Connection) -> Answer:
+async def universe_counts(connection: Connection, known: Known) -> Answer:
     """How many symbols there are in PostgreSQL, when they were looked at last, and whether somebody does now."""
     counts = await symbol_reads.symbol_counts(connection)
-    universe = await symbol_reads.stands_of(connection, data_sets.UNIVERSE)
-    caches = await symbol_reads.stands_of(connection, data_sets.CACHE_METADATA)
+    universe, caches = known.as_of(data_sets.UNIVERSE), known.as_of(data_sets.CACHE_METADATA)
     document = {
         "timescaledb_active": counts["active"],
         "timescaledb_total": counts["total"],
@@ -83,12 +83,7 @@ async def universe_counts(connection: Connection) -> Answer:
         "last_universe_update": None if universe is None else universe.fetched_at,
         "in_progress": bool(await cycles.unended_cycles(connection)),
     }
-    return await _answer(connection, document, data_sets.UNIVERSE)
-
-
-async def _answer(connection: Connection, document: object, data_set: str) -> Answer:
-    stands = await symbol_reads.stands_of(connection, data_set)
-    return Answer(body=msgspec.json.encode(document), stands=stands)
+    return Answer(body=msgspec.json.encode(document), stands=universe)
 
 
 async def _texts(connection: Connection, condition: str, *arguments: object) -> dict[str, str]:
@@ -99,14 +94,12 @@ async def _texts(connection: Connection, condition: str, *arguments: object) -> 
     return (await asyncio.to_thread(texts_of, map(dict, rows), metadata_text)).by_symbol
 
 
-async def _bulk(
-    connection: Connection, named: Sequence[str], texts: dict[str, str], beside: dict[str, object]
-) -> Answer:
+def _bulk(known: Known, named: Sequence[str], texts: dict[str, str], beside: dict[str, object]) -> Answer:
     """The documents are JSON already, and are not read and written again."""
     head = msgspec.json.encode({"symbols": named, "count": len(texts), **beside})
     members = ",".join(f"{msgspec.json.encode(name).decode()}:{text}" for name, text in texts.items())
     body = b"".join((head[:-1], b',"results":{', members.encode(), b"}}"))
-    return Answer(body=body, stands=await symbol_reads.stands_of(connection, data_sets.DERIVED))
+    return Answer(body=body, stands=known.as_of(data_sets.DERIVED))
 
 
 def _next(path: str, found: Sequence[str] | dict[str, str], asked: BulkAsked | SymbolsAsked) -> str | None:

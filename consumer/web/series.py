@@ -27,21 +27,22 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection
     from consumer.postgres.symbol_reads import BarRow, SlotRow
     from consumer.web.asked import BarsAsked, SlotsAsked
+    from consumer.web.known import Known
     from market.trading_calendar import TradingCalendar
 
 _NOTHING = "no session is stored yet: the first night brings them; GET /status says when"
 
 
-async def bars(connection: Connection, symbol: str, asked: BarsAsked, calendar: TradingCalendar) -> Answer:
+async def bars(connection: Connection, known: Known, symbol: str, asked: BarsAsked) -> Answer:
     """The bars of a page of sessions, ascending, and which of these sessions are not stored."""
-    stands = await symbol_reads.stands_of(connection, data_sets.DAILY_BARS)
+    stands = known.as_of(data_sets.DAILY_BARS)
     if stands is None:
         return missing(_NOTHING)
-    page, following = _page(asked, calendar, newest=stands.day)
+    page, following = _page(asked, known.calendar, newest=stands.day)
     stored = await symbol_reads.covered_days(connection, data_sets.DAILY_BARS, page)
     rows = await symbol_reads.bars_of(connection, symbol, page[0], page[-1]) if page else []
     days = [row.trading_date for row in rows]
-    factors = await _factors(connection, symbol, days, up_to=stands.day if asked.adjusted else None)
+    factors = _factors(known, symbol, days, up_to=stands.day if asked.adjusted else None)
     document = {
         "symbol": symbol,
         "adjusted": asked.adjusted,
@@ -54,15 +55,15 @@ async def bars(connection: Connection, symbol: str, asked: BarsAsked, calendar: 
     return Answer(body=msgspec.json.encode(document), stands=stands)
 
 
-async def slots(connection: Connection, symbol: str, asked: SlotsAsked, calendar: TradingCalendar) -> Answer:
+async def slots(connection: Connection, known: Known, symbol: str, asked: SlotsAsked) -> Answer:
     """The slots of some sessions, ascending; null for a session that is not stored or not proven."""
-    stands = await symbol_reads.stands_of(connection, data_sets.SLOT_PROOF)
+    stands = known.as_of(data_sets.SLOT_PROOF)
     if stands is None:
         return missing(_NOTHING)
-    sessions = _sessions(asked, calendar, newest=stands.day)
+    sessions = _sessions(asked, known.calendar, newest=stands.day)
     rows = {row.trading_date: row for row in await symbol_reads.slots_of(connection, symbol, sessions)}
-    newest = await symbol_reads.stands_of(connection, data_sets.DAILY_BARS) or stands
-    factors = await _factors(connection, symbol, sessions, up_to=newest.day if asked.adjusted else None)
+    newest = known.as_of(data_sets.DAILY_BARS, data_sets.SLOT_PROOF) or stands
+    factors = _factors(known, symbol, sessions, up_to=newest.day if asked.adjusted else None)
     document = {
         "symbol": symbol,
         "adjusted": asked.adjusted,
@@ -71,7 +72,7 @@ async def slots(connection: Connection, symbol: str, asked: SlotsAsked, calendar
         "results": [
             {
                 "date": day,
-                "unobserved_from": first_unobserved_slot(calendar.session(day)),
+                "unobserved_from": first_unobserved_slot(known.calendar.session(day)),
                 **_slots(rows.get(day), factor),
             }
             for day, factor in zip(sessions, factors, strict=True)
@@ -108,13 +109,11 @@ def _sessions(asked: SlotsAsked, calendar: TradingCalendar, *, newest: dt.date) 
         raise BadRequest(f"day={day}: {error}; ask for a session") from error
 
 
-async def _factors(
-    connection: Connection, symbol: str, days: Sequence[dt.date], *, up_to: dt.date | None
-) -> Sequence[float | None]:
+def _factors(known: Known, symbol: str, days: Sequence[dt.date], *, up_to: dt.date | None) -> Sequence[float | None]:
     """What each day's prices are multiplied by, for splits *up_to* a day; null where two of them contradict."""
     if up_to is None or not days:
         return [1.0] * len(days)
-    splits = await symbol_reads.splits_of(connection, symbol, after=min(days), up_to=up_to)
+    splits = known.splits_of(symbol, after=min(days), up_to=up_to)
     try:
         factors: list[float] = price_factors(np.array(days, dtype="datetime64[D]"), splits, as_of=up_to).tolist()
     except ContradictorySplits:

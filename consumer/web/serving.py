@@ -65,10 +65,10 @@ async def _open_reads(
     """Few sessions of their own: whatever is read, the worker's are free for its work."""
     pool = monitor.pool
     if database_url is not None:
-        client = Client(name="maintenance-http", schemas=schemas_set(settings))
+        client = Client(name="maintenance-http", schemas=schemas_set(settings), read_only=True)
         pool = await open_pool(database_url, lease=settings.lease, size=AT_ONCE + 1, client=client)
         stack.push_async_callback(pool.close)
-    reads = Reads(pool)
+    reads = Reads(pool, monitor.calendar)
     stack.push_async_callback(reads.close)
     return reads
 

@@ -1,4 +1,4 @@
-"""Finds whom a caller means by a symbol: as it is listed, in capitals, or as bars spell it; else names the nearest."""
+"""Says what is not there: which symbols are nearest to one that nobody has."""
 
 from __future__ import annotations
 
@@ -6,32 +6,22 @@ import asyncio
 import difflib
 from typing import TYPE_CHECKING
 
-from consumer.postgres import symbol_reads
 from consumer.web.problems import problem_body
 from consumer.web.reads import Answer
 from contract.flat_fields import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from consumer.postgres.pool import Connection
+    from consumer.web.known import Symbols
 
 _NAMED = 3
 _ALIKE = 0.5
 
 
-async def answer_of(
-    connection: Connection, written: str, build: Callable[[Connection, str], Awaitable[Answer]]
-) -> Answer:
-    """Return what *build* makes of the symbol that is meant by *written*, or 404 with the nearest ones.
-
-    Symbols are case-sensitive (BACpB is not BACPB): as it is written it counts first.
-    """
-    symbol = await symbol_reads.known_as(connection, [written, written.upper()])
-    if symbol is not None:
-        return await build(connection, symbol)
-    listed = await symbol_reads.listed_symbols(connection)
-    found = await asyncio.to_thread(nearest, written, listed)
+async def unknown(written: str, symbols: Symbols) -> Answer:
+    """The answer where *written* is nobody's symbol: 404 with the nearest ones."""
+    found = await asyncio.to_thread(nearest, written, symbols.listed)
     cure = f"did you mean {' or '.join(found)}?" if found else "GET /api/universe/symbols lists those that are"
     return missing(f"Ticker {quote(written)} not found: {cure}")
 

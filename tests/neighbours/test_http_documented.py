@@ -40,7 +40,7 @@ def parameters(section: str) -> set[str]:
 def routes(stack: Stack) -> list[Route]:
     monitor = monitor_of(stack)
     served = Handlers(monitor, stack.stream, Access(), max_deliveries=5).routes()
-    return [*served, *ReadingHandlers(monitor, Reads(stack.pool)).routes()]
+    return [*served, *ReadingHandlers(monitor, Reads(stack.pool, stack.services.calendar)).routes()]
 
 
 def test_every_route_has_its_chapter_and_no_other_has_one(routes: list[Any]) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.postgres import boundaries
+from consumer.postgres.decisions import Decision
 from contract import data_sets
 from market.volume_slots import SLOTS_PER_DAY
 from tests.cycle.stack import DAY
@@ -234,7 +236,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again_until_something_e
     assert int(head.headers["Content-Length"]) == len(await first.read())
 
     await stack.pool.execute("UPDATE ticker_atr SET atr = atr + 1 WHERE symbol = $1", symbol)
-    await stack.run_cycle(force=True, task="metadata_enrich")  # a load: what stands is another
+    await stack.pool.execute("UPDATE coverage SET load_id = load_id + 1 WHERE data_set = 'atr'")  # as a load does
     changed = await client.get(f"/api/atr/{symbol}", headers={"If-None-Match": etag})
     assert changed.status == 200
     assert (await changed.json())["atr"] == pytest.approx((await first.json())["atr"] + 1)
@@ -294,3 +296,21 @@ async def test_days_that_cannot_be_are_refused_with_the_cure_and_before_the_firs
         ("slots/{}?day=2025-11-09", "Sunday"),
     ):
         assert cure in (await got(client, f"/api/{query.format(symbol)}", status=400))["detail"]
+
+
+async def test_no_mean_is_made_across_a_boundary_that_a_person_has_drawn(stack: Stack, client: Client) -> None:
+    await stack.run_cycle()
+    symbol = await stack.value(
+        "SELECT symbol FROM session_slots WHERE outcome = 'traded' AND symbol NOT IN (SELECT symbol FROM stock_split) "
+        "GROUP BY symbol HAVING count(*) = 5 ORDER BY symbol LIMIT 1"
+    )
+    before = await got(client, f"/api/rvol/hist-avg?symbol={symbol}&slot=191")
+    newest = await stack.value(
+        "SELECT sum(v) FROM session_slots, unnest(volumes) AS v WHERE symbol = $1 AND trading_date = $2", symbol, DAY
+    )
+    named = boundaries.Named(symbol=symbol, day=DAY, evidence="a spin-off")
+    decision = Decision(by="ann", reason="spin-off", at=stack.clock())
+    async with stack.pool.acquire() as connection, connection.transaction():
+        assert await boundaries.decide(connection, named, boundaries.State.ACCEPTED, decision)
+    after = await got(client, f"/api/rvol/hist-avg?symbol={symbol}&slot=191")
+    assert (before["sessions"], after["sessions"], after["avg"]) == (5, 1, int(newest))

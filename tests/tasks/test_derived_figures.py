@@ -124,7 +124,7 @@ def test_there_is_no_average_of_three_months_across_a_hole() -> None:
     every = dict.fromkeys(LONG, (1.0, 100.0))
     lost = history({"A": {day: bar for day, bar in every.items() if day != LONG[5]}})
     assert derive(lost, {}, {}, LONG)[0].avg_volume_3m is None, "one session is not stored"
-    both = history({"A": every, "B": {day: (1.0, 5.0) for day in LONG[10:]}})
+    both = history({"A": every, "B": dict.fromkeys(LONG[10:], (1.0, 5.0))})
     aside = derive(both, {}, {}, LONG, {"A": [LONG[7]], "B": [LONG[7]]})
     assert [(one.avg_volume_3m, one.avg_volume_sessions_3m) for one in aside] == [(None, None), (5.0, 53)]
     assert [sessions_of(one) for one in aside] == [(30, 10, 5), (30, 10, 5)], "that is before their window"

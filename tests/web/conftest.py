@@ -29,7 +29,8 @@ def monitor_of(stack: Stack) -> Monitor:
 
 def app_of(stack: Stack, *, token: str | None, stands_for: StandsFor = StandsFor.DATA_MAINTENANCE) -> TestServer:
     """The API of *stack*."""
-    reads = Reads(stack.pool, Bounds(look_every_s=0))  # a test changes what stands, and asks at once
+    # A test changes what stands, and asks at once.
+    reads = Reads(stack.pool, stack.services.calendar, Bounds(look_every_s=0))
     return TestServer(
         build_app(monitor_of(stack), stack.stream, reads, Access(token=token, stands_for=stands_for), max_deliveries=5)
     )
