@@ -99,8 +99,8 @@ class Service:
                 status = await self.get("/status")
                 if not status["current"] and status["last"] and status["last"]["cycle"] > after:
                     return dict(status["last"])
-            except aiohttp.ClientError:
-                pass  # it is starting
+            except (aiohttp.ClientError, TimeoutError):
+                pass  # it is starting, or has no time for us
             await asyncio.sleep(1.0)
 
     async def cycle_again(self, after: int) -> dict[str, Any]:
@@ -150,10 +150,12 @@ async def measure(url: str, process: psutil.Process, options: argparse.Namespace
         load = Load(http, url, symbols, options.rate)
         began, used = time.perf_counter(), process.cpu_times()
         reading = asyncio.create_task(load.run())
-        beside = await service.cycle_again(alone["cycle"])
-        await asyncio.sleep(max(0.0, options.seconds - (time.perf_counter() - began)))
-        load.stop.set()
-        await reading
+        try:
+            beside = await service.cycle_again(alone["cycle"])
+            await asyncio.sleep(max(0.0, options.seconds - (time.perf_counter() - began)))
+        finally:
+            load.stop.set()
+            await reading
         seconds, now = time.perf_counter() - began, process.cpu_times()
         cpu = now.user + now.system - used.user - used.system
     slower = beside["duration_seconds"] / alone["duration_seconds"] - 1
