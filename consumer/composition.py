@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from consumer.completeness.cache_watch import CacheWatch
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
 from consumer.cycle.caretaker import Caretaker
 from consumer.cycle.catch_up import EVERY as LOOKING_EVERY
@@ -94,11 +95,13 @@ class Consumer:
     catch_up: CatchUp
     events: SessionEvents
     caretaker: Caretaker
+    cache_watch: CacheWatch | None
     worker: LeasedWorker
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
-        background = [asyncio.create_task(other.run()) for other in (self.catch_up, self.events, self.caretaker)]
+        others = (self.catch_up, self.events, self.caretaker, self.cache_watch)
+        background = [asyncio.create_task(other.run()) for other in others if other is not None]
         working = asyncio.create_task(self.worker.run(stop))
         try:
             await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,8 +155,14 @@ def build_consumer(
         catch_up=catch_up,
         events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
+        cache_watch=_cache_watch(settings, services, parts),
         worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
     )
+
+
+def _cache_watch(settings: Settings, services: Services, parts: Parts) -> CacheWatch | None:
+    """Who does nothing that nobody asked for puts nothing in place either."""
+    return CacheWatch(services, parts.commands) if settings.catch_up else None
 
 
 def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, catch_up: CatchUp) -> Surroundings:

@@ -70,6 +70,9 @@ HEARD = Key(pattern="maintenance:heard", holds=RedisType.STRING)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
+FINGERPRINTS = Key(pattern="maintenance:fingerprints:{cache}", holds=RedisType.HASH)
+WATCHING = Key(pattern="maintenance:watching", holds=RedisType.STRING, short_lived=True)
+WATCH = Key(pattern="maintenance:watch", holds=RedisType.HASH)
 CACHED = Key(pattern="maintenance:cached:{cache}", holds=RedisType.SET)
 BUILDING = Key(pattern="maintenance:building:{fence}:{key}", holds=RedisType.ANY, short_lived=True)
 MENDING = Key(pattern="maintenance:mending:{stream}", holds=RedisType.STREAM, short_lived=True)
@@ -99,6 +102,9 @@ KEYS = (
     SOURCE,
     CACHES,
     SILENT,
+    FINGERPRINTS,
+    WATCHING,
+    WATCH,
     CACHED,
     BUILDING,
     MENDING,

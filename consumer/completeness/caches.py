@@ -11,14 +11,20 @@ import msgspec
 from consumer.catalogue.registry import CACHES
 from consumer.postgres import coverage
 from consumer.redis_cache.comparer import CacheComparer
+from consumer.redis_cache.fingerprints import look_at
 from consumer.redis_cache.marks import tokens_in
 from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from redis import Redis
+
     from consumer.tasks.part import PartContext
-    from consumer.tasks.redis_sync import Cache
+    from consumer.tasks.redis_sync import Cache, Prepared
+
+
+_AT_ONCE = 50
 
 
 class CacheFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +52,28 @@ async def verify_caches(context_of: Callable[[dt.date], PartContext]) -> list[Ca
     return found
 
 
-async def _verify(ctx: PartContext, cache: Cache, day: dt.date, token: int | None) -> CacheFinding:
+async def compared_with_tables(ctx: PartContext, cache: Cache) -> tuple[Prepared, CacheComparer]:
+    """Return what *cache* should hold by the tables, and how what it holds differs from that."""
     comparer = CacheComparer(ctx.services.cache, cache=cache.name)
     prepared = await cache.prepare(ctx)
     await asyncio.to_thread(prepared.replace, comparer)
+    return prepared, comparer
+
+
+def changed_keys(cache: Redis) -> list[str]:
+    """Return every key of a cache that is not as it was written, by its fingerprint; no table is read for it."""
+    found: list[str] = []
+    for name in CACHES:
+        page = look_at(cache, name, "0", about=_AT_ONCE)
+        found += page.differing
+        while page.cursor != "0":
+            page = look_at(cache, name, page.cursor, about=_AT_ONCE)
+            found += page.differing
+    return sorted(set(found))
+
+
+async def _verify(ctx: PartContext, cache: Cache, day: dt.date, token: int | None) -> CacheFinding:
+    _, comparer = await compared_with_tables(ctx, cache)
     examples = list(comparer.examples)
     differences = comparer.differences
     written = await coverage.covered_on(ctx.services.pool, cache.name, day)

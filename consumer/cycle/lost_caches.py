@@ -25,12 +25,13 @@ LONGEST_WAIT = dt.timedelta(hours=1)
 
 async def holds_all_caches(pool: Pool, redis: Redis) -> bool:
     """Whether Redis holds every cache that the ledger says was written, as it was written."""
-    return not await _lost(await _written(pool), redis)
+    return not await _lost(await written_caches(pool), redis)
 
 
-async def _written(pool: Pool) -> list[asyncpg.Record]:
+async def written_caches(pool: Pool) -> list[asyncpg.Record]:
+    """Return data_set, trading_day, fetched_at, load_id and fence of the newest day's caches, as the ledger says."""
     return await pool.fetch(
-        "SELECT data_set, trading_day, load_id, (detail->>'fence')::bigint AS fence FROM coverage "
+        "SELECT data_set, trading_day, fetched_at, load_id, (detail->>'fence')::bigint AS fence FROM coverage "
         "WHERE data_set = ANY ($1) AND trading_day = (SELECT max(trading_day) FROM coverage WHERE data_set = ANY ($1))",
         list(CACHES),
     )
@@ -44,7 +45,7 @@ async def _lost(written: list[asyncpg.Record], redis: Redis) -> bool:
 
 async def request_for_lost_caches(pool: Pool, redis: Redis, *, now: dt.datetime) -> list[Outgoing]:
     """Return the message that has them written again; none when all are there, or were asked for a moment ago."""
-    written = await _written(pool)
+    written = await written_caches(pool)
     if not await _lost(written, redis):
         return []
     # Named after the write that was lost, so that it is asked for once; where that did not help, again, but rarely.

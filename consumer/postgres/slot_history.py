@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 async def observed_sessions(
     connection: Connection | Pool, days: Sequence[dt.date], *, first: Mapping[str, dt.date]
 ) -> dict[str, int]:
-    """Return in how many of *days* each symbol was observed, traded or not; of those that traded at all.
+    """Return in how many of *days* each symbol was observed, traded or not; of those that were at all.
 
     Of the symbols in *first* only the days from that one on.
     """
@@ -28,7 +28,7 @@ async def observed_sessions(
         "SELECT symbol, count(*) FILTER (WHERE outcome <> 'unproven') AS observed "
         "FROM slot_history LEFT JOIN unnest($2::text[], $3::date[]) AS n (symbol, first) USING (symbol) "
         "WHERE trading_date = ANY ($1) AND trading_date >= coalesce(n.first, '-infinity') "
-        "GROUP BY symbol HAVING bool_or(outcome = 'traded') ORDER BY symbol",
+        "GROUP BY symbol HAVING bool_or(outcome <> 'unproven') ORDER BY symbol",
         list(days),
         list(first),
         list(first.values()),

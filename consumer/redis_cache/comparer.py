@@ -30,13 +30,14 @@ class CacheComparer:
         self.compared = 0
         self.differences = 0
         self.examples: list[str] = []
+        self.differing: dict[str, str] = {}  # by key: missing, different or left over
 
     def replace_strings(self, pattern: str, values: Mapping[str, str]) -> int:
         for batch in _batches(values.items()):
             named = [(pattern.format(symbol=symbol), text) for symbol, text in batch]
             found: Any = self._redis.mget([key for key, _ in named])
             for (key, text), there in zip(named, found, strict=True):
-                self._compare(key, text, there)
+                self._compare(key, key, text, there)
         self._left_over(pattern, values)
         return len(values)
 
@@ -48,7 +49,8 @@ class CacheComparer:
                 # A key of another type is an error of its own, and not the whole batch's.
                 found = [_fields(one) for one in pipe.execute(raise_on_error=False)]
             for (symbol, flat), there in zip(batch, found, strict=True):
-                self._compare(pattern.format(symbol=symbol), dict(zip(flat[::2], flat[1::2], strict=True)), there)
+                key = pattern.format(symbol=symbol)
+                self._compare(key, key, dict(zip(flat[::2], flat[1::2], strict=True)), there)
         self._left_over(pattern, values)
         return sum(len(flat) // 2 for flat in values.values())
 
@@ -56,14 +58,14 @@ class CacheComparer:
         wanted = dict(zip(flat[::2], flat[1::2], strict=True))
         there = _held(lambda: self._redis.hgetall(key), {})
         for field in sorted(wanted.keys() | there.keys()):
-            self._compare(f"{key} {field}", wanted.get(field), there.get(field))
+            self._compare(key, f"{key} {field}", wanted.get(field), there.get(field))
         return len(wanted)
 
     def replace_set(self, key: str, members: Iterable[str]) -> int:
         wanted = set(members)
         there = _held(lambda: self._redis.smembers(key), set())
         for member in sorted(wanted | there):
-            self._compare(f"{key} {member}", member in wanted or None, member in there or None)
+            self._compare(key, f"{key} {member}", member in wanted or None, member in there or None)
         return len(wanted)
 
     def _left_over(self, pattern: str, wanted: Mapping[str, object]) -> None:
@@ -75,16 +77,19 @@ class CacheComparer:
                     pipe.exists(pattern.format(symbol=symbol))
                 there = pipe.execute()
             for (symbol, _), exists in zip(batch, there, strict=True):
-                self._compare(pattern.format(symbol=symbol), None, exists or None)
+                key = pattern.format(symbol=symbol)
+                self._compare(key, key, None, exists or None)
 
-    def _compare(self, name: str, wanted: object, there: object) -> None:
+    def _compare(self, key: str, name: str, wanted: object, there: object) -> None:
         self.compared += 1
         # Redis keeps no empty hash or set: what has no member is not there.
         if wanted == (there or None) or wanted == there:
             return
         self.differences += 1
+        kind = "left over" if wanted is None else "missing" if not there else "different"
+        # Of a hash of many symbols, what lacks a field is a hash that differs.
+        self.differing[key] = kind if name == key else "different"
         if len(self.examples) < SHOWN:
-            kind = "left over" if wanted is None else "missing" if not there else "different"
             self.examples.append(f"{name}: {kind}")
 
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from consumer.fence import FenceLost
+from consumer.redis_cache.fingerprints import of_hash, of_set, of_string
 from contract import keys
 from market.data_source import VENDOR
 
@@ -65,26 +66,38 @@ class CacheWriter:
     def replace_strings(self, pattern: str, values: Mapping[str, str]) -> int:
         """Make *values* (by symbol) the only keys of *pattern*, read them back whole, return their number."""
         self._remember(values)
-        for batch in _batches(values.items(), BATCH):
-            named = [(pattern.format(symbol=symbol), text) for symbol, text in batch]
+        self.put_strings((pattern.format(symbol=symbol), text) for symbol, text in values.items())
+        self._drop_gone(pattern, values)
+        return len(values)
+
+    def put_strings(self, values: Iterable[tuple[str, str]]) -> None:
+        """Put *values* (by key) in place and read them back; other keys stay as they are."""
+        for named in _batches(values, BATCH):
             with self._redis.pipeline(transaction=False) as pipe:
                 for key, text in named:
                     # Value and expiry in one command: who dies between two would leave a key for ever.
                     pipe.set(self._built(key), text, ex=BUILT_TTL_SECONDS)
                 pipe.execute()
-            self._put_in_place([key for key, _ in named])
+            self._put_in_place({key: of_string(text) for key, text in named})
             found: Any = self._redis.mget([key for key, _ in named])
             self._require(found == [text for _, text in named], named[0][0])
-        self._drop_gone(pattern, values)
-        return len(values)
 
     def replace_hashes(self, pattern: str, values: Mapping[str, list[str]]) -> int:
         """Make *values* (by symbol, each name, value, name, value, …) the only keys of *pattern*; count the fields."""
         self._remember(values)
-        for batch in _batches(values.items(), HASH_BATCH):
-            self._put_hashes([(pattern.format(symbol=symbol), flat) for symbol, flat in batch])
+        self.put_hashes((pattern.format(symbol=symbol), flat) for symbol, flat in values.items())
         self._drop_gone(pattern, values)
         return sum(len(flat) // 2 for flat in values.values())
+
+    def put_hashes(self, values: Iterable[tuple[str, list[str]]]) -> None:
+        """Put *values* (by key) in place and read them back; other keys stay as they are."""
+        for batch in _batches(values, HASH_BATCH):
+            self._put_hashes(batch)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Drop keys that nobody should hold."""
+        for batch in _batches(names, BATCH):
+            self._run_swap([], drop=batch)
 
     def replace_hash(self, key: str, flat: list[str]) -> int:
         """Make name, value, name, value, … the fields of *key* and count them; without any the key goes."""
@@ -111,13 +124,13 @@ class CacheWriter:
                 pipe.hset(self._built(key), items=flat)
                 pipe.expire(self._built(key), BUILT_TTL_SECONDS)
             pipe.execute()
-        self._put_in_place([key for key, _ in values])
+        self._put_in_place({key: of_hash(_fields(flat)) for key, flat in values})
         with self._redis.pipeline(transaction=False) as pipe:
             for key, _ in values:
                 pipe.hgetall(key)
             found = pipe.execute()
         for (key, flat), fields in zip(values, found, strict=True):
-            self._require(fields == dict(zip(flat[::2], flat[1::2], strict=True)), key)
+            self._require(fields == _fields(flat), key)
 
     def _put_set(self, key: str, members: set[str], *, ttl: int) -> None:
         with self._redis.pipeline(transaction=True) as pipe:
@@ -126,7 +139,7 @@ class CacheWriter:
                 pipe.sadd(self._built(key), *batch)
             pipe.expire(self._built(key), BUILT_TTL_SECONDS)
             pipe.execute()
-        self._put_in_place([key], ttl=ttl)
+        self._put_in_place({key: "" if key == self._registry else of_set(members)}, ttl=ttl)
         self._require(self._redis.smembers(key) == members, key)
 
     def _remember(self, symbols: Iterable[str]) -> None:
@@ -138,8 +151,7 @@ class CacheWriter:
         """Drop the keys of symbols that this cache held and holds no more."""
         symbols = set(kept)
         before: Any = self._redis.smembers(self._registry)
-        for batch in _batches(set(before) - symbols, BATCH):
-            self._run_swap([], drop=[pattern.format(symbol=symbol) for symbol in batch])
+        self.drop(pattern.format(symbol=symbol) for symbol in set(before) - symbols)
         # The register last: as a crash leaves it, it names too many, whose keys the next writer drops; never too few.
         if symbols:
             self._put_set(self._registry, symbols, ttl=0)
@@ -153,13 +165,24 @@ class CacheWriter:
     def _built(self, key: str) -> str:
         return keys.BUILDING.pattern.format(fence=self.fence, key=key)
 
-    def _put_in_place(self, final: list[str], *, ttl: int | None = None) -> None:
-        self._run_swap([name for key in final for name in (self._built(key), key)], ttl=ttl)
+    def _put_in_place(self, final: Mapping[str, str], *, ttl: int | None = None) -> None:
+        """Put the built keys in the place of *final*, each with the fingerprint of what it holds."""
+        pairs = [name for key in final for name in (self._built(key), key)]
+        self._run_swap(pairs, fingerprints=final.values(), ttl=ttl)
 
-    def _run_swap(self, pairs: list[str], *, drop: Iterable[str] = (), mark: str = "", ttl: int | None = None) -> None:
+    def _run_swap(
+        self,
+        pairs: list[str],
+        *,
+        fingerprints: Iterable[str] = (),
+        drop: Iterable[str] = (),
+        mark: str = "",
+        ttl: int | None = None,
+    ) -> None:
         # The script holds the fence against the newest where it writes: after a look from here another might begin.
         arguments: list[str | int] = [self._cache, self.fence, self._ttl if ttl is None else ttl, len(pairs) // 2, mark]
-        self._require_held(self._swap(keys=[keys.CACHES.pattern, *pairs, *drop], args=arguments))
+        names = [keys.CACHES.pattern, keys.FINGERPRINTS.pattern.format(cache=self._cache), *pairs, *drop]
+        self._require_held(self._swap(keys=names, args=[*arguments, *fingerprints]))
 
     def _require_held(self, reply: object) -> None:
         if reply == "FENCED":
@@ -174,6 +197,10 @@ class CacheWriter:
     def _require(self, equal: bool, about: str) -> None:
         if not equal:
             raise CacheMismatch(f"{self._cache}: {about} and its neighbours are not as they were written")
+
+
+def _fields(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

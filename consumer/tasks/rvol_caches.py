@@ -63,9 +63,11 @@ def rvol_averages(
     *,
     splits: dict[str, list[Split]],
 ) -> dict[str, list[str]]:
-    """Return per symbol slot, mean, slot, mean, …: the mean accumulated volume as whole numbers, zeros left out.
+    """Return per symbol slot, mean, slot, mean, …: the mean accumulated volume as whole numbers, zeros included.
 
-    Nothing for a symbol whose volumes, on the basis of its splits, are beyond any day's.
+    To a reader a slot without a field is a miss, upon which neighbours write the hash anew by a formula of their own:
+    so a slot is absent only where no session observed it, and a symbol only where that is so of all its slots. An
+    empty list for a symbol whose volumes, on the basis of its splits, are beyond any day's.
     *rows* name (session, symbol, outcome), the traded ones first, as *traded* float64[traded rows, 192] has them.
     Not observed, so left out of the mean: sessions without a row or a proven outcome (those before the symbol's company
     had it have none here), and the slots after an early close. Volumes are on the split basis of the last session.
@@ -76,14 +78,19 @@ def rvol_averages(
     for symbol in splits.keys() & column.keys():
         factors = price_factors(np.array(sessions, dtype="datetime64[D]"), splits[symbol], as_of=sessions[-1])
         volumes[:, column[symbol]] /= factors[:, None]
-    means = np.nan_to_num(mean_accumulated_volume(volumes, observed), nan=0.0)
+    return _said(symbols, mean_accumulated_volume(volumes, observed))
+
+
+def _said(symbols: list[str], means: NDArray[np.float64]) -> dict[str, list[str]]:
+    """The texts of each symbol's *means*; those that are none were observed by no session."""
+    known = ~np.isnan(means)
+    means[~known] = 0.0
     beyond = means.max(axis=1, initial=0.0) > DAY_VOLUME.most
     whole = np.floor(np.where(beyond[:, None], 0.0, means) + _ROUNDING).astype(np.int64)
     found: dict[str, list[str]] = {symbols[place]: [] for place in np.flatnonzero(beyond).tolist()}
-    for symbol, values in zip(symbols, whole, strict=True):
-        at = np.flatnonzero(values)
-        if at.size:
-            found[symbol] = [text for slot in at.tolist() for text in (_SLOT_NAMES[slot], str(values[slot]))]
+    for symbol, values, there in zip(symbols, whole.tolist(), known, strict=True):
+        if symbol not in found and there.any():
+            found[symbol] = [text for slot in np.flatnonzero(there) for text in (_SLOT_NAMES[slot], str(values[slot]))]
     return found
 
 

@@ -10,24 +10,23 @@ import msgspec
 import redis as blocking_redis
 
 from consumer.completeness.forecast import Pace
+from consumer.completeness.reading_context import reading_context
 from consumer.options import task_options
-from consumer.postgres.cycles import Cycle
-from consumer.postgres.ledger import PartId
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import Settings, build_calendar
-from consumer.tasks.part import PartContext, Services
+from consumer.tasks.part import Services
 from consumer.terminal.reach import Reached, looking, reached
 from consumer.vendors import flat_file_store
 from consumer.verdict.options import expectations_set
 from contract.messages import ALL_TASKS
-from contract.reports import CycleState
 from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from consumer.tasks.part import PartContext
     from consumer.vendor.protocol import MarketDataVendor
     from consumer.verdict.ruler import Expectations
 
@@ -67,23 +66,7 @@ class Planner(msgspec.Struct, frozen=True, kw_only=True):
     ) -> PartContext:
         """A context for *day* as if a cycle had been opened at *now*."""
         at = now or self.now
-        cycle = Cycle(
-            cycle_id=0,
-            trading_day=day,
-            occasion="forecast",
-            scheduled=False,
-            due_at=at,
-            requested_by="forecast",
-            tasks=tuple(tasks),
-            force=False,
-            state=CycleState.RUNNING,
-            run_pass=1,
-            opened_at=at,
-            pass_started_at=at,
-            give_up_at=at,
-            first_day=first_day,
-        )
-        return PartContext(self._services(at), cycle, PartId(cycle_id=0, task="cycle", part="forecast"), {}, 0)
+        return reading_context(self._services(at), day, first_day=first_day, tasks=tasks)
 
     def _services(self, at: dt.datetime) -> Services:
         return Services(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 
+from consumer.completeness.caches import changed_keys
 from consumer.cycle.run_report import human_duration
-from consumer.runtime import utc_now
+from consumer.runtime import connect_blocking_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.reach import looking
 from consumer.verdict import words
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from contract.reports import DayStatus, RunReport
 
+_SHOWN = 3
 _COLOURS = {
     Service.SERVED: "green",
     Service.UNDER_WAY: "yellow",
@@ -41,11 +45,34 @@ async def show(settings: Settings, *, as_json: bool) -> int:
     async with looking(settings) as service:
         monitor = Monitor(pool=service.pool, redis=service.redis, expectations=expectations, now=utc_now)
         status = await monitor.status()
+        changed = await _changed(service.servers.redis_url) if status.caches else []
+    if changed:
+        status = msgspec.structs.replace(status, caches=False, caches_changed=changed)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(status)).decode() + "\n")
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), status)
     return exit_code(status)
+
+
+async def _changed(redis_url: str) -> list[str]:
+    """The keys that somebody else wrote over; none where Redis goes away meanwhile."""
+    try:
+        with connect_blocking_redis(redis_url) as cache:
+            return await asyncio.to_thread(changed_keys, cache)
+    except RedisError:
+        return []
+
+
+def _print_caches(console: Console, status: Status) -> None:
+    for line in status.caches_contested:
+        console.print(f"[red]caches:[/] {escape(line)}", highlight=False)
+    if changed := status.caches_changed:
+        more = f" and {len(changed) - _SHOWN:,} more" if len(changed) > _SHOWN else ""
+        names = escape(", ".join(changed[:_SHOWN]) + more)
+        console.print(f"[red]caches:[/] not as written, a running consumer mends them: {names}", highlight=False)
+    if status.caches is False and not (status.caches_contested or status.caches_changed):
+        console.print("[red]caches: Redis has lost them[/]; a running consumer writes them again", highlight=False)
 
 
 def exit_code(status: Status) -> int:
@@ -116,8 +143,7 @@ def _print_servers(console: Console, status: Status) -> None:
     for work in status.for_newer_workers or []:
         asked = escape(" ".join(word for word in (work.task, work.part, work.note) if word))
         console.print(f"[yellow]parked[/]  {asked}", highlight=False)
-    if status.caches is False:
-        console.print("[red]caches: Redis has lost them[/]; a running consumer writes them again", highlight=False)
+    _print_caches(console, status)
     if status.dead_letters:
         more = status.dead_letters_only_counted
         beyond = f" and {more:,} more that were only counted" if more else ""

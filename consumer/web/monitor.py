@@ -10,6 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from consumer.checks.asked_work import Work
 from consumer.checks.pending_work import waiting_for_newer
+from consumer.completeness.cache_repairs import read_histories
 from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.verdict.ruler import Expectations
+    from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
 
@@ -49,7 +51,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
     sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
-    written; None where it does not answer. *dead_letters_only_counted*: how many were given up for the
+    written; None where it does not answer. *caches_contested*: what of them others write over again and again;
+    *caches_changed*: keys that are not as written, where all were looked at.
+    *dead_letters_only_counted*: how many were given up for the
     causes of the open ones and not kept. *for_newer_workers*: messages of a version that is not known here, which wait;
     None where Redis does not answer. *source* is None before the first load.
     """
@@ -69,6 +73,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     dead_letters_only_counted: int
     source: Source | None
+    caches_contested: list[str] = []
+    caches_changed: list[str] = []
 
 
 class Monitor:
@@ -106,9 +112,8 @@ class Monitor:
             last = await cycles.last_ended(connection)
             current = await read_run(connection, unended[0], now=now) if unended else None
             ended = await read_run(connection, last, now=now) if last is not None else None
-            letters = await dead_letters.open_count(connection)
-            only_counted = await letter_causes.not_kept(connection)
-            held = await source_stamp.read_stamp(connection)
+            letters, only_counted = await dead_letters.open_count(connection), await letter_causes.not_kept(connection)
+            source = _source(await source_stamp.read_stamp(connection))
         return Status(
             now=now,
             session=session,
@@ -120,11 +125,12 @@ class Monitor:
             last=ended,
             next_due=next_due(self.schedule, self.calendar, now),
             caches=await self._caches(),
+            caches_contested=await self._contested(),
             streams=await self._streams(),
             for_newer_workers=await self._for_newer_workers(),
             dead_letters=letters,
             dead_letters_only_counted=only_counted,
-            source=None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words),
+            source=source,
         )
 
     async def details(self, status: Status) -> DayStatus | None:
@@ -145,9 +151,17 @@ class Monitor:
 
     async def _caches(self) -> bool | None:
         try:
-            return await holds_all_caches(self.pool, self.redis)
+            return await holds_all_caches(self.pool, self.redis) and not await self._contested()
         except RedisError:
             return None
+
+    async def _contested(self) -> list[str]:
+        """Which keys of caches somebody writes over again and again, and who it is likely to be."""
+        try:
+            histories = await read_histories(self.redis)
+        except RedisError:
+            return []
+        return [line for cache, one in sorted(histories.items()) if (line := one.in_words(cache, self.now()))]
 
     async def _streams(self) -> dict[str, int] | None:
         """How many messages are under way; None where Redis is away (the status must say the rest all the same).
@@ -173,6 +187,10 @@ class Monitor:
             return await waiting_for_newer(self.redis)
         except RedisError:
             return None
+
+
+def _source(held: DataSource | None) -> Source | None:
+    return None if held is None else Source(kind=held.kind, identity=held.identity, words=held.words)
 
 
 def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:

@@ -54,7 +54,7 @@ async def test_a_night_from_a_folder_is_whole_and_its_figures_are_the_known_ones
     averages = await stack.redis.hgetall("rvol:hist:avg:AAPL:5")
     assert (averages[str(OPENING)], averages[str(CLOSING)]) == ("10000", "30000")
     company = json.loads(str(await stack.redis.get(f"metadata:ticker:{SPLITS}")))
-    assert (company["company_name"], company["exchange"], company["sector"]) == ("SPLT Inc", "XNAS", "BusEq")
+    assert (company["company_name"], company["exchange"], company["sector"]) == ("SPLT Inc", "XNAS", "Technology")
     assert company["shares_outstanding"] == 1_000_000
     trades = status["data_sets"]["slot_trades"]
     assert (trades["state"], trades["condition"]) == ("missing", "pending"), "its minutes have no column of trades"

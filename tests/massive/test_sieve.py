@@ -68,7 +68,7 @@ def test_a_date_is_held_against_the_day_on_which_it_was_asked_for(
          TickerDetails(ticker="A", address=Address())),
         ("logo_url", TickerDetails(ticker="A", branding=Branding(logo_url="javascript:a(1)", icon_url="https://a.b")),
          TickerDetails(ticker="A", branding=Branding(icon_url="https://a.b"))),
-        ("homepage_url", TickerDetails(ticker="A", homepage_url="https://a.b/\nSet-Cookie: x"), TickerDetails(ticker="A")),
+        ("homepage_url", TickerDetails(ticker="A", homepage_url="https://a.b/\nA: x"), TickerDetails(ticker="A")),
         ("description", TickerDetails(ticker="A", description="Makes \x1b[31mred things"), TickerDetails(ticker="A")),
         ("description", TickerDetails(ticker="A", description="x" * 20_001), TickerDetails(ticker="A")),
     ],

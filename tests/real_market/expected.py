@@ -105,7 +105,7 @@ class Files:
             for day in observed:
                 until_now = sum(volume for at, volume in self.slots(day)[ticker].items() if at <= slot)
                 total += until_now * self.shares_for_one(ticker, day, sessions[-1])
-            if observed and int(total / len(observed)):
+            if observed:
                 averages[str(slot)] = str(int(total / len(observed)))
         return averages
 

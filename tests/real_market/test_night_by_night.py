@@ -59,7 +59,7 @@ class Recalculation:
         so_far = [self._so_far(ticker, day) for day in observed]
         for slot in range(192):
             total = sum(one[slot] for one in so_far)
-            if observed and int(total / len(observed) + 1e-6):
+            if observed:
                 averages[str(slot)] = str(int(total / len(observed) + 1e-6))
         return averages
 

@@ -74,12 +74,18 @@ def test_apples_rvol_averages_count_shares_of_before_the_split_seven_times(apple
     assert apple.keys["rvol:hist:avg:AAPL:5"] == files.rvol_averages("AAPL", sessions)
 
 
-def test_tickers_without_minutes_have_no_rvol_averages(replayed: Replayed, files: Files) -> None:
+def test_rvol_averages_are_of_whoever_was_observed_and_zeros_of_who_did_not_trade(
+    replayed: Replayed, files: Files
+) -> None:
     listed = {row["symbol"] for row in replayed.tables["listed_ticker"] if row["is_active"]}
     sessions = files.sessions(RVOL_SESSIONS, replayed.day)
     with_minutes = {ticker for day in sessions for ticker in files.slots(day)} & listed
     found = {key.split(":")[3] for key in replayed.keys if key.startswith("rvol:hist:avg:")}
-    assert found == with_minutes
+    rows = [row for row in replayed.tables["session_slots"] if row["trading_date"] in sessions]
+    quiet = {row["symbol"] for row in rows if row["outcome"] == "no_trades"} & listed - with_minutes
+    assert found == with_minutes | quiet
+    for ticker in quiet:
+        assert set(replayed.keys[f"rvol:hist:avg:{ticker}:5"].values()) == {"0"}
 
 
 def test_the_slots_of_spy_are_sums_of_its_minutes(columbus: Replayed, files: Files) -> None:
@@ -129,7 +135,8 @@ def test_what_the_folder_does_not_have_is_unknown_and_not_invented(replayed: Rep
     known = {"symbol", "is_etf", "is_actively_trading", "avg_volume_30d", "avg_volume_10d", "avg_volume_5d",
              "avg_price_30d", "last_close", "as_of", "updated_at", "created_at", "details_outcome",
              "details_attempted_at", "avg_volume_sessions", "avg_volume_sessions_10d",
-             "avg_volume_sessions_5d"}  # fmt: skip
+             "avg_volume_sessions_5d", "sector_reason"}  # fmt: skip
+    known |= {"market", "locale", "currency_name"}  # the vendor says them of every ticker
     metadata = replayed.metadata()
     assert set(metadata[UNKNOWN]) <= known
     counted = {"shares_outstanding", "market_cap", "details_fetched_at", "ticker_type"}

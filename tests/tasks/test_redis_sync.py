@@ -155,9 +155,12 @@ async def test_atr_is_a_hash_of_json_with_the_day(stocked: Desk) -> None:
 async def test_rvol_averages_are_hashes_of_slot_and_whole_number(stocked: Desk) -> None:
     for cache in data_sets.CACHE_RVOL:
         await sync(stocked, cache)
-    assert sorted(stocked.cache.scan_iter("rvol:*")) == ["rvol:hist:avg:AAPL:5", "rvol:hist:avg:SPY:5"]
+    assert sorted(stocked.cache.scan_iter("rvol:*")) == [f"rvol:hist:avg:{symbol}:5" for symbol in SYMBOLS]
     found = stocked.cache.hgetall("rvol:hist:avg:SPY:5")
-    assert found == {**{str(slot): "1000" for slot in range(66, 190)}, "190": "1010", "191": "1010"}
+    before = {str(slot): "0" for slot in range(66)}
+    assert found == before | {str(slot): "1000" for slot in range(66, 190)} | {"190": "1010", "191": "1010"}
+    quiet = stocked.cache.hgetall("rvol:hist:avg:BACpB:5")
+    assert quiet == {str(slot): "0" for slot in range(192)}, "who was observed and did not trade has a mean of 0"
     assert 0 < stocked.cache.ttl("rvol:hist:avg:SPY:5") <= FOURTEEN_DAYS
 
 
@@ -166,14 +169,16 @@ async def test_of_how_many_sessions_the_averages_are_stands_beside_them(stocked:
         "UPDATE session_slots SET outcome = 'unproven', volumes = NULL WHERE symbol = 'SPY' AND trading_date = $1",
         DAY,
     )
-    assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 2
-    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "SPY": "4"}
+    assert (await sync(stocked, data_sets.CACHE_RVOL_SESSIONS)).rows == 3
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "BACpB": "5", "SPY": "4"}
     assert 0 < stocked.cache.ttl("rvol:hist:sessions:5") <= FOURTEEN_DAYS
     await stocked.pool.execute("UPDATE listed_ticker SET issuer_since = $1 WHERE symbol = 'SPY'", DAY)
     for cache in (*data_sets.CACHE_RVOL, data_sets.CACHE_RVOL_SESSIONS):
         await sync(stocked, cache, fence=2)
-    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5"}, "before, it was another company's"
-    assert list(stocked.cache.scan_iter("rvol:hist:avg:*")) == ["rvol:hist:avg:AAPL:5"]
+    assert stocked.cache.hgetall("rvol:hist:sessions:5") == {"AAPL": "5", "BACpB": "5"}, (
+        "before, it was another company's"
+    )
+    assert "rvol:hist:avg:SPY:5" not in list(stocked.cache.scan_iter("rvol:hist:avg:*"))
 
 
 async def test_the_universe_is_a_set_that_stays(stocked: Desk) -> None:

@@ -52,12 +52,13 @@ def test_the_mean_is_of_accumulated_volumes_and_carries_on_over_empty_slots() ->
     found = averages(rows)["A"]
     assert (found[OPEN], found[OPEN + 1], found[OPEN + 2]) == ("200", "400", "700")
     assert {found[slot] for slot in range(OPEN + 2, 192)} == {"700"}
-    assert min(found) == OPEN
+    assert {found[slot] for slot in range(OPEN)} == {"0"}
+    assert found.keys() == set(range(192))
 
 
-def test_values_are_whole_numbers_cut_not_rounded_and_zeros_are_left_out() -> None:
+def test_values_are_whole_numbers_cut_not_rounded_and_zeros_are_said() -> None:
     found = averages({**every_day("no_trades"), (SESSIONS[0], "A"): {OPEN: 4.0, OPEN + 1: 5.9}})["A"]
-    assert OPEN not in found  # 4 / 5
+    assert found[OPEN] == "0"  # 4 / 5
     assert found[OPEN + 1] == "1"  # 9.9 / 5
 
 
@@ -104,10 +105,20 @@ def test_a_mean_that_arithmetic_left_a_hair_short_is_not_cut() -> None:
     assert averages(rows, splits={"A": [split]})["A"][OPEN] == "225"
 
 
-def test_symbols_do_not_mix_and_those_without_volume_have_no_average() -> None:
+def test_symbols_do_not_mix_and_those_without_volume_have_an_average_of_zero() -> None:
     found = averages({**every_day({OPEN: 10.0}), **every_day({OPEN: 30.0}, "B"), **every_day("no_trades", "C")})
     assert (found["A"][OPEN], found["B"][OPEN]) == ("10", "30")
-    assert found.keys() == {"A", "B"}
+    assert found["C"] == dict.fromkeys(range(192), "0")
+
+
+def test_a_slot_is_absent_only_where_no_session_observed_it() -> None:
+    """The one session that is known of B closed early."""
+    rows = {**every_day({OPEN: 10.0}), (SESSIONS[3], "B"): {OPEN: 7.0}, (SESSIONS[1], "C"): "unproven"}
+    found = averages(rows, observed_until=[192, 192, 192, 108, 192])
+    assert found["A"].keys() == set(range(192))
+    assert found["B"].keys() == set(range(108))
+    assert (found["B"][0], found["B"][107]) == ("0", "7")
+    assert "C" not in found, "of it nothing is known"
 
 
 def test_no_rows_give_no_averages() -> None:
