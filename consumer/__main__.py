@@ -13,7 +13,7 @@ from consumer.runtime import Stopped
 from consumer.service import run_consumer
 from consumer.settings import SETTINGS, BadSettings, Settings, names_a_vendor, read_settings
 from consumer.source.judgement import SourceRefused
-from consumer.web.app import HttpRefused
+from consumer.web.serving import HttpRefused
 from process.exit_codes import ExitCode
 from process.logs import configure_logs
 from process.settings.secret_values import hide_secrets

@@ -230,6 +230,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="HTTP_PORT", field="http_port", default="8008", read=whole(0, 65_535), meaning="its port"),
     Setting(
+        name="HISTORICAL_PORT",
+        field="historical_port",
+        default="",
+        read=whole(1, 65_535),
+        meaning="a further port of the HTTP API, such as 8004, on which it stands for `historical`; not set: none",
+    ),
+    Setting(
         name="HTTP_ALLOWED_HOSTS",
         field="http_allowed_hosts",
         default="",

@@ -21,8 +21,8 @@ from consumer.runtime import connect_blocking_redis, connect_redis, end_all, sto
 from consumer.settings import schemas_set, upgrade_set
 from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
-from consumer.web.app import serve_http
 from consumer.web.monitor import Monitor
+from consumer.web.serving import serve_http
 from consumer.web.silence import silence_publisher
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ async def run_until(
         consumer = build_consumer(settings, clock, parts, name=name, instead=instead)
         if http:
             monitor = Monitor(pool=parts.pool, redis=parts.commands, expectations=consumer.expectations, now=clock)
-            await stack.enter_async_context(serve_http(settings, monitor, consumer.stream))
+            serving = serve_http(settings, monitor, consumer.stream, database_url=settings.database_url)
+            await stack.enter_async_context(serving)
         logger.info("consumer_started", consumer=name, lease_s=settings.lease.total_seconds())
         unserved = await _run_while_served(consumer, parts.pool, stop)
         logger.info("consumer_stopped", consumer=name)

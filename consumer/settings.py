@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_eviction: bool
     http_host: str
     http_port: int
+    historical_port: int | None
     http_allowed_hosts: tuple[str, ...]
     api_token: str | None
     calendar_overrides: Path | None

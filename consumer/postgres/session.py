@@ -154,11 +154,12 @@ async def prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> 
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """As whom a session connects, to which schemas, and how long it may take to be of use."""
+    """As whom a session connects, to which schemas, how long it may take to be of use, and whether it only reads."""
 
     name: str = "maintenance"
     schemas: Schemas = BY_DEFAULT
     within_s: float = CONNECTED_WITHIN_S
+    read_only: bool = False
 
 
 async def connect(dsn: str, *, lease: dt.timedelta, client: Client) -> Session:
@@ -171,7 +172,7 @@ async def connect(dsn: str, *, lease: dt.timedelta, client: Client) -> Session:
             named = {"application_name": session_name(client.name, client.schemas)}
             kept: dict[str, Any] = {"connection_class": Session, "statement_cache_size": STATEMENTS_KEPT}
             session = await asyncpg.connect(dsn, timeout=within_s, server_settings=named, **kept)
-            await _make_ours(session, lease, client.schemas)
+            await _make_ours(session, lease, client)
         return session
     except BaseException as error:
         if session is not None:
@@ -194,9 +195,10 @@ def _unreachable(error: BaseException, within_s: float) -> DatabaseUnreachable |
             return None
 
 
-async def _make_ours(session: Session, lease: dt.timedelta, schemas: Schemas) -> None:
-    session.line = listen(session)
-    await _make_independent(session, _set(settings_of(lease, session.get_server_version()) | schemas.in_session()))
+async def _make_ours(session: Session, lease: dt.timedelta, client: Client) -> None:
+    session.line, schemas = listen(session), client.schemas
+    own = schemas.in_session() | ({"default_transaction_read_only": "on"} if client.read_only else {})
+    await _make_independent(session, _set(settings_of(lease, session.get_server_version()) | own))
     session.backend = await session.fetchval("SELECT pg_backend_pid()")
     # Asked for each session: whoever lost its sessions while the tables moved on finds out with the next one.
     refuse_unserved(await read_versions(session, schemas))

@@ -36,8 +36,8 @@ from consumer.terminal.run_children import RunScope, log_as_json, start_children
 from consumer.terminal.servers import Servers, announce, started
 from consumer.terminal.watch import RequestRefused
 from consumer.verdict.options import expectations_set
-from consumer.web.app import HttpRefused, serve_http
 from consumer.web.monitor import Monitor
+from consumer.web.serving import HttpRefused, serve_http
 from market.schedule import Schedule
 from process.exit_codes import ExitCode
 from process.logs import configure_logs
@@ -129,7 +129,7 @@ async def _bring_up(scope: RunScope, console: Console) -> Running:
     expectations = expectations_set(settings, schedule)
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
-    url = await stack.enter_async_context(serve_http(settings, monitor, stream))
+    url = await stack.enter_async_context(serve_http(settings, monitor, stream, database_url=servers.database_url))
     scope.watch(_while_served(pool))
     await unless_stopped(stop, start_children(scope, servers))
     return Running(

@@ -14,7 +14,9 @@ from aiohttp import web
 from contract.flat_fields import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
+
+    from aiohttp.typedefs import Middleware
 
 LONGEST_BODY = 64 * 1024
 #: curl -d sends the second, programs the third; what else a form of a page can send is no JSON.
@@ -34,19 +36,27 @@ class BadRequest(Exception):
         self.status = status
 
 
-@web.middleware
-async def nothing_unread(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Refuse query parameters, which no route has, and the body of a request that reads. Raises BadRequest."""
-    if request.query_string and request.path != PROBED:
-        raise BadRequest(
-            f"{request.path} takes no query parameters, and has {quote(request.query_string)}: leave them out; "
-            "a POST takes its fields as JSON in its body"
-        )
-    if request.method == "GET" and request.can_read_body and await _read(request):  # chunks may be none
-        raise BadRequest(f"GET {request.path} takes no body: leave it out, or did you mean POST /trigger?")
-    return await handler(request)
+def nothing_unread(queried: Collection[str]) -> Middleware:
+    """Return the middleware that refuses query parameters where a path does not read them, and the body of a read.
+
+    *queried*: the paths of routes that read their query themselves. Raises BadRequest.
+    """
+
+    @web.middleware
+    async def refuse_unread(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        if request.query_string and (resource is None or resource.canonical not in queried):
+            raise BadRequest(
+                f"{request.path} takes no query parameters, and has {quote(request.query_string)}: leave them out; "
+                "a POST takes its fields as JSON in its body"
+            )
+        if request.method == "GET" and request.can_read_body and await _read(request):  # chunks may be none
+            raise BadRequest(f"GET {request.path} takes no body: leave it out, or did you mean POST /trigger?")
+        return await handler(request)
+
+    return refuse_unread
 
 
 async def read_body(request: web.Request, wanted: type[T], *, example: str) -> T:

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from consumer.checks.finding import Level
 from consumer.checks.spoilt_keys import check_spoilt
 from consumer.postgres.pool import BUSY_ERRORS
 from consumer.runtime import end_all
 from consumer.web.silence import read_silence
+from contract import keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
 
 PATIENCE_S = 3.0
+#: A worker that waits for work asks for some more often than this.
+AT_WORK_WITHIN_MS = 30_000
 
 
 class Spoilt(Exception):
@@ -41,6 +44,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What Redis said beside, when it was asked last: the newest whole session, and whether a worker was heard of."""
+
+    last_maintenance: str | None = None
+    worker_at_work: bool = False
+
+
 class Health:
     """Asks both servers side by side, and Redis about our streams and keys."""
 
@@ -48,6 +58,7 @@ class Health:
         self._pool = pool
         self._redis = redis
         self._silence: str | None = None
+        self.seen = Seen()
         self._of_postgres = _Question(self._ask_postgres)
         self._of_redis = _Question(self._ask_redis)
         self._of_streams = _Question(self._ask_streams)
@@ -57,6 +68,8 @@ class Health:
         postgres, cache, streams = await asyncio.gather(
             self._of_postgres.answer(), self._of_redis.answer(), self._of_streams.answer()
         )
+        if not cache.connected:
+            self.seen = Seen()
         if postgres.connected and cache.connected and self._silence is not None:
             postgres = Check(connected=False, error=self._silence)
         checks = {"postgresql": postgres, "redis": cache}
@@ -73,6 +86,21 @@ class Health:
     async def _ask_redis(self) -> None:
         await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
         self._silence = await read_silence(self._redis)
+        self.seen = Seen(last_maintenance=await self._last_run(), worker_at_work=await self._worker_at_work())
+
+    async def _last_run(self) -> str | None:
+        try:
+            text: Any = await self._redis.get(keys.LAST_RUN.pattern)
+        except ResponseError:
+            return None  # somebody put something else there
+        return None if text is None else str(text)
+
+    async def _worker_at_work(self) -> bool:
+        try:
+            workers: Any = await self._redis.xinfo_consumers(keys.TASKS.name, keys.GROUP)
+        except ResponseError:
+            return False  # no stream, or no group yet
+        return any(int(one["idle"]) < AT_WORK_WITHIN_MS for one in workers)
 
     async def _ask_streams(self) -> None:
         finding = await check_spoilt(self._redis)

@@ -17,9 +17,9 @@ from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, dead_letters, letter_causes, session_conditions, source_stamp
 from consumer.verdict import words
 from consumer.verdict.gaps import is_behind
-from consumer.verdict.reading import Judged, judge_window, window
+from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from consumer.verdict.service import Serving
-from consumer.web.health import Check, Health
+from consumer.web.health import Check, Health, Seen
 from contract import keys
 from contract.reports import DayStatus, RunReport
 from market.calendar_errors import CalendarError
@@ -93,6 +93,11 @@ class Monitor:
         """Whether both servers answer, and the streams take work."""
         return await self._health.look()
 
+    @property
+    def seen(self) -> Seen:
+        """What Redis said beside when `health` asked it last; nothing while it does not answer."""
+        return self._health.seen
+
     async def close(self) -> None:
         """Ask nothing any more."""
         await self._health.close()
@@ -127,6 +132,15 @@ class Monitor:
             dead_letters_only_counted=only_counted,
             source=source,
         )
+
+    async def details(self, status: Status) -> DayStatus | None:
+        """What stands of the newest whole session, as `maintenance:status:{day}` has it; None where none is whole."""
+        if status.last_run is None or status.last_run == status.session.date:
+            return status.session if status.last_run is not None else None
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            day = status.last_run
+            judged = await judge_sessions(connection, self.expectations, now=status.now, days=[day])
+            return await read_day_status(connection, judged.verdicts[day], None, now=status.now)
 
     async def _session(self, connection: Connection, judged: Judged) -> DayStatus:
         day = judged.serving.trading_day

@@ -9,12 +9,16 @@ from aiohttp import web
 
 from consumer.web.bodies import BadRequest
 from consumer.web.health import AWAY
+from consumer.web.reads import TooBusy
 from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-ROUTES = "GET /health, /status and /pending, POST /trigger and /cycles/YYYY-MM-DD/cancel"
+ROUTES = (
+    "GET /health, /status, /pending and /next-run, POST /trigger and /cycles/YYYY-MM-DD/cancel, and GET /api/…, which "
+    "docs/http-api.md lists"
+)
 
 
 def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -25,8 +29,13 @@ def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | N
 
 def problem(status: int, detail: str, *, headers: dict[str, str] | None = None) -> web.Response:
     """Return an RFC 9457 problem document."""
-    body = msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
+    body = problem_body(status, detail)
     return web.Response(body=body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def problem_body(status: int, detail: str) -> bytes:
+    """The document itself."""
+    return msgspec.json.encode({"type": "about:blank", "status": status, "detail": detail})
 
 
 @web.middleware
@@ -38,6 +47,8 @@ async def answer_problems(
         return await handler(request)
     except BadRequest as error:
         return problem(error.status, str(error))
+    except TooBusy as error:
+        return problem(503, str(error), headers={"Retry-After": "1"})
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         detail = f"{error.method} is not allowed here: use {allowed}"

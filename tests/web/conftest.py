@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from consumer.web.app import build_app
+from consumer.web.app import Access, build_app
+from consumer.web.earlier import StandsFor
 from consumer.web.monitor import Monitor
+from consumer.web.reads import Bounds, Reads
 from tests.cycle.conftest import clock, market, postgres_dsn, stack
 
 if TYPE_CHECKING:
@@ -20,10 +22,18 @@ __all__ = ["clock", "market", "postgres_dsn", "stack"]
 TOKEN = "secret"
 
 
-def app_of(stack: Stack, *, token: str | None) -> TestServer:
+def monitor_of(stack: Stack) -> Monitor:
+    """What answers about the service of *stack*."""
+    return Monitor(pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock)
+
+
+def app_of(stack: Stack, *, token: str | None, stands_for: StandsFor = StandsFor.DATA_MAINTENANCE) -> TestServer:
     """The API of *stack*."""
-    monitor = Monitor(pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock)
-    return TestServer(build_app(monitor, stack.stream, token=token, max_deliveries=5))
+    # A test changes what stands, and asks at once.
+    reads = Reads(stack.pool, stack.services.calendar, Bounds(look_every_s=0))
+    return TestServer(
+        build_app(monitor_of(stack), stack.stream, reads, Access(token=token, stands_for=stands_for), max_deliveries=5)
+    )
 
 
 @pytest.fixture(name="client")

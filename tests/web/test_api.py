@@ -52,8 +52,8 @@ async def test_health_names_both_servers_and_their_latency(client: Client) -> No
     answer = await client.get("/health")
     health = await answer.json()
     assert (answer.status, health["healthy"]) == (200, True)
-    assert {"postgresql", "redis"} < set(health)
-    assert health["redis"]["latency_ms"] >= 0
+    assert {"postgresql", "redis"} < set(health["checks"])
+    assert health["checks"]["redis"]["latency_ms"] >= 0
 
 
 async def test_pending_work_is_told_as_the_command_line_tells_it(client: Client) -> None:

@@ -10,9 +10,9 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from consumer.settings import read_settings
-from consumer.web.app import serve_http
 from consumer.web.callers import foreign_host, foreign_page
 from consumer.web.monitor import Monitor
+from consumer.web.serving import serve_http
 from contract import keys
 from tests.cycle.stack import DAY
 

@@ -1,0 +1,55 @@
+"""Holds docs/http-api.md to the routes: each path and parameter stands there, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from consumer.web.app import Access, Handlers
+from consumer.web.asked import names_of
+from consumer.web.reading import ReadingHandlers
+from consumer.web.reads import Reads
+from consumer.web.triggers import TriggerBody
+from tests.web.conftest import clock, market, monitor_of, postgres_dsn, stack
+
+if TYPE_CHECKING:
+    from consumer.web.routes import Route
+    from tests.cycle.stack import Stack
+
+__all__ = ["clock", "market", "postgres_dsn", "stack"]
+PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text("utf-8")
+
+
+def sections() -> dict[str, str]:
+    """What stands under each heading of a route, by "METHOD path"."""
+    found = re.split(r"^### ((?:GET|POST) \S+)$", PAGE, flags=re.MULTILINE)
+    return {
+        name: re.split(r"^##", text, flags=re.MULTILINE)[0] for name, text in zip(found[1::2], found[2::2], strict=True)
+    }
+
+
+def parameters(section: str) -> set[str]:
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
+@pytest.fixture
+def routes(stack: Stack) -> list[Route]:
+    monitor = monitor_of(stack)
+    served = Handlers(monitor, stack.stream, Access(), max_deliveries=5).routes()
+    return [*served, *ReadingHandlers(monitor, Reads(stack.pool, stack.services.calendar)).routes()]
+
+
+def test_every_route_has_its_chapter_and_no_other_has_one(routes: list[Any]) -> None:
+    assert sorted(sections()) == sorted(f"{route.method} {route.path}" for route in routes)
+
+
+def test_every_parameter_stands_in_the_chapter_of_its_route_and_no_other_does(routes: list[Any]) -> None:
+    for route in routes:
+        if route.method == "GET":
+            assert parameters(sections()[f"GET {route.path}"]) == set(names_of(route.asked)), route.path
+    fields = {field.encode_name for field in msgspec.structs.fields(TriggerBody)}
+    assert parameters(sections()["POST /trigger"]) == fields
