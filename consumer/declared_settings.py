@@ -53,9 +53,14 @@ def _kept_days(value: str) -> dict[str, int]:
     return days
 
 
+SCHEDULE = "POST_MARKET+1h CLOSED+15m"
+#: How the earlier service called the only schedule that it knew: an hour after the bell.
+AT_THE_CLOSE = "MARKET_CLOSE"
+
+
 def _rules(value: str) -> tuple[Rule, ...]:
     try:
-        return parse_rules(value)
+        return parse_rules(SCHEDULE if value.upper() == AT_THE_CLOSE else value)
     except BadRule as error:
         raise BadValue(f"is no schedule: {error}") from error
 
@@ -109,7 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MAINTENANCE_SCHEDULE",
         field="rules",
-        default="POST_MARKET+1h CLOSED+15m",
+        default=SCHEDULE,
         read=_rules,
         words=True,
         meaning="when a cycle runs: session transition plus offset, one rule or more",

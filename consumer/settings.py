@@ -15,6 +15,7 @@ import msgspec
 
 from consumer.catalogue.retention import too_short
 from consumer.declared_settings import SETTINGS
+from consumer.earlier_settings import EARLIER, refused
 from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.migrate import Upgrade
 from consumer.postgres.reader_view import Prices
@@ -23,6 +24,8 @@ from consumer.vendor_settings import VENDOR_URL
 from market.schedule import Rule
 from process.settings import shared
 from process.settings.reading import BadSettings, Setting, Values, read_values
+from process.settings.server_names import SERVERS
+from process.settings.understood import understood
 from process.settings.values import is_loopback
 
 if TYPE_CHECKING:
@@ -104,8 +107,9 @@ WINDOWS = ("ohlc_sessions", "slot_sessions")
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of *environment*. Raises BadSettings with every problem."""
-    values = read_values(SETTINGS, environment)
-    if problems := [*values.problems, *_contradictions(values)]:
+    given = understood(environment, SETTINGS, servers=SERVERS, others=EARLIER)
+    values = read_values(SETTINGS, given.environment)
+    if problems := [*given.problems, *refused(given.environment), *values.problems, *_contradictions(values)]:
         raise BadSettings(problems)
     return Settings(**values.found)
 

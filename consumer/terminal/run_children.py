@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from consumer import private_files
 from consumer.runtime import watched
+from consumer.settings import SETTINGS
 from consumer.terminal import run_source
 from consumer.terminal.children import Child
 from process.settings import shared
+from process.settings.understood import set_anew
 
 if TYPE_CHECKING:
     import contextlib
@@ -50,7 +52,8 @@ class _Nursery:
 
     def child(self, name: str, *arguments: str) -> Child:
         log = None if self.logs is None else self.logs / f"{name}.log"
-        return Child(name, arguments, environment=self.environment, log=log)
+        environment = set_anew(os.environ, SETTINGS, self.environment)
+        return Child(name, arguments, environment=environment, log=log)
 
 
 def log_as_json(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from market.calendar_errors import CalendarError
 from market.trading_calendar import TradingCalendar
 from process.settings.reading import BadSettings, read_values
+from process.settings.server_names import REDIS
 from process.settings.shared import (
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
@@ -19,6 +20,7 @@ from process.settings.shared import (
     SESSION_CATCH_UP_DAYS,
     build_calendar,
 )
+from process.settings.understood import understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings in *environment*. Raises BadSettings with every problem."""
-    values = read_values(SETTINGS, environment)
-    if values.problems:
-        raise BadSettings(values.problems)
+    given = understood(environment, SETTINGS, servers=[REDIS])
+    values = read_values(SETTINGS, given.environment)
+    if problems := [*given.problems, *values.problems]:
+        raise BadSettings(problems)
     try:
         calendar = build_calendar(values.of("calendar_overrides"), values.of("early_extended_close"))
     except CalendarError as error:  # the file changed between two reads
