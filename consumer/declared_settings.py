@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from consumer.catalogue.retention import may_be_kept
 from consumer.export_settings import EXPORT_SETTINGS
+from consumer.neighbour_settings import NEIGHBOUR_SETTINGS
 from consumer.postgres.reader_view import Prices
 from consumer.vendor_settings import VENDOR_SETTINGS
 from market.schedule import BadRule, Rule, parse_rules
@@ -17,6 +18,7 @@ from process.settings.shared import (
     EARLY_EXTENDED_CLOSE,
     LOG_FORMAT,
     LOG_LEVEL,
+    PUBLISH_SESSIONS,
     REDIS_URL,
     SESSION_CATCH_UP_DAYS,
 )
@@ -254,6 +256,8 @@ SETTINGS: tuple[Setting, ...] = (
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
     SESSION_CATCH_UP_DAYS,
+    PUBLISH_SESSIONS,
+    *NEIGHBOUR_SETTINGS,
     Setting(
         name="SIMULATED_TICKERS",
         field="simulated_tickers",

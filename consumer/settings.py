@@ -21,6 +21,7 @@ from consumer.postgres.migrate import Upgrade
 from consumer.postgres.reader_view import Prices
 from consumer.postgres.schemas import Schemas
 from consumer.vendor_settings import VENDOR_URL
+from contract.keys import SESSIONS
 from market.schedule import Rule
 from process.settings import shared
 from process.settings.reading import BadSettings, Setting, Values, read_values
@@ -88,6 +89,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     calendar_overrides: Path | None
     early_extended_close: dt.time
     session_catch_up_days: int
+    publish_sessions: bool
+    session_events_stream: str
+    session_events_channels: tuple[str, ...]
+    publish_completion: bool
+    publish_new_day: bool
     simulated_tickers: int
     simulated_seed: int
     simulated_latency: dt.timedelta
@@ -156,6 +162,17 @@ def _contradictions(values: Values) -> list[str]:
 def names_a_vendor(settings: Settings) -> bool:
     """Whether the operator has said whose data is to be loaded: else there is only the simulated market."""
     return settings.api_key is not None or settings.market_data_folder is not None
+
+
+def hears_others(settings: Settings) -> bool:
+    """Whether another service's market_session tells of changes: no producer of ours is started beside it."""
+    return foreign_stream(settings) is not None or bool(settings.session_events_channels)
+
+
+def foreign_stream(settings: Settings) -> str | None:
+    """Return the stream of another service's market_session."""
+    name = settings.session_events_stream
+    return None if name == SESSIONS.name else name
 
 
 def brings_slot_files(settings: Settings) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer import private_files
 from consumer.runtime import watched
-from consumer.settings import SETTINGS
+from consumer.settings import SETTINGS, hears_others
 from consumer.terminal import run_source
 from consumer.terminal.children import Child
 from process.settings import shared
@@ -74,7 +74,7 @@ async def start_children(scope: RunScope, servers: Servers) -> None:
     nursery = _Nursery(environment, None if log_as_json(settings) else logs)
     if run_source.starts_a_market(settings, options):
         await _start_market(scope, nursery)
-    if not options.once:
+    if not options.once and not hears_others(settings):
         producer = nursery.child("market_session", "producers.market_session")
         scope.stack.push_async_callback(producer.stop)
         await producer.start()

@@ -16,6 +16,7 @@ from process.settings.shared import (
     EARLY_EXTENDED_CLOSE,
     LOG_FORMAT,
     LOG_LEVEL,
+    PUBLISH_SESSIONS,
     REDIS_URL,
     SESSION_CATCH_UP_DAYS,
     build_calendar,
@@ -34,6 +35,7 @@ SETTINGS = (
     SESSION_CATCH_UP_DAYS,
     EARLY_EXTENDED_CLOSE,
     CALENDAR_OVERRIDES,
+    PUBLISH_SESSIONS,
     LOG_LEVEL,
     LOG_FORMAT,
 )
@@ -45,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str
     calendar: TradingCalendar
     catch_up: dt.timedelta
+    publish_sessions: bool
     log_level: str
     log_format: str
 
@@ -63,6 +66,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         redis_url=values.of("redis_url"),
         calendar=calendar,
         catch_up=dt.timedelta(days=values.of("session_catch_up_days")),
+        publish_sessions=values.of("publish_sessions"),
         log_level=values.of("log_level"),
         log_format=values.of("log_format"),
     )
