@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.runtime import connect_blocking_redis
-from consumer.settings import BadSettings, Settings, read_settings
+from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
+from process.redaction import forget, redacted
+from process.settings.secret_values import hide_secrets
 from process.settings.understood import set_anew
 from producers.market_session.settings import read_settings as read_for_the_producer
 
@@ -136,6 +138,7 @@ def test_half_an_address_is_refused_with_its_names_and_ours_and_no_server_of_our
         ({"REDIS_URL": "redis://h/1", "REDIS_DB": "0"}, ("REDIS_URL", "REDIS_DB")),
         ({"REDIS_URL": "redis://h", "redis_url": "redis://g"}, ("REDIS_URL", "redis_url")),
         ({"MASSIVE_API_KEY": SESAME, "POLYGON_API_KEY": "other"}, ("MASSIVE_API_KEY", "POLYGON_API_KEY")),
+        ({"SESSION_EVENTS_STREAM": "a", "STREAM_SESSION_EVENTS": "b"}, ("SESSION_EVENTS_STREAM", "STREAM_SESSION_")),
     ],
     ids=lambda what: " ".join(what),
 )  # fmt: skip
@@ -190,12 +193,22 @@ def test_what_cannot_be_set_here_is_accepted_where_it_is_so_and_refused_where_it
 
 
 def test_a_child_is_given_a_setting_anew_without_the_spellings_that_its_parent_had() -> None:
-    from consumer.settings import SETTINGS
-
     parent = {"POLYGON_API_KEY": SESAME, "massive_api_key_file": "/nowhere", "maintenance_catch_up": "on", "PATH": "/"}
     anew = set_anew(parent, SETTINGS, {"MASSIVE_API_KEY": "simulated-market", "MAINTENANCE_CATCH_UP": "off"})
     found = read_settings(parent | anew)
     assert (found.api_key, found.catch_up) == ("simulated-market", False)
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_PASSWORD", "redis_password", "PGPASSWORD", "POLYGON_S3_SECRET_KEY", "DATABASE_URI"]
+)
+def test_a_secret_is_hidden_in_all_that_is_said_under_whatever_name_it_came(name: str) -> None:
+    value = f"postgresql+asyncpg://u:{SESAME}@h/d" if name == "DB_URI" else SESAME
+    try:
+        hide_secrets(SETTINGS, {name: value})
+        assert SESAME not in redacted(f"connecting with {SESAME} failed")
+    finally:
+        forget()
 
 
 @pytest.mark.parametrize(
