@@ -6,11 +6,13 @@ Production, tests, the simulator and the benchmarks compose it here, so that wha
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.completeness.cache_watch import CacheWatch
+from consumer.cycle.announcing import Announcer, Announcing
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
 from consumer.cycle.caretaker import Caretaker
 from consumer.cycle.catch_up import EVERY as LOOKING_EVERY
@@ -25,14 +27,14 @@ from consumer.delivery.leased_worker import LeasedWorker
 from consumer.maintenance_channel import CHANNEL, task_stream
 from consumer.options import task_options
 from consumer.runtime import end_all
-from consumer.settings import brings_slot_files, build_calendar
+from consumer.settings import brings_slot_files, build_calendar, foreign_stream, hears_others
 from consumer.tasks.part import Services
 from consumer.verdict.options import expectations_of
 from market.schedule import Schedule
 from process.trouble import Trouble
+from producers.session_bridge.bridge import Heard, SessionBridge
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
     import redis
@@ -97,11 +99,15 @@ class Consumer:
     caretaker: Caretaker
     cache_watch: CacheWatch | None
     worker: LeasedWorker
+    bridge: SessionBridge | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
         others = (self.catch_up, self.events, self.caretaker, self.cache_watch)
-        background = [asyncio.create_task(other.run()) for other in others if other is not None]
+        loops = [other.run() for other in others if other is not None]
+        if self.bridge is not None:
+            loops += self.bridge.loops()
+        background = [asyncio.create_task(loop) for loop in loops]
         working = asyncio.create_task(self.worker.run(stop))
         try:
             await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,9 +143,9 @@ def build_consumer(
     services = _services(settings, clock, parts, schedule, trial.options)
     stream = task_stream(parts.commands, parts.blocking, consumer=name, lease=settings.lease)
     stores = Stores(pool=parts.pool, redis=parts.commands, stream=stream)
-    slot_files = brings_slot_files(settings) or parts.flat_files is not None
-    expectations = expectations_of(services.options, schedule, slot_files=slot_files)
-    reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock)
+    expectations = _expectations(settings, parts, services)
+    announcer = _announcer(settings, clock, parts, schedule)
+    reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock, announcer=announcer)
     runner = CycleRunner(services, stream, reporter)
     every = trial.look_every or LOOKING_EVERY
     looking = Looking(opens_due_cycles=settings.catch_up, every=every, guard=parts.guard)
@@ -157,12 +163,42 @@ def build_consumer(
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         cache_watch=_cache_watch(settings, services, parts),
         worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
+        bridge=_bridge(settings, clock, parts, schedule),
     )
 
 
 def _cache_watch(settings: Settings, services: Services, parts: Parts) -> CacheWatch | None:
     """Who does nothing that nobody asked for puts nothing in place either."""
     return CacheWatch(services, parts.commands) if settings.catch_up else None
+
+
+def _expectations(settings: Settings, parts: Parts, services: Services) -> Expectations:
+    slot_files = brings_slot_files(settings) or parts.flat_files is not None
+    return expectations_of(services.options, services.schedule, slot_files=slot_files)
+
+
+def _announcer(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts, schedule: Schedule) -> Announcer:
+    announcing = Announcing(
+        completion=settings.publish_completion,
+        new_day=settings.publish_new_day,
+        calendar=schedule.calendar,
+        now=clock,
+    )
+    return Announcer(parts.pool, parts.commands, announcing)
+
+
+def _bridge(
+    settings: Settings, clock: Callable[[], dt.datetime], parts: Parts, schedule: Schedule
+) -> SessionBridge | None:
+    if not hears_others(settings):
+        return None
+    heard = Heard(
+        stream=foreign_stream(settings),
+        channels=settings.session_events_channels,
+        catch_up=dt.timedelta(days=settings.session_catch_up_days),
+        now=clock,
+    )
+    return SessionBridge(parts.commands, parts.blocking, schedule.calendar, heard)
 
 
 def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, catch_up: CatchUp) -> Surroundings:

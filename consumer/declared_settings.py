@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from consumer.catalogue.retention import may_be_kept
 from consumer.export_settings import EXPORT_SETTINGS
+from consumer.neighbour_settings import NEIGHBOUR_SETTINGS
 from consumer.postgres.reader_view import Prices
 from consumer.vendor_settings import VENDOR_SETTINGS
 from market.schedule import BadRule, Rule, parse_rules
@@ -17,6 +18,7 @@ from process.settings.shared import (
     EARLY_EXTENDED_CLOSE,
     LOG_FORMAT,
     LOG_LEVEL,
+    PUBLISH_SESSIONS,
     REDIS_URL,
     SESSION_CATCH_UP_DAYS,
 )
@@ -53,9 +55,14 @@ def _kept_days(value: str) -> dict[str, int]:
     return days
 
 
+SCHEDULE = "POST_MARKET+1h CLOSED+15m"
+#: How the earlier service called the only schedule that it knew: an hour after the bell.
+AT_THE_CLOSE = "MARKET_CLOSE"
+
+
 def _rules(value: str) -> tuple[Rule, ...]:
     try:
-        return parse_rules(value)
+        return parse_rules(SCHEDULE if value.upper() == AT_THE_CLOSE else value)
     except BadRule as error:
         raise BadValue(f"is no schedule: {error}") from error
 
@@ -109,7 +116,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="MAINTENANCE_SCHEDULE",
         field="rules",
-        default="POST_MARKET+1h CLOSED+15m",
+        default=SCHEDULE,
         read=_rules,
         words=True,
         meaning="when a cycle runs: session transition plus offset, one rule or more",
@@ -256,6 +263,8 @@ SETTINGS: tuple[Setting, ...] = (
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
     SESSION_CATCH_UP_DAYS,
+    PUBLISH_SESSIONS,
+    *NEIGHBOUR_SETTINGS,
     Setting(
         name="SIMULATED_TICKERS",
         field="simulated_tickers",

@@ -15,14 +15,18 @@ import msgspec
 
 from consumer.catalogue.retention import too_short
 from consumer.declared_settings import SETTINGS
+from consumer.earlier_settings import EARLIER, refused
 from consumer.folder_vendor.tables import has_minutes
 from consumer.postgres.migrate import Upgrade
 from consumer.postgres.reader_view import Prices
 from consumer.postgres.schemas import Schemas
 from consumer.vendor_settings import VENDOR_URL
+from contract.keys import SESSIONS
 from market.schedule import Rule
 from process.settings import shared
 from process.settings.reading import BadSettings, Setting, Values, read_values
+from process.settings.server_names import SERVERS
+from process.settings.understood import understood
 from process.settings.values import is_loopback
 
 if TYPE_CHECKING:
@@ -86,6 +90,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     calendar_overrides: Path | None
     early_extended_close: dt.time
     session_catch_up_days: int
+    publish_sessions: bool
+    session_events_stream: str
+    session_events_channels: tuple[str, ...]
+    publish_completion: bool
+    publish_new_day: bool
     simulated_tickers: int
     simulated_seed: int
     simulated_latency: dt.timedelta
@@ -105,8 +114,9 @@ WINDOWS = ("ohlc_sessions", "slot_sessions")
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings of *environment*. Raises BadSettings with every problem."""
-    values = read_values(SETTINGS, environment)
-    if problems := [*values.problems, *_contradictions(values)]:
+    given = understood(environment, SETTINGS, servers=SERVERS, others=EARLIER)
+    values = read_values(SETTINGS, given.environment)
+    if problems := [*given.problems, *refused(given.environment), *values.problems, *_contradictions(values)]:
         raise BadSettings(problems)
     return Settings(**values.found)
 
@@ -153,6 +163,17 @@ def _contradictions(values: Values) -> list[str]:
 def names_a_vendor(settings: Settings) -> bool:
     """Whether the operator has said whose data is to be loaded: else there is only the simulated market."""
     return settings.api_key is not None or settings.market_data_folder is not None
+
+
+def hears_others(settings: Settings) -> bool:
+    """Whether another service's market_session tells of changes: no producer of ours is started beside it."""
+    return foreign_stream(settings) is not None or bool(settings.session_events_channels)
+
+
+def foreign_stream(settings: Settings) -> str | None:
+    """Return the stream of another service's market_session."""
+    name = settings.session_events_stream
+    return None if name == SESSIONS.name else name
 
 
 def brings_slot_files(settings: Settings) -> bool:

@@ -100,6 +100,7 @@ VENDOR_SETTINGS: tuple[Setting, ...] = (
         default="",
         read=text,
         secret=True,
+        aliases=("POLYGON_S3_ACCESS_KEY",),
         meaning="key of the bucket, from the vendor's dashboard (not the API key)",
     ),
     Setting(
@@ -108,6 +109,7 @@ VENDOR_SETTINGS: tuple[Setting, ...] = (
         default="",
         read=text,
         secret=True,
+        aliases=("POLYGON_S3_SECRET_KEY",),
         meaning="its secret",
     ),
     Setting(

@@ -42,6 +42,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     short_lived: bool = False
 
 
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel of publish and subscribe: who does not listen at that moment never hears it."""
+
+    name: str
+
+
 GROUP = "maintenance"
 
 # Two years of transitions (four a session). The producer falls back to the newest one when its own
@@ -61,6 +67,12 @@ CACHE_TTL = dt.timedelta(days=14)
 STATUS_TTL = dt.timedelta(days=30)
 
 SESSION_PUBLISHED = Key(pattern="market:session:published", holds=RedisType.STRING)
+
+# What neighbours read of the market's phase, where PUBLISH_SESSIONS is on.
+MARKET_PHASE = Key(pattern="market:session:current", holds=RedisType.STRING)
+MARKET_STATUS = Key(pattern="market:session:status", holds=RedisType.STRING)
+MARKET_DAY = Key(pattern="market:session:day", holds=RedisType.STRING)
+MARKET_HOLIDAY = Key(pattern="market:holiday:{day}:{exchange}", holds=RedisType.STRING, ttl=dt.timedelta(days=30))
 
 LATER = Key(pattern="maintenance:later", holds=RedisType.ZSET)
 LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
@@ -83,6 +95,9 @@ BUDGET_WINDOW = Key(pattern="maintenance:budget:{api_key_digest}:{window}", hold
 STATUS = Key(pattern="maintenance:status:{trading_day}", holds=RedisType.STRING, ttl=STATUS_TTL)
 LAST_RUN = Key(pattern="maintenance:last_run", holds=RedisType.STRING)
 LAST_FINAL = Key(pattern="maintenance:last_final", holds=RedisType.STRING)
+EXECUTED = Key(pattern="maintenance:executed:{trading_day}", holds=RedisType.STRING, ttl=dt.timedelta(days=7))
+TOLD = Key(pattern="maintenance:told", holds=RedisType.HASH)
+NEW_DAY_TOLD = Key(pattern="maintenance:new_day", holds=RedisType.STRING)
 
 TICKER_METADATA = Key(pattern="metadata:ticker:{symbol}", holds=RedisType.STRING, ttl=CACHE_TTL)
 ATR_DAILY = Key(pattern="atr:daily", holds=RedisType.HASH, ttl=CACHE_TTL)
@@ -94,6 +109,10 @@ AVERAGE_VOLUMES = Key(pattern="ticker:avg_volume:{symbol}", holds=RedisType.STRI
 
 KEYS = (
     SESSION_PUBLISHED,
+    MARKET_PHASE,
+    MARKET_STATUS,
+    MARKET_DAY,
+    MARKET_HOLIDAY,
     LATER,
     LATER_MESSAGES,
     QUEUED,
@@ -114,6 +133,9 @@ KEYS = (
     STATUS,
     LAST_RUN,
     LAST_FINAL,
+    EXECUTED,
+    TOLD,
+    NEW_DAY_TOLD,
     TICKER_METADATA,
     ATR_DAILY,
     RVOL_AVERAGES,
@@ -122,6 +144,11 @@ KEYS = (
     TICKER_UNIVERSE,
     AVERAGE_VOLUMES,
 )
+
+SESSION_CHANGED = Channel(name="events:session:changed")
+DAY_CHANGED = Channel(name="events:day:changed")
+COMPLETED = Channel(name="maintenance:completed")
+NEW_DAY = Channel(name="trading:new_day")
 
 
 def status_key(trading_day: dt.date) -> str:

@@ -92,6 +92,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     request: str | None = None
     requested_by: str = "operator"
     deliveries: int | None = None
+    clear_caches: bool | None = None
     version: int | None = None
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ async def request_cycle(
     requested_by: str,
 ) -> str:
     """The id of the stream entry that asks for *task*; without a day, for the last completed one."""
-    return await _ask(redis, TaskMessage(task=task, trading_day=trading_day, force=force, requested_by=requested_by))
+    return await request(redis, TaskMessage(task=task, trading_day=trading_day, force=force, requested_by=requested_by))
 
 
 async def request_backfill(
@@ -34,10 +34,11 @@ async def request_backfill(
 ) -> str:
     """The same for what *task* lacks of the sessions *first_day*…*last_day*."""
     message = TaskMessage(task=task, trading_day=last_day, first_day=first_day, requested_by=requested_by)
-    return await _ask(redis, message)
+    return await request(redis, message)
 
 
-async def _ask(redis: Redis, message: TaskMessage) -> str:
+async def request(redis: Redis, message: TaskMessage) -> str:
+    """The same for whatever *message* asks for."""
     fields: dict[FieldT, EncodableT] = dict(encode(message).items())
     entry_id = await redis.xadd(TASKS.name, fields)
     return str(entry_id)

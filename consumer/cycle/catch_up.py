@@ -105,6 +105,7 @@ class CatchUp:
         await calling_off.finish_calling_off(self._pool, self._stream, now=now)
         with self._within_the_calendar():
             await self._reporter.refresh()
+            await self._reporter.announce()
         return sent
 
     async def unsent(self, *, now: dt.datetime) -> list[Outgoing]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from consumer.cycle.announcing import Announcer
     from consumer.cycle.opening import Opened
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.ledger import PartId
@@ -52,8 +53,17 @@ _REPORT_ERRORS = (RedisError, *POSTGRES_ERRORS, CalendarError)
 class Reporter:
     """Writes the reports of one consumer."""
 
-    def __init__(self, pool: Pool, redis: Redis, expectations: Expectations, *, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        redis: Redis,
+        expectations: Expectations,
+        *,
+        now: Callable[[], dt.datetime],
+        announcer: Announcer | None = None,
+    ) -> None:
         self._pool = pool
+        self._announcer = announcer
         self._redis = redis
         self._now = now
         self._publisher = Publisher(pool, redis, expectations, now=now)
@@ -99,12 +109,27 @@ class Reporter:
         if published is not None:
             await self._report_changes(published.changes)
 
+    async def announce(self) -> None:
+        """Say to neighbours what is not said yet. Raises what a server that is away raises."""
+        if self._announcer is not None:
+            await self._announcer.look()
+
+    async def clear_caches_asked(self, cycle: Cycle) -> None:
+        """Answer a request for *cycle* that wants caches cleared. Raises RedisError."""
+        if self._announcer is not None:
+            await self._announcer.clear_caches_asked(cycle)
+
     async def _report_changes(self, changes: Sequence[Change]) -> None:
         for change in changes:
             before = "" if change.before is None else f"{change.before} → "
             detail = f"{before}{change.after}: {change.summary}"
             name, day = EventName.SESSION_JUDGED, change.trading_day
             await self.tell(MaintenanceEvent(event=name, at=self._now(), trading_day=day, detail=detail))
+        if changes and self._announcer is not None:
+            try:
+                await self._announcer.tell_completion()
+            except _REPORT_ERRORS as error:  # the catch-up says it
+                logger.warning("completion_not_published", reason=str(error))
 
     async def cycle_opened(self, opened: Opened) -> None:
         """Tell that a request was served: by a new cycle, or by one there already was."""

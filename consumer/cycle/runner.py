@@ -143,6 +143,8 @@ class CycleRunner:
         await self._call_off(opened.superseded)
         await self._set_aside(opened.suspended)
         await self._reporter.cycle_opened(opened)
+        if message.clear_caches and opened.served is not opening.Served.KNOWN:
+            await self._reporter.clear_caches_asked(opened.cycle)
         return [part_message(part, opened.cycle.trading_day) for part in opened.parts]
 
     async def _call_off(self, ended: Sequence[Cycle]) -> None:

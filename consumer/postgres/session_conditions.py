@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from consumer.postgres.pool import Connection, Pool
 
@@ -29,6 +30,8 @@ class SessionCondition(msgspec.Struct, frozen=True, kw_only=True):
     data_sets: dict[str, Any]
 
 
+_TURN_TO_TELL = 0x7465_6C6C  # "tell"
+
 _COLUMNS = ", ".join(SessionCondition.__struct_fields__)
 
 
@@ -36,6 +39,17 @@ async def read_conditions(connection: Connection | Pool, days: Sequence[dt.date]
     """Return the stored rows of *days*."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM session_condition WHERE trading_day = ANY ($1)", list(days))
     return {row["trading_day"]: SessionCondition(**dict(row)) for row in rows}
+
+
+@contextlib.asynccontextmanager
+async def read_in_turn(pool: Pool, days: Sequence[dt.date]) -> AsyncIterator[dict[dt.date, SessionCondition]]:
+    """Give the same to one at a time: what is said of them then is never older than what was said before.
+
+    Raises asyncpg.LockNotAvailableError where another one does not come to an end.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _TURN_TO_TELL)
+        yield await read_conditions(connection, days)
 
 
 async def store_conditions(connection: Connection, rows: Sequence[SessionCondition]) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from consumer import private_files
 from consumer.runtime import watched
+from consumer.settings import SETTINGS, hears_others
 from consumer.terminal import run_source
 from consumer.terminal.children import Child
 from process.settings import shared
+from process.settings.understood import set_anew
 
 if TYPE_CHECKING:
     import contextlib
@@ -50,7 +52,8 @@ class _Nursery:
 
     def child(self, name: str, *arguments: str) -> Child:
         log = None if self.logs is None else self.logs / f"{name}.log"
-        return Child(name, arguments, environment=self.environment, log=log)
+        environment = set_anew(os.environ, SETTINGS, self.environment)
+        return Child(name, arguments, environment=environment, log=log)
 
 
 def log_as_json(settings: Settings) -> bool:
@@ -71,7 +74,7 @@ async def start_children(scope: RunScope, servers: Servers) -> None:
     nursery = _Nursery(environment, None if log_as_json(settings) else logs)
     if run_source.starts_a_market(settings, options):
         await _start_market(scope, nursery)
-    if not options.once:
+    if not options.once and not hears_others(settings):
         producer = nursery.child("market_session", "producers.market_session")
         scope.stack.push_async_callback(producer.stop)
         await producer.start()

@@ -1,7 +1,8 @@
 """Reads declared settings from the environment, once, at start; all bad values are told together, each with its cure.
 
 A secret may also come from a file named by NAME_FILE, as container secrets do. No value that could hold a secret is
-repeated, and no driver's own words about one either. A blank value counts as absent.
+repeated, and no driver's own words about one either. A blank value counts as absent. Two variables that mean the same
+and differ are refused together: which of them was meant, nobody can know.
 """
 
 from __future__ import annotations
@@ -77,32 +78,46 @@ def read_values(settings: Iterable[Setting], environment: Mapping[str, str]) -> 
         try:
             name, text = _raw(setting, environment)
             values.found[setting.field] = setting.read(text) if text else setting.absent
-        except _Unreadable as error:
+        except Unreadable as error:
             values.problems.append(str(error))
         except (ValueError, OSError) as error:
             values.problems.append(f"{name}={_shown(setting, text)} {_told(error)}")
     return values
 
 
-class _Unreadable(Exception):
-    """There is no value to speak of; the text has the variable and the cure."""
+class Unreadable(Exception):
+    """A variable has no value to speak of, or two have two; the text has the variables and the cure."""
 
 
 def _raw(setting: Setting, environment: Mapping[str, str]) -> tuple[str, str]:
-    """The variable that holds the value, and the value."""
-    for name in (setting.name, *setting.aliases):
-        if text := environment.get(name, "").strip():
-            return name, _meant(name, _BETWEEN_WORDS.sub(" ", text) if setting.words else text)
-        if setting.secret and (path := environment.get(f"{name}_FILE", "").strip()):
-            return name, _from_file(f"{name}_FILE", _meant(f"{name}_FILE", path))
-    return setting.name, setting.default
+    """The variable that holds the value, and the value; where several hold one, they must agree."""
+    given = [
+        (name, _meant(name, _BETWEEN_WORDS.sub(" ", text) if setting.words else text))
+        for name in (setting.name, *setting.aliases)
+        for name, text in spelled(name, environment, secret=setting.secret)
+    ]
+    for name, text in given[1:]:
+        if text != given[0][1]:
+            raise Unreadable(f"{given[0][0]} and {name} are both set, and differ: leave one of them out")
+    return given[0] if given else (setting.name, setting.default)
+
+
+def spelled(name: str, environment: Mapping[str, str], *, secret: bool) -> list[tuple[str, str]]:
+    """What variable *name* says, and of a secret the file that NAME_FILE names, each with its variable.
+
+    Raises Unreadable.
+    """
+    given = [(name, text)] if (text := environment.get(name, "").strip()) else []
+    if secret and (path := environment.get(f"{name}_FILE", "").strip()):
+        given.append((f"{name}_FILE", _from_file(f"{name}_FILE", _meant(f"{name}_FILE", path))))
+    return given
 
 
 def _meant(name: str, text: str) -> str:
     if len(text) > LONGEST_VALUE:
-        raise _Unreadable(f"{name} has {len(text)} characters: at most {LONGEST_VALUE}")
+        raise Unreadable(f"{name} has {len(text)} characters: at most {LONGEST_VALUE}")
     if not _MEANT.fullmatch(text):
-        raise _Unreadable(f"{name} holds a control character or a byte that is no text: write it anew")
+        raise Unreadable(f"{name} holds a control character or a byte that is no text: write it anew")
     return text
 
 
@@ -112,11 +127,11 @@ def _from_file(name: str, path: str) -> str:
     except (OSError, ValueError) as error:
         why = _why_unreadable(error)
         # Without its cause, whose words may hold bytes of the secret.
-        raise _Unreadable(
+        raise Unreadable(
             f"{name}={_short(path)} cannot be read: {why}: correct the path, or what the file holds"
         ) from None
     if not text:
-        raise _Unreadable(f"{name}={_short(path)} holds nothing: write the secret into it, or leave {name} out")
+        raise Unreadable(f"{name}={_short(path)} holds nothing: write the secret into it, or leave {name} out")
     return _meant(f"what {name} names", text)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from market.small_files import read_small
 from process.redaction import guard_output, hide, secrets_of_url
 from process.settings.reading import LONGEST_FILE
+from process.settings.server_names import SERVERS
+from process.settings.servers import server_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,10 +32,14 @@ def _secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> Ite
                     yield from secrets_of_url(value)
                 elif setting.secret:
                     yield value
+    for value in server_secrets(environment, SERVERS):
+        yield from secrets_of_url(value) if "://" in value else [value]
 
 
 def _values(name: str, environment: Mapping[str, str]) -> Iterator[str]:
-    yield environment.get(name, "").strip()
-    with contextlib.suppress(OSError, ValueError):
-        if path := environment.get(f"{name}_FILE", "").strip():
-            yield read_small(Path(path), most=LONGEST_FILE).decode("utf-8").strip()
+    for spelling, value in environment.items():
+        if spelling.upper() == name:
+            yield value.strip()
+        elif spelling.upper() == f"{name}_FILE" and (path := value.strip()):
+            with contextlib.suppress(OSError, ValueError):
+                yield read_small(Path(path), most=LONGEST_FILE).decode("utf-8").strip()

@@ -8,7 +8,7 @@ from market.calendar_errors import CalendarError
 from market.trading_calendar import TradingCalendar, load_overrides, refuse_early_extended_close
 from process.settings.reading import BadValue, Setting
 from process.settings.urls import redis_url
-from process.settings.values import file, one_of, time_of_day, whole
+from process.settings.values import file, one_of, switch, time_of_day, whole
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -61,6 +61,13 @@ SESSION_CATCH_UP_DAYS = Setting(
     default="10",
     read=whole(1, 365),
     meaning="how far back the market-session producer publishes transitions that it missed",
+)
+PUBLISH_SESSIONS = Setting(
+    name="PUBLISH_SESSIONS",
+    field="publish_sessions",
+    default="off",
+    read=switch,
+    meaning="on: the market-session producer also tells neighbours (market:session:current, events:day:changed, …)",
 )
 LOG_LEVEL = Setting(
     name="LOG_LEVEL",

@@ -19,7 +19,7 @@ from process.logs import configure_logs
 from process.settings.secret_values import hide_secrets
 from process.settings.shared import log_as_json
 from process.stopping import stopping_signals
-from producers.market_session.run import run
+from producers.market_session.run import Telling, run
 from producers.market_session.settings import SETTINGS, BadSettings, Settings, read_settings
 
 
@@ -48,7 +48,8 @@ async def _run_until_signalled(settings: Settings) -> None:
         socket_timeout=5,
         socket_connect_timeout=5,
     )
-    producer = asyncio.create_task(run(redis, settings.calendar, catch_up=settings.catch_up))
+    telling = Telling(catch_up=settings.catch_up, neighbours=settings.publish_sessions)
+    producer = asyncio.create_task(run(redis, settings.calendar, telling=telling))
     loop = asyncio.get_running_loop()
     for number in stopping_signals():
         loop.add_signal_handler(number, producer.cancel)

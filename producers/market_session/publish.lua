@@ -3,7 +3,8 @@
 -- KEYS  1 market:session (stream)   2 market:session:published (scheduled instant of the latest, unix ms)
 -- ARGV  1 the transition's scheduled instant, unix ms   2 tolerated clock difference, ms   3 MAXLEN of the stream
 --       4, 5 only for a lost state: id of the newest entry that was looked at ('' = none), and the instant it
---       stands for   6 how far ahead of now the state may be, ms; then the entry's fields: name, value, ...
+--       stands for   6 how far ahead of now the state may be, ms   7, 8 a channel and what is said there of the
+--       transition ('' = nothing); then the entry's fields: name, value, ...
 -- returns the new entry's id, or KNOWN, EARLY, MOVED (look again)
 --
 -- Order of scheduled instants, not of arrival: whoever is late, woken up or repeats a lost reply finds KNOWN.
@@ -26,6 +27,7 @@ if scheduled <= published then return 'KNOWN' end
 if scheduled > now + tonumber(ARGV[2]) then return 'EARLY' end
 
 -- XADD first: Redis refuses a script for want of memory only before its first write.
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 7))
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 9))
 redis.call('SET', KEYS[2], ARGV[1])
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[7], ARGV[8]) end
 return id

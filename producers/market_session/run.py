@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Never
 
+import msgspec
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
@@ -20,7 +21,9 @@ from contract.keys import SESSIONS
 from market.calendar_errors import CalendarError
 from process.trouble import Trouble
 from producers.market_session.due import Due, due_transitions, pause_until_next, session_changed
+from producers.market_session.neighbours import Neighbours
 from producers.market_session.session_stream import Outcome, Published, SessionStream
+from producers.market_session.status import next_midnight
 from producers.mending import mend_streams
 
 if TYPE_CHECKING:
@@ -40,13 +43,27 @@ Clock = Callable[[], dt.datetime]
 Sleep = Callable[[float], Awaitable[object]]
 
 
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """How far back a producer tells of transitions, and whether also neighbours hear of them."""
+
+    catch_up: dt.timedelta = CATCH_UP
+    neighbours: bool = False
+
+
 class Producer:
     """One producer; *now* lags Redis' clock or is it: no machine's clock can publish early or late."""
 
     def __init__(
-        self, redis: Redis, calendar: TradingCalendar, *, catch_up: dt.timedelta = CATCH_UP, now: Clock | None = None
+        self,
+        redis: Redis,
+        calendar: TradingCalendar,
+        *,
+        catch_up: dt.timedelta = CATCH_UP,
+        now: Clock | None = None,
+        neighbours: bool = False,
     ) -> None:
         self._stream = SessionStream(redis)
+        self._neighbours = Neighbours(redis, calendar) if neighbours else None
         self._calendar = calendar
         self._catch_up = catch_up
         self._now = now
@@ -55,10 +72,14 @@ class Producer:
         """Publish all that is due and say how long nothing else can become due."""
         seen = await self._stream.look()
         now = seen.redis_now if self._now is None else min(self._now(), seen.redis_now)
+        if self._neighbours is not None:
+            await self._neighbours.tell(now)
         due = due_transitions(self._calendar, published_at=seen.latest_at, now=now, catch_up=self._catch_up)
         published = 0
         for transition in due.transitions:
-            match await self._stream.publish(session_changed(self._calendar, transition), seen):
+            # What is over by now is no news to who has no memory of it: they hear of the phase that it is.
+            aloud = self._neighbours is not None and transition is due.transitions[-1]
+            match await self._stream.publish(session_changed(self._calendar, transition), seen, aloud=aloud):
                 case Outcome.PUBLISHED:
                     published += 1
                     _tell(transition, seen)
@@ -69,19 +90,21 @@ class Producer:
                     return LOOK_AGAIN
         if published and due.skipped:
             _tell_skipped(due, seen)
-        return pause_until_next(self._calendar, now)
+        pause = pause_until_next(self._calendar, now)
+        return pause if self._neighbours is None else min(pause, next_midnight(now) - now)
 
 
 async def run(
     redis: Redis,
     calendar: TradingCalendar,
     *,
-    catch_up: dt.timedelta = CATCH_UP,
+    telling: Telling | None = None,
     now: Clock | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> Never:
     """Publish every transition at its time until cancelled; where the calendar ends, say so and wait."""
-    producer = Producer(redis, calendar, catch_up=catch_up, now=now)
+    telling = telling or Telling()
+    producer = Producer(redis, calendar, catch_up=telling.catch_up, now=now, neighbours=telling.neighbours)
     failures, trouble = 0, Trouble("session_stream_unreachable")
     while True:
         try:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from contract.keys import SESSION_PUBLISHED, SESSIONS
+from contract.announcements import session_changed
+from contract.keys import SESSION_CHANGED, SESSION_PUBLISHED, SESSIONS
 from contract.messages import SessionChanged, UndecodableMessage, decode_session_changed, encode
 
 if TYPE_CHECKING:
@@ -66,14 +67,16 @@ class SessionStream:
             return Published(latest_at=latest_at, newest_entry_id="", redis_now=redis_now)
         return await self._look_at_entries(redis_now)
 
-    async def publish(self, message: SessionChanged, seen: Published) -> Outcome:
+    async def publish(self, message: SessionChanged, seen: Published, *, aloud: bool = False) -> Outcome:
+        """Publish *message* unless it is known; *aloud*: say it on the neighbours' channel in the same step."""
         fields = [text for pair in encode(message).items() for text in pair]
         bounds = (CLOCK_TOLERANCE // _MILLISECOND, str(SESSIONS.kept))
         lost_state = (seen.newest_entry_id, 0 if seen.latest_at is None else _milliseconds(seen.latest_at))
+        said = (SESSION_CHANGED.name, session_changed(message)) if aloud else ("", "")
         farthest_ahead = FARTHEST_AHEAD // _MILLISECOND
         answer = await self._publish(
             keys=[SESSIONS.name, SESSION_PUBLISHED.pattern],
-            args=[_milliseconds(message.timestamp), *bounds, *lost_state, farthest_ahead, *fields],
+            args=[_milliseconds(message.timestamp), *bounds, *lost_state, farthest_ahead, *said, *fields],
         )
         return Outcome[answer] if answer in Outcome.__members__ else Outcome.PUBLISHED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from contract import keys
+from contract import announcements, keys
 from contract.flat_fields import FALSE_WORDS, TRUE_WORDS, required_type
+from contract.market_status import MarketStatus
 from contract.messages import (
     MISTAKEN_DAY_NAMES,
     SessionChanged,
@@ -46,10 +48,12 @@ from market.session import SessionPhase
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "streams.md").read_text()
 
+CHANNELS = [value for value in vars(keys).values() if isinstance(value, keys.Channel)]
 FLAT_TYPES = {
     str: "text",
     dt.date: "day",
     dt.datetime: "instant",
+    dt.time: "time",
     bool: "flag",
     int: "whole number",
     float: "number",
@@ -159,6 +163,29 @@ def shown_ttl(key: keys.Key) -> str:
     return f"{key.ttl.days} d" if key.ttl.days else f"{key.ttl.seconds} s"
 
 
+def test_the_channel_table_is_the_code_and_its_messages_are_what_we_write() -> None:
+    rows = {bare(row["channel"]): json.loads(bare(row["message"])) for row in table_with("channel")}
+    assert list(rows) == [channel.name for channel in CHANNELS]
+    day, at = dt.date(2025, 11, 12), dt.datetime(2025, 11, 12, 8, tzinfo=dt.UTC)
+    written = [
+        announcements.session_changed(decode_session_changed(examples("`market:session`"))),
+        announcements.day_changed(day, SessionPhase.CLOSED, at=at),
+        announcements.encode_announcement(announcements.Completed(date=day, timestamp=at, state="final")),
+        announcements.encode_announcement(announcements.NewDay(date=day, timestamp=at)),
+    ]
+    assert [shape(one) for one in rows.values()] == [shape(json.loads(one)) for one in written]
+
+
+def shape(message: Any) -> Any:
+    return {name: shape(value) for name, value in message.items()} if isinstance(message, dict) else type(message)
+
+
+def test_the_fields_of_the_market_status_are_the_code() -> None:
+    table = table_with("status field", under="What is written of the market's phase")
+    in_code = [(field.name, spelled(field.type)) for field in msgspec.structs.fields(MarketStatus)]
+    assert [(bare(row["status field"]), row["type"]) for row in table] == in_code
+
+
 def test_every_stream_and_key_that_the_code_names_is_listed() -> None:
     listed = set(keys.STREAMS) | set(keys.KEYS)
     named = {value for value in vars(keys).values() if isinstance(value, keys.Stream | keys.Key)}
@@ -177,9 +204,14 @@ KEY_SPACES = {re.split("[:{]", name)[0] for name in [*(s.name for s in keys.STRE
 KEY_LIKE = re.compile(rf"(?:{'|'.join(sorted(KEY_SPACES))}):[a-z_:{{}}]+")
 
 
+def declared_names() -> list[str]:
+    named = [one.name for one in (*keys.STREAMS, *CHANNELS)]
+    return [*named, *(key.pattern for key in keys.KEYS)]
+
+
 def test_no_source_file_names_a_key_that_is_not_declared() -> None:
     """A key spelled elsewhere must at least begin like one that contract/keys.py declares."""
-    declared = [stream.name for stream in keys.STREAMS] + [key.pattern for key in keys.KEYS]
+    declared = declared_names()
     undeclared = [
         f"{path.relative_to(ROOT)}: {text!r}"
         for path, text in string_literals()
@@ -201,7 +233,7 @@ def string_literals() -> list[tuple[Path, str]]:
 
 def test_every_key_that_the_document_mentions_exists() -> None:
     mentioned = set(KEY_LIKE.findall(DOCUMENT))
-    declared = [stream.name for stream in keys.STREAMS] + [key.pattern for key in keys.KEYS]
+    declared = declared_names()
     unknown = [name for name in mentioned if not any(known.startswith(name.rstrip(":")) for known in declared)]
     assert not unknown
 

@@ -1,0 +1,1 @@
+"""Tells on market:session what another service's market_session says, once for every transition."""
