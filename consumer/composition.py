@@ -147,8 +147,7 @@ def build_consumer(
     announcer = _announcer(settings, clock, parts, schedule)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock, announcer=announcer)
     runner = CycleRunner(services, stream, reporter)
-    every = trial.look_every or LOOKING_EVERY
-    looking = Looking(opens_due_cycles=settings.catch_up, every=every, guard=parts.guard)
+    looking = Looking(opens_due_cycles=settings.catch_up, every=trial.look_every or LOOKING_EVERY, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
     surroundings = _surroundings(clock, trial, catch_up)
     keeper = trial.keeper or _keeper(parts.redis_url, stream)

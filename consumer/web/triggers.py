@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.web.bodies import BadRequest, read_body
-from contract.messages import TaskName
+from contract.messages import TaskMessage, TaskName
 from market.calendar_errors import CalendarError
-from producers.trigger import request_cycle
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from consumer.web.monitor import Monitor
 
-#: What a request to clear caches comes to.
+#: What a request for maintenance that names them comes to: which of the two, the settings of the worker decide.
+PASSED_ON = (
+    "clear_caches deletes nothing of this service, whose caches each night replaces whole; neighbours are told to "
+    "clear theirs (trading:new_day) where PUBLISH_NEW_DAY is on, else it is ignored"
+)
+#: What a request to clear caches alone comes to.
 NOT_CLEARED = (
     "clear_caches is ignored: the caches of this service are replaced whole by each night and never emptied before, "
     "and those of other services are theirs to clear"
@@ -61,10 +66,15 @@ async def accept(request: web.Request, monitor: Monitor, *, status: str, message
     # Pinned: delivered again after the next close it must still mean the day on which it was asked.
     now = monitor.now()
     day = named or monitor.calendar.last_completed(now)
-    entry_id = await request_cycle(
-        monitor.redis, trading_day=day, task=wanted.task, force=wanted.force, requested_by="http"
+    asked = TaskMessage(
+        task=wanted.task,
+        trading_day=day,
+        force=wanted.force,
+        requested_by="http",
+        clear_caches=wanted.clear_caches or None,
     )
-    notes = [NOT_CLEARED] if wanted.clear_caches else []
+    entry_id = await request_of(monitor.redis, asked)
+    notes = [PASSED_ON] if wanted.clear_caches else []
     return Accepted(
         status=status, message=message, target_date=day, triggered_at=now, notes=notes, entry_id=str(entry_id)
     )

@@ -83,9 +83,9 @@ async def test_a_trigger_in_the_earlier_services_words_asks_for_that_day(
     said = await answer.json()
     assert (answer.status, said["status"], said["accepted"]) == (202, status, True)
     assert (said["target_date"], said["caches_cleared"]) == (DAY.isoformat(), False)
-    assert "clear_caches is ignored" in said["notes"][0]
+    assert "neighbours are told to clear theirs" in said["notes"][0]
     ((_, fields),) = await stack.redis.xrange(keys.TASKS.name)
-    assert fields.items() >= {"task": "cycle", "trading_day": DAY.isoformat(), "requested_by": "http"}.items()
+    assert fields.items() >= {"task": "cycle", "trading_day": str(DAY), "clear_caches": "true"}.items()
     answer = await client.post(path)  # as "historical" was asked: without a body, for the newest session
     assert (answer.status, (await answer.json())["notes"]) == (202, [])
     assert await stack.redis.xlen(keys.TASKS.name) == 2
