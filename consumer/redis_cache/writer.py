@@ -65,6 +65,7 @@ class CacheWriter:
 
     def replace_strings(self, pattern: str, values: Mapping[str, str]) -> int:
         """Make *values* (by symbol) the only keys of *pattern*, read them back whole, return their number."""
+        self._let_others_expire(pattern, values)
         self._remember(values)
         self.put_strings((pattern.format(symbol=symbol), text) for symbol, text in values.items())
         self._drop_gone(pattern, values)
@@ -84,6 +85,7 @@ class CacheWriter:
 
     def replace_hashes(self, pattern: str, values: Mapping[str, list[str]]) -> int:
         """Make *values* (by symbol, each name, value, name, value, …) the only keys of *pattern*; count the fields."""
+        self._let_others_expire(pattern, values)
         self._remember(values)
         self.put_hashes((pattern.format(symbol=symbol), flat) for symbol, flat in values.items())
         self._drop_gone(pattern, values)
@@ -141,6 +143,26 @@ class CacheWriter:
             pipe.execute()
         self._put_in_place({key: "" if key == self._registry else of_set(members)}, ttl=ttl)
         self._require(self._redis.smembers(key) == members, key)
+
+    def _let_others_expire(self, pattern: str, kept: Iterable[str]) -> None:
+        """Give what somebody else left under these names, without a time to live, the one that ours have.
+
+        Only where this cache was never written: what it holds is known from then on, and a look at all keys costs.
+        Nothing is deleted: a key of the earlier service may have a reader until it goes.
+        """
+        if not self._ttl or self._redis.exists(self._registry):
+            return
+        own = {pattern.format(symbol=symbol) for symbol in kept}
+        left = (name for name in self._redis.scan_iter(pattern.format(symbol="*"), count=5000) if name not in own)
+        for batch in _batches(left, BATCH):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for name in batch:
+                    pipe.ttl(name)
+                lives = pipe.execute()
+                for name, seconds in zip(batch, lives, strict=True):
+                    if seconds == -1:  # without one; those of other partitions of this cache have theirs
+                        pipe.expire(name, self._ttl)
+                pipe.execute()
 
     def _remember(self, symbols: Iterable[str]) -> None:
         """Note *symbols* before their keys are written: what a crash leaves is then known to the next writer."""

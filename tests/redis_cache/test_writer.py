@@ -54,6 +54,26 @@ def building(cache: Redis) -> list[str]:
     return list(cache.scan_iter("maintenance:building:*"))
 
 
+# What somebody else left
+
+
+def test_a_first_writing_gives_what_others_left_for_ever_the_life_of_ours_and_deletes_nothing(cache: Redis) -> None:
+    cache.mset({"text:GONE": "theirs", "text:A": "theirs", "other:GONE": "not of these names"})
+    cache.set("text:SOON", "theirs", ex=60)
+    begun(cache, 1).replace_strings(TEXT, {"A": "ours"})
+    assert cache.mget("text:GONE", "text:SOON", "text:A") == ["theirs", "theirs", "ours"]
+    assert TTL.total_seconds() - 5 <= cache.ttl("text:GONE") <= TTL.total_seconds()
+    assert cache.ttl("text:SOON") <= 60
+    assert cache.ttl("other:GONE") == -1
+
+
+def test_what_others_leave_later_is_left_as_it_is(cache: Redis) -> None:
+    begun(cache, 1).replace_hashes(TABLE, {"A": ["0", "1"]})
+    cache.hset("table:NEW", "0", "theirs")
+    begun(cache, 2).replace_hashes(TABLE, {"A": ["0", "2"]})
+    assert cache.ttl("table:NEW") == -1
+
+
 # What is written
 
 
