@@ -4,6 +4,7 @@ A value of the wrong type costs its field, where the field is required its row; 
 Whether a value of the right type can be true is the business of `sieve`.
 """
 
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -53,12 +54,26 @@ def readable_fields(
         name = field.encode_name
         if name not in raw:
             continue
+        within, nested = raw[name], _struct_in(field.type)
+        if nested is not None and isinstance(within, dict):
+            # What cannot be read within costs that alone, too.
+            inner, inner_lost = readable_fields(within, nested, symbol=symbol)
+            if inner.keys() >= _required(nested):
+                kept[field.name] = nested(**inner)
+                lost += inner_lost
+                continue
         try:
             # Not strict: an integral 5.0 is an int, a number in quotes is a number.
             kept[field.name] = msgspec.convert(raw[name], field.type, strict=False)
         except _UNREADABLE:
             lost.append(SetAside(flaw=Flaw.UNDECODABLE, symbol=symbol, field=name, evidence={name: raw[name]}))
     return kept, lost
+
+
+def _struct_in(type_: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field may hold: itself, or one of a union."""
+    candidates = typing.get_args(type_) or (type_,)
+    return next((one for one in candidates if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
 
 
 def _required(row_type: type[msgspec.Struct]) -> set[str]:

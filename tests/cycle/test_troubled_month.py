@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.databases import MigratedDatabases
 
 OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
-TICKERS = 24
+TICKERS = 60
 
 
 def november(day: int) -> dt.date:

@@ -10,6 +10,8 @@ import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from consumer.postgres.tickers import ETF_TYPES
 from consumer.tasks.calendar_check import check_calendar
 from consumer.tasks.dividends import load_dividends
@@ -114,6 +116,48 @@ async def test_every_extreme_of_the_details_is_kept_exactly_or_set_aside(wire: W
         cached = strict(wire.desk.cache.get(f"metadata:ticker:{case.symbol}"))
         shares = as_detailed(oracle.row(case) or {})[3]
         assert cached.get("shares_outstanding") == (None if shares is None else round(shares))
+
+
+@pytest.mark.parametrize(("member", "endpoint"), [("address", "ticker_address"), ("branding", "ticker_branding")])
+async def test_every_extreme_of_what_stands_within_details_is_kept_exactly_or_set_aside(
+    wire: Wire, member: str, endpoint: str
+) -> None:
+    tried = cases(endpoint)
+    assert_each_was_tried(endpoint, tried)
+    await list_sound(wire, [case.symbol for case in tried])
+    for case in tried:
+        around = Case(case.symbol, "ticker_details").json[:-1]
+        wire.says[f"{LISTING}/{case.symbol}"] = b'{"status":"OK","results":%s,"%s":%s}}' % (
+            around, member.encode(), case.json,
+        )  # fmt: skip
+    await wire.desk.run(load_details, {"symbols": [case.symbol for case in tried]})
+    names = tuple(SOUND[endpoint])
+    rows = await wire.desk.pool.fetch(
+        f"SELECT symbol, {', '.join(names)} FROM ticker_profile WHERE details_outcome = 'loaded'"
+    )
+    kept = {case.symbol: oracle.row(case) for case in tried}
+    assert {row["symbol"]: tuple(row)[1:] for row in rows} == {
+        symbol: tuple(value(fields, name) for name in names) for symbol, fields in kept.items() if fields is not None
+    }
+    read = [case for case in tried if kept[case.symbol] is not None]
+    assert await set_aside(wire.desk, data_sets.DETAILS) == expected_lost(read)
+
+
+@pytest.mark.parametrize("member", ["address", "branding"])
+async def test_what_is_no_address_at_all_costs_that_member_alone(wire: Wire, member: str) -> None:
+    whole = {f"W{number}": one.raw for number, one in enumerate(EXTREMES) if one.raw and one.name != "no JSON"}
+    await list_sound(wire, list(whole))
+    for symbol, raw in whole.items():
+        around = Case(symbol, "ticker_details").json[:-1]
+        wire.says[f"{LISTING}/{symbol}"] = b'{"status":"OK","results":%s,"%s":%s}}' % (around, member.encode(), raw)
+    await wire.desk.run(load_details, {"symbols": list(whole)})
+    rows = await wire.desk.pool.fetch(
+        "SELECT symbol, city, logo_url FROM ticker_profile WHERE details_outcome = 'loaded'"
+    )
+    assert {row["symbol"] for row in rows} == set(whole)
+    assert {tuple(row)[1:] for row in rows} == {(None, None)}
+    sound = {symbol for symbol, raw in whole.items() if raw in (b"null", b"{}")}
+    assert set(await set_aside(wire.desk, data_sets.DETAILS)) == {(symbol, member) for symbol in set(whole) - sound}
 
 
 async def test_every_extreme_of_a_float_is_kept_exactly_or_set_aside(wire: Wire) -> None:

@@ -61,6 +61,11 @@ SOUND: Mapping[str, Mapping[str, bytes]] = {
         "list_date": b'"1980-12-12"', "homepage_url": b'"https://example.com"', "phone_number": b'"408"',
         "description": b'"What it makes.\\nAnd sells."',
     },
+    "ticker_address": {
+        "address1": b'"1 SOUND WAY"', "address2": b'"FLOOR 2"', "city": b'"CUPERTINO"', "state": b'"CA"',
+        "postal_code": b'"95014"',
+    },
+    "ticker_branding": {"logo_url": b'"https://example.com/logo.svg"', "icon_url": b'"https://example.com/icon.png"'},
     "floats": {
         "ticker": b"SYMBOL", "effective_date": b'"2025-10-01"', "free_float": b"900000", "free_float_percent": b"45.0",
     },

@@ -213,7 +213,7 @@ class Quarter:
         return Slots(day, shares, trades)
 
     def rvol(self, company: str, observed: Sequence[Slots], ends: Mapping[dt.date, int]) -> dict[str, str]:
-        """By slot the mean accumulated volume of those days that go on so long; a day *ends* with a slot."""
+        """By slot the mean accumulated volume of those days that go on so long, zeros too; a day *ends* with a slot."""
         so_far = [
             [total * float(self.shares_for_one(company, one.day)) for total in itertools.accumulate(one.shares)]
             for one in observed
@@ -221,6 +221,6 @@ class Quarter:
         found = {}
         for slot in range(SLOTS):
             sums = [sums[slot] for one, sums in zip(observed, so_far, strict=True) if slot < ends[one.day]]
-            if sums and (whole := math.floor(sum(sums) / len(sums) + 1e-6)):
-                found[str(slot)] = str(whole)
+            if sums:
+                found[str(slot)] = str(math.floor(sum(sums) / len(sums) + 1e-6))
         return found
