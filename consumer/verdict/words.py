@@ -15,6 +15,7 @@ from market.trading_calendar import NEW_YORK
 if TYPE_CHECKING:
     import datetime as dt
 
+    from consumer.verdict.service import Serving
     from consumer.verdict.states import SessionVerdict
 
 _COUNTED_AS = {one.name: one.counted_as for one in DATA_SETS} | {sets.CACHES_ALL: "caches"}
@@ -31,6 +32,12 @@ def sentence(verdict: SessionVerdict, since: dt.datetime | None = None) -> str:
     day = verdict.trading_day
     told = "" if since is None else f" since {new_york(since, day)}"
     return f"{day:%a %d %b} {_predicate(verdict, told)}"
+
+
+def serving_words(serving: Serving) -> str:
+    """Return how the newest due time stands, and until when it has time."""
+    due, deadline = (new_york(at, serving.trading_day) for at in (serving.due_at, serving.deadline))
+    return f"due {serving.rule} at {due}: {serving.service.value} (deadline {deadline})"
 
 
 def _predicate(verdict: SessionVerdict, since: str) -> str:

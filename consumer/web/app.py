@@ -17,6 +17,7 @@ from loguru import logger
 
 from consumer.cycle import calling_off
 from consumer.cycle.reporting import Reporter
+from consumer.page.routes import add_page
 from consumer.postgres.decisions import Decision
 from consumer.web.bodies import LONGEST_BODY, BadRequest, nothing_unread, read_body
 from consumer.web.callers import only_our_callers
@@ -164,6 +165,7 @@ async def serve_http(settings: Settings, monitor: Monitor, stream: TaskStream) -
         max_deliveries=settings.max_deliveries,
         names=(settings.http_host, *settings.http_allowed_hosts),
     )
+    add_page(app, settings, monitor)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(monitor.close)
         try:

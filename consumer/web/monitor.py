@@ -91,11 +91,11 @@ class Monitor:
         """Ask nothing any more."""
         await self._health.close()
 
-    async def status(self) -> Status:
-        """Judge the sessions as they stand now, and say what is under way."""
+    async def status(self, judged: Judged | None = None) -> Status:
+        """Judge the sessions as they stand now, or as they were *judged* just now; say what is under way."""
         now = self.now()
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            judged = await judge_window(connection, self.expectations, now=now)
+            judged = judged or await judge_window(connection, self.expectations, now=now)
             session = await self._session(connection, judged)
             unended = await cycles.unended_cycles(connection)
             last = await cycles.last_ended(connection)

@@ -1,0 +1,158 @@
+"""Makes the page's first answer: verdict, calendar, findings; once for all who ask at the same moment.
+
+The sessions are judged again when the ledger has changed, when a due time has passed, or after a while; while a cycle
+runs, whose every part changes the ledger, at most once in `JUDGE_EVERY`. What the runs have done is read each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.checks.pending_work import PendingWork, read_pending
+from consumer.cycle.reporting import JUDGE_EVERY
+from consumer.page import waits
+from consumer.page.calendar import Calendar, Work, calendar_of
+from consumer.page.prescriptions import Found, Prescription, prescriptions
+from consumer.page.waits import Wait
+from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
+from consumer.postgres.dead_letters import Selection
+from consumer.postgres.holdings_reader import read_version
+from consumer.verdict import words
+from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
+from consumer.web.health import AWAY
+from consumer.web.monitor import Monitor, Status, next_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.postgres.pool import Connection
+    from consumer.settings import Settings
+
+#: Sessions in one answer; older ones are asked for.
+SESSIONS_SHOWN = 21
+#: What no load tells, such as a row that somebody deleted, is noticed after this long.
+JUDGED_ANEW_AFTER = dt.timedelta(minutes=1)
+#: Whoever asks within this time of another gets the same answer.
+SAME_ANSWER_S = 1.0
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The page but for what is opened. *sentence*, *serving* and *next* are the words of `maintenance status`.
+
+    *judged_at*: of which instant the verdicts are. *needs_token*: what is asked for by POST wants one.
+    """
+
+    status: Status
+    sentence: str
+    serving: str
+    next: str
+    fine: bool
+    judged_at: dt.datetime
+    waits: list[Wait]
+    calendar: Calendar
+    findings: list[Prescription]
+    needs_token: bool
+
+
+class Desk:
+    """Answers for one process."""
+
+    def __init__(self, monitor: Monitor, settings: Settings) -> None:
+        self._monitor = monitor
+        self._settings = settings
+        self._turn = asyncio.Lock()
+        self._answer: tuple[float, bytes] | None = None
+        self._judged: tuple[str, Judged] | None = None
+
+    async def overview(self) -> bytes:
+        """Return the answer as JSON. Raises what a server that is away raises."""
+        async with self._turn:
+            now = asyncio.get_running_loop().time()
+            if self._answer is None or now - self._answer[0] >= SAME_ANSWER_S:
+                self._answer = (now, msgspec.json.encode(await self._read()))
+            return self._answer[1]
+
+    async def calendar_before(self, last: dt.date) -> Calendar:
+        """Return the sessions up to *last*. Raises CalendarError where there is none."""
+        calendar = self._monitor.calendar
+        days = calendar.last_trading_days(SESSIONS_SHOWN, up_to=min(last, calendar.last_completed(self._monitor.now())))
+        async with self._monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            judged = await judge_sessions(
+                connection, self._monitor.expectations, now=self._monitor.now(), days=days, every_set=False
+            )
+            work = await read_work(connection, judged, days)
+        return calendar_of(judged, days, work)
+
+    async def _read(self) -> Overview:
+        monitor = self._monitor
+        async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            judged = await self._judge(connection)
+            days = window(monitor.expectations, judged.ruler.now)[-SESSIONS_SHOWN:]
+            work = await read_work(connection, judged, days)
+            found = Found(
+                judged=judged,
+                findings=await findings.find(connection),
+                letters=await dead_letters.find(connection, Selection()),
+                causes=await letter_causes.read_causes(connection),
+                boundaries=await boundaries.find(connection, decided=False),
+            )
+        status = await monitor.status(judged)
+        found = msgspec.structs.replace(found, caches=status.caches, pending=await self.pending())
+        verdict = judged.verdicts[status.serving.trading_day]
+        return Overview(
+            status=status,
+            sentence=status.session.summary,
+            serving=words.serving_words(status.serving),
+            next=next_words(status.next_due),
+            fine=status.serving.is_fine and bool(status.caches),
+            judged_at=judged.ruler.now,
+            waits=[*waits.of_run(status.current), *waits.of_time(verdict, judged.ruler)],
+            calendar=calendar_of(judged, days, work),
+            findings=prescriptions(found),
+            needs_token=self._settings.api_token is not None,
+        )
+
+    async def pending(self) -> PendingWork | None:
+        """What is held and parked; None where Redis does not answer."""
+        lease, most = self._settings.lease, self._settings.max_deliveries
+        try:
+            return await read_pending(self._monitor.redis, lease=lease, max_deliveries=most)
+        except AWAY:
+            return None
+
+    async def _judge(self, connection: Connection) -> Judged:
+        now = self._monitor.now()
+        unended = await cycles.unended_cycles(connection)
+        stands = f"{await read_version(connection)} {[(one.cycle_id, one.state) for one in unended]}"
+        if self._judged is not None and _still_so(*self._judged, stands, now=now, at_work=bool(unended)):
+            return self._judged[1]
+        judged = await judge_window(connection, self._monitor.expectations, now=now)
+        self._judged = (stands, judged)
+        return judged
+
+
+def _still_so(known: str, judged: Judged, stands: str, *, now: dt.datetime, at_work: bool) -> bool:
+    """Whether what was judged when the ledger was as *known* may be said again."""
+    age = now - judged.ruler.now
+    if judged.next_change_at is not None and now >= judged.next_change_at:
+        return False
+    # The cycles that have not ended stand at its end: of another one nothing was judged yet.
+    same_cycles = known.partition(" ")[2] == stands.partition(" ")[2]
+    if known != stands and not (at_work and same_cycles and age < JUDGE_EVERY):
+        return False
+    return age < JUDGED_ANEW_AFTER
+
+
+async def read_work(connection: Connection, judged: Judged, days: Iterable[dt.date]) -> Work:
+    """Read what is under way, and which of the cycles that brought the rows of *days* were backfills."""
+    brought = {one.cycle for day in days for one in judged.verdicts[day].data_sets if one.cycle is not None}
+    origins = await run_figures.origins_of(connection, sorted(brought))
+    return Work(
+        cycles=tuple(await cycles.unended_cycles(connection)),
+        open=tuple(await run_timeline.open_work(connection)),
+        backfills=frozenset(number for number, one in origins.items() if one.kind == "backfill"),
+    )

@@ -1,0 +1,245 @@
+"""Says of everything that is found what it is, why, and what heals it.  Pure.
+
+Equal neighbours are folded: a missing year is one finding, not two hundred and fifty.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.checks.pending_work import HeldAs, PendingWork
+from consumer.page.calendar import SHOWN
+from consumer.postgres.boundaries import Boundary
+from consumer.postgres.dead_letters import KeptLetter
+from consumer.postgres.findings import KeptFinding
+from consumer.postgres.letter_causes import Cause
+from consumer.verdict.gaps import is_gap
+from consumer.verdict.reading import Judged
+from contract import data_sets as sets
+from market.findings import ABOUT_AN_ANSWER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from consumer.verdict.states import DataSetVerdict
+
+
+class Kind(StrEnum):
+    """What sort of finding it is."""
+
+    GAP = "gap"
+    SUSPECT = "suspect"
+    DEAD_LETTERS = "dead letters"
+    BOUNDARY = "boundary"
+    CACHES = "caches"
+    STUCK = "stuck"
+    NOT_IN_PLAN = "not in this plan"
+
+
+class Prescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A finding: *title*, the *cause* in words, the *command* that heals it, and how to see that it did (*recheck*).
+
+    *first* to *last* are the sessions it is about: a backfill of them heals a gap. *repairable* is False where nothing
+    of ours brings it.
+    """
+
+    kind: Kind
+    title: str
+    cause: str
+    command: str | None = None
+    recheck: str | None = None
+    since: dt.datetime | None = None
+    first: dt.date | None = None
+    last: dt.date | None = None
+    count: int = 1
+    repairable: bool = True
+    examples: tuple[str, ...] = ()
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read for them. *pending* is None where Redis does not answer."""
+
+    judged: Judged
+    findings: Sequence[KeptFinding] = ()
+    letters: Sequence[KeptLetter] = ()
+    causes: Sequence[Cause] = ()
+    boundaries: Sequence[Boundary] = ()
+    caches: bool | None = True
+    pending: PendingWork | None = None
+
+
+#: What is shown of each kind; of how many more there are, the title of the last one says.
+MOST_OF_A_KIND = 20
+EXAMPLES = 3
+
+
+def prescriptions(found: Found) -> list[Prescription]:
+    """Return what a person should see to, the most urgent first."""
+    kinds = (
+        _caches(found.caches),
+        _stuck(found.pending),
+        _gaps(found.judged),
+        _suspect(found.findings),
+        _letters(found.letters, found.causes),
+        _boundaries(found.boundaries),
+        _not_in_plan(found.judged),
+    )
+    return [one for kind in kinds for one in _bounded(list(kind))]
+
+
+def _bounded(some: list[Prescription]) -> list[Prescription]:
+    if len(some) <= MOST_OF_A_KIND:
+        return some
+    last = some[MOST_OF_A_KIND - 1]
+    more = len(some) - MOST_OF_A_KIND
+    return [*some[: MOST_OF_A_KIND - 1], msgspec.structs.replace(last, title=f"{last.title}, and {more:,} more")]
+
+
+def _caches(caches: bool | None) -> Iterator[Prescription]:
+    if caches is None:
+        yield Prescription(
+            kind=Kind.CACHES,
+            title="Redis does not answer",
+            cause="caches and streams cannot be looked at; PostgreSQL keeps everything that was loaded",
+            command="maintenance doctor",
+            recheck="this line goes once it answers",
+        )
+    elif not caches:
+        yield Prescription(
+            kind=Kind.CACHES,
+            title="Redis has lost caches that were written",
+            cause="flushed, replaced, or restored from an older copy: readers find old values, or none",
+            command="maintenance trigger --task redis_sync --force",
+            recheck="maintenance verify",
+        )
+
+
+def _stuck(pending: PendingWork | None) -> Iterator[Prescription]:
+    for one in [] if pending is None else pending.held:
+        if one.standing not in (HeldAs.ABANDONED, HeldAs.LAST_DELIVERY):
+            continue
+        what = " ".join(filter(None, (str(one.work.trading_day or ""), one.work.task, one.work.part, one.work.note)))
+        gone = one.standing is HeldAs.ABANDONED
+        yield Prescription(
+            kind=Kind.STUCK,
+            title=f"{what}: {'nobody works on it' if gone else 'its last delivery'}",
+            cause=f"held by {one.holder}, no beat for {one.idle_seconds:,.0f} s, delivery {one.deliveries} of "
+            f"{one.max_deliveries}",
+            command="maintenance doctor" if gone else "maintenance pending",
+            recheck="maintenance pending",
+        )
+
+
+def _gaps(judged: Judged) -> Iterator[Prescription]:
+    """One for each run of neighbouring sessions that lack the same for the same reason."""
+    shown = {one.name for one in SHOWN}
+    calendar = judged.ruler.schedule.calendar
+    place = {day: number for number, day in enumerate(sorted(judged.verdicts))}
+    lacks = [
+        (day, one)
+        for day, verdict in sorted(judged.verdicts.items())
+        for one in verdict.data_sets
+        if is_gap(one, verdict, judged.ruler) and (one.data_set in shown or day == judged.serving.trading_day)
+    ]
+    lacks.sort(key=lambda each: (each[1].data_set, each[0]))
+    runs = [list(run) for _, run in groupby(enumerate(lacks), lambda each: _alike(each[0], each[1], place))]
+    for run in sorted(runs, key=lambda each: each[-1][1][0], reverse=True):
+        days, one = [day for _, (day, _) in run], run[-1][1][1]
+        yield _gap(days, one, completed=calendar.last_completed(judged.ruler.now))
+
+
+def _alike(number: int, lack: tuple[dt.date, DataSetVerdict], place: dict[dt.date, int]) -> tuple[object, ...]:
+    day, one = lack
+    return (one.data_set, one.state, one.outdated, one.why, place[day] - number)
+
+
+def _gap(days: list[dt.date], one: DataSetVerdict, *, completed: dt.date) -> Prescription:
+    first, last = days[0], days[-1]
+    span = f"{first}" if first == last else f"{first} to {last} ({len(days)} sessions)"
+    state = "not fetched again when it should have been" if one.outdated and not one.lacks else one.state.value
+    counted = f", {one.missing:,} of {one.expected:,} missing" if one.missing and one.expected else ""
+    of_sessions = one.data_set in {each.name for each in SHOWN}
+    command = f"maintenance backfill --from {first} --to {last}" if of_sessions else f"maintenance trigger --day {last}"
+    if one.data_set == sets.CACHES_ALL:
+        command = "maintenance trigger --task redis_sync --force"
+    return Prescription(
+        kind=Kind.GAP,
+        title=f"{one.data_set} {span}: {state}{counted}",
+        cause=one.why or "nothing of the ledger says why: no run has tried it, or its record is gone",
+        command=command,
+        recheck=f"maintenance gaps --from {first} --to {last}",
+        since=one.due_at,
+        first=first if of_sessions and last <= completed else None,
+        last=last if of_sessions and last <= completed else None,
+        count=len(days),
+    )
+
+
+def _suspect(findings: Iterable[KeptFinding]) -> Iterator[Prescription]:
+    for one in findings:
+        aside = one.kind in ABOUT_AN_ANSWER
+        accept = f'maintenance findings accept {one.finding_id} --reason "…"'
+        yield Prescription(
+            kind=Kind.SUSPECT,
+            title=f"{one.data_set} {one.trading_day}: {one.kind.value}",
+            cause=one.reason + ("; another answer is kept aside" if aside else ""),
+            command=accept + (" [--take-new]" if aside else ""),
+            recheck="each night holds it against other evidence and clears it by itself",
+            since=one.found_at,
+            first=one.trading_day,
+            last=one.trading_day,
+            count=max(1, len(one.symbols)),
+            examples=tuple(one.symbols[:EXAMPLES]),
+        )
+
+
+def _letters(letters: Iterable[KeptLetter], causes: Iterable[Cause]) -> Iterator[Prescription]:
+    only_counted = {(one.stream, one.fingerprint): one.not_kept for one in causes}
+    groups: dict[tuple[str, str], list[KeptLetter]] = {}
+    for one in letters:
+        groups.setdefault((one.stream, one.fingerprint), []).append(one)
+    for about, some in sorted(groups.items(), key=lambda group: group[1][-1].dead_at, reverse=True):
+        days = sorted(one.trading_day for one in some if one.trading_day is not None)
+        more = only_counted.get(about, 0)
+        yield Prescription(
+            kind=Kind.DEAD_LETTERS,
+            title=f"{len(some) + more:,} given up ({about[1]})",
+            cause=some[-1].reason,
+            command=f"maintenance dead-letters replay --cause {about[1]}",
+            recheck=f'maintenance dead-letters list; or: maintenance dead-letters drop --cause {about[1]} --reason "…"',
+            since=min(one.dead_at for one in some),
+            first=days[0] if days else None,
+            last=days[-1] if days else None,
+            count=len(some) + more,
+            examples=tuple(" ".join(filter(None, (one.task, one.part))) or one.stream for one in some[:EXAMPLES]),
+        )
+
+
+def _boundaries(boundaries: Iterable[Boundary]) -> Iterator[Prescription]:
+    for one in boundaries:
+        yield Prescription(
+            kind=Kind.BOUNDARY,
+            title=f"{one.company} {one.boundary_day}: does a new series begin?",
+            cause=f"{one.evidence}; no figure changes until a person decides",
+            command=f'maintenance boundary accept {one.company} {one.boundary_day} --reason "…"',
+            recheck="maintenance boundary list; or reject it, which keeps the series whole",
+            since=one.found_at,
+            first=one.boundary_day,
+            last=one.boundary_day,
+        )
+
+
+def _not_in_plan(judged: Judged) -> Iterator[Prescription]:
+    for name in judged.ruler.not_in_plan():
+        yield Prescription(
+            kind=Kind.NOT_IN_PLAN,
+            title=f"{name}: not part of the vendor's plan behind this key",
+            cause="the vendor refuses it to this key; nothing waits for it, and no session lacks it",
+            repairable=False,
+        )
