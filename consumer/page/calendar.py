@@ -103,11 +103,12 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHOWN = tuple(one for one in DATA_SETS if one.in_verdict and one.is_of_sessions)
-_OTHERS = "others"
+#: What has no rows of its own a session: lists, details, figures, caches.
+OTHERS = "others"
 CLOSURES_AHEAD = dt.timedelta(days=7)
 COLUMNS = (
     *(Column(name=one.name, meaning=one.meaning) for one in SHOWN),
-    Column(name=_OTHERS, meaning="lists, details, figures and caches as of the session"),
+    Column(name=OTHERS, meaning="lists, details, figures and caches as of the session"),
 )
 
 
@@ -123,6 +124,16 @@ def calendar_of(judged: Judged, days: Sequence[dt.date], work: Work) -> Calendar
         closed=tuple(_closures(calendar, first, max(days) + CLOSURES_AHEAD)),
         before=calendar.previous_trading_day(first) if first > calendar.FIRST_DAY + CLOSURES_AHEAD else None,
     )
+
+
+def under_way(table: Calendar) -> dict[tuple[dt.date, str], Doing]:
+    """Return what is being done, by session and column."""
+    return {
+        (row.trading_day, cell.data_set): cell.doing
+        for row in table.sessions
+        for cell in row.cells
+        if cell.doing is not None
+    }
 
 
 def _closures(calendar: TradingCalendar, first: dt.date, last: dt.date) -> Iterable[Closed]:
@@ -197,7 +208,7 @@ def _summed(cells: Sequence[Cell]) -> Cell:
     dues = [cell.due for cell in lacking if cell.due is not None]
     doing = [cell.doing for cell in cells if cell.doing is not None]
     return Cell(
-        data_set=_OTHERS,
+        data_set=OTHERS,
         state=worst,
         doing=Doing.RUNNING if Doing.RUNNING in doing else Doing.QUEUED if doing else None,
         late=any(cell.late for cell in cells),

@@ -62,6 +62,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     """A session, whole. *fillable*: it is over, so that a backfill can be asked for."""
 
     status: DayStatus
+    headline: str
     row: SessionRow
     data_sets: list[DataSetLine]
     runs: list[Run]
@@ -72,8 +73,6 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[KeptFinding]
     letters: list[KeptLetter]
     fillable: bool
-    missing: list[str]
-    later: list[str]
 
 
 async def read_day(monitor: Monitor, desk: Desk, day: dt.date) -> Day:
@@ -84,12 +83,16 @@ async def read_day(monitor: Monitor, desk: Desk, day: dt.date) -> Day:
     async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         judged = await judge_sessions(connection, monitor.expectations, now=now, days=[day])
         verdict = judged.verdicts[day]
-        about = await run_timeline.cycles_about(connection, day, most=RUNS_SHOWN)
+        # Of an older session also those that brought what stands: each night brings what its window lacks.
+        brought = {one.cycle for one in verdict.data_sets if one.cycle is not None}
+        about = await run_timeline.cycles_about(connection, day, also=sorted(brought), most=RUNS_SHOWN)
         runs = [await _run(connection, one, now=now) for one in about]
         waiting = [wait for one, run in zip(about, runs, strict=True) for wait in await _waits(connection, one, run)]
         letters = await dead_letters.find(connection, Selection())
+        status = await _status(connection, verdict, now=now)
         return Day(
-            status=await _status(connection, verdict, now=now),
+            status=status,
+            headline=words.sentence(verdict, status.since, reasons=False),
             row=calendar_of(judged, [day], await read_work(connection, judged, [day])).sessions[0],
             data_sets=[_line(one, judged.ruler.deadline(one.due_at, day), day) for one in verdict.data_sets],
             runs=runs,
@@ -100,8 +103,6 @@ async def read_day(monitor: Monitor, desk: Desk, day: dt.date) -> Day:
             findings=[kept for one in SHOWN for kept in await findings.of_session(connection, one.name, day)],
             letters=[one for one in letters if one.trading_day == day][-RUNS_SHOWN:],
             fillable=day <= judged.ruler.front,
-            missing=words.missing_lines(verdict),
-            later=words.later_lines(verdict),
         )
 
 

@@ -86,7 +86,7 @@ class Listener:
 class Events:
     """The events of one process: reads while any page watches."""
 
-    def __init__(self, monitor: Monitor, redis_url: str, *, most: int = MOST_LISTENERS) -> None:
+    def __init__(self, monitor: Monitor, redis_url: str | None, *, most: int = MOST_LISTENERS) -> None:
         self._monitor = monitor
         self._redis_url = redis_url
         self._most = most
@@ -141,6 +141,7 @@ class Events:
             await end_all([reading])
 
     async def _read(self, last_id: str) -> None:
+        assert self._redis_url is not None, "the service has a Redis"
         async with connect_redis(self._redis_url, timeout_s=_TIMEOUT_S) as redis:
             while True:
                 try:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.checks.pending_work import PendingWork, read_pending
+from consumer.cycle.publication import JUDGED_ANEW_AFTER
 from consumer.cycle.reporting import JUDGE_EVERY
 from consumer.page import waits
-from consumer.page.calendar import Calendar, Work, calendar_of
+from consumer.page.calendar import Calendar, Work, calendar_of, under_way
 from consumer.page.prescriptions import Found, Prescription, prescriptions
 from consumer.page.waits import Wait
 from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Sessions in one answer; older ones are asked for.
 SESSIONS_SHOWN = 21
-#: What no load tells, such as a row that somebody deleted, is noticed after this long.
-JUDGED_ANEW_AFTER = dt.timedelta(minutes=1)
 #: Whoever asks within this time of another gets the same answer.
 SAME_ANSWER_S = 1.0
 
@@ -43,11 +42,13 @@ SAME_ANSWER_S = 1.0
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The page but for what is opened. *sentence*, *serving* and *next* are the words of `maintenance status`.
 
-    *judged_at*: of which instant the verdicts are. *needs_token*: what is asked for by POST wants one.
+    *headline* is the sentence without its reasons, which stand in the status as `missing`. *judged_at*: of which
+    instant the verdicts are. *needs_token*: what is asked for by POST wants one.
     """
 
     status: Status
     sentence: str
+    headline: str
     serving: str
     next: str
     fine: bool
@@ -66,7 +67,7 @@ class Desk:
         self._settings = settings
         self._turn = asyncio.Lock()
         self._answer: tuple[float, bytes] | None = None
-        self._judged: tuple[str, Judged] | None = None
+        self._judged: Judged | None = None
 
     async def overview(self) -> bytes:
         """Return the answer as JSON. Raises what a server that is away raises."""
@@ -93,25 +94,23 @@ class Desk:
             judged = await self._judge(connection)
             days = window(monitor.expectations, judged.ruler.now)[-SESSIONS_SHOWN:]
             work = await read_work(connection, judged, days)
-            found = Found(
-                judged=judged,
-                findings=await findings.find(connection),
-                letters=await dead_letters.find(connection, Selection()),
-                causes=await letter_causes.read_causes(connection),
-                boundaries=await boundaries.find(connection, decided=False),
-            )
+            found = await _found(connection, judged)
         status = await monitor.status(judged)
-        found = msgspec.structs.replace(found, caches=status.caches, pending=await self.pending())
+        table = calendar_of(judged, days, work)
+        found = msgspec.structs.replace(
+            found, caches=status.caches, pending=await self.pending(), under_way=under_way(table)
+        )
         verdict = judged.verdicts[status.serving.trading_day]
         return Overview(
             status=status,
             sentence=status.session.summary,
+            headline=words.sentence(verdict, status.session.since, reasons=False),
             serving=words.serving_words(status.serving),
             next=next_words(status.next_due),
             fine=status.serving.is_fine and bool(status.caches),
             judged_at=judged.ruler.now,
             waits=[*waits.of_run(status.current), *waits.of_time(verdict, judged.ruler)],
-            calendar=calendar_of(judged, days, work),
+            calendar=table,
             findings=prescriptions(found),
             needs_token=self._settings.api_token is not None,
         )
@@ -125,24 +124,44 @@ class Desk:
             return None
 
     async def _judge(self, connection: Connection) -> Judged:
+        """As this page, or the consumer beside it, judged them last, if that may be said again; else anew."""
         now = self._monitor.now()
         unended = await cycles.unended_cycles(connection)
-        stands = f"{await read_version(connection)} {[(one.cycle_id, one.state) for one in unended]}"
-        if self._judged is not None and _still_so(*self._judged, stands, now=now, at_work=bool(unended)):
-            return self._judged[1]
-        judged = await judge_window(connection, self._monitor.expectations, now=now)
-        self._judged = (stands, judged)
-        return judged
+        stands = Stands(version=await read_version(connection), cycles=tuple(one.trading_day for one in unended))
+        for known in (self._judged, self._monitor.published()):
+            if known is not None and _still_so(known, stands, now=now):
+                self._judged = known
+                return known
+        self._judged = await judge_window(connection, self._monitor.expectations, now=now)
+        return self._judged
 
 
-def _still_so(known: str, judged: Judged, stands: str, *, now: dt.datetime, at_work: bool) -> bool:
-    """Whether what was judged when the ledger was as *known* may be said again."""
-    age = now - judged.ruler.now
-    if judged.next_change_at is not None and now >= judged.next_change_at:
+async def _found(connection: Connection, judged: Judged) -> Found:
+    """What the ledger has for a person to see to."""
+    return Found(
+        judged=judged,
+        findings=await findings.find(connection),
+        letters=await dead_letters.find(connection, Selection()),
+        causes=await letter_causes.read_causes(connection),
+        boundaries=await boundaries.find(connection, decided=False),
+    )
+
+
+class Stands(msgspec.Struct, frozen=True, kw_only=True):
+    """What may have changed since a judgement: the ledger's version, and for which days cycles have not ended."""
+
+    version: str
+    cycles: tuple[dt.date, ...]
+
+
+def _still_so(known: Judged, stands: Stands, *, now: dt.datetime) -> bool:
+    """Whether it may be said again; while a cycle is at work the ledger may have gone on a little."""
+    age = now - known.ruler.now
+    if known.next_change_at is not None and now >= known.next_change_at:
         return False
-    # The cycles that have not ended stand at its end: of another one nothing was judged yet.
-    same_cycles = known.partition(" ")[2] == stands.partition(" ")[2]
-    if known != stands and not (at_work and same_cycles and age < JUDGE_EVERY):
+    if tuple(one.trading_day for one in known.holdings.unended) != stands.cycles:
+        return False
+    if known.holdings.version != stands.version and not (stands.cycles and age < JUDGE_EVERY):
         return False
     return age < JUDGED_ANEW_AFTER
 

@@ -6,7 +6,7 @@ Equal neighbours are folded: a missing year is one finding, not two hundred and 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.checks.pending_work import HeldAs, PendingWork
-from consumer.page.calendar import SHOWN
+from consumer.page.calendar import OTHERS, SHOWN, Doing
 from consumer.postgres.boundaries import Boundary
 from consumer.postgres.dead_letters import KeptLetter
 from consumer.postgres.findings import KeptFinding
 from consumer.postgres.letter_causes import Cause
 from consumer.verdict.gaps import is_gap
 from consumer.verdict.reading import Judged
+from consumer.verdict.states import DataSetVerdict
 from contract import data_sets as sets
 from market.findings import ABOUT_AN_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from consumer.verdict.states import DataSetVerdict
 
 
 class Kind(StrEnum):
@@ -45,8 +44,8 @@ class Kind(StrEnum):
 class Prescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A finding: *title*, the *cause* in words, the *command* that heals it, and how to see that it did (*recheck*).
 
-    *first* to *last* are the sessions it is about: a backfill of them heals a gap. *repairable* is False where nothing
-    of ours brings it.
+    *first* to *last* are the sessions it is about; *fillable*: a backfill of them heals it. *repairable* is False where
+    nothing of ours brings it. *since*: of a gap, when it was due.
     """
 
     kind: Kind
@@ -59,6 +58,7 @@ class Prescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     last: dt.date | None = None
     count: int = 1
     repairable: bool = True
+    fillable: bool = False
     examples: tuple[str, ...] = ()
 
 
@@ -72,6 +72,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     boundaries: Sequence[Boundary] = ()
     caches: bool | None = True
     pending: PendingWork | None = None
+    under_way: Mapping[tuple[dt.date, str], Doing] = {}
 
 
 #: What is shown of each kind; of how many more there are, the title of the last one says.
@@ -84,7 +85,7 @@ def prescriptions(found: Found) -> list[Prescription]:
     kinds = (
         _caches(found.caches),
         _stuck(found.pending),
-        _gaps(found.judged),
+        _gaps(found),
         _suspect(found.findings),
         _letters(found.letters, found.causes),
         _boundaries(found.boundaries),
@@ -136,48 +137,88 @@ def _stuck(pending: PendingWork | None) -> Iterator[Prescription]:
         )
 
 
-def _gaps(judged: Judged) -> Iterator[Prescription]:
-    """One for each run of neighbouring sessions that lack the same for the same reason."""
-    shown = {one.name for one in SHOWN}
-    calendar = judged.ruler.schedule.calendar
+def _gaps(found: Found) -> Iterator[Prescription]:
+    """One for each run of neighbouring sessions that lack the same for the same reason, what nobody is at first."""
+    judged = found.judged
     place = {day: number for number, day in enumerate(sorted(judged.verdicts))}
     lacks = [
-        (day, one)
+        _Lack(day=day, one=one, doing=found.under_way.get((day, one.data_set)))
         for day, verdict in sorted(judged.verdicts.items())
         for one in verdict.data_sets
-        if is_gap(one, verdict, judged.ruler) and (one.data_set in shown or day == judged.serving.trading_day)
+        if one.data_set in _SHOWN and is_gap(one, verdict, judged.ruler)
     ]
-    lacks.sort(key=lambda each: (each[1].data_set, each[0]))
+    lacks.sort(key=lambda lack: (lack.one.data_set, lack.day))
     runs = [list(run) for _, run in groupby(enumerate(lacks), lambda each: _alike(each[0], each[1], place))]
-    for run in sorted(runs, key=lambda each: each[-1][1][0], reverse=True):
-        days, one = [day for _, (day, _) in run], run[-1][1][1]
-        yield _gap(days, one, completed=calendar.last_completed(judged.ruler.now))
+    told = [_gap([lack for _, lack in run], completed=judged.ruler.front) for run in runs]
+    yield from sorted(told, key=lambda one: (not one.fillable, -(one.last or dt.date.min).toordinal()))
+    yield from _others(found)
 
 
-def _alike(number: int, lack: tuple[dt.date, DataSetVerdict], place: dict[dt.date, int]) -> tuple[object, ...]:
-    day, one = lack
-    return (one.data_set, one.state, one.outdated, one.why, place[day] - number)
+class _Lack(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session lacks, and what is being done about it."""
+
+    day: dt.date
+    one: DataSetVerdict
+    doing: Doing | None
 
 
-def _gap(days: list[dt.date], one: DataSetVerdict, *, completed: dt.date) -> Prescription:
-    first, last = days[0], days[-1]
-    span = f"{first}" if first == last else f"{first} to {last} ({len(days)} sessions)"
+_SHOWN = frozenset(one.name for one in SHOWN)
+_NO_REASON = "nothing in the ledger says why: no run has tried it, or its record is gone"
+_BY_ITSELF = {
+    Doing.RUNNING: "it is being brought now",
+    Doing.QUEUED: "a cycle has it planned, and tries it by itself",
+}
+
+
+def _alike(number: int, lack: _Lack, place: dict[dt.date, int]) -> tuple[object, ...]:
+    one = lack.one
+    return (one.data_set, one.state, one.outdated, one.why, lack.doing, place[lack.day] - number)
+
+
+def _gap(run: list[_Lack], *, completed: dt.date) -> Prescription:
+    first, last, one, doing = run[0].day, run[-1].day, run[-1].one, run[-1].doing
+    span = f"{first}" if first == last else f"{first} to {last} ({len(run)} sessions)"
     state = "not fetched again when it should have been" if one.outdated and not one.lacks else one.state.value
-    counted = f", {one.missing:,} of {one.expected:,} missing" if one.missing and one.expected else ""
-    of_sessions = one.data_set in {each.name for each in SHOWN}
-    command = f"maintenance backfill --from {first} --to {last}" if of_sessions else f"maintenance trigger --day {last}"
-    if one.data_set == sets.CACHES_ALL:
-        command = "maintenance trigger --task redis_sync --force"
+    counted = f", {one.missing:,} of {one.expected:,} missing" if 0 < one.missing < one.expected else ""
+    by_itself = None if doing is None else _BY_ITSELF[doing]
     return Prescription(
         kind=Kind.GAP,
         title=f"{one.data_set} {span}: {state}{counted}",
-        cause=one.why or "nothing of the ledger says why: no run has tried it, or its record is gone",
-        command=command,
+        cause="; ".join(filter(None, (by_itself, one.why))) or _NO_REASON,
+        command=None if doing is Doing.RUNNING else f"maintenance backfill --from {first} --to {last}",
         recheck=f"maintenance gaps --from {first} --to {last}",
         since=one.due_at,
-        first=first if of_sessions and last <= completed else None,
-        last=last if of_sessions and last <= completed else None,
-        count=len(days),
+        first=first,
+        last=last,
+        count=len(run),
+        fillable=last <= completed and doing is not Doing.RUNNING,
+    )
+
+
+def _others(found: Found) -> Iterator[Prescription]:
+    """What the newest session lacks beside its own rows, as one: it is brought, or made, together."""
+    judged = found.judged
+    day = judged.serving.trading_day
+    verdict = judged.verdicts[day]
+    lacks = [one for one in verdict.data_sets if one.data_set not in _SHOWN and is_gap(one, verdict, judged.ruler)]
+    if not lacks:
+        return
+    doing = found.under_way.get((day, OTHERS))
+    reasons = dict.fromkeys(one.why for one in lacks if one.why)
+    caches_only = all(one.data_set == sets.CACHES_ALL for one in lacks)
+    yield Prescription(
+        kind=Kind.GAP,
+        title=f"{', '.join(one.data_set for one in lacks)} as of {day}: "
+        + ("partial" if any(one.loaded for one in lacks) else "missing"),
+        cause="; ".join(filter(None, (None if doing is None else _BY_ITSELF[doing], *reasons))) or _NO_REASON,
+        command=None
+        if doing is Doing.RUNNING
+        else f"maintenance trigger --day {day}" + (" --task redis_sync" if caches_only else ""),
+        recheck="maintenance status",
+        since=min(one.due_at for one in lacks),
+        first=day,
+        last=day,
+        count=len(lacks),
     )
 
 

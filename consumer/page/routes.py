@@ -35,8 +35,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9./\-]{1,20}", re.ASCII)
 
 
 def add_page(app: web.Application, settings: Settings, monitor: Monitor) -> None:
-    """Add the page's routes to *app*. Needs redis_url."""
-    assert settings.redis_url is not None, "the service has a Redis"
+    """Add the page's routes to *app*. Events and forecasts need redis_url."""
     page = Page(settings, monitor, Events(monitor, settings.redis_url))
     app.router.add_get("/", page.index)
     app.router.add_get("/page/files/{name}", page.file)

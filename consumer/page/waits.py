@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.checks.pending_work import HeldAs
+from consumer.cycle.run_report import TRIED_AGAIN
 from consumer.verdict import words
 from contract.reports import CycleState
 
@@ -34,19 +35,23 @@ def of_run(run: RunReport | None, blocked: Sequence[Blocked] = ()) -> Iterator[W
     if run is None or run.state not in (CycleState.RUNNING, CycleState.WAITING):
         return
     if run.state is CycleState.WAITING:
-        lacks = f"; lacks {'; '.join(run.missing[:3])}" if run.missing else ""
+        # Each line names what lacks, then why; the reasons stand beside the verdict.
+        names = ", ".join(dict.fromkeys(line.partition(":")[0] for line in run.missing))
+        lacks = f"; it lacks {names}" if names else ""
         yield Wait(
             what="the next pass of the cycle",
             evidence=f"cycle {run.cycle}: {run.reason or 'what it asked for was not there yet'}{lacks}",
             until=run.next_try_at,
         )
-    for line in run.warnings:
-        yield Wait(what="the vendor, or a server", evidence=f"cycle {run.cycle}: {line}")
+    for line in run.warnings if run.state is CycleState.RUNNING else []:
+        if TRIED_AGAIN in line:
+            yield Wait(what="the vendor, or a server", evidence=f"cycle {run.cycle}: {line}")
     for one in blocked:
         yield Wait(
             what=f"{one.stage.replace('/', ', ')}",
-            evidence=f"{one.parts:,} {'part' if one.parts == 1 else 'parts'} of {one.task} begin when its {one.left:,} "
-            f"open {'part ends' if one.left == 1 else 'parts end'}",
+            evidence=f"{one.parts:,} {'part' if one.parts == 1 else 'parts'} of {one.task} "
+            f"{'begins' if one.parts == 1 else 'begin'} when its {one.left:,} "
+            f"open {'part has' if one.left == 1 else 'parts have'} ended",
         )
 
 

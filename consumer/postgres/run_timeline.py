@@ -13,6 +13,8 @@ import msgspec
 from consumer.postgres.cycles import COLUMNS, cycle_from
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Connection
 
@@ -87,13 +89,14 @@ async def open_work(connection: Connection) -> list[OpenWork]:
     return [OpenWork(**dict(row)) for row in rows]
 
 
-async def cycles_about(connection: Connection, day: dt.date, *, most: int) -> list[Cycle]:
-    """Return the newest *most* cycles of the day, and backfills that reach over it, newest first."""
+async def cycles_about(connection: Connection, day: dt.date, *, also: Sequence[int], most: int) -> list[Cycle]:
+    """Return the newest *most* cycles of the day, backfills that reach over it and *also*, newest first."""
     rows = await connection.fetch(
         f"SELECT {COLUMNS} FROM cycle WHERE trading_day = $1 OR (trading_day > $1 AND first_day <= $1) "
-        "ORDER BY cycle_id DESC LIMIT $2",
+        "OR cycle_id = ANY ($3) ORDER BY cycle_id DESC LIMIT $2",
         day,
         most,
+        list(also),
     )
     return [cycle_from(row) for row in rows]
 

@@ -72,9 +72,21 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Monitor:
-    """Answers questions about the service from PostgreSQL and Redis."""
+    """Answers questions about the service from PostgreSQL and Redis.
 
-    def __init__(self, *, pool: Pool, redis: Redis, expectations: Expectations, now: Callable[[], dt.datetime]) -> None:
+    *published*: how the consumer beside it judged the sessions last, where there is one.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        redis: Redis,
+        expectations: Expectations,
+        now: Callable[[], dt.datetime],
+        published: Callable[[], Judged | None] = lambda: None,
+    ) -> None:
+        self.published = published
         self.pool = pool
         self.redis = redis
         self.expectations = expectations

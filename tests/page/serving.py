@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +13,11 @@ from consumer.web.monitor import Monitor
 from tests.cycle.stack import LEASE, OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
+    from consumer.verdict.reading import Judged
     from tests.cycle.stack import Stack
 
 TOKEN = "secret"
@@ -31,9 +33,11 @@ def settings_of(redis_url: str, *, token: str | None = None) -> Settings:
     )
 
 
-def monitor_of(stack: Stack) -> Monitor:
+def monitor_of(stack: Stack, *, published: Callable[[], Judged | None] = lambda: None) -> Monitor:
     """What the page and `maintenance status` ask."""
-    return Monitor(pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock)
+    return Monitor(
+        pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock, published=published
+    )
 
 
 def page_of(stack: Stack, redis_url: str, *, token: str | None = None) -> web.Application:
@@ -42,8 +46,3 @@ def page_of(stack: Stack, redis_url: str, *, token: str | None = None) -> web.Ap
     app = build_app(monitor, stack.stream, token=token, max_deliveries=5)
     add_page(app, settings_of(redis_url, token=token), monitor)
     return app
-
-
-def day(text: str) -> dt.date:
-    """A day by its ISO date."""
-    return dt.date.fromisoformat(text)

@@ -15,7 +15,7 @@ from consumer.terminal.status import exit_code
 from contract import keys
 from process.exit_codes import ExitCode
 from tests.cycle.stack import CALENDAR, DAY, new_york, until
-from tests.page.serving import TOKEN, monitor_of
+from tests.page.serving import TOKEN, monitor_of, settings_of
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
@@ -105,6 +105,10 @@ async def test_a_session_whose_bars_the_vendor_refuses_says_why_and_what_it_wait
     assert (gap["kind"], gap["first"]) == (Kind.GAP, str(DAY))
     assert "503" in gap["cause"]
     assert gap["command"] == f"maintenance backfill --from {DAY} --to {DAY}"
+    assert "tries it by itself" in gap["cause"]
+    others = next(one for one in answer["findings"] if "atr" in one["title"])
+    assert others["title"] == f"atr, derived, caches as of {DAY}: partial"
+    assert ("503" in answer["sentence"], "503" in answer["headline"]) == (True, False)
 
 
 async def test_a_day_tells_its_runs_as_a_line_of_time_with_their_failed_parts(stack: Stack, client: Client) -> None:
@@ -117,10 +121,16 @@ async def test_a_day_tells_its_runs_as_a_line_of_time_with_their_failed_parts(st
     troubled = run["parts"][0]
     assert (troubled["task"], troubled["part"]) == ("ohlc_daily", f"bars:{DAY}")
     assert "503" in troubled["reason"]
-    assert any("503" in wait["evidence"] for wait in day["waits"])
+    assert any("it lacks ohlc_daily bars" in wait["evidence"] for wait in day["waits"])
     assert day["fillable"] is True
     status = await monitor_of(stack).status()
     assert day["status"]["summary"] == status.session.summary
+
+
+async def test_an_older_day_names_the_cycle_that_brought_what_stands_of_it(stack: Stack, client: Client) -> None:
+    cycle = await stack.run_cycle()
+    day = await (await client.get(f"/page/day/{BEFORE}")).json()
+    assert [(run["report"]["cycle"], run["trading_day"]) for run in day["runs"]] == [(cycle.cycle_id, str(DAY))]
 
 
 async def test_a_running_day_says_who_holds_what_and_what_waits_for_which_stage(stack: Stack, client: Client) -> None:
@@ -135,12 +145,13 @@ async def test_a_running_day_says_who_holds_what_and_what_waits_for_which_stage(
         day = dict(await until(look, what="a held batch of slots"))
         answer = await overview(client)
         await stack.market.fail()
+        assert {one["kind"]: one.get("command") for one in answer["findings"]} == {"gap": None}
         cell = cell_of(answer, DAY, "volume_slots")
         assert (cell["doing"], cell["state"]) == ("running", "missing")
         assert row_of(answer, DAY)["doing"] == "running"
         assert day["held"][0]["holder"] == "worker-one"
         assert any(wait["what"].startswith("worker-one") for wait in day["waits"])
-        assert any("begin when its" in wait["evidence"] for wait in day["waits"])
+        assert any("begin when its 1 open part has ended" in wait["evidence"] for wait in day["waits"])
 
 
 async def test_a_day_without_a_session_is_refused_with_its_reason(client: Client) -> None:
@@ -323,3 +334,19 @@ async def test_sessions_are_judged_again_once_the_ledger_has_changed_and_not_bef
     await stack.run_cycle(BEFORE, force=True)
     await overview(client)
     assert len(judged) == 2
+
+
+async def test_what_the_consumer_beside_it_has_published_is_not_judged_again(
+    stack: Stack, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.run_cycle()
+    await stack.reporter.judge(DAY)
+    desk = overview_module.Desk(monitor_of(stack, published=lambda: stack.reporter.judged), settings_of(redis_url))
+    with monkeypatch.context() as patched:
+        patched.setattr(overview_module, "judge_window", None)  # whoever calls it fails
+        assert msgspec.json.decode(await desk.overview())["fine"] is True
+    stack.clock.advance(minutes=6)
+    with monkeypatch.context() as patched:
+        patched.setattr(overview_module, "judge_window", None)
+        with pytest.raises(TypeError):
+            await desk.overview()

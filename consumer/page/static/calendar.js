@@ -2,7 +2,7 @@
 
 import { dayWords, el, state } from "./dom.js";
 
-const NAMES = { daily_bars: "daily bars", volume_slots: "volume slots", slot_trades: "trades a slot", others: "lists, figures, caches" };
+const NAMES = { daily_bars: "daily bars", volume_slots: "volume slots", slot_trades: "trades a slot", others: "figures, caches" };
 const LEGEND = ["final", "provisional", "partial", "missing", "suspect", "running", "queued", "due", "retired"];
 
 // One word a cell: what is being done comes before what stands, so that nothing queued looks done.
@@ -18,7 +18,7 @@ const notes = (cell) => [
 ];
 
 const dataCell = (cell, name) => {
-  if (!cell) return el("td", { class: `of-${name}`, tabindex: -1 }, el("span", { class: "note" }, "not kept"));
+  if (!cell) return el("td", { class: `of-${name}`, tabindex: -1 }, el("span", { class: "note", title: "not kept of this session" }, "–", el("span", { class: "sr" }, " not kept")));
   return el("td", { class: `of-${name}`, tabindex: -1, title: cell.why ?? null }, state(wordOf(cell)), notes(cell));
 };
 

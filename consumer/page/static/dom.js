@@ -98,10 +98,13 @@ export const command = (text) => {
 
 export const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 
+// Lines of a text, each for itself.
+export const lines = (text) => text.split("\n").map((one) => el("div", {}, one.trim()));
+
 export const table = (caption, heads, rows) => el("div", { class: "scroll" }, el("table", {},
   caption ? el("caption", {}, caption) : null,
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
-  el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, n) => el(n ? "td" : "th", n ? { class: typeof cell === "number" ? "number" : null } : { scope: "row" }, typeof cell === "number" ? count(cell) : cell ?? "")))))));
+  el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, n) => el(n ? "td" : "th", n ? { class: typeof cell === "number" ? "number" : null, "data-head": heads[n] } : { scope: "row" }, typeof cell === "number" ? count(cell) : cell ?? "")))))));
 
 // What the service refuses is a problem document, whose detail names the cure.
 export class Refused extends Error {

@@ -1,6 +1,6 @@
 // Asks what a backfill would touch and cost; then, and only then, lets it be asked for.
 
-import { Refused, ask, command, count, el, lasting, plural } from "./dom.js";
+import { Refused, ask, command, count, el, lines, plural } from "./dom.js";
 
 const TOKEN = "maintenance-token";
 export const token = { get: () => sessionStorage.getItem(TOKEN), set: (value) => sessionStorage.setItem(TOKEN, value), forget: () => sessionStorage.removeItem(TOKEN) };
@@ -39,7 +39,7 @@ export class Filling {
     this.said = el("p", { role: "status" });
     this.shown.replaceChildren(
       el("p", {}, el("b", {}, parts.length ? `It would run ${parts.map(([task, number]) => `${plural(number, "part")} of ${task}`).join(", ")}.` : "Nothing lacks there: it would do nothing.")),
-      el("p", {}, found.words),
+      el("div", {}, lines(found.words)),
       ...(found.gaps.length ? [el("ul", {}, ...found.gaps.slice(0, 12).map((line) => el("li", {}, line)), found.gaps.length > 12 ? el("li", {}, `and ${count(found.gaps.length - 12)} more`) : "")] : []),
       ...(parts.length ? [el("p", { class: "ask" }, secret ?? "", go)] : []),
       this.said,

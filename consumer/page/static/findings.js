@@ -6,8 +6,9 @@ const SHAPE = { gap: "missing", suspect: "suspect", "dead letters": "failed", bo
 
 const heals = (one, onFill) => {
   if (one.repairable === false) return "nothing of ours: it cannot be repaired on this plan";
-  const button = one.kind === "gap" && one.first ? el("button", { type: "button", onclick: () => onFill(one.first, one.last) }, "What would filling it cost?") : null;
-  return [button && el("p", {}, button), one.command && command(one.command)];
+  const button = one.fillable ? el("button", { type: "button", onclick: () => onFill(one.first, one.last) }, "What would filling it cost?") : null;
+  if (!one.command) return "nobody: wait for it";
+  return [button && el("p", {}, button), command(one.command)];
 };
 
 export const drawFindings = (found, { onFill }) => {
@@ -16,7 +17,7 @@ export const drawFindings = (found, { onFill }) => {
     el("h3", {}, state(SHAPE[one.kind], one.kind), one.title),
     facts([
       ["why", one.cause],
-      ["since", one.since ? ago(one.since) : null],
+      [one.kind === "gap" ? "was due" : "since", one.since ? ago(one.since) : null],
       ["of", one.examples?.length ? `${one.examples.join(", ")}${(one.count ?? 1) > one.examples.length ? ` and ${count(one.count - one.examples.length)} more` : ""}` : null],
       ["heals it", heals(one, onFill)],
       ["seen healed by", one.recheck ? el("code", {}, one.recheck) : null],

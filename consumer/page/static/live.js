@@ -6,10 +6,10 @@ const AT_REST_MS = 60000;
 const WITHOUT_EVENTS_MS = 30000;
 
 export class Live {
-  // refresh(events) is called for what came; tell(state) of live, paused, away or asking.
+  // refresh(events, everything) is called for what came; tell(state) of live, paused, away or asking.
   constructor({ refresh, tell }) {
     Object.assign(this, { refresh, tell, waiting: [], paused: false, atWork: false, source: null });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && !this.paused) this.now(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && !this.paused) this.now(true); });
   }
 
   start() {
@@ -19,7 +19,7 @@ export class Live {
     let broke = false;
     this.source.addEventListener("hello", (message) => {
       this.tell("live");
-      if (broke || JSON.parse(message.data).anew) this.now();
+      if (broke || JSON.parse(message.data).anew) this.now(true);
       broke = false;
     });
     this.source.addEventListener("maintenance", (message) => this.hear({ id: message.lastEventId, event: JSON.parse(message.data) }));
@@ -52,11 +52,12 @@ export class Live {
     this.soon ??= setTimeout(() => this.now(), DEBOUNCE_MS);
   }
 
-  async now() {
+  // everything: also what no event has spoken of, after a time in which none was heard.
+  async now(everything = false) {
     clearTimeout(this.soon);
     this.soon = null;
     const heard = this.waiting.splice(0);
-    await this.refresh(heard);
+    await this.refresh(heard, everything);
     this.wait();
   }
 

@@ -2,7 +2,7 @@
 
 import { drawCalendar } from "./calendar.js";
 import { budgetFacts, drawDay, waitsList } from "./day.js";
-import { ago, ask, at, clock, count, el, facts, left, now, setClock, state, tick } from "./dom.js";
+import { ago, ask, at, clock, command, count, el, facts, left, now, setClock, state, tick } from "./dom.js";
 import { Filling } from "./filling.js";
 import { drawFindings } from "./findings.js";
 import { Live } from "./live.js";
@@ -26,22 +26,24 @@ const draw = (id, value, make) => {
 const SERVING = { served: "final", under_way: "running", suspect: "suspect", late: "late" };
 
 const progress = (run) => run && [
-  el("p", {}, state(run.state, `cycle ${run.cycle} ${run.state}`), ` for ${run.trading_day}, since `, ago(run.started_at)),
+  el("p", { class: "now" }, state(run.state, `cycle ${run.cycle} ${run.state}`), ` for ${run.trading_day}, since `, ago(run.started_at)),
   el("div", { class: "progress" }, Object.entries(run.parts).map(([task, parts]) => [
     el("span", {}, task), el("progress", { max: Math.max(1, parts.total), value: parts.done, "aria-label": `${task}: parts done` }),
     el("span", {}, `${count(parts.done)} of ${count(parts.total)} parts${parts.failed ? `, ${count(parts.failed)} failed` : ""}, ${count(run.rows[task] ?? 0)} rows`)])),
 ];
 
 const drawVerdict = () => {
-  const { status, serving, sentence, waits } = overview;
+  const { status, serving, headline: sentence, waits } = overview;
   $("verdict").dataset.state = status.serving.service;
   if ($("sentence").textContent !== sentence) $("sentence").textContent = sentence;
   document.title = `${status.serving.service.replace("_", " ")} · ${sentence}`;
   const behind = Object.entries(status.behind);
-  const { later } = status.session;
+  const { later, missing } = status.session;
   draw("verdict-more", [overview.judged_at, { ...status, now: 0, next_due: { ...status.next_due, in_seconds: 0 } }, serving, waits], () => [
+    missing.length ? el("ul", { class: "lacks" }, missing.slice(0, 6).map((line) => el("li", {}, line)), missing.length > 6 && el("li", {}, `and ${count(missing.length - 6)} more`)) : null,
+    !status.last_run && !status.current ? el("p", { class: "soft" }, "Nothing has been loaded yet. A running service begins by itself at the next due time; to begin now: ", command("maintenance trigger")) : null,
     facts([
-      ["served", [state(SERVING[status.serving.service], status.serving.service.replace("_", " ")), ` ${serving}`]],
+      ["due", [state(SERVING[status.serving.service], status.serving.service.replace("_", " ")), ` ${serving.replace("under_way", "under way")}`]],
       ["judged", ago(overview.judged_at)],
       ["next run", [status.next_due.reason, status.next_due.at ? [", ", left(status.next_due.at), ` (${at(status.next_due.at)})`] : ""]],
       ["comes later", later.length ? later.join("; ") : null],
@@ -50,7 +52,7 @@ const drawVerdict = () => {
       ["source", status.source?.words],
     ]),
     progress(status.current),
-    waits.length ? [el("p", {}, el("b", {}, "It waits for")), waitsList(waits)] : null,
+    waits.length ? [el("p", { class: "now" }, el("b", {}, "It waits for")), waitsList(waits)] : null,
   ]);
 };
 
@@ -87,9 +89,11 @@ const failed = (error) => {
 
 const banner = (text) => { $("banner").hidden = !text; $("banner").textContent = text; };
 
-const refresh = async (events) => {
+const refresh = async (events, everything) => {
   try {
-    overview = await ask("/page/overview");
+    const found = await ask("/page/overview");
+    if (live.paused) return; // what was asked before the pause is not shown in it
+    overview = found;
     delete document.body.dataset.away;
     if ($("live").dataset.state !== "away") banner("");
     drawAll();
@@ -97,15 +101,23 @@ const refresh = async (events) => {
     failed(error);
     return;
   }
-  if (events.length || !seen["log-shown"]) await drawLog();
-  if (open && (!events.length || live.atWork || events.some(({ event }) => event.trading_day === open || !event.trading_day))) await showDay(open);
+  if (everything || events.length || !seen["log-shown"]) await drawLog();
+  if (open && !live.paused && (!events.length || live.atWork || events.some(({ event }) => event.trading_day === open || !event.trading_day))) await showDay(open);
 };
 
 const drawLog = async () => {
   const events = await ask("/page/log").catch(() => null);
-  if (!events) return;
-  draw("log-shown", events, () => [events.length ? el("ol", { class: "log" }, events.map(({ event }) => el("li", {}, el("time", { datetime: event.at }, at(event.at)), el("span", {}, event.event.replaceAll("_", " ")), el("span", { class: "soft" }, [event.trading_day, event.task, event.part, event.detail].filter(Boolean).join(" · "))))) : el("p", { class: "soft" }, "Nothing has been told yet; events come with the first cycle.")]);
+  if (!events || live.paused) return;
+  draw("log-shown", events, () => {
+    if (!events.length) return [el("p", { class: "soft" }, "Nothing has been told yet; events come with the first cycle.")];
+    const list = (some) => el("ol", { class: "log" }, some.map(line));
+    const older = events.slice(LOG_FIRST);
+    return [list(events.slice(0, LOG_FIRST)), older.length ? el("details", {}, el("summary", {}, `${count(older.length)} before these`), list(older)) : null];
+  });
 };
+
+const LOG_FIRST = 12;
+const line = ({ event }) => el("li", {}, el("time", { datetime: event.at, title: clock(event.at) }, at(event.at)), el("span", {}, event.event.replaceAll("_", " ")), el("span", { class: "soft" }, [event.trading_day, event.task, event.part, event.detail].filter(Boolean).join(" · ")));
 
 const dayNeighbour = (step) => {
   const days = [...document.querySelectorAll("#table tr[data-day]")].map((one) => one.dataset.day);
@@ -141,7 +153,7 @@ const openFilled = async (first, last) => {
   await openDay(last);
   filling.span(first, last);
   await filling.forecast();
-  filling.first.focus();
+  (filling.box.querySelector("button.main") ?? filling.first).focus();
 };
 
 const closeDay = () => {
@@ -168,7 +180,7 @@ const pause = () => {
   $("pause").textContent = pausing ? "Resume" : "Pause";
   if (pausing) { live.pause(); return; }
   live.start();
-  live.now();
+  live.now(true);
 };
 
 const THEMES = ["system", "light", "dark"];
