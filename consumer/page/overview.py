@@ -1,7 +1,8 @@
 """Makes the page's first answer: verdict, calendar, findings; once for all who ask at the same moment.
 
-The sessions are judged again when the ledger has changed, when a due time has passed, or after a while; while a cycle
-runs, whose every part changes the ledger, at most once in `JUDGE_EVERY`. What the runs have done is read each time.
+What stands is read again when the ledger's version has changed, or after a while; while a cycle runs, whose every part
+changes it, at most once in `JUDGE_EVERY`. It is judged each time by the present instant, and what the runs have done is
+read each time.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from consumer.postgres import boundaries, cycles, dead_letters, findings, letter
 from consumer.postgres.dead_letters import Selection
 from consumer.postgres.holdings_reader import read_version
 from consumer.verdict import words
+from consumer.verdict.judge import judge, ruler_of
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
+from consumer.verdict.states import SessionState
 from consumer.web.health import AWAY
 from consumer.web.monitor import Monitor, Status, next_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from consumer.postgres.pool import Connection
     from consumer.settings import Settings
@@ -42,8 +45,8 @@ SAME_ANSWER_S = 1.0
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The page but for what is opened. *sentence*, *serving* and *next* are the words of `maintenance status`.
 
-    *headline* is the sentence without its reasons, which stand in the status as `missing`. *judged_at*: of which
-    instant the verdicts are. *needs_token*: what is asked for by POST wants one.
+    *headline* is the sentence without its reasons, which stand in the status as `missing`. *read_at*: when the
+    ledger was read for it. *needs_token*: what is asked for by POST wants one.
     """
 
     status: Status
@@ -52,7 +55,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     serving: str
     next: str
     fine: bool
-    judged_at: dt.datetime
+    read_at: dt.datetime
     waits: list[Wait]
     calendar: Calendar
     findings: list[Prescription]
@@ -67,7 +70,7 @@ class Desk:
         self._settings = settings
         self._turn = asyncio.Lock()
         self._answer: tuple[float, bytes] | None = None
-        self._judged: Judged | None = None
+        self._known: Judged | None = None
 
     async def overview(self) -> bytes:
         """Return the answer as JSON. Raises what a server that is away raises."""
@@ -108,7 +111,7 @@ class Desk:
             serving=words.serving_words(status.serving),
             next=next_words(status.next_due),
             fine=status.serving.is_fine and bool(status.caches),
-            judged_at=judged.ruler.now,
+            read_at=judged.ruler.now if self._known is None else self._known.ruler.now,
             waits=[*waits.of_run(status.current), *waits.of_time(verdict, judged.ruler)],
             calendar=table,
             findings=prescriptions(found),
@@ -124,16 +127,17 @@ class Desk:
             return None
 
     async def _judge(self, connection: Connection) -> Judged:
-        """As this page, or the consumer beside it, judged them last, if that may be said again; else anew."""
+        """As this page, or the consumer beside it, last read the ledger, if that still stands; else anew."""
         now = self._monitor.now()
+        days = window(self._monitor.expectations, now)
         unended = await cycles.unended_cycles(connection)
         stands = Stands(version=await read_version(connection), cycles=tuple(one.trading_day for one in unended))
-        for known in (self._judged, self._monitor.published()):
-            if known is not None and _still_so(known, stands, now=now):
-                self._judged = known
-                return known
-        self._judged = await judge_window(connection, self._monitor.expectations, now=now)
-        return self._judged
+        for known in (self._known, self._monitor.published()):
+            if known is not None and known.verdicts.keys() >= set(days) and _still_stands(known, stands, now=now):
+                self._known = known
+                return _at(known, days, now)
+        self._known = await judge_window(connection, self._monitor.expectations, now=now)
+        return self._known
 
 
 async def _found(connection: Connection, judged: Judged) -> Found:
@@ -154,16 +158,27 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True):
     cycles: tuple[dt.date, ...]
 
 
-def _still_so(known: Judged, stands: Stands, *, now: dt.datetime) -> bool:
-    """Whether it may be said again; while a cycle is at work the ledger may have gone on a little."""
+def _still_stands(known: Judged, stands: Stands, *, now: dt.datetime) -> bool:
+    """Whether what was read may be said again; while a cycle is at work the ledger may have gone on a little."""
     age = now - known.ruler.now
-    if known.next_change_at is not None and now >= known.next_change_at:
-        return False
     if tuple(one.trading_day for one in known.holdings.unended) != stands.cycles:
         return False
     if known.holdings.version != stands.version and not (stands.cycles and age < JUDGE_EVERY):
         return False
     return age < JUDGED_ANEW_AFTER
+
+
+def _at(known: Judged, days: Sequence[dt.date], now: dt.datetime) -> Judged:
+    """What the same holdings say of *days* by now: what was not due may be late since.
+
+    A publisher has judged every session that was ever touched; those are asked only where *days* have no whole one.
+    """
+    ruler = ruler_of(known.holdings, known.ruler.expectations, now)
+    verdicts = {day: judge(day, known.holdings, ruler) for day in days}
+    some = verdicts.values()
+    if not (any(one.is_whole for one in some) and any(one.state is SessionState.FINAL for one in some)):
+        verdicts = {day: judge(day, known.holdings, ruler) for day in known.verdicts}
+    return Judged(verdicts=verdicts, holdings=known.holdings, ruler=ruler)
 
 
 async def read_work(connection: Connection, judged: Judged, days: Iterable[dt.date]) -> Work:

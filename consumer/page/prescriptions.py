@@ -163,6 +163,7 @@ class _Lack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SHOWN = frozenset(one.name for one in SHOWN)
+_OUTDATED = "what was believed before stands; the vendor was not asked again since"
 _NO_REASON = "nothing in the ledger says why: no run has tried it, or its record is gone"
 _BY_ITSELF = {
     Doing.RUNNING: "it is being brought now",
@@ -184,7 +185,7 @@ def _gap(run: list[_Lack], *, completed: dt.date) -> Prescription:
     return Prescription(
         kind=Kind.GAP,
         title=f"{one.data_set} {span}: {state}{counted}",
-        cause="; ".join(filter(None, (by_itself, one.why))) or _NO_REASON,
+        cause="; ".join(filter(None, (by_itself, one.why))) or (_OUTDATED if one.outdated else _NO_REASON),
         command=None if doing is Doing.RUNNING else f"maintenance backfill --from {first} --to {last}",
         recheck=f"maintenance gaps --from {first} --to {last}",
         since=one.due_at,
@@ -229,8 +230,8 @@ def _suspect(findings: Iterable[KeptFinding]) -> Iterator[Prescription]:
         yield Prescription(
             kind=Kind.SUSPECT,
             title=f"{one.data_set} {one.trading_day}: {one.kind.value}",
-            cause=one.reason + ("; another answer is kept aside" if aside else ""),
-            command=accept + (" [--take-new]" if aside else ""),
+            cause=one.reason + ("; another answer is kept aside: --take-new takes that instead" if aside else ""),
+            command=accept,
             recheck="each night holds it against other evidence and clears it by itself",
             since=one.found_at,
             first=one.trading_day,

@@ -100,8 +100,8 @@ async def test_filling_a_day_says_its_cost_first_and_is_asked_for_by_a_second_cl
         offer = page.inner_text(".fill")
         asked_by_then = meanwhile_length()
         page.click(".fill button.main")
-        page.wait_for_selector(".fill [role=status]:not(:empty)")
-        return offer, asked_by_then, page.inner_text(".fill [role=status]")
+        page.wait_for_selector(".fill .said:not(:empty)")
+        return offer, asked_by_then, page.inner_text(".fill .said")
 
     loop = asyncio.get_running_loop()
 
@@ -128,11 +128,11 @@ async def test_a_token_is_asked_for_and_kept_for_the_tab_alone(browser: Browser,
         secret = page.locator(".fill input[type=password]")
         secret.fill("guess")
         page.click(".fill button.main")
-        page.wait_for_selector(".fill [role=status]:not(:empty)")
-        refused = page.inner_text(".fill [role=status]")
+        page.wait_for_selector(".fill .said:not(:empty)")
+        refused = page.inner_text(".fill .said")
         secret.fill(TOKEN)
         page.click(".fill button.main")
-        page.wait_for_selector(".fill [role=status]:has-text('Asked for')")
+        page.wait_for_selector(".fill .said:has-text('Asked for')")
         return refused, page.evaluate("[sessionStorage['maintenance-token'], JSON.stringify(localStorage)]")
 
     async with TestServer(page_of(stack, redis_url, token=TOKEN)) as server:

@@ -284,14 +284,17 @@ async def test_lost_caches_are_a_finding_until_they_are_written_again(stack: Sta
     assert answer["fine"] is False
 
 
-async def test_a_missing_span_is_one_finding_and_not_one_for_each_session(stack: Stack, client: Client) -> None:
+async def test_a_missing_span_is_one_finding_and_another_one_beside_it_a_second(stack: Stack, client: Client) -> None:
     await stack.run_cycle()
-    days = CALENDAR.last_trading_days(6, up_to=BEFORE)
-    await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = ANY ($1)", days)
-    await stack.pool.execute("DELETE FROM daily_bar WHERE trading_date = ANY ($1)", days)
+    alone, span = CALENDAR.last_trading_days(10, up_to=BEFORE)[0], CALENDAR.last_trading_days(6, up_to=BEFORE)
+    gone = [alone, *span]
+    await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = ANY ($1)", gone)
+    await stack.pool.execute("DELETE FROM daily_bar WHERE trading_date = ANY ($1)", gone)
     gaps = [one for one in (await overview(client))["findings"] if one["title"].startswith("daily_bars")]
-    (gap,) = gaps
-    assert (gap["count"], gap["first"], gap["last"]) == (6, str(days[0]), str(BEFORE))
+    assert [(gap.get("count", 1), gap["first"], gap["last"]) for gap in gaps] == [
+        (6, str(span[0]), str(BEFORE)),
+        (1, str(alone), str(alone)),
+    ]
 
 
 async def test_older_sessions_are_had_by_asking_for_them(stack: Stack, client: Client) -> None:
@@ -350,3 +353,20 @@ async def test_what_the_consumer_beside_it_has_published_is_not_judged_again(
         patched.setattr(overview_module, "judge_window", None)
         with pytest.raises(TypeError):
             await desk.overview()
+
+
+async def test_what_becomes_late_without_a_change_of_the_ledger_is_late_on_the_page_at_once(
+    stack: Stack, client: Client
+) -> None:
+    await stack.market.fail(NO_BARS)
+    await stack.run_cycle()
+    deadline = (await monitor_of(stack).status()).serving.deadline
+    seen = []
+    for after in (-1, 1):
+        stack.clock.at = deadline + dt.timedelta(minutes=after)
+        answer = await overview(client)
+        status = await monitor_of(stack).status()
+        assert answer["status"]["serving"] == msgspec.json.decode(msgspec.json.encode(status.serving))
+        seen.append(answer["status"]["serving"]["service"])
+    assert seen == ["under_way", "late"]
+    assert answer["read_at"] < answer["status"]["now"]

@@ -14,7 +14,7 @@ from consumer.page.events import Events, TooManyListeners, frames
 from contract import keys
 from contract.messages import encode
 from contract.reports import EventName, MaintenanceEvent
-from tests.cycle.stack import DAY
+from tests.cycle.stack import DAY, until
 from tests.page.serving import monitor_of
 
 if TYPE_CHECKING:
@@ -65,6 +65,27 @@ async def test_a_page_that_was_away_is_given_what_it_missed_in_order_and_once(st
         assert [read(await anext(page))[1] for _ in missed] == missed
         new = await tell(stack, "four")
         assert read(await anext(page))[1] == new
+
+
+async def test_what_comes_while_the_missed_is_read_is_told_once(
+    stack: Stack, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, since = await tell(stack, "seen"), events.since
+
+    async def queued() -> bool:
+        return any(listener.waiting.qsize() for listener in events._listeners)
+
+    async def while_reading(last_id: str) -> Any:
+        await tell(stack, "meanwhile")
+        await until(queued, what="the event among those that come")
+        return await since(last_id)
+
+    monkeypatch.setattr(events, "since", while_reading)
+    async with contextlib.aclosing(frames(events, last)) as page:
+        await anext(page)
+        assert read(await anext(page))[2]["detail"] == "meanwhile"
+        await tell(stack, "after")
+        assert read(await anext(page))[2]["detail"] == "after"
 
 
 @pytest.mark.parametrize("last_seen", ["nonsense", "0-0"])

@@ -11,7 +11,7 @@ export class Filling {
     this.onAsked = onAsked;
     this.first = el("input", { type: "date", name: "first", required: true, "aria-label": "first session" });
     this.last = el("input", { type: "date", name: "last", required: true, "aria-label": "last session" });
-    this.shown = el("div", { "aria-live": "off" });
+    this.shown = el("div");
     this.form = el("form", { class: "ask" }, this.first, el("span", {}, "to"), this.last, el("button", { type: "submit" }, "What would it do?"));
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.forecast(); });
     this.box = el("div", { class: "fill" }, this.form, this.shown);
@@ -36,7 +36,7 @@ export class Filling {
     const parts = Object.entries(found.parts);
     const secret = this.needsToken() ? el("input", { type: "password", "aria-label": "token", placeholder: "token", autocomplete: "off", value: token.get() ?? "" }) : null;
     const go = el("button", { type: "button", class: "main", onclick: () => this.ask(found, secret) }, `Fill ${plural(found.sessions, "session")}`);
-    this.said = el("p", { role: "status" });
+    this.said = el("p", { class: "said", tabindex: -1 });
     this.shown.replaceChildren(
       el("p", {}, el("b", {}, parts.length ? `It would run ${parts.map(([task, number]) => `${plural(number, "part")} of ${task}`).join(", ")}.` : "Nothing lacks there: it would do nothing.")),
       el("div", {}, lines(found.words)),
@@ -57,9 +57,11 @@ export class Filling {
       this.said.textContent = `Asked for (${accepted.entry_id}). It runs behind all other work; the calendar shows it.`;
       this.shown.querySelector("button.main").disabled = true;
       this.onAsked();
+      this.said.focus();
     } catch (error) {
       if (error instanceof Refused && error.status === 401) token.forget();
       this.said.textContent = error.status === 409 ? `${error.message}. Ask again what it would do.` : error.message;
+      this.said.focus();
     }
   }
 }

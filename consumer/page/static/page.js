@@ -39,12 +39,12 @@ const drawVerdict = () => {
   document.title = `${status.serving.service.replace("_", " ")} · ${sentence}`;
   const behind = Object.entries(status.behind);
   const { later, missing } = status.session;
-  draw("verdict-more", [overview.judged_at, { ...status, now: 0, next_due: { ...status.next_due, in_seconds: 0 } }, serving, waits], () => [
+  draw("verdict-more", [overview.read_at, { ...status, now: 0, next_due: { ...status.next_due, in_seconds: 0 } }, serving, waits], () => [
     missing.length ? el("ul", { class: "lacks" }, missing.slice(0, 6).map((line) => el("li", {}, line)), missing.length > 6 && el("li", {}, `and ${count(missing.length - 6)} more`)) : null,
     !status.last_run && !status.current ? el("p", { class: "soft" }, "Nothing has been loaded yet. A running service begins by itself at the next due time; to begin now: ", command("maintenance trigger")) : null,
     facts([
       ["due", [state(SERVING[status.serving.service], status.serving.service.replace("_", " ")), ` ${serving.replace("under_way", "under way")}`]],
-      ["judged", ago(overview.judged_at)],
+      ["read", ago(overview.read_at)],
       ["next run", [status.next_due.reason, status.next_due.at ? [", ", left(status.next_due.at), ` (${at(status.next_due.at)})`] : ""]],
       ["comes later", later.length ? later.join("; ") : null],
       ["behind", behind.length ? `${count(behind.length)} older ${behind.length === 1 ? "session" : "sessions"}; see the findings` : null],
