@@ -112,11 +112,12 @@ class Events:
         """Watch until the block ends. Raises TooManyListeners."""
         if len(self._listeners) >= self._most:
             raise TooManyListeners(f"{self._most} pages watch already: this one asks every half minute instead")
+        assert self._redis_url is not None, "the service has a Redis"
         listener = Listener()
         self._listeners.add(listener)
         if self._reading is None or self._reading.done():
             # From the newest one there is now: from "$" what comes before the first read would be missed.
-            self._reading = asyncio.create_task(self._read(await self.newest_id()))
+            self._reading = asyncio.create_task(self._read(self._redis_url, await self.newest_id()))
         try:
             yield listener
         finally:
@@ -140,9 +141,8 @@ class Events:
             reading, self._reading = self._reading, None
             await end_all([reading])
 
-    async def _read(self, last_id: str) -> None:
-        assert self._redis_url is not None, "the service has a Redis"
-        async with connect_redis(self._redis_url, timeout_s=_TIMEOUT_S) as redis:
+    async def _read(self, redis_url: str, last_id: str) -> None:
+        async with connect_redis(redis_url, timeout_s=_TIMEOUT_S) as redis:
             while True:
                 try:
                     last_id = await self._read_once(redis, last_id)
