@@ -67,7 +67,13 @@ async def run_until(
         parts = await _open(_Opening(stack, stop, settings, name, clock), settings.redis_url, settings.database_url)
         consumer = build_consumer(settings, clock, parts, name=name, instead=instead)
         if http:
-            monitor = Monitor(pool=parts.pool, redis=parts.commands, expectations=consumer.expectations, now=clock)
+            monitor = Monitor(
+                pool=parts.pool,
+                redis=parts.commands,
+                expectations=consumer.expectations,
+                now=clock,
+                published=lambda: consumer.reporter.judged,
+            )
             serving = serve_http(settings, monitor, consumer.stream, database_url=settings.database_url)
             await stack.enter_async_context(serving)
         logger.info("consumer_started", consumer=name, lease_s=settings.lease.total_seconds())

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Connection, Pool
 
 
+TRIED_AGAIN = "are tried again"
+
+
 def state_of(task: str, tally: TaskTally | None, cycle: Cycle) -> TaskState:
     """Return what the cycle did about a task."""
     if task not in cycle.tasks:
@@ -46,7 +49,7 @@ async def read_troubles(pool: Pool | Connection, cycle: Cycle) -> list[str]:
     if cycle.state is not CycleState.RUNNING:
         return []
     retried = await read_retried(pool, cycle.cycle_id)
-    return [f"{parts} parts are tried again: {reason}" for reason, parts in retried.items()]
+    return [f"{parts} parts {TRIED_AGAIN}: {reason}" for reason, parts in retried.items()]
 
 
 async def read_run(pool: Pool | Connection, cycle: Cycle, *, now: dt.datetime) -> RunReport:

@@ -14,6 +14,8 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from consumer.completeness.backfill import Backfill
+from consumer.completeness.sessions import Span
 from consumer.terminal import adopt as adopt_verb
 from consumer.terminal import backfill as backfill_verb
 from consumer.terminal import cancel as cancel_verb
@@ -114,14 +116,14 @@ def trigger(
 @app.command
 def coverage(*, first: First = None, last: Last = None, json: Json = False) -> int:
     """Show what every session holds, from which source; exits 3 when there are gaps."""
-    span = coverage_verb.Span(first=first, last=last)
+    span = Span(first=first, last=last)
     return asyncio.run(coverage_verb.show(settings_set(), span, gaps_only=False, as_json=json))
 
 
 @app.command
 def gaps(*, first: First = None, last: Last = None, json: Json = False) -> int:
     """Show the sessions that lack something, old and recent; exits 3 when there are any."""
-    span = coverage_verb.Span(first=first, last=last)
+    span = Span(first=first, last=last)
     return asyncio.run(coverage_verb.show(settings_set(), span, gaps_only=True, as_json=json))
 
 
@@ -141,7 +143,8 @@ def backfill(
     dry_run: Annotated[bool, Parameter(help="only forecast requests and time", negative=())] = False,
 ) -> int:
     """Repair exactly the gaps of these sessions, behind all other work."""
-    request = backfill_verb.BackfillRequest(first=first, last=last, task=task, dry_run=dry_run)
+    wanted = Backfill(first=first, last=last, task=task)
+    request = backfill_verb.BackfillRequest(wanted=wanted, dry_run=dry_run)
     return asyncio.run(backfill_verb.run(settings_set(), request))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from consumer.completeness.backfill import forecast_words
 from consumer.completeness.forecast import forecast
-from consumer.terminal.backfill import forecast_words
 from consumer.terminal.planner import planner
 from process.exit_codes import ExitCode
 

@@ -1,85 +1,23 @@
-"""Gives a command what a part of a cycle is given, so that it can ask the plan what it would do; it runs nothing."""
+"""Connects a command to the service, and gives it the plan to ask."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import msgspec
-import redis as blocking_redis
-
-from consumer.completeness.forecast import Pace
-from consumer.completeness.reading_context import reading_context
-from consumer.options import task_options
+from consumer.completeness.planner import Planner
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis, utc_now
-from consumer.settings import Settings, build_calendar
-from consumer.tasks.part import Services
-from consumer.terminal.reach import Reached, looking, reached
+from consumer.settings import build_calendar
+from consumer.terminal.reach import looking, reached
 from consumer.vendors import flat_file_store
-from consumer.verdict.options import expectations_set
-from contract.messages import ALL_TASKS
-from market.data_source import VENDOR, DataSource
+from market.data_source import VENDOR
 from market.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
-    from consumer.tasks.part import PartContext
-    from consumer.vendor.protocol import MarketDataVendor
-    from consumer.verdict.ruler import Expectations
-
-
-_EVERY_TASK = tuple(task.value for task in ALL_TASKS)
-
-
-class Planner(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's ledger and settings, as its own plan sees them, at the instant `now`."""
-
-    reached: Reached
-    settings: Settings
-    schedule: Schedule
-    cache: blocking_redis.Redis
-    now: dt.datetime
-    source: DataSource
-
-    @property
-    def expectations(self) -> Expectations:
-        return expectations_set(self.settings, self.schedule)
-
-    @property
-    def pace(self) -> Pace:
-        unlimited = not self.source.is_same(VENDOR)
-        return Pace(
-            per_second=None if unlimited else self.settings.requests_per_second,
-            per_minute=self.settings.requests_per_minute,
-        )
-
-    def context(
-        self,
-        day: dt.date,
-        *,
-        first_day: dt.date | None = None,
-        tasks: Sequence[str] = _EVERY_TASK,
-        now: dt.datetime | None = None,
-    ) -> PartContext:
-        """A context for *day* as if a cycle had been opened at *now*."""
-        at = now or self.now
-        return reading_context(self._services(at), day, first_day=first_day, tasks=tasks)
-
-    def _services(self, at: dt.datetime) -> Services:
-        return Services(
-            pool=self.reached.pool,
-            cache=self.cache,
-            vendor=cast("MarketDataVendor", None),  # a forecast asks nobody
-            calendar=self.schedule.calendar,
-            schedule=self.schedule,
-            options=task_options(self.settings),
-            now=lambda: at,
-            flat_files=flat_file_store(self.settings, self.source),
-            source=self.source,
-        )
+    from consumer.settings import Settings
 
 
 @contextlib.asynccontextmanager
@@ -89,4 +27,13 @@ async def planner(settings: Settings, *, look: bool = True) -> AsyncIterator[Pla
     async with (looking if look else reached)(settings) as found:
         with connect_blocking_redis(found.servers.redis_url) as cache:
             held = await read_stamp(found.pool) or VENDOR
-            yield Planner(reached=found, settings=settings, schedule=schedule, cache=cache, now=utc_now(), source=held)
+            yield Planner(
+                pool=found.pool,
+                redis=found.redis,
+                settings=settings,
+                schedule=schedule,
+                cache=cache,
+                now=utc_now(),
+                source=held,
+                flat_files=flat_file_store(settings, held),
+            )

@@ -12,6 +12,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 from loguru import logger
 from rich.console import Console
 from rich.markup import escape
@@ -129,7 +130,8 @@ async def _bring_up(scope: RunScope, console: Console) -> Running:
     expectations = expectations_set(settings, schedule)
     monitor = Monitor(pool=pool, redis=redis, expectations=expectations, now=utc_now)
     stream = task_stream(redis, redis, consumer="maintenance run", lease=settings.lease)
-    url = await stack.enter_async_context(serve_http(settings, monitor, stream, database_url=servers.database_url))
+    own = msgspec.structs.replace(settings, redis_url=servers.redis_url)
+    url = await stack.enter_async_context(serve_http(own, monitor, stream, database_url=servers.database_url))
     scope.watch(_while_served(pool))
     await unless_stopped(stop, start_children(scope, servers))
     return Running(

@@ -86,11 +86,7 @@ def _print(console: Console, status: Status) -> None:
     serving = status.serving
     colour = _COLOURS[serving.service]
     console.print(f"[bold {colour}]{status.session.summary}[/]", highlight=False)
-    console.print(
-        f"due {serving.rule} at {words.new_york(serving.due_at, serving.trading_day)}: {serving.service.value}"
-        f" (deadline {words.new_york(serving.deadline, serving.trading_day)})",
-        highlight=False,
-    )
+    console.print(words.serving_words(serving), highlight=False)
     _print_data_sets(console, status.session)
     for line in status.behind.values():
         console.print(f"[yellow]behind[/] {line}; see `maintenance gaps`", highlight=False)

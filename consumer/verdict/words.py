@@ -15,6 +15,7 @@ from market.trading_calendar import NEW_YORK
 if TYPE_CHECKING:
     import datetime as dt
 
+    from consumer.verdict.service import Serving
     from consumer.verdict.states import SessionVerdict
 
 _COUNTED_AS = {one.name: one.counted_as for one in DATA_SETS} | {sets.CACHES_ALL: "caches"}
@@ -26,14 +27,23 @@ def new_york(instant: dt.datetime, beside: dt.date) -> str:
     return f"{local:%H:%M} ET" if local.date() == beside else f"{local:%a %d %b %H:%M} ET"
 
 
-def sentence(verdict: SessionVerdict, since: dt.datetime | None = None) -> str:
-    """Return the verdict in one sentence; *since* when it has been so, if that is known."""
+def sentence(verdict: SessionVerdict, since: dt.datetime | None = None, *, reasons: bool = True) -> str:
+    """Return the verdict in one sentence; *since* when it has been so, if that is known.
+
+    Without *reasons* only what lacks is named, for whoever shows `missing_lines` beside it.
+    """
     day = verdict.trading_day
     told = "" if since is None else f" since {new_york(since, day)}"
-    return f"{day:%a %d %b} {_predicate(verdict, told)}"
+    return f"{day:%a %d %b} {_predicate(verdict, told, reasons=reasons)}"
 
 
-def _predicate(verdict: SessionVerdict, since: str) -> str:
+def serving_words(serving: Serving) -> str:
+    """Return how the newest due time stands, and until when it has time."""
+    due, deadline = (new_york(at, serving.trading_day) for at in (serving.due_at, serving.deadline))
+    return f"due {serving.rule} at {due}: {serving.service.value} (deadline {deadline})"
+
+
+def _predicate(verdict: SessionVerdict, since: str, *, reasons: bool) -> str:
     match verdict.state:
         case SessionState.FINAL:
             return f"is whole and final{since}{_retired(verdict)}"
@@ -50,7 +60,8 @@ def _predicate(verdict: SessionVerdict, since: str) -> str:
             due = new_york(verdict.due_at if bars is None else bars.due_at, verdict.trading_day)
             return f"has no data{' yet' if verdict.condition is Condition.PENDING else ''}; due {due}"
         case SessionState.PARTIAL:
-            lacks = f"lacks{since} " + "; ".join(_lack(one) for one in verdict.data_sets if one.lacks)
+            lacking = [_lack(one, reasons=reasons) for one in verdict.data_sets if one.lacks]
+            lacks = f"lacks{since} " + "; ".join(lacking)
             return lacks + (f"; what it has is suspect: {_suspicions(verdict)}" if verdict.is_suspect else "")
 
 
@@ -63,7 +74,7 @@ def _suspicions(verdict: SessionVerdict) -> str:
     return "; ".join(one.why for one in verdict.data_sets if one.state is SessionState.SUSPECT and one.why)
 
 
-def _lack(one: DataSetVerdict) -> str:
+def _lack(one: DataSetVerdict, *, reasons: bool) -> str:
     kind = _COUNTED_AS[one.data_set]
     if one.state is SessionState.MISSING or not one.expected:
         words = one.data_set
@@ -71,7 +82,7 @@ def _lack(one: DataSetVerdict) -> str:
         words = f"{one.data_set} of {one.missing:,} of {one.expected:,} {kind}"
     else:
         words = f"proof that {one.unproven:,} of {one.expected:,} symbols without {one.data_set} did not trade"
-    return words + (f" ({one.why})" if one.why else "")
+    return words + (f" ({one.why})" if one.why and reasons else "")
 
 
 def missing_lines(verdict: SessionVerdict) -> list[str]:

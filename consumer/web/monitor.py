@@ -78,9 +78,21 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Monitor:
-    """Answers questions about the service from PostgreSQL and Redis."""
+    """Answers questions about the service from PostgreSQL and Redis.
 
-    def __init__(self, *, pool: Pool, redis: Redis, expectations: Expectations, now: Callable[[], dt.datetime]) -> None:
+    *published*: how the consumer beside it judged the sessions last, where there is one.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        redis: Redis,
+        expectations: Expectations,
+        now: Callable[[], dt.datetime],
+        published: Callable[[], Judged | None] = lambda: None,
+    ) -> None:
+        self.published = published
         self.pool = pool
         self.redis = redis
         self.expectations = expectations
@@ -102,11 +114,11 @@ class Monitor:
         """Ask nothing any more."""
         await self._health.close()
 
-    async def status(self) -> Status:
-        """Judge the sessions as they stand now, and say what is under way."""
+    async def status(self, judged: Judged | None = None) -> Status:
+        """Judge the sessions as they stand now, or as they were *judged* just now; say what is under way."""
         now = self.now()
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            judged = await judge_window(connection, self.expectations, now=now)
+            judged = judged or await judge_window(connection, self.expectations, now=now)
             session = await self._session(connection, judged)
             unended = await cycles.unended_cycles(connection)
             last = await cycles.last_ended(connection)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from loguru import logger
 
+from consumer.page.routes import add_page
 from consumer.postgres.pool import Client, open_pool
 from consumer.runtime import end_all, watched
 from consumer.settings import schemas_set
@@ -46,7 +47,9 @@ async def serve_http(
         access = Access(token=settings.api_token, names=(settings.http_host, *settings.http_allowed_hosts))
         build = functools.partial(build_app, monitor, stream, reads, max_deliveries=settings.max_deliveries)
         try:
-            listener = listening(build(access), settings.http_host, settings.http_port)
+            app = build(access)
+            add_page(app, settings, monitor)
+            listener = listening(app, settings.http_host, settings.http_port)
             host, port = await stack.enter_async_context(listener)
         except (OSError, UnicodeError) as error:
             raise HttpRefused(

@@ -33,7 +33,7 @@ FOR_OTHERS = {
     "market/data_source.py:vendor_source",  # docs/extending.md
 }
 #: Who alone speaks SQL on `cycle` and `part`, in consumer/postgres.
-LEDGER_ROOM = ("cycles", "cycle_changes", "ledger", "part_ends", "part_outcomes", "run_figures")
+LEDGER_ROOM = ("cycles", "cycle_changes", "ledger", "part_ends", "part_outcomes", "run_figures", "run_timeline")
 _STATES = re.compile(r"\bstate (?:=|<>|IN|NOT IN) (\([^)]*\)|'[^']*')")
 _QUOTED = re.compile(r"'([a-z_]+)'")
 _OF_THE_LEDGER = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO|TABLE)\s+(?:cycle|part)\b(?!\.)")

@@ -176,6 +176,9 @@ async def test_a_running_service_answers_http_the_command_line_and_ctrl_c(run: R
             assert "Saturday" in await answer.text()
         async with http.post(f"{url}/trigger", json={}, headers={"Origin": "http://elsewhere"}) as answer:
             assert answer.status in (401, 403)
+        for page in ("/", "/page/overview", "/page/budget", "/events"):
+            async with http.get(f"{url}{page}") as answer:
+                assert (page, answer.status) == (page, 200)
         async with http.get(f"{url}/status") as answer:
             told = await answer.json()
             assert {"current", "last", "next_due"} <= set(told)
