@@ -8,8 +8,9 @@ import msgspec
 
 from consumer.page.routes import add_page
 from consumer.settings import Settings, read_settings
-from consumer.web.app import build_app
+from consumer.web.app import Access, build_app
 from consumer.web.monitor import Monitor
+from consumer.web.reads import Reads
 from tests.cycle.stack import LEASE, OPTIONS
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def monitor_of(stack: Stack, *, published: Callable[[], Judged | None] = lambda:
 def page_of(stack: Stack, redis_url: str, *, token: str | None = None) -> web.Application:
     """The HTTP API of *stack* with the page on it."""
     monitor = monitor_of(stack)
-    app = build_app(monitor, stack.stream, token=token, max_deliveries=5)
+    reads = Reads(stack.pool, stack.services.calendar)
+    app = build_app(monitor, stack.stream, reads, Access(token=token), max_deliveries=5)
     add_page(app, settings_of(redis_url, token=token), monitor)
     return app
