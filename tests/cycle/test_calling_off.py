@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from consumer.cycle.calling_off import CalledOff
     from tests.cycle.stack import Stack
 
+MARKET_OF = 60  # tickers
+
 BATCHES = 4  # three of 20 symbols and one of preferred shares, the first of each asked before the others
 SLOW = {"endpoint": "range_bars", "kind": "latency", "latency_ms": 30_000}
 

@@ -24,6 +24,8 @@ from tests.health_report.pages import Page
 if TYPE_CHECKING:
     from consumer.health_report.report import Report
 
+MARKET_OF = 60  # tickers
+
 NOVEMBER = Month(year=2025, number=11)
 BEFORE, NEXT = dt.date(2025, 11, 10), dt.date(2025, 11, 12)
 #: A statement of a report goes over no more rows of anything than so many of the 750 sessions have.

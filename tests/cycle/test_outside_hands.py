@@ -10,6 +10,8 @@ from consumer.cycle.publication import JUDGED_ANEW_AFTER
 from tests.cycle.looks import BEFORE, NEXT, last, told, watched
 from tests.cycle.stack import CALENDAR, DAY, Stack, new_york
 
+MARKET_OF = 60  # tickers
+
 OLD = dt.date(2025, 9, 2)
 STATE = "SELECT state FROM session_condition WHERE trading_day = $1"
 FIND = (

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from consumer.vendor.rows import RangeBars
     from tests.cycle.stack import Market, Stack
 
+MARKET_OF = 60  # tickers
+
 NEXT_DAY = dt.date(2025, 11, 12)
 
 

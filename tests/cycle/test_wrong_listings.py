@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.cycle.stack import Stack
 
+MARKET_OF = 60  # tickers
+
 NEXT = dt.date(2025, 11, 12)
 Rows = list[TickerRow]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Client = TestClient[Any, Any]
 
+MARKET_OF = 60  # tickers
+
 __all__ = ["client_", "clock", "market", "postgres_dsn", "stack"]
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.cycle.stack import Stack
 
+MARKET_OF = 60  # tickers
+
 SESSIONS = CALENDAR.last_trading_days(5, up_to=DAY)
 
 

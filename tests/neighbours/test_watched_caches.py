@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.cycle.stack import Stack
 
+MARKET_OF = 60  # tickers
+
 CACHES = ("metadata:ticker:*", "rvol:hist:*", "trades:baseline:*", "ticker:*", "atr:daily")
 
 
