@@ -18,7 +18,8 @@ from consumer.cycle.publication import JUDGED_ANEW_AFTER
 from consumer.cycle.reporting import JUDGE_EVERY
 from consumer.page import waits
 from consumer.page.calendar import Calendar, Work, calendar_of, under_way
-from consumer.page.prescriptions import Found, Prescription, prescriptions
+from consumer.page.found import Found, Prescription
+from consumer.page.prescriptions import prescriptions
 from consumer.page.waits import Wait
 from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
 from consumer.postgres.dead_letters import Selection
@@ -80,6 +81,15 @@ class Desk:
                 self._answer = (now, msgspec.json.encode(await self._read()))
             return self._answer[1]
 
+    async def look_again(self) -> bytes:
+        """Return the answer of the ledger as it is now, whatever was read before: after something was done by hand."""
+        async with self._turn:
+            async with self._monitor.pool.acquire() as connection:
+                async with connection.transaction(isolation="repeatable_read"):
+                    self._known = await judge_window(connection, self._monitor.expectations, now=self._monitor.now())
+            self._answer = None
+        return await self.overview()
+
     async def calendar_before(self, last: dt.date) -> Calendar:
         """Return the sessions up to *last*. Raises CalendarError where there is none."""
         calendar = self._monitor.calendar
@@ -97,7 +107,7 @@ class Desk:
             judged = await self._judge(connection)
             days = window(monitor.expectations, judged.ruler.now)[-SESSIONS_SHOWN:]
             work = await read_work(connection, judged, days)
-            found = await _found(connection, judged)
+            found = await _found(connection, judged, days)
         status = await monitor.status(judged)
         table = calendar_of(judged, days, work)
         found = msgspec.structs.replace(
@@ -140,11 +150,12 @@ class Desk:
         return self._known
 
 
-async def _found(connection: Connection, judged: Judged) -> Found:
+async def _found(connection: Connection, judged: Judged, days: Sequence[dt.date]) -> Found:
     """What the ledger has for a person to see to."""
     return Found(
         judged=judged,
         findings=await findings.find(connection),
+        accepted=await findings.accepted_within(connection, days[0], days[-1]),
         letters=await dead_letters.find(connection, Selection()),
         causes=await letter_causes.read_causes(connection),
         boundaries=await boundaries.find(connection, decided=False),

@@ -2,10 +2,12 @@
 
 import { drawCalendar } from "./calendar.js";
 import { budgetFacts, drawDay, waitsList } from "./day.js";
-import { ago, ask, at, clock, command, count, el, facts, left, now, setClock, state, tick } from "./dom.js";
+import { ago, ask, at, clock, command, count, el, facts, left, now, plural, setClock, state, table, tick, time } from "./dom.js";
 import { Filling } from "./filling.js";
+import { Deeds, lookAgain } from "./deeds.js";
 import { drawFindings } from "./findings.js";
 import { Live } from "./live.js";
+import { drawMarket } from "./market.js";
 
 const $ = (id) => document.getElementById(id);
 let overview = null;
@@ -13,7 +15,9 @@ let calendar = null;
 let older = [];
 let open = null;
 let seen = {};
-const filling = new Filling({ needsToken: () => overview?.needs_token, onAsked: () => setTimeout(() => live.now(), 500) });
+const needsToken = () => overview?.needs_token;
+const deeds = new Deeds({ needsToken, onDone: () => live.now(true) });
+const filling = new Filling({ needsToken, onAsked: () => setTimeout(() => live.now(), 500) });
 
 // What has not changed is not drawn again: nobody loses his place, and a screen reader is not told twice.
 const draw = (id, value, make) => {
@@ -74,8 +78,21 @@ const drawAll = () => {
   calendar = overview.calendar;
   drawVerdict();
   drawTable();
-  draw("found", overview.findings, () => drawFindings(overview.findings, { onFill: openFilled }));
+  const focused = document.activeElement;
+  draw("found", [overview.findings, deeds.about], () => drawFindings(overview.findings, { onFill: openFilled, deeds }));
+  if (deeds.box.contains(focused)) focused.focus({ preventScroll: true });
+  drawMarketOnce();
   live.atWork = Boolean(overview.status.current);
+};
+
+// Asked again when the bars of a session are not what they were: the figures are of each load once.
+let marketOf = null;
+const drawMarketOnce = async () => {
+  const bars = JSON.stringify(overview.calendar.sessions.map((one) => [one.trading_day, one.cells?.find((cell) => cell.data_set === "daily_bars")?.state, one.in_progress]));
+  if (bars === marketOf) return;
+  marketOf = bars;
+  const days = await ask("/page/market").catch(() => { marketOf = null; return null; });
+  if (days && !live.paused) draw("market", days, () => drawMarket(days));
 };
 
 const failed = (error) => {
@@ -209,6 +226,21 @@ const showBudget = async () => {
   try { $("budget-shown").replaceChildren(budgetFacts(await ask("/page/budget"))); } catch (error) { $("budget-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
 };
 
+const DECIDED = { replayed: "done", dropped: "retired", accepted: "retired", rejected: "retired" };
+const showDecided = async () => {
+  if (!$("decided-details").open) return;
+  try {
+    const found = await ask("/page/decided");
+    $("decided-shown").replaceChildren(found.length ? table(null, ["when", "what", "", "who", "why"], found.map((one) => [time(one.at), `${one.what} ${one.about}`, state(DECIDED[one.settled] ?? "retired", one.settled), one.by, one.reason ?? "no reason given"])) : el("p", { class: "soft" }, "Nobody had to."));
+  } catch (error) { $("decided-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
+};
+
+$("again").append(lookAgain(needsToken, (found) => {
+  overview = found;
+  drawAll();
+  return `Looked again at ${clock(found.status.now)}: ${found.findings.length ? plural(found.findings.length, "finding") : "nothing found"}.`;
+}));
+$("decided-details").addEventListener("toggle", showDecided);
 $("pause").addEventListener("click", pause);
 $("theme").addEventListener("click", nextTheme);
 $("symbol-form").addEventListener("submit", showSymbol);
