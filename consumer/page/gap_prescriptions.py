@@ -102,5 +102,5 @@ def _others(found: Found) -> Iterator[Prescription]:
         first=day,
         last=day,
         count=len(lacks),
-        acts=() if doing is Doing.RUNNING else acts.of_what_is_made(day, caches_only=caches_only),
+        acts=() if doing is not None else acts.of_what_is_made(day, caches_only=caches_only),
     )

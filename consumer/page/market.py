@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TRAILING = 20
 #: Of fewer nothing is said.
 FEWEST = 3
+#: In a smaller market single symbols move a share or a count: it has no word.
+FEWEST_ROWS = 100
 #: Beyond these times the median a figure is called far off; nothing is suspect for it, which the verdict judges.
 ROWS_LOW, ROWS_HIGH = 0.95, 1.05
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
@@ -96,7 +98,7 @@ def _day(day: dt.date, known: Known) -> MarketDay:
     counts = [float(known.figures[other].rows) for other in measures]
     part = EARLY_CLOSE_SHARE if early else 1.0
     volumes = [part * known.figures[other].volume for other in ordinary]
-    return MarketDay(
+    figures = MarketDay(
         trading_day=day,
         rows=_beside(float(own.rows), counts, low=ROWS_LOW, high=ROWS_HIGH),
         volume=_beside(own.volume, volumes, low=VOLUME_LOW, high=VOLUME_HIGH),
@@ -104,6 +106,12 @@ def _day(day: dt.date, known: Known) -> MarketDay:
         early_close=early,
         note=_note(day, known),
     )
+    return figures if max([own.rows, *counts]) >= FEWEST_ROWS else _wordless(figures)
+
+
+def _wordless(one: MarketDay) -> MarketDay:
+    silent = {name: msgspec.structs.replace(getattr(one, name), word=None) for name in ("rows", "volume", "unchanged")}
+    return msgspec.structs.replace(one, **silent)
 
 
 def _beside(value: float, others: Sequence[float], *, low: float, high: float) -> Figure:

@@ -29,6 +29,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 15_000
 
 
+def _is_ours(said: Any) -> bool:
+    """Whether a line of the console is a fault of the page's: that the service is away, or refuses, is told by it."""
+    return said.type in ("error", "warning") and not said.text.startswith("Failed to load resource")
+
+
 class Browser:
     """A Chromium, and the thread that speaks to it."""
 
@@ -51,7 +56,7 @@ class Browser:
                 page.set_default_timeout(PATIENCE_MS)
                 errors: list[str] = []
                 page.on("pageerror", lambda error: errors.append(str(error)))
-                page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+                page.on("console", lambda said: errors.append(said.text) if _is_ours(said) else None)
                 page.goto(url)
                 page.wait_for_selector("#table .grid, #verdict[data-state=error]")
                 found = act(page)

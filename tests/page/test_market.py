@@ -89,6 +89,12 @@ def test_a_hole_or_a_suspect_session_is_no_measure_and_no_older_one_takes_its_pl
     assert found.unchanged.of == TRAILING - 3
 
 
+def test_in_a_market_of_a_few_symbols_nothing_is_called_far_off() -> None:
+    days = {day: figures(rows=22, unchanged=0) for day in DAYS} | {DAY: figures(rows=20, volume=1e8, unchanged=3)}
+    found = newest(Known(calendar=CALENDAR, figures=days, expected=dict.fromkeys(days, 1)))
+    assert (found.rows.usual, found.rows.word, found.volume.word, found.unchanged.word) == (22, None, None, None)
+
+
 def test_of_too_few_sessions_nothing_is_said() -> None:
     found = newest(known(without=frozenset(DAYS[:-3])))
     assert found.rows == Figure(value=1000, of=2)

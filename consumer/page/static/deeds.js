@@ -14,7 +14,7 @@ export class Deeds {
 
   async open(act, about, opener) {
     this.about = about;
-    this.opener = opener;
+    this.label = act.label;
     this.box.replaceChildren(el("p", { class: "loading" }, "Asking what it would do …"));
     opener.closest("li").append(this.box);
     try {
@@ -53,9 +53,11 @@ export class Deeds {
   }
 
   close() {
+    // The findings may have been drawn anew since: the button is another one, and may be gone.
+    const button = [...(this.box.closest("li")?.querySelectorAll("[data-act]") ?? [])].find((one) => one.dataset.act === this.label);
     this.box.remove();
     this.about = null;
-    if (this.opener?.isConnected) this.opener.focus(); else document.getElementById("findings-heading").focus();
+    (button ?? document.getElementById("findings-heading")).focus();
   }
 }
 

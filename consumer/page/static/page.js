@@ -186,7 +186,7 @@ const LIVE = { live: "live", paused: "paused", away: "not connected", asking: "a
 const tell = (name) => {
   $("live").dataset.state = name;
   $("live-words").textContent = LIVE[name];
-  if (name === "away") { document.body.dataset.away = ""; banner(`The service does not answer. ${overview ? `What you see is as of ${clock(overview.status.now)}.` : ""} Trying again.`); }
+  if (name === "away") { document.body.dataset.away = ""; document.title = `not connected · ${document.title.replace(/^not connected · /, "")}`; banner(`The service does not answer. ${overview ? `What you see is as of ${clock(overview.status.now)}.` : ""} Trying again.`); }
   if (name === "live" || name === "asking") { delete document.body.dataset.away; banner(""); }
 };
 const live = new Live({ refresh, tell });
@@ -231,7 +231,7 @@ const showDecided = async () => {
   if (!$("decided-details").open) return;
   try {
     const found = await ask("/page/decided");
-    $("decided-shown").replaceChildren(found.length ? table(null, ["when", "what", "", "who", "why"], found.map((one) => [time(one.at), `${one.what} ${one.about}`, state(DECIDED[one.settled] ?? "retired", one.settled), one.by, one.reason ?? "no reason given"])) : el("p", { class: "soft" }, "Nobody had to."));
+    $("decided-shown").replaceChildren(found.length ? table("Decisions", ["when", "what", "as", "who", "why"], found.map((one) => [time(one.at), `${one.what} ${one.about}`, state(DECIDED[one.settled] ?? "retired", one.settled), one.by, one.reason ?? "no reason given"])) : el("p", { class: "soft" }, "Nobody had to."));
   } catch (error) { $("decided-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
 };
 
