@@ -110,8 +110,8 @@ async def measure(wanted: argparse.Namespace, folder: Path) -> None:
             stack.clock.advance(seconds=2)
             told.append(f"the next one, the ledger unchanged {await cost(postgres, desk.overview())}")
             if turn == 0:
-                answer = msgspec.json.decode(await desk.overview())
-                print(f"{len(await desk.overview()):,} bytes: {answer['sentence']}")
+                answer = msgspec.json.decode((await desk.overview()).body)
+                print(f"{len((await desk.overview()).body):,} bytes: {answer['sentence']}")
                 print("ms of the service's CPU, of PostgreSQL's, of the clock:")
             print("; ".join(told))
             stack.clock.advance(seconds=1)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from consumer.page import planning
 from consumer.page.deeds import Deeds, NothingLeft, Preview, Refused
 from consumer.page.files import answer_json
@@ -66,7 +64,9 @@ class DeedRoutes:
             if (refused := refusal_without_token(request, self._settings.api_token)) is not None:
                 return refused
             try:
-                return await deed(request)
+                answer = await deed(request)
+                self._desk.forget()
+                return answer
             except (NothingLeft, OtherByNow) as error:
                 return problem(409, str(error))
             except (Refused, NoSuchBackfill, CalendarError) as error:
@@ -118,7 +118,7 @@ class DeedRoutes:
 
 
 def _shown(request: web.Request, preview: Preview) -> web.Response:
-    return answer_json(request, msgspec.json.encode(preview))
+    return answer_json(request, preview)
 
 
 def day_in(request: web.Request, name: str) -> dt.date:

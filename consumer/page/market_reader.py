@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,14 +29,9 @@ class MarketReader:
         self._monitor = monitor
         self._kept: dict[dt.date, tuple[_Read, MarketFigures]] = {}
         self._since: dt.datetime | None = None
-        self._turn = asyncio.Lock()
 
     async def days(self) -> list[MarketDay]:
-        """Return the newest completed sessions, newest first; who asks meanwhile waits for the same reading."""
-        async with self._turn:
-            return await self._days()
-
-    async def _days(self) -> list[MarketDay]:
+        """Return the newest completed sessions, newest first; asked by one at a time."""
         calendar, now = self._monitor.calendar, self._monitor.now()
         if self._since is None or now - self._since > KEPT_FOR:
             self._kept, self._since = {}, now

@@ -7,7 +7,6 @@ read each time.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from consumer.page import waits
 from consumer.page.calendar import Calendar, Work, calendar_of, under_way
 from consumer.page.found import Found, Prescription
 from consumer.page.prescriptions import prescriptions
+from consumer.page.shared import Shared
 from consumer.page.waits import Wait
 from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
 from consumer.postgres.dead_letters import Selection
@@ -34,13 +34,12 @@ from consumer.web.monitor import Monitor, Status, next_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from consumer.page.shared import Answer
     from consumer.postgres.pool import Connection
     from consumer.settings import Settings
 
 #: Sessions in one answer; older ones are asked for.
 SESSIONS_SHOWN = 21
-#: Whoever asks within this time of another gets the same answer.
-SAME_ANSWER_S = 1.0
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,26 +68,23 @@ class Desk:
     def __init__(self, monitor: Monitor, settings: Settings) -> None:
         self._monitor = monitor
         self._settings = settings
-        self._turn = asyncio.Lock()
-        self._answer: tuple[float, bytes] | None = None
+        self._shared = Shared(self._read)
         self._known: Judged | None = None
 
-    async def overview(self) -> bytes:
-        """Return the answer as JSON. Raises what a server that is away raises."""
-        async with self._turn:
-            now = asyncio.get_running_loop().time()
-            if self._answer is None or now - self._answer[0] >= SAME_ANSWER_S:
-                self._answer = (now, msgspec.json.encode(await self._read()))
-            return self._answer[1]
+    async def overview(self) -> Answer:
+        """Return the answer. Raises what a server that is away raises."""
+        return await self._shared.get()
 
-    async def look_again(self) -> bytes:
+    async def look_again(self) -> Answer:
         """Return the answer of the ledger as it is now, whatever was read before: after something was done by hand."""
-        async with self._turn:
-            async with self._monitor.pool.acquire() as connection:
-                async with connection.transaction(isolation="repeatable_read"):
-                    self._known = await judge_window(connection, self._monitor.expectations, now=self._monitor.now())
-            self._answer = None
+        async with self._monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            self._known = await judge_window(connection, self._monitor.expectations, now=self._monitor.now())
+        self.forget()
         return await self.overview()
+
+    def forget(self) -> None:
+        """Have the next one who asks told what has changed just now."""
+        self._shared.forget()
 
     async def calendar_before(self, last: dt.date) -> Calendar:
         """Return the sessions up to *last*. Raises CalendarError where there is none."""

@@ -10,7 +10,6 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from consumer.completeness.backfill import Backfill
@@ -22,6 +21,7 @@ from consumer.page.files import HEADERS, INDEX, answer_file, answer_json, read_f
 from consumer.page.market_reader import MarketReader
 from consumer.page.overview import Desk
 from consumer.page.planning import NoSuchBackfill
+from consumer.page.shared import Shared
 from consumer.page.symbol import read_symbol
 from consumer.postgres.decided import read_decided
 from consumer.web.problems import problem
@@ -65,7 +65,7 @@ class Page:
         self._monitor = monitor
         self._events = events
         self.desk = Desk(monitor, settings)
-        self._market = MarketReader(monitor)
+        self._market, self._log = Shared(MarketReader(monitor).days), Shared(events.tail)
         self._files = read_files()
 
     async def index(self, request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ class Page:
             found = await self.desk.calendar_before(day)
         except CalendarError as error:
             return problem(404, str(error))
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def day(self, request: web.Request) -> web.Response:
         """One session, whole; 404 where there is none on that day."""
@@ -97,7 +97,7 @@ class Page:
             found = await read_day(self._monitor, self.desk, day)
         except CalendarError as error:
             return problem(404, str(error))
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def forecast(self, request: web.Request) -> web.Response:
         """What a backfill would touch and cost; nothing is asked of anybody."""
@@ -106,7 +106,7 @@ class Page:
             found = await planning.offer(self._monitor, self._settings, wanted)
         except (NoSuchBackfill, CalendarError) as error:
             return problem(422, str(error))
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def symbol(self, request: web.Request) -> web.Response:
         """One symbol; 404 where nothing is known of it."""
@@ -114,25 +114,25 @@ class Page:
         found = await read_symbol(self._monitor, symbol) if _SYMBOL.fullmatch(symbol) else None
         if found is None:
             return problem(404, f"nothing is known of {symbol[:20]!r}: write it as the listing does, such as AAPL")
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def budget(self, request: web.Request) -> web.Response:
         """What may be asked of the vendor, and what is and will be."""
-        return answer_json(request, msgspec.json.encode(await planning.budget(self._monitor, self._settings)))
+        return answer_json(request, await planning.budget(self._monitor, self._settings))
 
     async def market(self, request: web.Request) -> web.Response:
         """The newest sessions of the whole market beside their trailing medians."""
-        return answer_json(request, msgspec.json.encode(await self._market.days()))
+        return answer_json(request, await self._market.get())
 
     async def decided(self, request: web.Request) -> web.Response:
         """What people have decided of late, with who and why."""
         since = self._monitor.now() - DECIDED_WITHIN
         found = await read_decided(self._monitor.pool, since=since, most=MOST_DECIDED)
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def log(self, request: web.Request) -> web.Response:
         """The last events, newest first."""
-        return answer_json(request, msgspec.json.encode(await self._events.tail()))
+        return answer_json(request, await self._log.get())
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Events as they come, from after `Last-Event-ID` on."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from aiohttp.test_utils import TestServer
 
-from consumer.page import overview
+from consumer.page import shared
 from tests.cycle.conftest import clock, market, postgres_dsn, stack
 from tests.page.serving import page_of
 
@@ -89,6 +89,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 async def url(stack: Stack, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Where the page of *stack* is served."""
-    monkeypatch.setattr(overview, "SAME_ANSWER_S", 0.0)
+    monkeypatch.setattr(shared, "SAME_ANSWER_S", 0.0)
     async with TestServer(page_of(stack, redis_url)) as server:
         yield str(server.make_url("/"))

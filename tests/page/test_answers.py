@@ -311,7 +311,7 @@ async def test_older_sessions_are_had_by_asking_for_them(stack: Stack, client: C
 async def test_all_who_ask_within_a_second_get_the_same_bytes_and_who_has_them_gets_none(
     stack: Stack, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.page.overview.SAME_ANSWER_S", 3600.0)
+    monkeypatch.setattr("consumer.page.shared.SAME_ANSWER_S", 3600.0)
     first = await client.get("/page/overview")
     await stack.run_cycle()
     second = await client.get("/page/overview")
@@ -348,7 +348,7 @@ async def test_what_the_consumer_beside_it_has_published_is_not_judged_again(
     desk = overview_module.Desk(monitor_of(stack, published=lambda: stack.reporter.judged), settings_of(redis_url))
     with monkeypatch.context() as patched:
         patched.setattr(overview_module, "judge_window", None)  # whoever calls it fails
-        assert msgspec.json.decode(await desk.overview())["fine"] is True
+        assert msgspec.json.decode((await desk.overview()).body)["fine"] is True
     stack.clock.advance(minutes=6)
     with monkeypatch.context() as patched:
         patched.setattr(overview_module, "judge_window", None)

@@ -110,6 +110,16 @@ async def give_up_another(stack: Stack) -> None:
     )
 
 
+async def test_whoever_looks_right_after_a_deed_sees_what_came_of_it(
+    stack: Stack, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.page.shared.SAME_ANSWER_S", 3600.0)
+    await give_up(stack, "2025-11-08")
+    assert (await do(client, (await acts_of(client, "dead letters"))["Drop"]))[0] == 200
+    answer = await (await client.get("/page/overview")).json()
+    assert "dead letters" not in {one["kind"] for one in answer["findings"]}
+
+
 async def test_letters_that_would_only_come_back_say_so_before_and_are_refused(stack: Stack, client: Client) -> None:
     await stack.redis.xadd(keys.TASKS.name, {"task": "no_such_task"})
 

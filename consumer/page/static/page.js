@@ -118,13 +118,26 @@ const refresh = async (events, everything) => {
     failed(error);
     return;
   }
-  if (everything || events.length || !seen["log-shown"]) await drawLog();
+  if (everything || !logged) await readLog();
+  else if (events.length) hear(events);
   if (open && !live.paused && (!events.length || live.atWork || events.some(({ event }) => event.trading_day === open || !event.trading_day))) await showDay(open);
 };
 
-const drawLog = async () => {
+// Asked for once, and after a break; what is told meanwhile comes by itself.
+let logged = null;
+const LOG_LENGTH = 60;
+const readLog = async () => {
   const events = await ask("/page/log").catch(() => null);
-  if (!events || live.paused) return;
+  if (events && !live.paused) drawLog(events);
+};
+
+const hear = (events) => {
+  const known = new Set(logged.map(({ id }) => id));
+  drawLog([...events.filter(({ id }) => !known.has(id)).reverse(), ...logged].slice(0, LOG_LENGTH));
+};
+
+const drawLog = (events) => {
+  logged = events;
   draw("log-shown", events, () => {
     if (!events.length) return [el("p", { class: "soft" }, "Nothing has been told yet; events come with the first cycle.")];
     const list = (some) => el("ol", { class: "log" }, some.map(line));
