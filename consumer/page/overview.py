@@ -1,12 +1,13 @@
 """Makes the page's first answer: verdict, calendar, findings; once for all who ask at the same moment.
 
 What stands is read again when the ledger's version has changed, or after a while; while a cycle runs, whose every part
-changes it, at most once in `JUDGE_EVERY`. It is judged each time by the present instant, and what the runs have done is
-read each time.
+changes it, at most once in `JUDGE_EVERY`, and more seldom where that takes long. It is judged each time by the present
+instant, and what the runs have done is read each time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from consumer.page import waits
 from consumer.page.calendar import Calendar, Work, calendar_of, under_way
 from consumer.page.found import Found, Prescription
 from consumer.page.prescriptions import prescriptions
-from consumer.page.shared import Shared
+from consumer.page.shared import SHARE_OF_TIME, Shared
 from consumer.page.waits import Wait
 from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
 from consumer.postgres.dead_letters import Selection
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Sessions in one answer; older ones are asked for.
 SESSIONS_SHOWN = 21
+#: While a cycle runs and its parts change the ledger all the time; more often where reading it costs little.
+JUDGED_AT_LEAST_EVERY = dt.timedelta(seconds=30)
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,7 @@ class Desk:
         self._settings = settings
         self._shared = Shared(self._read)
         self._known: Judged | None = None
+        self._judge_every = JUDGE_EVERY
 
     async def overview(self) -> Answer:
         """Return the answer. Raises what a server that is away raises."""
@@ -139,10 +143,15 @@ class Desk:
         unended = await cycles.unended_cycles(connection)
         stands = Stands(version=await read_version(connection), cycles=tuple(one.trading_day for one in unended))
         for known in (self._known, self._monitor.published()):
-            if known is not None and known.verdicts.keys() >= set(days) and _still_stands(known, stands, now=now):
+            if known is None or not known.verdicts.keys() >= set(days):
+                continue
+            if _still_stands(known, stands, now=now, judge_every=self._judge_every):
                 self._known = known
                 return _at(known, days, now)
+        began = asyncio.get_running_loop().time()
         self._known = await judge_window(connection, self._monitor.expectations, now=now)
+        took = dt.timedelta(seconds=asyncio.get_running_loop().time() - began)
+        self._judge_every = max(JUDGE_EVERY, min(JUDGED_AT_LEAST_EVERY, took / SHARE_OF_TIME))
         return self._known
 
 
@@ -165,12 +174,12 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True):
     cycles: tuple[dt.date, ...]
 
 
-def _still_stands(known: Judged, stands: Stands, *, now: dt.datetime) -> bool:
+def _still_stands(known: Judged, stands: Stands, *, now: dt.datetime, judge_every: dt.timedelta) -> bool:
     """Whether what was read may be said again; while a cycle is at work the ledger may have gone on a little."""
     age = now - known.ruler.now
     if tuple(one.trading_day for one in known.holdings.unended) != stands.cycles:
         return False
-    if known.holdings.version != stands.version and not (stands.cycles and age < JUDGE_EVERY):
+    if known.holdings.version != stands.version and not (stands.cycles and age < judge_every):
         return False
     return age < JUDGED_ANEW_AFTER
 

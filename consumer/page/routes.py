@@ -40,7 +40,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9./\-]{1,20}", re.ASCII)
 
 def add_page(app: web.Application, settings: Settings, monitor: Monitor, stream: TaskStream) -> None:
     """Add the page's routes to *app*. Events and forecasts need redis_url; what a person decides goes to *stream*."""
-    page = Page(settings, monitor, Events(monitor, settings.redis_url))
+    page = Page(settings, monitor)
     DeedRoutes(settings, monitor, stream, page.desk).add_to(app)
     app.router.add_get("/", page.index)
     app.router.add_get("/page/files/{name}", page.file)
@@ -60,12 +60,12 @@ def add_page(app: web.Application, settings: Settings, monitor: Monitor, stream:
 class Page:
     """One method a route."""
 
-    def __init__(self, settings: Settings, monitor: Monitor, events: Events) -> None:
+    def __init__(self, settings: Settings, monitor: Monitor) -> None:
         self._settings = settings
         self._monitor = monitor
-        self._events = events
+        self._events = Events(monitor, settings.redis_url, on_news=self._forget)
         self.desk = Desk(monitor, settings)
-        self._market, self._log = Shared(MarketReader(monitor).days), Shared(events.tail)
+        self._market, self._log = Shared(MarketReader(monitor).days), Shared(self._events.tail)
         self._files = read_files()
 
     async def index(self, request: web.Request) -> web.Response:
@@ -151,6 +151,11 @@ class Page:
                 async for frame in stream:
                     await response.write(frame)
         return response
+
+    def _forget(self) -> None:
+        """Something was told: whoever asks because of it is told what stands since."""
+        self.desk.forget()
+        self._log.forget()
 
     async def close(self, _app: web.Application) -> None:
         """Let the pages go that watch."""

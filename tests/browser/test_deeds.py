@@ -158,35 +158,27 @@ async def test_whether_a_hand_has_healed_it_is_looked_at_again_with_the_token(
     assert f"daily_bars {BEFORE}: partial" in found
 
 
-async def test_whether_tonights_budget_will_do_is_one_click_away(browser: Browser, url: str, stack: Stack) -> None:
-    await stack.run_cycle()
-
-    def act(page: Any) -> str:
-        page.click("#budget summary")
-        page.wait_for_selector("#budget-shown dl")
-        return str(page.inner_text("#budget-shown"))
-
-    told = await browser.look(url, act)
-    assert "0 of 50 a second" in told
-    assert "due Wed 12 Nov 17:00 ET" in told
-    assert "1 grouped_daily" in told
-    assert "since 2025-11-01" in told
-
-
-async def test_whether_the_market_is_as_usual_stands_beside_the_verdict(
+async def test_whether_the_market_is_as_usual_stands_beside_the_verdict_and_tonights_budget_is_one_click_away(
     browser: Browser, url: str, stack: Stack
 ) -> None:
     await stack.run_cycle()
     rows = await stack.value("SELECT count(*) FROM daily_bar WHERE trading_date = $1", DAY)
 
-    def act(page: Any) -> tuple[str, int]:
+    def act(page: Any) -> tuple[str, int, str]:
         page.wait_for_selector("#market .facts")
         told = page.inner_text("#market")
         page.focus("#market summary")
         page.keyboard.press("Enter")
-        return told, page.locator("#market tbody tr:visible").count()
+        sessions = page.locator("#market tbody tr:visible").count()
+        page.click("#budget summary")
+        page.wait_for_selector("#budget-shown dl")
+        return told, sessions, page.inner_text("#budget-shown")
 
-    told, sessions = await browser.look(url, act)
+    told, sessions, budget = await browser.look(url, act)
     assert "The market on Tue 11 Nov" in told
     assert f"symbols with a bar\n{rows} usual" in told
     assert sessions == 10
+    assert "0 of 50 a second" in budget
+    assert "due Wed 12 Nov 17:00 ET" in budget
+    assert "1 grouped_daily" in budget
+    assert "since 2025-11-01" in budget
