@@ -16,6 +16,8 @@ from consumer.folder_vendor.tables import has_minutes
 from consumer.folder_vendor.vendor import FolderVendor
 from consumer.massive.access import Access, Patience
 from consumer.massive.budget import Ration, RequestBudget, UnlimitedBudget, budget_windows
+from consumer.massive.budget_state import BudgetState as BudgetState
+from consumer.massive.budget_state import read_budget_state
 from consumer.massive.client import MassiveClient
 from consumer.massive.flat_file_bucket import open_store
 from consumer.massive.transport import open_session
@@ -87,18 +89,28 @@ def _unrationed(settings: Settings, web: aiohttp.ClientSession) -> MarketDataVen
 
 def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budget:
     """Return the budget that all processes of the key share; without a limit they share the vendor's pauses (429)."""
+    return RequestBudget(redis, _ration(settings, source))
+
+
+async def budget_state(settings: Settings, redis: Redis, source: DataSource) -> BudgetState | None:
+    """Return how that budget stands now; None where the vendor counts no requests. Raises RedisError."""
+    if settings.market_data_folder is not None:
+        return None
+    return await read_budget_state(redis, _ration(settings, source))
+
+
+def _ration(settings: Settings, source: DataSource) -> Ration:
     windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
     of_endpoints = {
         endpoint: budget_windows(per_second=per_second, per_minute=per_minute)
         for endpoint, (per_second, per_minute) in settings.endpoint_budgets.items()
     }
-    ration = Ration(
+    return Ration(
         api_key=settings.api_key,
         windows=windows,
         endpoint_windows=of_endpoints,
         look_every=dt.timedelta(0) if source.kind is SourceKind.VENDOR else OWN_MARKET_LOOKS,
     )
-    return RequestBudget(redis, ration)
 
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:

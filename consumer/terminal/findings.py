@@ -9,10 +9,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumer.cycle import acceptance as acceptances
 from consumer.postgres import findings
 from consumer.postgres.findings import KeptFinding, Settled, State
 from consumer.runtime import utc_now
-from consumer.tasks.standing import take_aside
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
 from process.exit_codes import ExitCode
@@ -20,7 +20,6 @@ from process.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.pool import Pool
     from consumer.settings import Settings
 
 
@@ -31,10 +30,6 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str | None
     take_new: bool = False
-
-
-class NothingAside(Exception):
-    """The finding is about what stands: there is no other answer to take."""
 
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
@@ -52,10 +47,13 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
 
 async def accept(settings: Settings, acceptance: Acceptance) -> int:
     """Settle one finding; 3 when it is not open, 2 when there is no other answer to take."""
+    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
     try:
         async with reached(settings) as service:
-            accepted = await _accept(service.pool, acceptance)
-    except NothingAside:
+            accepted = await acceptances.accept(
+                service.pool, acceptance.finding_id, settled, take_new=acceptance.take_new, now=utc_now()
+            )
+    except acceptances.NothingAside:
         sys.stderr.write(
             f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
             "for the session with `maintenance trigger --force`, or accept what stands\n"
@@ -69,21 +67,6 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
         done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
     sys.stdout.write(f"{accepted.finding_id} {accepted.trading_day} {accepted.kind}: {done}\n")
     return ExitCode.OK
-
-
-async def _accept(pool: Pool, acceptance: Acceptance) -> KeptFinding | None:
-    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
-    async with pool.acquire() as connection, connection.transaction():
-        finding = await findings.lock_open(connection, acceptance.finding_id)
-        if finding is None:
-            return None
-        if not acceptance.take_new:
-            await findings.settle(connection, [finding.finding_id], settled, now=utc_now())
-        elif await findings.contested(connection, finding.finding_id) is None:
-            raise NothingAside
-        else:
-            await take_aside(connection, finding, settled, now=utc_now())
-        return finding
 
 
 def _print(found: Sequence[KeptFinding]) -> None:
