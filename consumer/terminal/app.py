@@ -22,6 +22,7 @@ from consumer.terminal import cancel as cancel_verb
 from consumer.terminal import coverage as coverage_verb
 from consumer.terminal import doctor as doctor_verb
 from consumer.terminal import export as export_verb
+from consumer.terminal import live as live_verb
 from consumer.terminal import migrate as migrate_verb
 from consumer.terminal import pending as pending_verb
 from consumer.terminal import plan as plan_verb
@@ -213,9 +214,19 @@ def pending(*, json: Json = False) -> int:
 def doctor(
     *,
     offline: Annotated[bool, Parameter(help="do not ask the vendor", negative=())] = False,
+    live: Annotated[
+        bool, Parameter(help="ask the vendor, in 30 requests at most, about all that was only assumed", negative=())
+    ] = False,
+    report: Annotated[Path | None, Parameter(help="with --live: the file to write, default in this folder")] = None,
     json: Json = False,
 ) -> int:
     """Check everything this service stands on; exits 3 when a promise cannot be kept, 4 when a server is away."""
+    if live and offline:
+        raise usage("--live asks the vendor and --offline does not: give one of them")
+    if live:
+        return asyncio.run(live_verb.examine(settings_set(), report=report, as_json=json))
+    if report is not None:
+        raise usage("--report goes with --live")
     return asyncio.run(doctor_verb.examine(settings_set(), as_json=json, offline=offline))
 
 
