@@ -77,7 +77,7 @@ class Desk:
         async with self._turn:
             now = asyncio.get_running_loop().time()
             if self._answer is None or now - self._answer[0] >= SAME_ANSWER_S:
-                self._answer = (now, msgspec.json.encode(await self._read()))
+                self._answer = (now, msgspec.json.encode(await self.read()))
             return self._answer[1]
 
     async def calendar_before(self, last: dt.date) -> Calendar:
@@ -91,7 +91,8 @@ class Desk:
             work = await read_work(connection, judged, days)
         return calendar_of(judged, days, work)
 
-    async def _read(self) -> Overview:
+    async def read(self) -> Overview:
+        """Return the answer, read now. Raises the same."""
         monitor = self._monitor
         async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             judged = await self._judge(connection)

@@ -17,9 +17,10 @@ from consumer.postgres import boundaries
 from consumer.postgres.boundaries import Around, Boundary, Named, State
 from consumer.postgres.decisions import Decision
 from consumer.runtime import utc_now
+from consumer.terminal.answers import Decided, write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
-from consumer.terminal.refused import usage
+from consumer.terminal.refused import CommandRefused, usage
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     reason: str
     by: str | None
+    as_json: bool = False
 
 
 async def show(settings: Settings, *, decided: bool, as_json: bool) -> int:
@@ -44,7 +46,7 @@ async def show(settings: Settings, *, decided: bool, as_json: bool) -> int:
     async with looking(settings) as service:
         found = await boundaries.find(service.pool, decided=decided)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     elif found:
         _print(found)
     else:
@@ -57,8 +59,11 @@ async def decide(settings: Settings, word: Word) -> int:
     async with reached(settings) as service:
         new = await _decide(service.pool, word)
     if not new:
-        sys.stderr.write(f"the boundary of {word.symbol} at {word.day} is {word.state} already\n")
-        return ExitCode.FINDING
+        text = f"the boundary of {word.symbol} at {word.day} is {word.state} already"
+        raise CommandRefused(text, ExitCode.FINDING)
+    if word.as_json:
+        write_json(Decided(symbol=word.symbol, day=word.day, state=word.state))
+        return ExitCode.OK
     follows = (
         "figures are made of nothing before it, as soon as they are computed anew"
         if word.state is State.ACCEPTED
