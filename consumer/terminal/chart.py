@@ -31,7 +31,7 @@ def bars_chart(bars: Sequence[Bar], marks: Sequence[Mark], *, width: int) -> lis
         for level in range(round((low - least) / step), round((high - least) / step) + 1):
             rows[level][column] = "|"
         rows[round((close - least) / step)][column] = "o"
-    labels = {0: least, HEIGHT // 2: least + step * (HEIGHT // 2), HEIGHT - 1: most}
+    labels = {level: least + step * level for level in (0, HEIGHT // 2, HEIGHT - 1)}
     lines = [f"{_price(labels.get(level)):>10}  {''.join(rows[level])}".rstrip() for level in reversed(range(HEIGHT))]
     return [*lines, *_below(found, marks)]
 

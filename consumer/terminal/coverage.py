@@ -129,4 +129,7 @@ def _fetched(span: Folded) -> str:
     oldest, newest = min(times), max(times)
     if oldest == newest:
         return f"{oldest:%Y-%m-%d %H:%M:%S}"
-    return f"{oldest:%Y-%m-%d} to {newest:%Y-%m-%d}"
+    if oldest.date() != newest.date():
+        return f"{oldest:%Y-%m-%d} to {newest:%Y-%m-%d}"
+    until = f" to {newest:%H:%M}" if f"{oldest:%H:%M}" != f"{newest:%H:%M}" else ""
+    return f"{oldest:%Y-%m-%d %H:%M}{until}"

@@ -38,6 +38,15 @@ HOURS = tuple(f"{hour:02}:00" for hour in (8, 9, 10, 11, 12, 13, 14, 15, 16, 18,
 WIDE = 110
 
 
+class AtrText(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of `atr:daily`."""
+
+    atr: float
+    atr_percent: float
+    updated: str
+    bars: int
+
+
 async def show(settings: Settings, name: str, *, at: str | None, as_json: bool) -> int:
     """Print it; 3 where Redis holds something else than PostgreSQL would have it hold. Raises CommandRefused."""
     slot = None if at is None else slot_ending(at)
@@ -93,6 +102,7 @@ def told(found: Symbol, *, width: int) -> list[str]:
         *bars_chart(found.bars, found.marks, width=width),
         *(f"  {one.day} {one.kind}: {one.words}{'' if one.counts else ' (does not count)'}" for one in found.marks[:8]),
         "",
+        *_atr(found.compared),
         *_beside(found.compared),
         "",
         *_profile(found.profile),
@@ -134,6 +144,18 @@ def _head(found: Symbol) -> list[str]:
     return [f"{found.symbol}: {', '.join(names) or 'no name known'} ({state}{former})", *cut]
 
 
+def _atr(compared: list[Compared]) -> Iterator[str]:
+    """The ATR in words; what it is worth is in the cache's own text."""
+    for one in compared:
+        if one.key.startswith(keys.ATR_DAILY.pattern):
+            try:
+                said = msgspec.json.decode(one.cached or one.stored or "", type=AtrText)
+            except msgspec.DecodeError:  # nobody has it, or somebody has written something else
+                return
+            share = f"{said.atr_percent:.2f} % of the close of {said.updated}"
+            yield f"ATR(14) {said.atr:.6g}, {share}, over {said.bars} bars"
+
+
 def _beside(compared: list[Compared]) -> Iterator[str]:
     """The cached value beside the database's."""
     for one in compared:
@@ -155,6 +177,7 @@ def _profile(profile: Profile) -> Iterator[str]:
     same = "PostgreSQL has the same" if profile.equal else "PostgreSQL has OTHERS: `maintenance verify`"
     day = profile.day or "no session"
     yield f"volume since 04:00 ET: {day} beside the usual (mean of {len(profile.sessions)} sessions, {same})"
+    yield f"  {'by':<8} {'usually':>16} {day!s:>16} {'times the usual' if profile.today else ''}".rstrip()
     for at in HOURS:
         slot = slot_ending(at)
         usual = profile.average[slot] if profile.average[slot] is not None else profile.stored_average[slot]

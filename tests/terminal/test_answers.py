@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import functools
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from consumer.terminal.answers import ANSWERS, Refusal, UsualAt, schema_of
+from consumer.web.monitor import Status
 from tests.cycle.stack import SCHEDULE, Clock, Stack, market_of, stack_on
+from tests.terminal.conftest import environment_without_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -135,14 +139,27 @@ async def test_a_symbol_or_time_that_there_is_not_is_usage(stack: Stack, mainten
         assert (code, out, words in err) == (2, "", True), err
 
 
-async def test_status_shows_the_pages_calendar_and_says_it_anew_only_when_it_is_otherwise(
-    stack: Stack, maintenance: Maintenance
+async def test_status_shows_the_pages_calendar_and_with_watch_says_it_again_when_it_is_otherwise(
+    stack: Stack, maintenance: Maintenance, postgres_dsn: str, redis_url: str
 ) -> None:
     _, out, _ = await maintenance("status")
     line = next(one for one in out.splitlines() if one.startswith(f"{DAY:%a %d %b}"))
     assert "final" in line or "provisional" in line
     assert "next: " in out
     assert "daily_bars" in out
+
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "consumer.terminal", "status", "--watch", "--json", stdout=asyncio.subprocess.PIPE,
+        env={**environment_without_key(), "DATABASE_URL": postgres_dsn, "REDIS_URL": redis_url},
+    )  # fmt: skip
+    assert watching.stdout is not None
+    first = msgspec.json.decode(await watching.stdout.readline(), type=Status)
+    await stack.redis.zadd("maintenance:later", {"of a test": 4102444800})
+    second = msgspec.json.decode(await watching.stdout.readline(), type=Status)
+    watching.terminate()
+    assert await watching.wait() in (0, 3)
+    assert (first.streams or {})["later"] == 0
+    assert (second.streams or {})["later"] == 1
 
 
 def test_every_answer_has_a_schema_that_names_its_fields() -> None:

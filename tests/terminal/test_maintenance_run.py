@@ -115,7 +115,7 @@ def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_not
             left = msgspec.json.decode(done.stdout, type=Ran)
             assert (str(left.trading_day), left.state, left.requests, left.missing) == (DAY, "complete", {}, [])
         assert made == 0 if requests == 0 else made > 0
-        assert f"simulated market of {tickers} tickers, seed 1" in done.stdout
+        assert f"simulated market of {tickers} tickers, seed 1" in told
     folders = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
     assert folders == ["logs", "simulated-seed1-40", "simulated-seed1-50"]
     assert open_to_others(data_dir) == [], "neither its servers' addresses nor its logs nor their data"
