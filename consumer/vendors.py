@@ -117,6 +117,7 @@ async def first_contact(settings: Settings, web: aiohttp.ClientSession, surround
             ohlc_sessions=settings.ohlc_sessions,
             slot_sessions=settings.slot_sessions,
             early_extended_close=settings.early_extended_close,
+            flat_files=settings.flat_files,
         ),
         bucket=bucket,
         no_bucket=no_bucket,

@@ -79,6 +79,7 @@ async def contact(
                 "MASSIVE_S3_ENDPOINT": str(files.make_url("")).rstrip("/"),
                 "MASSIVE_S3_ACCESS_KEY_ID": ACCESS,
                 "MASSIVE_S3_SECRET_ACCESS_KEY": SECRET,
+                "MASSIVE_FLAT_FILES": "s3://flatfiles",
                 **environment,
             }
         )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from consumer.massive.first_contact.assumed import ASSUMED
-from consumer.vendor.first_contact import MOST_REQUESTS, Standing
+from consumer.vendor.first_contact import MOST_REQUESTS, ContactReport, Standing
 from simulated_market.assumptions import ShareBasis
 from simulated_market.bucket import BucketAssumptions
 from simulated_market.faults.fault_set import Fault, FaultKind
@@ -266,3 +267,32 @@ async def test_thirty_requests_are_never_exceeded_and_what_they_did_not_reach_is
     report = await contact(market(NOON, Fault(kind=FaultKind.HTML_OK, every=2)), NOON)
     assert report.requests == MOST_REQUESTS
     assert "30 requests were made before it" in about(report, "history").seen
+
+
+async def test_a_bucket_that_lets_us_in_and_is_not_set_is_a_setting_that_follows() -> None:
+    seen = about(await contact(market(NOON), NOON, MASSIVE_FLAT_FILES=""), "file_times")
+    assert (seen.standing, seen.settings) == (Standing.HOLDS, {"MASSIVE_FLAT_FILES": "s3://flatfiles"})
+
+
+ODD: tuple[Any, ...] = (
+    [],
+    {"status": "OK"},
+    {"results": [1, None, "x", [], {}]},
+    {"results": {"ticker": []}},
+    {"results": [{"T": 7, "v": "many", "c": None, "t": "noon", "ticker": None, "date": "soon", "exchange": "NYSE"}]},
+    {"results": [{"T": "AAPL", "v": 1e308, "c": 1e308, "t": 10**18, "ticker": "A"}], "next_url": ":/?\x00"},
+    {"tickers": [{"ticker": "AAPL", "min": {"t": 10**18, "av": 1}}, {"ticker": "B", "min": []}], "next_url": 7},
+    [{"exchange": "NYSE", "date": "2025-13-99", "status": []}],
+)
+
+
+@pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))
+async def test_whatever_shape_answers_have_the_contact_ends_with_a_report_that_can_be_sent(answer: Any) -> None:
+    async def same(_request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app = web.Application()
+    app.router.add_get("/{anything:.*}", same)
+    report = await contact(app, NOON)
+    assert [one.assumption for one in report.seen] == list(ASSUMED)
+    assert msgspec.json.decode(msgspec.json.encode(report), type=ContactReport) == report

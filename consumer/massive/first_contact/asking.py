@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -164,7 +165,7 @@ class Asker:
         rows = heard.rows
         plain = {name: value for name, value in heard.envelope.items() if name not in ("results", "tickers")}
         first = rows[0] if rows else heard.envelope.get("results")
-        sample = heard.words if first is None else msgspec.json.encode(first).decode()
+        sample = heard.words if first is None else json.dumps(first)
         self.exchanges.append(
             Exchange(
                 number=self.spent,
@@ -185,7 +186,12 @@ def _is_told(name: str) -> bool:
 
 
 def _decoded(body: bytes) -> Any:
+    """As JSON, also where it is not quite: NaN, control characters, bytes that are no UTF-8. None: it is none."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(body.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
         return None

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENOUGH_TO_TELL = 10  # requests within a minute, of which a free plan would have refused half
+FREE = 5  # requests a minute of the free plan
+#: What a step may stumble over where nothing of an answer is as documented; the report has the answer's outline.
+UNLIKE_ANY = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 Step = Callable[[Contact], Awaitable[list[Seen]]]
 
@@ -48,7 +51,9 @@ async def make_contact(contact: Contact, *, version: str, settings: Mapping[str,
         contact.seen += await listings.splits(contact)
     except NoAnswer as error:
         raise ProviderUnavailable(str(error)) from error
-    accepted = contact.seen[0].standing is Standing.HOLDS
+    except UNLIKE_ANY as error:
+        contact.seen.append(unseen("key", f"an answer of another shape than any that is known: {error}"))
+    accepted = contact.seen[0].standing is not Standing.OTHERWISE
     if accepted:
         for step, about in STEPS:
             contact.seen += await _taken(contact, step, about)
@@ -65,6 +70,8 @@ async def _taken(contact: Contact, step: Step, about: tuple[str, ...]) -> list[S
         why = f"no answer: {error}"
     except CalendarError as error:
         why = str(error)
+    except UNLIKE_ANY as error:
+        why = f"an answer of another shape than any that is known ({type(error).__name__}: {error}): send this report"
     return [unseen(one, why) for one in about]
 
 
@@ -75,6 +82,8 @@ def _limit(contact: Contact) -> Seen:
         seen = f"{asker.accepted_in_window} requests within a minute and no refusal"
         if known is not None and asker.accepted_in_window > max(known, ENOUGH_TO_TELL):
             return otherwise("request_limit", seen, "no limit so low", MASSIVE_REQUESTS_PER_MINUTE="0")
+        if asker.accepted_in_window <= FREE:
+            return unseen("request_limit", f"{seen}: too few to tell, its answers are slow")
         return holds("request_limit", seen)
     wait = "no time to wait" if asker.retry_after is None else f"wait {asker.retry_after.total_seconds():.0f} s"
     seen = f"429 after {asker.limited_after} requests in a minute, and it named {wait}"
@@ -82,7 +91,7 @@ def _limit(contact: Contact) -> Seen:
         return holds("request_limit", seen)
     allowed = str(max(asker.limited_after, 1))
     follows = "unless somebody else used the key meanwhile: a running service shares its limit"
-    if allowed == "5":
+    if allowed == str(FREE):
         return holds("request_limit", seen, follows, MASSIVE_REQUESTS_PER_MINUTE=allowed)
     return otherwise("request_limit", seen, follows, MASSIVE_REQUESTS_PER_MINUTE=allowed)
 

@@ -26,6 +26,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True):
     ohlc_sessions: int
     slot_sessions: int
     early_extended_close: dt.time
+    flat_files: str | None
 
 
 class FileLook(Protocol):

@@ -114,10 +114,11 @@ async def _times(contact: Contact, bucket: FileLook) -> Seen:
     if not any(late.values()):
         seen = f"no file of {days[0]} to {days[-1]}"
         return otherwise("file_times", seen, "slots come by REST alone: send this report")
-    return _judged_times(late, lacking)
+    unset = {"MASSIVE_FLAT_FILES": "s3://flatfiles"} if contact.configured.flat_files is None else {}
+    return _judged_times(late, lacking, unset)
 
 
-def _judged_times(late: dict[str, list[float]], lacking: list[str]) -> Seen:
+def _judged_times(late: dict[str, list[float]], lacking: list[str], unset: dict[str, str]) -> Seen:
     each = [
         f"{len(hours)} {kind} files, written {_clock(median(hours))} the day after (the latest {_clock(max(hours))})"
         for kind, hours in late.items()
@@ -126,12 +127,11 @@ def _judged_times(late: dict[str, list[float]], lacking: list[str]) -> Seen:
     seen = "; ".join([*each, *(f"no {one}" for one in lacking[:3])])
     slowest = max((median(hours) for hours in late.values() if hours), default=0.0)
     if slowest <= 0 and not lacking:
-        return holds(
-            "file_times", seen, "a latest one long after the others was replaced: it is read again by its ETag"
-        )
+        follows = "a latest one long after the others was replaced: it is read again by its ETag"
+        return holds("file_times", seen, follows, **unset)
     hours = min(max(math.ceil(slowest) + 1, 1), LONGEST_DEADLINE_H)
     late_words = "slots by file come later than they are due"
-    return otherwise("file_times", seen, late_words, MAINTENANCE_DEADLINE=f"{hours}h")
+    return otherwise("file_times", seen, late_words, MAINTENANCE_DEADLINE=f"{hours}h", **unset)
 
 
 def _clock(after_noon: float) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from consumer.massive.first_contact.assumed import holds, otherwise, told, unseen
 from consumer.vendor.errors import NotYetPublished, OutsidePlanTimeframe
+from market.symbols import is_well_formed
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ async def newest(contact: Contact) -> list[Seen]:
     heard = await contact.asker.ask(whole_market(day))
     rows = [row for row in heard.rows if isinstance(row, dict)]
     worth = sorted(rows, key=lambda row: -_figure(row, "v") * _figure(row, "c"))
-    contact.traded = [str(row["T"]) for row in worth if row.get("T")]
+    contact.traded = [str(row["T"]) for row in worth if is_well_formed(str(row.get("T") or ""))]
     if not rows:
         later = "the service asks again every 15 minutes; MAINTENANCE_DEADLINE may have to be longer"
         given = otherwise("newest_session", f"{day} at {contact.clock}: {heard.words}", later)
@@ -125,7 +127,8 @@ async def early_close(contact: Contact) -> list[Seen]:
     stamp, symbol = _stamp(contact, day, heard.rows), _liquid(contact, heard)
     if symbol is None:
         return [stamp, unseen("early_extended_close", f"no bar of {day}: {heard.words}")]
-    bars = await contact.asker.ask(f"/v2/aggs/ticker/{symbol}/range/1/minute/{day}/{day}?adjusted=false&limit=50000")
+    path = f"/v2/aggs/ticker/{quote(symbol, safe='')}/range/1/minute/{day}/{day}"
+    bars = await contact.asker.ask(f"{path}?adjusted=false&limit=50000")
     return [stamp, _late_trading(contact, day, symbol, bars)]
 
 
