@@ -235,6 +235,9 @@ async def test_a_vendor_as_it_is_assumed_gives_no_finding_and_is_told_by_its_pla
     assert unseen == {"closed_day", "next_page", "dividend_shares", "sector_ranges"}
     assert [one.assumption for one in report.seen] == list(ASSUMED)
     assert (report.plan, report.requests) == ("Starter or Developer: 15 minutes late", 28)
+    assert [one.number for one in report.exchanges] == list(range(1, 29)), "each request has its outline"
+    (minutes,) = [one for one in report.exchanges if one.address.startswith("LIST minute files")]
+    assert minutes.sample.endswith("2025-11-10 2025-11-11T16:00Z"), "when each file came, 11:00 ET"
     assert (await contact(market(NOON, assumed={"delay": dt.timedelta(0)}), NOON)).plan == "Advanced: real-time"
     assert (await contact(market(NOON, free=True), NOON)).plan == "Basic (free), or one without the snapshot"
 

@@ -118,17 +118,7 @@ async def test_what_is_usual_by_ten_is_told_with_the_rows_requests_and_files_it_
         assert "massive:rest, load " in line
         assert "by volume_slots batch:" in line
 
-    await stack.redis.hset("rvol:hist:avg:AAPL:5", "71", "1")  # type: ignore[misc]
-    code, out, _ = await maintenance("symbol", "AAPL", "--at", "10:00")
-    assert (code, "Redis       1 in field 71" in out, "ANOTHER" in out) == (3, True, True)
-    code, out, _ = await maintenance("symbol", "AAPL")
-    assert code == 3
-    assert "PostgreSQL has OTHERS" in out
-    assert f"bar of {DAY}: massive:rest, request " in out
-    assert sum("o" in line.partition("  ")[2] for line in out.splitlines()[2:14]) > 1, "the closes are drawn"
-
-
-async def test_a_symbol_or_time_that_there_is_not_is_usage(stack: Stack, maintenance: Maintenance) -> None:
+    # What there is not is usage, and never an empty answer.
     for arguments, words in (
         (("symbol", "NOPE"), "nothing is known of NOPE"),
         (("symbol", "AAPL", "--at", "03:00"), "between 04:05 and 20:00"),
@@ -137,6 +127,15 @@ async def test_a_symbol_or_time_that_there_is_not_is_usage(stack: Stack, mainten
     ):
         code, out, err = await maintenance(*arguments)
         assert (code, out, words in err) == (2, "", True), err
+
+    await stack.redis.hset("rvol:hist:avg:AAPL:5", "71", "1")  # type: ignore[misc]
+    code, out, _ = await maintenance("symbol", "AAPL", "--at", "10:00")
+    assert (code, "Redis       1 in field 71" in out, "ANOTHER" in out) == (3, True, True)
+    code, out, _ = await maintenance("symbol", "AAPL")
+    assert code == 3
+    assert "PostgreSQL has OTHERS" in out
+    assert f"bar of {DAY}: massive:rest, request " in out
+    assert sum("o" in line.partition("  ")[2] for line in out.splitlines()[2:14]) > 1, "the closes are drawn"
 
 
 async def test_status_shows_the_pages_calendar_and_with_watch_says_it_again_when_it_is_otherwise(

@@ -122,6 +122,22 @@ class Asker:
         self.spent += 1
         self.say(f"{self.spent}/{MOST_REQUESTS} {what}")
 
+    def note(self, address: str, *, status: int, rows: int | None, said: str) -> None:
+        """Keep the outline of what was asked elsewhere, the last that was taken."""
+        self.exchanges.append(
+            Exchange(
+                number=self.spent,
+                address=address,
+                status=status,
+                milliseconds=0,
+                size=0,
+                headers={},
+                envelope={},
+                rows=rows,
+                sample=redacted(said)[:SAMPLE],
+            )
+        )
+
     async def _once(self, target: str) -> Heard:
         while self.limited_after is not None and self._within_window() >= max(self.limited_after, 1):
             await self._pause(WINDOW_S + A_LITTLE_S - (self.pace.clock() - self._answered[0]))

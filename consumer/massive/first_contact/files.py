@@ -88,6 +88,7 @@ async def files(contact: Contact) -> list[Seen]:
     try:
         return [await _times(contact, contact.bucket), await _missing(contact, contact.bucket)]
     except FlatFilesUnusable as error:
+        contact.asker.note("flat files", status=0, rows=None, said=str(error))
         cure = "check MASSIVE_S3_ACCESS_KEY_ID, MASSIVE_S3_SECRET_ACCESS_KEY and whether the plan has flat files"
         return [otherwise("file_times", str(error), cure), unseen("missing_file", "the bucket does not let us in")]
 
@@ -96,6 +97,7 @@ async def _missing(contact: Contact, bucket: FileLook) -> Seen:
     never = contact.newest + dt.timedelta(days=(5 - contact.newest.weekday()) % 7)  # the Saturday after it
     contact.asker.take("flat files: one that is not there")
     status = await bucket.missing(never)
+    contact.asker.note(f"HEAD day file of {never}", status=status, rows=None, said="")
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
         follows = "a listing tells it from a refusal: one more request for each file that is not out"
         return told("missing_file", status == HTTPStatus.NOT_FOUND, f"answered {status:d}", follows)
@@ -109,6 +111,8 @@ async def _times(contact: Contact, bucket: FileLook) -> Seen:
     for kind in ("day", "minute"):
         contact.asker.take(f"flat files: when those of {kind}s came")
         came = await bucket.came_at(kind, days)
+        times = ", ".join(f"{day} {at:%Y-%m-%dT%H:%MZ}" for day, at in sorted(came.items()))
+        contact.asker.note(f"LIST {kind} files since {days[0]}", status=HTTPStatus.OK, rows=len(came), said=times)
         late[kind] = [(at - _noon_after(day)).total_seconds() / 3600 for day, at in sorted(came.items())]
         lacking += [f"{kind} file of {day}" for day in days if day not in came and _noon_after(day) < contact.now()]
     if not any(late.values()):
