@@ -18,7 +18,7 @@ class ShareBasis(StrEnum):
     BEFORE = "before"
 
 
-class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
+class Assumptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the vendor behaves where its documents are silent."""
 
     early_extended_close: dt.time = dt.time(17)
