@@ -71,7 +71,7 @@ class Desk:
     def __init__(self, monitor: Monitor, settings: Settings) -> None:
         self._monitor = monitor
         self._settings = settings
-        self._shared = Shared(self._read)
+        self._shared = Shared(self.read)
         self._known: Judged | None = None
         self._judge_every = JUDGE_EVERY
 
@@ -101,7 +101,8 @@ class Desk:
             work = await read_work(connection, judged, days)
         return calendar_of(judged, days, work)
 
-    async def _read(self) -> Overview:
+    async def read(self) -> Overview:
+        """Return the answer, read now. Raises the same."""
         monitor = self._monitor
         async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             judged = await self._judge(connection)

@@ -18,9 +18,10 @@ from consumer.postgres import boundaries
 from consumer.postgres.boundaries import Boundary, State
 from consumer.postgres.decisions import Decision
 from consumer.runtime import utc_now
+from consumer.terminal.answers import Decided, write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
-from consumer.terminal.refused import usage
+from consumer.terminal.refused import CommandRefused, usage
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     reason: str
     by: str | None
+    as_json: bool = False
 
 
 async def show(settings: Settings, *, decided: bool, as_json: bool) -> int:
@@ -44,7 +46,7 @@ async def show(settings: Settings, *, decided: bool, as_json: bool) -> int:
     async with looking(settings) as service:
         found = await boundaries.find(service.pool, decided=decided)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     elif found:
         _print(found)
     else:
@@ -61,8 +63,11 @@ async def decide(settings: Settings, word: Word) -> int:
     except boundary_word.NoSuchSeries as error:
         raise usage(error) from error
     if not new:
-        sys.stderr.write(f"the boundary of {word.symbol} at {word.day} is {word.state} already\n")
-        return ExitCode.FINDING
+        text = f"the boundary of {word.symbol} at {word.day} is {word.state} already"
+        raise CommandRefused(text, ExitCode.FINDING)
+    if word.as_json:
+        write_json(Decided(symbol=word.symbol, day=word.day, state=word.state))
+        return ExitCode.OK
     sys.stdout.write(f"{word.symbol} {word.day}: {word.state}; {boundary_word.follows(word.state)}\n")
     return ExitCode.OK
 

@@ -13,8 +13,11 @@ from consumer.cycle import acceptance as acceptances
 from consumer.postgres import findings
 from consumer.postgres.findings import KeptFinding, Settled, State
 from consumer.runtime import utc_now
+from consumer.terminal import answers
+from consumer.terminal.answers import write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
+from consumer.terminal.refused import CommandRefused, usage
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str | None
     take_new: bool = False
+    as_json: bool = False
 
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
@@ -37,7 +41,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     async with looking(settings) as service:
         found = await findings.find(service.pool, settled=settled)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     elif found:
         _print(found)
     else:
@@ -53,15 +57,24 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
             accepted = await acceptances.accept(
                 service.pool, acceptance.finding_id, settled, take_new=acceptance.take_new, now=utc_now()
             )
-    except acceptances.NothingAside:
-        sys.stderr.write(
+    except acceptances.NothingAside as error:
+        raise usage(
             f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
-            "for the session with `maintenance trigger --force`, or accept what stands\n"
-        )
-        return ExitCode.USAGE
+            "for the session with `maintenance trigger --force`, or accept what stands"
+        ) from error
     if accepted is None:
-        sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
-        return ExitCode.FINDING
+        text = "it is not open; `maintenance findings list --all` shows the settled ones"
+        raise CommandRefused(text, ExitCode.FINDING)
+    if acceptance.as_json:
+        write_json(
+            answers.Settled(
+                finding_id=accepted.finding_id,
+                trading_day=accepted.trading_day,
+                kind=accepted.kind.value,
+                took_new=acceptance.take_new,
+            )
+        )
+        return ExitCode.OK
     done = "what stands was accepted"
     if acceptance.take_new:
         done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
