@@ -65,21 +65,25 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
     if accepted is None:
         text = "it is not open; `maintenance findings list --all` shows the settled ones"
         raise CommandRefused(text, ExitCode.FINDING)
+    _tell_settled(accepted, acceptance)
+    return ExitCode.OK
+
+
+def _tell_settled(one: KeptFinding, acceptance: Acceptance) -> None:
     if acceptance.as_json:
         write_json(
             answers.Settled(
-                finding_id=accepted.finding_id,
-                trading_day=accepted.trading_day,
-                kind=accepted.kind.value,
+                finding_id=one.finding_id,
+                trading_day=one.trading_day,
+                kind=one.kind.value,
                 took_new=acceptance.take_new,
             )
         )
-        return ExitCode.OK
+        return
     done = "what stands was accepted"
     if acceptance.take_new:
         done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
-    sys.stdout.write(f"{accepted.finding_id} {accepted.trading_day} {accepted.kind}: {done}\n")
-    return ExitCode.OK
+    sys.stdout.write(f"{one.finding_id} {one.trading_day} {one.kind}: {done}\n")
 
 
 def _print(found: Sequence[KeptFinding]) -> None:

@@ -55,12 +55,27 @@ def commands() -> list[Command]:
 
 def _commands_of(path: Path, text: str) -> Iterator[Command]:
     for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.removeprefix("$ "), comments=True)
-        while words and _ASSIGNMENT.match(words[0]):  # set for the one command
-            words.pop(0)
-        if words:
-            program = words[0].rpartition("/")[2] if words[0].startswith(".venv/") else words[0]
-            yield Command(document=name_of(path), program=program, words=tuple(words[1:]))
+        for words in _joined_by_operators(shlex.split(line.removeprefix("$ "), comments=True)):
+            while words and _ASSIGNMENT.match(words[0]):  # set for the one command
+                words.pop(0)
+            if words:
+                program = words[0].rpartition("/")[2] if words[0].startswith(".venv/") else words[0]
+                yield Command(document=name_of(path), program=program, words=tuple(words[1:]))
+
+
+def _joined_by_operators(words: list[str]) -> Iterator[list[str]]:
+    """The commands of one line, without where their output goes."""
+    command: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in ("|", "||", "&&", ";"):
+            yield command
+            command = []
+        elif word in (">", ">>", "2>", "<"):
+            next(left)
+        else:
+            command.append(word)
+    yield command
 
 
 def exists(path: str) -> bool:
