@@ -164,23 +164,17 @@ async def read_sessions(
 async def read_symbols(
     connection: Connection, symbols: Sequence[str], *, since: dt.date, up_to: dt.date
 ) -> NumberedBars:
-    """Return the bars that *symbols* have in *since*…*up_to*: for a few of them over many sessions.
-
-    By the symbols they traded as, which an index has; the view's own symbol, which a rename makes, none can have.
-    """
+    """Return the bars that *symbols* have in *since*…*up_to*: for a few of them over many sessions."""
+    # Symbol by symbol (OFFSET 0 holds the planner to it): a page a bar. Joined, each bar looks up its listing and
+    # renames anew, three pages a bar, or every bar that was ever stored is read.
     return await _numbered(
         connection,
         """
-        WITH asked AS (SELECT n.symbol, n.number FROM unnest($1::text[]) WITH ORDINALITY AS n (symbol, number)),
-        owned AS (
-            SELECT number, symbol, symbol AS traded_as FROM asked
-            UNION
-            SELECT a.number, a.symbol, c.symbol FROM asked AS a
-            JOIN ticker_change AS c ON c.new_symbol = a.symbol AND c.kind = 'renamed' AND c.closed_on IS NULL
-        )
-        SELECT (o.number - 1)::integer, h.trading_date, h.high, h.low, h.close FROM owned AS o
-        JOIN daily_history AS h ON h.traded_as = o.traded_as AND h.symbol = o.symbol
-        WHERE h.trading_date BETWEEN $2 AND $3
+        SELECT (n.number - 1)::integer, h.trading_date, h.high, h.low, h.close
+        FROM unnest($1::text[]) WITH ORDINALITY AS n (symbol, number)
+        CROSS JOIN LATERAL (
+            SELECT h.trading_date, h.high, h.low, h.close FROM daily_history AS h
+            WHERE h.symbol = n.symbol AND h.trading_date BETWEEN $2 AND $3 OFFSET 0) AS h
         """,
         symbols,
         since,
