@@ -35,6 +35,7 @@ from consumer.terminal.environment import settings_set
 from consumer.terminal.export_request import ExportRequest
 from consumer.terminal.letters import boundary, dead_letters, findings
 from consumer.terminal.parameters import (
+    NOBODY,
     AsPage,
     By,
     First,
@@ -42,6 +43,7 @@ from consumer.terminal.parameters import (
     Last,
     MaybeReason,
     OfMonth,
+    Who,
 )
 from consumer.terminal.refused import SERVER_ERRORS, CommandRefused, usage, what_a_server_said, write_refusal
 from consumer.terminal.run_options import RunOptions
@@ -107,9 +109,10 @@ def trigger(
     task: Annotated[TaskName, Parameter(help="the whole cycle, or one task")] = TaskName.CYCLE,
     force: Annotated[bool, Parameter(help="fetch again what the ledger says is there")] = False,
     wait: Annotated[bool, Parameter(help="follow it to its end")] = False,
+    who: Annotated[Who, Parameter(name="*")] = NOBODY,
 ) -> int:
     """Ask for a cycle; asking twice does no work twice."""
-    request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait)
+    request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait, who=who)
     return asyncio.run(trigger_verb.send(settings_set(), request))
 
 
@@ -141,10 +144,11 @@ def backfill(
     last: Annotated[dt.date, Parameter(name="--to", help="last session")],
     task: Annotated[TaskName, Parameter(help="both, or only bars or slots")] = TaskName.CYCLE,
     dry_run: Annotated[bool, Parameter(help="only forecast requests and time", negative=())] = False,
+    who: Annotated[Who, Parameter(name="*")] = NOBODY,
 ) -> int:
     """Repair exactly the gaps of these sessions, behind all other work."""
     wanted = Backfill(first=first, last=last, task=task)
-    request = backfill_verb.BackfillRequest(wanted=wanted, dry_run=dry_run)
+    request = backfill_verb.BackfillRequest(wanted=wanted, dry_run=dry_run, who=who)
     return asyncio.run(backfill_verb.run(settings_set(), request))
 
 

@@ -12,11 +12,15 @@ import msgspec
 from rich.console import Console
 
 from consumer.completeness.backfill import Backfill, expected_of, forecast_words, gap_lines, refusal
+from consumer.postgres.decisions import COMMAND_LINE
+from consumer.terminal.cancel import operator
+from consumer.terminal.parameters import NOBODY, Who
 from consumer.terminal.planner import planner
 from consumer.terminal.refused import usage
+from contract.messages import TaskMessage
 from market.calendar_errors import CalendarError
 from process.exit_codes import ExitCode
-from producers.trigger import request_backfill
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from consumer.completeness.planner import Planner
@@ -28,6 +32,7 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     wanted: Backfill
     dry_run: bool
+    who: Who = NOBODY
 
 
 async def run(settings: Settings, request: BackfillRequest) -> int:
@@ -49,8 +54,14 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     if request.dry_run or not expected.forecast.parts:
         return ExitCode.OK
     first, last = expected.sessions[0], expected.sessions[-1]
-    entry_id = await request_backfill(
-        plan.redis, first, last, task=request.wanted.task, requested_by="maintenance backfill"
+    message = TaskMessage(
+        task=request.wanted.task,
+        trading_day=last,
+        first_day=first,
+        requested_by=request.who.by or operator(),
+        reason=request.who.reason,
+        via=COMMAND_LINE,
     )
+    entry_id = await request_of(plan.redis, message)
     sys.stdout.write(f"{entry_id}\n")
     return ExitCode.OK

@@ -13,8 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumer.completeness.deciding import Cut, NoSuchSeries, decide_boundary
 from consumer.postgres import boundaries
-from consumer.postgres.boundaries import Around, Boundary, Named, State
+from consumer.postgres.boundaries import Boundary, State
 from consumer.postgres.decisions import Decision
 from consumer.runtime import utc_now
 from consumer.terminal.cancel import operator
@@ -70,28 +71,10 @@ async def decide(settings: Settings, word: Word) -> int:
 
 async def _decide(pool: Pool, word: Word) -> bool:
     decision = Decision(by=word.by or operator(), at=utc_now(), reason=word.reason)
-    async with pool.acquire() as connection, connection.transaction():
-        bars = await boundaries.around(connection, word.symbol, word.day)
-        named = Named(symbol=_whose(bars, word), day=word.day, evidence=_evidence(bars))
-        return await boundaries.decide(connection, named, word.state, decision)
-
-
-def _whose(bars: Around, word: Word) -> str:
-    """The symbol that the bar of that day was traded as. Raises CommandRefused where there is no series to cut."""
-    if bars.traded_as is not None and bars.last_before is not None:
-        return bars.traded_as
-    if bars.first_bar is None and bars.last_before is None:
-        raise usage(f"{word.symbol} has no bar at all: give the symbol as `daily_history` has it")
-    if bars.last_before is None:
-        raise usage(f"{word.symbol} has no bar before {word.day}: there is nothing to keep apart")
-    nearest = "none since" if bars.first_bar is None else f"its next one is of {bars.first_bar}"
-    raise usage(f"{word.symbol} has no bar of {word.day}, {nearest}: give the first session of the new series")
-
-
-def _evidence(bars: Around) -> str:
-    if bars.open_on is None or bars.close_before is None:
-        return "a person's word"
-    return f"opened at {bars.open_on:.6g}, the close of {bars.last_before} was {bars.close_before:.6g}"
+    try:
+        return await decide_boundary(pool, Cut(symbol=word.symbol, day=word.day, state=word.state), decision)
+    except NoSuchSeries as error:
+        raise usage(error) from error
 
 
 def _print(found: Sequence[Boundary]) -> None:

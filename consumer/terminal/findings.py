@@ -9,10 +9,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumer.completeness.deciding import NothingAside, accept_finding
 from consumer.postgres import findings
-from consumer.postgres.findings import KeptFinding, Settled, State
+from consumer.postgres.decisions import Decision
+from consumer.postgres.findings import KeptFinding, State
 from consumer.runtime import utc_now
-from consumer.tasks.standing import take_aside
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
 from process.exit_codes import ExitCode
@@ -31,10 +32,6 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str | None
     take_new: bool = False
-
-
-class NothingAside(Exception):
-    """The finding is about what stands: there is no other answer to take."""
 
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
@@ -72,18 +69,8 @@ async def accept(settings: Settings, acceptance: Acceptance) -> int:
 
 
 async def _accept(pool: Pool, acceptance: Acceptance) -> KeptFinding | None:
-    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
-    async with pool.acquire() as connection, connection.transaction():
-        finding = await findings.lock_open(connection, acceptance.finding_id)
-        if finding is None:
-            return None
-        if not acceptance.take_new:
-            await findings.settle(connection, [finding.finding_id], settled, now=utc_now())
-        elif await findings.contested(connection, finding.finding_id) is None:
-            raise NothingAside
-        else:
-            await take_aside(connection, finding, settled, now=utc_now())
-        return finding
+    decision = Decision(by=acceptance.by or operator(), reason=acceptance.reason, at=utc_now())
+    return await accept_finding(pool, acceptance.finding_id, decision, take_new=acceptance.take_new)
 
 
 def _print(found: Sequence[KeptFinding]) -> None:

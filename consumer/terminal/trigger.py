@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from consumer.postgres.decisions import COMMAND_LINE
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
+from consumer.terminal.cancel import operator
+from consumer.terminal.parameters import NOBODY, Who
 from consumer.terminal.progress import display_for
 from consumer.terminal.reach import reach_tables
 from consumer.terminal.refused import usage
@@ -22,12 +25,12 @@ from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, Vi
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.reading import judge_day
-from contract.messages import ALL_TASKS, TaskName
+from contract.messages import ALL_TASKS, TaskMessage, TaskName
 from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
 from process.exit_codes import ExitCode
-from producers.trigger import request_cycle
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,6 +47,7 @@ class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskName
     force: bool
     wait: bool
+    who: Who = NOBODY
 
 
 async def send(settings: Settings, request: TriggerRequest) -> int:
@@ -60,14 +64,23 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
         pool: Pool | None = None
         if request.wait:  # before it is sent: what cannot be followed is not asked for by halves
             pool = await stack.enter_async_context(await reach_tables(settings, servers.database_url))
-        entry_id = await request_cycle(
-            redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
-        )
+        entry_id = await request_of(redis, _message(request, day))
         sys.stdout.write(f"{entry_id}\n")
         if pool is None:
             return ExitCode.OK
         expectations = expectations_set(settings, Schedule(calendar, settings.rules))
         return await _follow(pool, redis, entry_id, day, expectations)
+
+
+def _message(request: TriggerRequest, day: dt.date) -> TaskMessage:
+    return TaskMessage(
+        task=request.task,
+        trading_day=day,
+        force=request.force,
+        requested_by=request.who.by or operator(),
+        reason=request.who.reason,
+        via=COMMAND_LINE,
+    )
 
 
 async def _follow(pool: Pool, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations) -> int:
