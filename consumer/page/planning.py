@@ -17,11 +17,12 @@ from consumer.postgres.run_figures import Within
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis
 from consumer.vendors import flat_file_store
-from contract.messages import TaskName
+from contract.messages import TaskMessage, TaskName
+from contract.plain_text import require_plain, require_reason
 from market.calendar_errors import CalendarError
 from market.data_source import VENDOR
 from market.trading_calendar import NEW_YORK
-from producers.trigger import request_backfill
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,6 +55,13 @@ class AskedBackfill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     last: dt.date
     task: TaskName = TaskName.CYCLE
     parts: dict[str, int]
+    by: str = "page"
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        require_plain("by", self.by)
+        if self.reason is not None:
+            require_reason("reason", self.reason)
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +142,15 @@ async def ask(monitor: Monitor, settings: Settings, asked: AskedBackfill) -> Acc
         raise OtherByNow("nothing is left to be filled there")
     if now.parts != asked.parts:
         raise OtherByNow(f"the plan is another one by now: {now.words}")
-    entry_id = await request_backfill(monitor.redis, now.first, now.last, task=asked.task, requested_by="page")
+    message = TaskMessage(
+        task=asked.task,
+        trading_day=now.last,
+        first_day=now.first,
+        requested_by=asked.by,
+        reason=asked.reason,
+        via="page",
+    )
+    entry_id = await request_of(monitor.redis, message)
     return Accepted(entry_id=entry_id, first=now.first, last=now.last)
 
 

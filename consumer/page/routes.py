@@ -21,9 +21,9 @@ from consumer.page.files import HEADERS, INDEX, answer_file, answer_json, read_f
 from consumer.page.overview import Desk
 from consumer.page.planning import AskedBackfill, NoSuchBackfill, OtherByNow
 from consumer.page.symbol import read_symbol
+from consumer.web import problem_kinds as kinds
 from consumer.web.bodies import BadRequest, read_body
 from consumer.web.problems import json_answer, problem
-from consumer.web.tokens import refusal_without_token
 from contract.flat_fields import BadField, read_field
 from market.calendar_errors import CalendarError
 
@@ -103,17 +103,15 @@ class Page:
 
     async def backfill(self, request: web.Request) -> web.Response:
         """Ask for the backfill that was forecast; 409 where it would be another one by now."""
-        if (refused := refusal_without_token(request, self._settings.api_token)) is not None:
-            return refused
         example = '{"first": "2025-11-11", "last": "2025-11-11", "parts": {"ohlc_daily": 1}}'
         asked = await read_body(request, AskedBackfill, example=example)
         try:
             accepted = await planning.ask(self._monitor, self._settings, asked)
         except OtherByNow as error:
-            return problem(409, str(error))
+            return problem(409, str(error), kind=kinds.OTHER_BY_NOW)
         except (NoSuchBackfill, CalendarError) as error:
             return problem(422, str(error))
-        return json_answer(accepted, status=202, headers={"Location": "/status"})
+        return json_answer(accepted, status=202, headers={"Location": f"/cycles/{accepted.last}"})
 
     async def symbol(self, request: web.Request) -> web.Response:
         """One symbol; 404 where nothing is known of it."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_SYMBOLS = 1_000
 MOST_LISTED = 20_000
 MOST_SESSIONS = 1_000
+MOST_ID = 2**63 - 1
 LAST_SLOT_ASKED = 250  # of readers of "historical"; beyond the day's last slot nothing is added
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -86,6 +87,27 @@ class SlotsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     day: Day | None = None
     days: Annotated[int, Meta(ge=1, le=20)] = 1
     adjusted: bool = True
+
+
+class SpanAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"first": "from"}):
+    """Which sessions: without *first* from where each data set is kept, without *to* up to the last completed one."""
+
+    first: Day | None = None
+    to: Day | None = None
+
+
+class LettersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many dead letters, and whether the *settled* ones too."""
+
+    settled: bool = False
+    limit: Annotated[int, Meta(ge=1, le=MOST_SESSIONS)] = 200
+
+
+class ActionsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many actions, *before* one of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_SESSIONS)] = 100
+    before: Annotated[int, Meta(ge=1, le=MOST_ID)] | None = None
 
 
 def names_of(asked: type[msgspec.Struct]) -> tuple[str, ...]:
