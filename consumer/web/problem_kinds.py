@@ -58,11 +58,19 @@ FAULT = _kind(
     "fault", 500, "A fault of the service", "its log has the traceback", runbook=f"{RUNBOOK}#http-request-failed"
 )
 AWAY = _kind(
-    "server-away", 503, "Redis or PostgreSQL does not answer", "the service waits for it; GET /health says since when"
+    "server-away",
+    503,
+    "Redis or PostgreSQL does not answer",
+    "the service waits for it",
+    runbook=f"{RUNBOOK}#postgres-away",
 )
 TOO_BUSY = _kind("too-busy", 503, "More is asked than is answered in time", "`Retry-After` says when to ask again")
 NOT_READY = _kind(
-    "not-ready", 503, "The service is not ready", "`checks` says which of what it stands on is away or has stopped"
+    "not-ready",
+    503,
+    "The service is not ready",
+    "`checks` says which of what it stands on is away or has stopped",
+    runbook=f"{RUNBOOK}#not-ready",
 )
 NO_CALENDAR = _kind(
     "calendar-ends",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tests.cycle.stack import Stack
 
 __all__ = ["clock", "market", "postgres_dsn", "stack"]
-PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "http-api.md").read_text("utf-8")
 
 
 def sections() -> dict[str, str]:
@@ -58,4 +59,7 @@ def test_every_parameter_stands_in_the_chapter_of_its_route_and_no_other_does(ro
 
 def test_every_kind_of_problem_stands_in_the_table_and_no_other_does() -> None:
     listed = re.findall(r"^\| `([a-z-]+)` \| (\d+) \| (.*) \|$", PAGE.partition("is `/problems/…`")[2], re.MULTILINE)
+    for one in KINDS.values():
+        file, _, heading = (one.runbook or "docs/runbook.md#dead-letters").partition("#")
+        assert f"\n## {heading}\n" in (ROOT / file).read_text("utf-8"), one.name
     assert listed[: len(KINDS)] == [(one.name, str(one.status), one.title) for one in KINDS.values()]
