@@ -29,8 +29,7 @@ async def note_request(
     backfill = request.first_day is not None
     action = Action(
         act=Act.BACKFILL if backfill else Act.TRIGGER,
-        about=("whole sessions" if message.task is TaskName.CYCLE else message.task.value)
-        + (", also what stands" if message.force else ""),
+        about=_about(message, request) + (", also what stands" if message.force else ""),
         trading_day=request.trading_day,
         first_day=request.first_day,
         request=request.occasion.removeprefix("request:"),
@@ -38,3 +37,9 @@ async def note_request(
     )
     decision = Decision(by=message.requested_by, at=now, reason=message.reason, via=message.via or "stream")
     await actions.note(pool, action, decision)
+
+
+def _about(message: TaskMessage, request: Request) -> str:
+    if message.task is not TaskName.CYCLE:
+        return message.task.value
+    return "a whole cycle" if request.first_day is None else "what these sessions lack"

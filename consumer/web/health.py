@@ -129,6 +129,8 @@ class Question:
         began = time.perf_counter()
         try:
             await self._ask()
+        except Spoilt as error:
+            return Check(connected=False, error=str(error))
         except AWAY as error:
             return Check(connected=False, error=f"{type(error).__name__}: {error}")
         return Check(connected=True, latency_ms=round(1000 * (time.perf_counter() - began), 2))

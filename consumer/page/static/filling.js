@@ -59,7 +59,7 @@ export class Filling {
       this.onAsked();
       this.said.focus();
     } catch (error) {
-      if (error instanceof Refused && error.status === 401) token.forget();
+      if (error instanceof Refused && [401, 403].includes(error.status)) token.forget();
       this.said.textContent = error.status === 409 ? `${error.message}. Ask again what it would do.` : error.message;
       this.said.focus();
     }
