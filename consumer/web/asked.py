@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -120,11 +120,20 @@ def read_query(request: web.Request, asked: type[T]) -> T:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise BadRequest(f"{quote(name)} stands there {len(request.query.getall(name))} times: keep one")
+    _refuse_null(request, asked)
     try:
         return msgspec.convert(dict(request.query), asked, strict=False)
     except ValueError as error:  # msgspec's own is one
         takes = ", ".join(names_of(asked)) or "no query parameters"
         raise BadRequest(f"the query is not understood: {error}; {request.path} takes {takes}") from error
+
+
+def _refuse_null(request: web.Request, asked: type[msgspec.Struct]) -> None:
+    """In a query there is no null, and "null" is read as one; it is a text like any other where texts are taken."""
+    texts = {field.encode_name for field in msgspec.structs.fields(asked) if str in (field.type, *get_args(field.type))}
+    for name, text in request.query.items():
+        if name not in texts and text.lower() == "null":
+            raise BadRequest(f"{quote(name)} is {quote(text)}: leave it out")
 
 
 def symbol_in(text: str) -> str:

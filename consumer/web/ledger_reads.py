@@ -11,10 +11,20 @@ import msgspec
 from consumer.completeness.sessions import SessionCoverage, Span, sessions_of
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
-from consumer.postgres import actions, boundaries, cycles, dead_letters, letter_causes, run_timeline, session_conditions
+from consumer.postgres import (
+    actions,
+    boundaries,
+    cycles,
+    dead_letters,
+    findings,
+    letter_causes,
+    run_timeline,
+    session_conditions,
+)
 from consumer.postgres.actions import KeptAction
 from consumer.postgres.boundaries import Boundary
 from consumer.postgres.dead_letters import KeptLetter, Selection
+from consumer.postgres.findings import KeptFinding
 from consumer.postgres.letter_causes import Cause
 from consumer.postgres.pool import Pool
 from consumer.verdict.reading import judge_sessions
@@ -90,6 +100,13 @@ class Boundaries(msgspec.Struct, frozen=True, kw_only=True):
     boundaries: list[Boundary]
 
 
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is open against the plausibility of sessions."""
+
+    count: int
+    findings: list[KeptFinding]
+
+
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
     """What persons asked for and decided, newest first; *next* is the path of what came before."""
 
@@ -122,6 +139,7 @@ class LedgerHandlers:
             Route("GET", "/coverage", self.coverage, SpanAsked, answer=Covered, tagged=True),
             Route("GET", "/gaps", self.gaps, SpanAsked, answer=Covered, tagged=True),
             Route("GET", "/dead-letters", self.letters, LettersAsked, answer=Letters, tagged=True),
+            Route("GET", "/findings", self.findings, answer=Findings, tagged=True),
             Route("GET", "/boundaries", self.boundaries, answer=Boundaries, tagged=True),
             Route("GET", "/actions", self.actions, ActionsAsked, answer=Actions, tagged=True),
         ]
@@ -175,6 +193,11 @@ class LedgerHandlers:
         return tagged_json(
             request, Letters(count=len(shown), more=len(found) > len(shown), letters=shown, causes=list(causes))
         )
+
+    async def findings(self, request: web.Request) -> web.Response:
+        """Which sessions are suspect and why, as `maintenance findings list` says it."""
+        found = await findings.find(self._monitor.pool)
+        return tagged_json(request, Findings(count=len(found), findings=list(found)))
 
     async def boundaries(self, request: web.Request) -> web.Response:
         """Where a series may have to be cut, as `maintenance boundary list` says it."""

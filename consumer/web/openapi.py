@@ -145,7 +145,7 @@ _KEY = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    "schema": {"type": "string", "pattern": "^[ -~]{1,202}$"},
     "description": "asked again with the same key and body, the same is answered and nothing is done twice",
 }
 

@@ -39,6 +39,7 @@ async def test_coverage_and_gaps_are_those_of_the_commands(stack: Stack, client:
         ("from=1990-01-02", "calendar"),
         (f"from=2015-01-02&to={DAY}", "at most 1000"),
         ("day=2025-11-11", "from, to"),
+        ("from=null", "leave it out"),
     ):
         refused = await client.get(f"/coverage?{query}")
         assert (refused.status, cure in await refused.text()) == (400, True), query

@@ -155,6 +155,8 @@ async def test_dead_letters_findings_and_boundaries_are_settled_over_http_and_no
         await findings.report(
             connection, data_sets.DAILY_BARS, DAY, Report(finding=found, load_id=1, now=stack.clock())
         )
+    (listed_one,) = (await (await client.get("/findings")).json())["findings"]
+    assert (listed_one["finding_id"], listed_one["reason"]) == (1, "2 rows")
     accepted = "/findings/1/accept"
     assert (await client.post(accepted, json={"reason": "so it was", "take_new": True})).status == 422
     assert (await client.post(accepted, json={"reason": "so it was"})).status == 200
