@@ -27,7 +27,6 @@ WORKDIR /home/maintenance
 EXPOSE 8008
 STOPSIGNAL SIGTERM
 # Python, because the image has no curl. In the producer's container this is switched off by compose.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
-import os, urllib.request; \
-urllib.request.urlopen('http://127.0.0.1:' + os.environ['HTTP_PORT'] + '/health', timeout=4)"]
+# Ready, not only alive: servers, tables, group, its own worker and catch-up.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "process.healthcheck"]
 CMD ["python", "-m", "consumer"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from consumer.catalogue.retention import may_be_kept
 from consumer.export_settings import EXPORT_SETTINGS
+from consumer.http_settings import HTTP_SETTINGS
 from consumer.neighbour_settings import NEIGHBOUR_SETTINGS
 from consumer.postgres.reader_view import Prices
 from consumer.vendor_settings import VENDOR_SETTINGS
@@ -26,12 +27,9 @@ from process.settings.urls import database_url
 from process.settings.values import (
     duration,
     folder_to_be,
-    listening_on,
-    names,
     one_of,
     schema_name,
     switch,
-    text,
     whole,
 )
 
@@ -228,38 +226,7 @@ SETTINGS: tuple[Setting, ...] = (
         read=switch,
         meaning="on: run on a Redis whose maxmemory-policy is not noeviction, and may lose work by it",
     ),
-    Setting(
-        name="HTTP_HOST",
-        field="http_host",
-        default="127.0.0.1",
-        read=listening_on,
-        meaning="address of the HTTP API; others than loopback need MAINTENANCE_API_TOKEN",
-    ),
-    Setting(name="HTTP_PORT", field="http_port", default="8008", read=whole(0, 65_535), meaning="its port"),
-    Setting(
-        name="HISTORICAL_PORT",
-        field="historical_port",
-        default="",
-        read=whole(1, 65_535),
-        meaning="a further port of the HTTP API, such as 8004, on which it stands for `historical`; not set: none",
-    ),
-    Setting(
-        name="HTTP_ALLOWED_HOSTS",
-        field="http_allowed_hosts",
-        default="",
-        read=names,
-        absent=(),
-        words=True,
-        meaning="further names under which it may be asked, such as a proxy's; addresses and localhost always may",
-    ),
-    Setting(
-        name="MAINTENANCE_API_TOKEN",
-        field="api_token",
-        default="",
-        read=text,
-        secret=True,
-        meaning="bearer token for POST /trigger; not needed from loopback while the API listens only there",
-    ),
+    *HTTP_SETTINGS,
     CALENDAR_OVERRIDES,
     EARLY_EXTENDED_CLOSE,
     SESSION_CATCH_UP_DAYS,

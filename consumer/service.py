@@ -21,7 +21,7 @@ from consumer.runtime import connect_blocking_redis, connect_redis, end_all, sto
 from consumer.settings import schemas_set, upgrade_set
 from consumer.source.guard import SourceGuard
 from consumer.vendors import flat_file_store, open_web, source_of_settings, vendor_of
-from consumer.web.monitor import Monitor
+from consumer.web.monitor import Beside, Monitor
 from consumer.web.serving import serve_http
 from consumer.web.silence import silence_publisher
 
@@ -72,7 +72,7 @@ async def run_until(
                 redis=parts.commands,
                 expectations=consumer.expectations,
                 now=clock,
-                published=lambda: consumer.reporter.judged,
+                beside=Beside(consumer=name, published=lambda: consumer.reporter.judged),
             )
             serving = serve_http(settings, monitor, consumer.stream, database_url=settings.database_url)
             await stack.enter_async_context(serving)

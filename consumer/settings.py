@@ -87,6 +87,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     historical_port: int | None
     http_allowed_hosts: tuple[str, ...]
     api_token: str | None
+    api_token_before: str | None
+    read_token: str | None
+    read_token_before: str | None
     calendar_overrides: Path | None
     early_extended_close: dt.time
     session_catch_up_days: int
@@ -128,6 +131,34 @@ def _short_retentions(values: Values) -> list[str]:
     return [f"RETENTION: {line}" for line in too_short(values.of("kept_days") or {}, windows)]
 
 
+_TOKENS = {
+    "api_token": "MAINTENANCE_API_TOKEN",
+    "api_token_before": "MAINTENANCE_API_TOKEN_BEFORE",
+    "read_token": "MAINTENANCE_READ_TOKEN",
+    "read_token_before": "MAINTENANCE_READ_TOKEN_BEFORE",
+}
+
+
+def _tokens(values: Values) -> list[str]:
+    """One that opens what another of them leaves open protects nothing."""
+    if not values.has(*_TOKENS):
+        return []
+    of = {name: values.of(field) for field, name in _TOKENS.items()}
+    problems = [
+        f"{name}_BEFORE is set without {name}: it is the former one, set {name} as well"
+        for name in ("MAINTENANCE_API_TOKEN", "MAINTENANCE_READ_TOKEN")
+        if of[f"{name}_BEFORE"] is not None and of[name] is None
+    ]
+    if of["MAINTENANCE_READ_TOKEN"] is not None and of["MAINTENANCE_API_TOKEN"] is None:
+        problems.append(
+            "MAINTENANCE_READ_TOKEN is set without MAINTENANCE_API_TOKEN: who may not read could ask for work; set both"
+        )
+    given = [token for token in of.values() if token is not None]
+    if len(set(given)) < len(given):
+        problems.append("two of the tokens of the HTTP API are the same: give each another, or leave one of them out")
+    return problems
+
+
 def _contradictions(values: Values) -> list[str]:
     """Each names the variables, and the values that are no secrets."""
     problems = []
@@ -148,7 +179,7 @@ def _contradictions(values: Values) -> list[str]:
             f"MAINTENANCE_LEASE={lease.total_seconds():g}s: a part may not take less time than its holder may be "
             "silent; raise the one or lower the other"
         )
-    problems += _short_retentions(values)
+    problems += [*_tokens(values), *_short_retentions(values)]
     if (ours := values.of("database_schema")) is not None and ours == values.of("readers_schema"):
         told = "is READERS_SCHEMA too, and views and tables cannot share names: write another name for one of them"
         problems.append(f"DATABASE_SCHEMA={ours} {told}")

@@ -79,6 +79,7 @@ LATER_MESSAGES = Key(pattern="maintenance:later:messages", holds=RedisType.HASH)
 QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
 HEARD = Key(pattern="maintenance:heard", holds=RedisType.STRING)
+LOOKED = Key(pattern="maintenance:looked", holds=RedisType.ZSET, short_lived=True)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
@@ -118,6 +119,7 @@ KEYS = (
     QUEUED,
     FENCE,
     HEARD,
+    LOOKED,
     SOURCE,
     CACHES,
     SILENT,

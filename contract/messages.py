@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from contract.flat_fields import BadField, quote, read_field, write_field
-from contract.plain_text import require_plain
+from contract.plain_text import require_plain, require_reason
 from market.session import SessionPhase
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     request: str | None = None
     requested_by: str = "operator"
+    reason: str | None = None
+    via: str | None = None
     deliveries: int | None = None
     clear_caches: bool | None = None
     version: int | None = None
@@ -102,7 +104,10 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
             raise BadField(f"attempt '{self.attempt}' is too small: the first attempt is 1")
         if self.cycle is not None and self.cycle < 1:
             raise BadField(f"cycle '{self.cycle}' is no cycle: ids start at 1, leave it out if unknown")
-        _refuse_untidy(rule=self.rule, part=self.part, request=self.request, requested_by=self.requested_by)
+        _refuse_untidy(rule=self.rule, part=self.part, request=self.request)
+        _refuse_untidy(requested_by=self.requested_by, via=self.via)
+        if self.reason is not None:
+            require_reason("reason", self.reason)
 
 
 def encode(message: msgspec.Struct) -> dict[str, str]:

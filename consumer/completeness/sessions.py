@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -15,8 +15,9 @@ from consumer.verdict.states import DataSetVerdict
 from contract import data_sets as sets
 
 if TYPE_CHECKING:
-    from consumer.completeness.planner import Planner
-    from consumer.postgres.pool import Connection
+    from consumer.postgres.pool import Connection, Pool
+    from consumer.verdict.ruler import Expectations
+    from market.schedule import Schedule
 
 
 class SessionCoverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,23 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     last: dt.date | None
 
 
-async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
+class Looks(Protocol):
+    """Who looks: a planner of a command, or a surface that has no more than these."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    @property
+    def now(self) -> dt.datetime: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def expectations(self) -> Expectations: ...
+
+
+async def sessions_of(plan: Looks, span: Span) -> list[SessionCoverage]:
     """Return what every session of *span* has, newest first; by default each data set from where it is kept."""
     calendar = plan.schedule.calendar
     last = span.last or calendar.last_completed(plan.now)
@@ -56,7 +73,7 @@ async def sessions_of(plan: Planner, span: Span) -> list[SessionCoverage]:
     return found
 
 
-async def _kept_since(connection: Connection, plan: Planner, last: dt.date) -> dt.date:
+async def _kept_since(connection: Connection, plan: Looks, last: dt.date) -> dt.date:
     """The first session of the window, or the oldest one that is stored."""
     window = plan.schedule.calendar.last_trading_days(plan.expectations.ohlc_sessions, up_to=last)[0]
     oldest = await coverage.first_covered(connection, sets.DAILY_BARS)

@@ -13,7 +13,8 @@ import asyncpg
 import msgspec
 from loguru import logger
 
-from consumer.postgres import cycle_changes, cycles, part_ends
+from consumer.postgres import actions, cycle_changes, cycles, part_ends
+from consumer.postgres.actions import Act, Action
 from consumer.postgres.cycles import Cycle
 from consumer.postgres.ledger import PartId
 from consumer.postgres.part_ends import Closing, parts_in
@@ -64,6 +65,10 @@ async def cancel_day(pool: Pool, trading_day: dt.date, decision: Decision) -> Ca
         await cycle_changes.take_turn(connection)
         found = [cycle for cycle in await cycles.unended_cycles(connection) if cycle.trading_day == trading_day]
         await cycle_changes.end_cycles(connection, found, CycleState.CANCELLED, now=now, reason=words)
+        for cycle in found:
+            about = f"cycle {cycle.cycle_id}, {cycle.occasion}"
+            done = Action(act=Act.CANCEL, about=about, trading_day=trading_day, cycle_id=cycle.cycle_id)
+            await actions.note(connection, done, decision)
     return await close(pool, found, PartState.CANCELLED, now=now)
 
 

@@ -17,6 +17,7 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from consumer.cycle import calling_off
+from consumer.cycle.heartbeat import beat
 from consumer.cycle.late_data import request_for_late_data
 from consumer.cycle.lost_caches import request_for_lost_caches
 from consumer.cycle.messages import pass_message, rule_message
@@ -84,6 +85,7 @@ class CatchUp:
             pause = self._looking.every.total_seconds()
             try:
                 sent = await self.look()
+                await beat(self._redis, self._stream.consumer, now=self._now())
                 if sent:
                     logger.info("caught_up", messages=sent)
                 trouble.over()

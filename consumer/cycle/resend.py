@@ -12,7 +12,8 @@ import msgspec
 
 from consumer.cycle.messages import work_key
 from consumer.delivery.entries import LEFT_OUT, Outgoing
-from consumer.postgres import dead_letters
+from consumer.postgres import actions, dead_letters
+from consumer.postgres.actions import Act, Action
 from consumer.postgres.dead_letters import KeptLetter
 from consumer.postgres.states import LetterState
 from contract import keys
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from consumer.cycle.stores import Stores
     from consumer.postgres.dead_letters import Selection
     from consumer.postgres.decisions import Decision
-    from consumer.postgres.pool import Pool
+    from consumer.postgres.pool import Connection, Pool
 
 _PAGE = 1000
+_NAMED = 20
 
 
 class CannotReplay(Exception):
@@ -104,6 +106,7 @@ async def resend(stores: Stores, selection: Selection, changes: Mapping[str, str
         await stores.stream.enqueue([Outgoing(fields=fields, key=work_key(fields)) for fields in tasks])
         ids = [letter.dead_letter_id for letter in letters]
         causes = await dead_letters.settle(connection, ids, LetterState.REPLAYED, decision)
+        await _note(connection, Act.REPLAY, letters, decision)
     await _remove_copies(redis, letters, causes)
     return resent
 
@@ -114,8 +117,19 @@ async def drop(pool: Pool, redis: Redis, selection: Selection, decision: Decisio
         letters = await dead_letters.find_to_settle(connection, selection)
         ids = [letter.dead_letter_id for letter in letters]
         causes = await dead_letters.settle(connection, ids, LetterState.DROPPED, decision)
+        await _note(connection, Act.DROP, letters, decision)
     await _remove_copies(redis, letters, causes)
     return letters
+
+
+async def _note(connection: Connection, act: Act, letters: Sequence[KeptLetter], decision: Decision) -> None:
+    if not letters:
+        return
+    ids = ", ".join(str(letter.dead_letter_id) for letter in letters[:_NAMED])
+    more = f" and {len(letters) - _NAMED} more" if len(letters) > _NAMED else ""
+    days = {letter.trading_day for letter in letters}
+    day = days.pop() if len(days) == 1 else None
+    await actions.note(connection, Action(act=act, about=f"dead letter {ids}{more}", trading_day=day), decision)
 
 
 async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter], causes: set[tuple[str, str]]) -> None:

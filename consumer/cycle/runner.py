@@ -20,6 +20,7 @@ from consumer.cycle.failure_classes import VendorAway, lease_lost_named, local_t
 from consumer.cycle.failures import FailureRecorder
 from consumer.cycle.handlers import handler_of
 from consumer.cycle.messages import dead_letter, letter_fields, newer_message, part_message, read_work, retry_message
+from consumer.cycle.noting import note_request
 from consumer.cycle.outbox import OpenParts, ready_messages
 from consumer.cycle.plan_learning import PlanLearner
 from consumer.data_sets.declaration import Asked
@@ -137,8 +138,13 @@ class CycleRunner:
         return await self._open(delivery.entry, message)
 
     async def _open(self, entry: Entry, message: TaskMessage) -> list[Outgoing]:
-        now = self._services.now()
-        opened = await opening.open_cycle(self._services.pool, self._request(message, entry), now=now)
+        now, pool, request = self._services.now(), self._services.pool, self._request(message, entry)
+        try:
+            opened = await opening.open_cycle(pool, request, now=now)
+        except Busy:
+            await note_request(pool, message, request, cycle_id=None, now=now)
+            raise
+        await note_request(pool, message, request, cycle_id=opened.cycle.cycle_id, now=now)
         # From the commit on they write nothing more; to stop them spares the vendor questions that serve nobody.
         await self._call_off(opened.superseded)
         await self._set_aside(opened.suspended)

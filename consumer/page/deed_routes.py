@@ -15,9 +15,9 @@ from consumer.page.files import answer_json
 from consumer.page.planning import NoSuchBackfill, OtherByNow
 from consumer.page.signed import AskedBackfill, AskedBoundary, AskedFinding, AskedLetters, AskedTask
 from consumer.postgres.boundaries import State
+from consumer.web import problem_kinds as kinds
 from consumer.web.bodies import BadRequest, read_body
 from consumer.web.problems import json_answer, problem
-from consumer.web.tokens import refusal_without_token
 from contract.flat_fields import BadField, read_field
 from market.calendar_errors import CalendarError
 
@@ -61,14 +61,14 @@ class DeedRoutes:
         self, deed: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
-            if (refused := refusal_without_token(request, self._settings.api_token)) is not None:
-                return refused
             try:
                 answer = await deed(request)
                 self._desk.forget()
                 return answer
-            except (NothingLeft, OtherByNow) as error:
+            except NothingLeft as error:
                 return problem(409, str(error))
+            except OtherByNow as error:
+                return problem(409, str(error), kind=kinds.OTHER_BY_NOW)
             except (Refused, NoSuchBackfill, CalendarError) as error:
                 return problem(422, str(error))
 
@@ -90,12 +90,13 @@ class DeedRoutes:
         example = f'{{"first": "2025-11-11", "last": "2025-11-11", "parts": {{"ohlc_daily": 1}}, {_WHO}}}'
         asked = await read_body(request, AskedBackfill, example=example)
         accepted = await planning.ask(self._monitor, self._settings, asked)
-        return json_answer(accepted, status=202, headers={"Location": "/status"})
+        return json_answer(accepted, status=202, headers={"Location": f"/cycles/{accepted.last}"})
 
     async def task(self, request: web.Request) -> web.Response:
         """Ask for a cycle or a task of a session."""
         asked = await read_body(request, AskedTask, example=f'{{"day": "2025-11-11", {_WHO}}}')
-        return json_answer(await self._deeds.task(asked), status=202, headers={"Location": "/status"})
+        where = {"Location": f"/cycles/{asked.day}"}
+        return json_answer(await self._deeds.task(asked), status=202, headers=where)
 
     async def letters(self, request: web.Request) -> web.Response:
         """Send the letters of a preview again, or drop them; 409 where none is open any more."""

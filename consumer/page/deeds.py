@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from consumer.cycle import acceptance, boundary_word, resend
+from consumer.completeness import deciding
+from consumer.cycle import resend
 from consumer.cycle.stores import Stores
 from consumer.page.signed import MOST_LETTERS, AskedLetters
 from consumer.postgres import boundaries, dead_letters
-from consumer.postgres import findings as findings_table
 from consumer.postgres.boundaries import State
 from consumer.postgres.dead_letters import Selection
 from consumer.postgres.decisions import Decision
-from consumer.postgres.findings import Settled
 from contract.messages import TaskMessage
 from producers.trigger import request
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from consumer.web.monitor import Monitor
 
 SHOWN = 8
+VIA = "page"
 _DONE = {"replay": "asked for again", "drop": "dropped"}
 
 
@@ -101,28 +101,28 @@ class Deeds:
         bars = await boundaries.around(self._stores.pool, symbol, day)
         before = [] if bars.last_before is None else [f"the last session before it with a bar is {bars.last_before}"]
         return Preview(
-            words=f"{symbol}, {day}: {boundary_word.follows(state)}.", lines=[boundary_word.evidence_of(bars), *before]
+            words=f"{symbol}, {day}: {deciding.follows(state)}.", lines=[deciding.evidence_of(bars), *before]
         )
 
     async def boundary(self, asked: AskedBoundary) -> Done:
         """Write whether a new series begins. Raises NothingLeft, Refused."""
-        state, decision = State(asked.state), self._decision(asked)
+        state = State(asked.state)
+        cut = deciding.Cut(symbol=asked.symbol, day=asked.day, state=state)
         try:
-            new = await boundary_word.decide(self._stores.pool, asked.symbol, asked.day, state, decision)
-        except boundary_word.NoSuchSeries as error:
+            new = await deciding.decide_boundary(self._stores.pool, cut, self._decision(asked))
+        except deciding.NoSuchSeries as error:
             raise Refused(str(error)) from error
         if not new:
             raise NothingLeft(f"the boundary of {asked.symbol} at {asked.day} is {state} already")
-        return Done(words=f"{state}: {boundary_word.follows(state)}")
+        return Done(words=f"{state}: {deciding.follows(state)}")
 
     async def finding(self, asked: AskedFinding) -> Done:
         """Accept what stands, or take what was kept aside. Raises NothingLeft, Refused."""
-        settled = Settled(state=findings_table.State.ACCEPTED, by=asked.by, reason=asked.reason)
         try:
-            accepted = await acceptance.accept(
-                self._stores.pool, asked.finding_id, settled, take_new=asked.take_new, now=self._monitor.now()
+            accepted = await deciding.accept_finding(
+                self._stores.pool, asked.finding_id, self._decision(asked), take_new=asked.take_new
             )
-        except acceptance.NothingAside as error:
+        except deciding.NothingAside as error:
             raise Refused("nothing was kept aside: the finding is about what stands") from error
         if accepted is None:
             raise NothingLeft(f"finding {asked.finding_id} is not open any more")
@@ -134,13 +134,18 @@ class Deeds:
         if closes_at > self._monitor.now():
             raise Refused(f"{asked.day} has not closed yet: ask after {closes_at:%H:%M} UTC")
         message = TaskMessage(
-            task=asked.task, trading_day=asked.day, force=asked.force, requested_by=asked.requested_by
+            task=asked.task,
+            trading_day=asked.day,
+            force=asked.force,
+            requested_by=asked.by,
+            reason=asked.reason,
+            via=VIA,
         )
         entry_id = await request(self._stores.redis, message)
         return Done(words=f"asked for ({entry_id})", entry_id=entry_id)
 
     def _decision(self, asked: Signed) -> Decision:
-        return Decision(by=asked.by, reason=asked.reason, at=self._monitor.now())
+        return Decision(by=asked.by, reason=asked.reason, at=self._monitor.now(), via=VIA)
 
 
 def _about(letter: KeptLetter) -> str:

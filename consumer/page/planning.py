@@ -18,11 +18,11 @@ from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis
 from consumer.vendors import BudgetState, budget_state, flat_file_store
 from consumer.web.health import AWAY
-from contract.messages import TaskName
+from contract.messages import TaskMessage, TaskName
 from market.calendar_errors import CalendarError
 from market.data_source import VENDOR
 from market.trading_calendar import NEW_YORK
-from producers.trigger import request_backfill
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,9 +128,15 @@ async def ask(monitor: Monitor, settings: Settings, asked: AskedBackfill) -> Acc
         raise OtherByNow("nothing is left to be filled there")
     if now.parts != asked.parts:
         raise OtherByNow(f"the plan is another one by now: {now.words}")
-    entry_id = await request_backfill(
-        monitor.redis, now.first, now.last, task=asked.task, requested_by=asked.requested_by
+    message = TaskMessage(
+        task=asked.task,
+        trading_day=now.last,
+        first_day=now.first,
+        requested_by=asked.by,
+        reason=asked.reason,
+        via="page",
     )
+    entry_id = await request_of(monitor.redis, message)
     return Accepted(entry_id=entry_id, first=now.first, last=now.last)
 
 

@@ -6,7 +6,6 @@ Reads are open, as all reads of the API are; what asks for work wants the token,
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ from consumer.page.overview import Desk
 from consumer.page.planning import NoSuchBackfill
 from consumer.page.shared import Shared
 from consumer.page.symbol import read_symbol
-from consumer.postgres.decided import read_decided
 from consumer.web.problems import problem
 from market.calendar_errors import CalendarError
 
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.web.monitor import Monitor
 
-#: Of what people have decided: for so long, and at most so many.
-DECIDED_WITHIN = dt.timedelta(days=30)
-MOST_DECIDED = 30
 _SYMBOL = re.compile(r"[A-Za-z0-9./\-]{1,20}", re.ASCII)
 
 
@@ -51,7 +46,6 @@ def add_page(app: web.Application, settings: Settings, monitor: Monitor, stream:
     app.router.add_get("/page/symbol/{symbol:.+}", page.symbol)
     app.router.add_get("/page/budget", page.budget)
     app.router.add_get("/page/market", page.market)
-    app.router.add_get("/page/decided", page.decided)
     app.router.add_get("/page/log", page.log)
     app.router.add_get("/events", page.events)
     app.on_shutdown.append(page.close)
@@ -123,12 +117,6 @@ class Page:
     async def market(self, request: web.Request) -> web.Response:
         """The newest sessions of the whole market beside their trailing medians."""
         return answer_json(request, await self._market.get())
-
-    async def decided(self, request: web.Request) -> web.Response:
-        """What people have decided of late, with who and why."""
-        since = self._monitor.now() - DECIDED_WITHIN
-        found = await read_decided(self._monitor.pool, since=since, most=MOST_DECIDED)
-        return answer_json(request, found)
 
     async def log(self, request: web.Request) -> web.Response:
         """The last events, newest first."""

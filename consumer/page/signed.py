@@ -26,18 +26,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         require_reason("reason", self.reason)
 
 
-class Asked(Signed, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a worker is asked for: the request names both, in the one line that it has for who asks."""
-
-    @property
-    def requested_by(self) -> str:
-        return f"{self.by}: {self.reason}"
-
-    def __post_init__(self) -> None:
-        require_plain("by and reason together", self.requested_by)
-
-
-class AskedBackfill(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AskedBackfill(Signed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /page/backfill: the sessions, and the parts that its forecast showed."""
 
     first: dt.date
@@ -46,7 +35,7 @@ class AskedBackfill(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True
     parts: dict[str, int]
 
 
-class AskedTask(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AskedTask(Signed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /page/task: a cycle or a task of a completed session."""
 
     day: dt.date

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import msgspec
 import numpy as np
 
-from consumer.postgres import coverage
+from consumer.postgres import actions, coverage
+from consumer.postgres.actions import Act, Action
 from consumer.postgres.coverage import Load
 from consumer.postgres.ledger import PartId
 from contract import data_sets
@@ -184,6 +185,9 @@ async def decide(connection: Connection, named: Named, state: State, decision: D
         """,
         *(named.symbol, named.day, str(state), named.evidence, decision.at, decision.by, decision.reason),
     )
+    act = Act.ACCEPT if state is State.ACCEPTED else Act.REJECT
+    about = f"boundary of {named.symbol}: {named.evidence}"
+    await actions.note(connection, Action(act=act, about=about, trading_day=named.day), decision)
     if State.ACCEPTED in (state, before):
         await _note_change(connection, named.day, at=decision.at)
     return True

@@ -12,13 +12,17 @@ import msgspec
 from rich.console import Console
 
 from consumer.completeness.backfill import Backfill, Expected, expected_of, forecast_words, gap_lines, refusal
+from consumer.postgres.decisions import COMMAND_LINE
 from consumer.terminal.answers import Backfilled, write_json
+from consumer.terminal.cancel import operator
 from consumer.terminal.coverage import coverage_row
+from consumer.terminal.parameters import NOBODY, Who
 from consumer.terminal.planner import planner
 from consumer.terminal.refused import usage
+from contract.messages import TaskMessage
 from market.calendar_errors import CalendarError
 from process.exit_codes import ExitCode
-from producers.trigger import request_backfill
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from consumer.completeness.planner import Planner
@@ -31,6 +35,7 @@ class BackfillRequest(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Backfill
     dry_run: bool
     as_json: bool = False
+    who: Who = NOBODY
 
 
 async def run(settings: Settings, request: BackfillRequest) -> int:
@@ -51,15 +56,23 @@ async def _forecast_and_ask(plan: Planner, request: BackfillRequest) -> int:
     console.print(forecast_words(expected.forecast), highlight=False)
     entry_id = None
     if expected.forecast.parts and not request.dry_run:
-        first, last = expected.sessions[0], expected.sessions[-1]
-        entry_id = await request_backfill(
-            plan.redis, first, last, task=request.wanted.task, requested_by="maintenance backfill"
-        )
+        entry_id = await request_of(plan.redis, _message(expected, request))
     if request.as_json:
         write_json(_answer(expected, request, entry_id))
     elif entry_id is not None:
         sys.stdout.write(f"{entry_id}\n")
     return ExitCode.OK
+
+
+def _message(expected: Expected, request: BackfillRequest) -> TaskMessage:
+    return TaskMessage(
+        task=request.wanted.task,
+        trading_day=expected.sessions[-1],
+        first_day=expected.sessions[0],
+        requested_by=request.who.by or operator(),
+        reason=request.who.reason,
+        via=COMMAND_LINE,
+    )
 
 
 def _answer(expected: Expected, request: BackfillRequest, entry_id: str | None) -> Backfilled:

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from consumer.cycle import boundary_word
+from consumer.completeness import deciding
 from consumer.postgres import boundaries
 from consumer.postgres.boundaries import Boundary, State
 from consumer.postgres.decisions import Decision
@@ -56,11 +56,12 @@ async def show(settings: Settings, *, decided: bool, as_json: bool) -> int:
 
 async def decide(settings: Settings, word: Word) -> int:
     """Write a person's word; 2 where there is no such series to cut, 3 where it says nothing new."""
+    cut = deciding.Cut(symbol=word.symbol, day=word.day, state=word.state)
     decision = Decision(by=word.by or operator(), at=utc_now(), reason=word.reason)
     try:
         async with reached(settings) as service:
-            new = await boundary_word.decide(service.pool, word.symbol, word.day, word.state, decision)
-    except boundary_word.NoSuchSeries as error:
+            new = await deciding.decide_boundary(service.pool, cut, decision)
+    except deciding.NoSuchSeries as error:
         raise usage(error) from error
     if not new:
         text = f"the boundary of {word.symbol} at {word.day} is {word.state} already"
@@ -68,7 +69,7 @@ async def decide(settings: Settings, word: Word) -> int:
     if word.as_json:
         write_json(Decided(symbol=word.symbol, day=word.day, state=word.state))
         return ExitCode.OK
-    sys.stdout.write(f"{word.symbol} {word.day}: {word.state}; {boundary_word.follows(word.state)}\n")
+    sys.stdout.write(f"{word.symbol} {word.day}: {word.state}; {deciding.follows(word.state)}\n")
     return ExitCode.OK
 
 

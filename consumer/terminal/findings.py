@@ -9,9 +9,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from consumer.cycle import acceptance as acceptances
+from consumer.completeness.deciding import NothingAside, accept_finding
 from consumer.postgres import findings
-from consumer.postgres.findings import KeptFinding, Settled, State
+from consumer.postgres.decisions import Decision
+from consumer.postgres.findings import KeptFinding, State
 from consumer.runtime import utc_now
 from consumer.terminal import answers
 from consumer.terminal.answers import write_json
@@ -51,13 +52,11 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
 
 async def accept(settings: Settings, acceptance: Acceptance) -> int:
     """Settle one finding; 3 when it is not open, 2 when there is no other answer to take."""
-    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
+    decision = Decision(by=acceptance.by or operator(), reason=acceptance.reason, at=utc_now())
     try:
         async with reached(settings) as service:
-            accepted = await acceptances.accept(
-                service.pool, acceptance.finding_id, settled, take_new=acceptance.take_new, now=utc_now()
-            )
-    except acceptances.NothingAside as error:
+            accepted = await accept_finding(service.pool, acceptance.finding_id, decision, take_new=acceptance.take_new)
+    except NothingAside as error:
         raise usage(
             f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
             "for the session with `maintenance trigger --force`, or accept what stands"

@@ -1,6 +1,7 @@
 """The parameters that several commands share, with what is refused of them before anything is asked."""
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,25 @@ MaybeReason = Annotated[str | None, Parameter(help="why, for the record", valida
 DryRun = Annotated[bool, Parameter(help="only say what would be done", negative=())]
 SettledToo = Annotated[bool, Parameter(help="the settled ones too", negative=())]
 EveryOpen = Annotated[bool, Parameter(help="every open one", negative=())]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Who asks, and why, for the record."""
+
+    reason: MaybeReason = None
+    by: By = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Who):
+    """The same, and whether it is answered as JSON."""
+
+    json: Json = False
+
+
+NOBODY = Who()
+PLAINLY = Said()
 Symbol = Annotated[str, Parameter(help="as it is called today, or as it was traded", validator=_plain)]
 OfSymbol = Annotated[str | None, Parameter(help="of this symbol alone", validator=_plain)]
 OfDataSets = Annotated[

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from consumer.postgres.decisions import COMMAND_LINE
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
 from consumer.terminal.answers import Triggered, write_json
+from consumer.terminal.cancel import operator
+from consumer.terminal.parameters import NOBODY, Who
 from consumer.terminal.progress import display_for
 from consumer.terminal.reach import reach_tables
 from consumer.terminal.refused import usage
@@ -23,12 +26,12 @@ from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, RequestRefused, Vi
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.reading import judge_day
-from contract.messages import ALL_TASKS, TaskName
+from contract.messages import ALL_TASKS, TaskMessage, TaskName
 from contract.reports import CycleState
 from market.calendar_errors import CalendarError
 from market.schedule import Schedule
 from process.exit_codes import ExitCode
-from producers.trigger import request_cycle
+from producers.trigger import request as request_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -47,6 +50,7 @@ class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     force: bool
     wait: bool
     as_json: bool = False
+    who: Who = NOBODY
 
 
 async def send(settings: Settings, request: TriggerRequest) -> int:
@@ -63,9 +67,7 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
         pool: Pool | None = None
         if request.wait:  # before it is sent: what cannot be followed is not asked for by halves
             pool = await stack.enter_async_context(await reach_tables(settings, servers.database_url))
-        entry_id = await request_cycle(
-            redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
-        )
+        entry_id = await request_of(redis, _message(request, day))
         answer = Triggered(entry_id=entry_id, trading_day=day, task=request.task)
         if not request.as_json:
             sys.stdout.write(f"{entry_id}\n")
@@ -77,6 +79,17 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
         expectations = expectations_set(settings, Schedule(calendar, settings.rules))
         view, verdict = await _followed(pool, redis, answer, expectations)
         return _told(answer, view, verdict, as_json=request.as_json)
+
+
+def _message(request: TriggerRequest, day: dt.date) -> TaskMessage:
+    return TaskMessage(
+        task=request.task,
+        trading_day=day,
+        force=request.force,
+        requested_by=request.who.by or operator(),
+        reason=request.who.reason,
+        via=COMMAND_LINE,
+    )
 
 
 async def _followed(

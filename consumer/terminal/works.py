@@ -22,7 +22,7 @@ from consumer.terminal import run_source
 from consumer.terminal import trigger as trigger_verb
 from consumer.terminal.environment import settings_set
 from consumer.terminal.export_request import ExportRequest
-from consumer.terminal.parameters import By, Json, MaybeReason
+from consumer.terminal.parameters import PLAINLY, By, Json, MaybeReason, Said
 from consumer.terminal.refused import usage
 from consumer.terminal.run_options import RunOptions
 from consumer.worker_settings import missing
@@ -73,10 +73,10 @@ def trigger(
     task: Annotated[TaskName, Parameter(help="the whole cycle, or one task")] = TaskName.CYCLE,
     force: Annotated[bool, Parameter(help="fetch again what the ledger says is there")] = False,
     wait: Annotated[bool, Parameter(help="follow it to its end")] = False,
-    json: Json = False,
+    said: Annotated[Said, Parameter(name="*")] = PLAINLY,
 ) -> int:
     """Ask for a cycle; asking twice does no work twice."""
-    request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait, as_json=json)
+    request = trigger_verb.TriggerRequest(day=day, task=task, force=force, wait=wait, who=said, as_json=said.json)
     return asyncio.run(trigger_verb.send(settings_set(), request))
 
 
@@ -86,11 +86,11 @@ def backfill(
     last: Annotated[dt.date, Parameter(name="--to", help="last session")],
     task: Annotated[TaskName, Parameter(help="both, or only bars or slots")] = TaskName.CYCLE,
     dry_run: Annotated[bool, Parameter(help="only forecast requests and time", negative=())] = False,
-    json: Json = False,
+    said: Annotated[Said, Parameter(name="*")] = PLAINLY,
 ) -> int:
     """Repair exactly the gaps of these sessions, behind all other work."""
     wanted = Backfill(first=first, last=last, task=task)
-    request = backfill_verb.BackfillRequest(wanted=wanted, dry_run=dry_run, as_json=json)
+    request = backfill_verb.BackfillRequest(wanted=wanted, dry_run=dry_run, who=said, as_json=said.json)
     return asyncio.run(backfill_verb.run(settings_set(), request))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_SYMBOLS = 1_000
 MOST_LISTED = 20_000
 MOST_SESSIONS = 1_000
+MOST_ID = 2**63 - 1
 LAST_SLOT_ASKED = 250  # of readers of "historical"; beyond the day's last slot nothing is added
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -88,6 +89,27 @@ class SlotsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     adjusted: bool = True
 
 
+class SpanAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"first": "from"}):
+    """Which sessions: without *first* from where each data set is kept, without *to* up to the last completed one."""
+
+    first: Day | None = None
+    to: Day | None = None
+
+
+class LettersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many dead letters, and whether the *settled* ones too."""
+
+    settled: bool = False
+    limit: Annotated[int, Meta(ge=1, le=MOST_SESSIONS)] = 200
+
+
+class ActionsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many actions, *before* one of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_SESSIONS)] = 100
+    before: Annotated[int, Meta(ge=1, le=MOST_ID)] | None = None
+
+
 def names_of(asked: type[msgspec.Struct]) -> tuple[str, ...]:
     """The parameters as a query spells them."""
     return tuple(field.encode_name for field in msgspec.structs.fields(asked))
@@ -98,11 +120,20 @@ def read_query(request: web.Request, asked: type[T]) -> T:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise BadRequest(f"{quote(name)} stands there {len(request.query.getall(name))} times: keep one")
+    _refuse_null(request, asked)
     try:
         return msgspec.convert(dict(request.query), asked, strict=False)
     except ValueError as error:  # msgspec's own is one
         takes = ", ".join(names_of(asked)) or "no query parameters"
         raise BadRequest(f"the query is not understood: {error}; {request.path} takes {takes}") from error
+
+
+def _refuse_null(request: web.Request, asked: type[msgspec.Struct]) -> None:
+    """In a query there is no null, and "null" is read as one; it is a text like any other where texts are taken."""
+    texts = {field.encode_name for field in msgspec.structs.fields(asked) if str in (field.type, *get_args(field.type))}
+    for name, text in request.query.items():
+        if name not in texts and text.lower() == "null":
+            raise BadRequest(f"{quote(name)} is {quote(text)}: leave it out")
 
 
 def symbol_in(text: str) -> str:

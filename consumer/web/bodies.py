@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
+    from consumer.web.problem_kinds import Kind
+
 LONGEST_BODY = 64 * 1024
 #: curl -d sends the second, programs the third; what else a form of a page can send is no JSON.
 CONTENT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded", "application/octet-stream"})
@@ -29,11 +31,12 @@ T = TypeVar("T")
 
 
 class BadRequest(Exception):
-    """The request is not understood; the text names the cure. *status* says of which kind it is."""
+    """The request is not understood; the text names the cure. *status*, or *kind*, says of which kind it is."""
 
-    def __init__(self, detail: str, *, status: int = 400) -> None:
+    def __init__(self, detail: str, *, status: int = 400, kind: Kind | None = None) -> None:
         super().__init__(detail)
         self.status = status
+        self.kind = kind
 
 
 def nothing_unread(queried: Collection[str]) -> Middleware:
@@ -52,7 +55,7 @@ def nothing_unread(queried: Collection[str]) -> Middleware:
                 f"{request.path} takes no query parameters, and has {quote(request.query_string)}: leave them out; "
                 "a POST takes its fields as JSON in its body"
             )
-        if request.method == "GET" and request.can_read_body and await _read(request):  # chunks may be none
+        if request.method == "GET" and request.can_read_body and await body_of(request):  # chunks may be none
             raise BadRequest(f"GET {request.path} takes no body: leave it out, or did you mean POST /trigger?")
         return await handler(request)
 
@@ -61,7 +64,7 @@ def nothing_unread(queried: Collection[str]) -> Middleware:
 
 async def read_body(request: web.Request, wanted: type[T], *, example: str) -> T:
     """Return the body as *wanted*; none is an empty object. Raises BadRequest."""
-    body = await _read(request)
+    body = await body_of(request)
     if body and request.content_type not in CONTENT_TYPES:
         raise BadRequest(f"a body of type {quote(request.content_type)} is not read: send application/json", status=415)
     try:
@@ -72,7 +75,8 @@ async def read_body(request: web.Request, wanted: type[T], *, example: str) -> T
         raise BadRequest(f"the body is not understood: {error}; send {{}} or {example}") from error
 
 
-async def _read(request: web.Request) -> bytes:
+async def body_of(request: web.Request) -> bytes:
+    """The body as it came. Raises BadRequest."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:

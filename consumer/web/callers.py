@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from consumer.web import problem_kinds as kinds
 from consumer.web.problems import problem
 from contract.flat_fields import quote
 
@@ -40,7 +41,7 @@ def only_our_callers(names: Iterable[str]) -> Middleware:
         if (refused := foreign_host(request.headers, ours)) is not None:
             return problem(421, refused)
         if request.method not in READS and (refused := foreign_page(request.headers)) is not None:
-            return problem(403, refused)
+            return problem(403, refused, kind=kinds.OTHER_SITE)
         return await handler(request)
 
     return refuse_others

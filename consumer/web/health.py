@@ -59,9 +59,9 @@ class Health:
         self._redis = redis
         self._silence: str | None = None
         self.seen = Seen()
-        self._of_postgres = _Question(self._ask_postgres)
-        self._of_redis = _Question(self._ask_redis)
-        self._of_streams = _Question(self._ask_streams)
+        self._of_postgres = Question(self._ask_postgres)
+        self._of_redis = Question(self._ask_redis)
+        self._of_streams = Question(self._ask_streams)
 
     async def look(self) -> dict[str, Check]:
         """This process's own sessions may answer while a worker's do not: what a worker told of that counts as well."""
@@ -108,7 +108,7 @@ class Health:
             raise Spoilt(finding.seen)
 
 
-class _Question:
+class Question:
     """Asked by one task at a time, which nobody waits for longer than his patience lasts.
 
     Cancelled, it would wait for the connection to be given back, and a new one each time would use up the pool.
@@ -129,6 +129,8 @@ class _Question:
         began = time.perf_counter()
         try:
             await self._ask()
+        except Spoilt as error:
+            return Check(connected=False, error=str(error))
         except AWAY as error:
             return Check(connected=False, error=f"{type(error).__name__}: {error}")
         return Check(connected=True, latency_ms=round(1000 * (time.perf_counter() - began), 2))

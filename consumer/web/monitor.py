@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from consumer.verdict.service import Serving
 from consumer.web.health import Check, Health, Seen
+from consumer.web.readiness import Readiness
 from contract import keys
 from contract.reports import DayStatus, RunReport
 from market.calendar_errors import CalendarError
@@ -27,8 +29,6 @@ from market.data_source import SourceKind
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from redis.asyncio import Redis
 
     from consumer.postgres.pool import Connection, Pool
@@ -77,11 +77,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     caches_changed: list[str] = []
 
 
-class Monitor:
-    """Answers questions about the service from PostgreSQL and Redis.
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """The consumer of the same process, where there is one: its name, and how it judged the sessions last."""
 
-    *published*: how the consumer beside it judged the sessions last, where there is one.
-    """
+    consumer: str | None = None
+    published: Callable[[], Judged | None] = lambda: None
+
+
+class Monitor:
+    """Answers questions about the service from PostgreSQL and Redis; *beside* is the consumer of the same process."""
 
     def __init__(
         self,
@@ -90,9 +94,10 @@ class Monitor:
         redis: Redis,
         expectations: Expectations,
         now: Callable[[], dt.datetime],
-        published: Callable[[], Judged | None] = lambda: None,
+        beside: Beside | None = None,
     ) -> None:
-        self.published = published
+        beside = beside or Beside()
+        self.published = beside.published
         self.pool = pool
         self.redis = redis
         self.expectations = expectations
@@ -100,10 +105,16 @@ class Monitor:
         self.calendar = expectations.schedule.calendar
         self.now = now
         self._health = Health(pool, redis)
+        self._readiness = Readiness(pool, redis, consumer=beside.consumer, now=now)
 
     async def health(self) -> dict[str, Check]:
         """Whether both servers answer, and the streams take work."""
         return await self._health.look()
+
+    async def readiness(self) -> dict[str, Check]:
+        """The same, and whether tables, group, worker and catch-up are there."""
+        servers = await self.health()
+        return {**servers, **await self._readiness.look(servers)}
 
     @property
     def seen(self) -> Seen:
@@ -113,6 +124,7 @@ class Monitor:
     async def close(self) -> None:
         """Ask nothing any more."""
         await self._health.close()
+        await self._readiness.close()
 
     async def status(self, judged: Judged | None = None) -> Status:
         """Judge the sessions as they stand now, or as they were *judged* just now; say what is under way."""

@@ -21,6 +21,7 @@ def pending_handler(
     """Return the handler of the route."""
 
     async def pending(request: web.Request) -> web.Response:
+        """What is held, queued and parked."""
         return json_answer(await read_pending(redis, lease=lease, max_deliveries=max_deliveries))
 
     return pending

@@ -9,10 +9,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aiohttp import ETag, web
+from aiohttp import web
 from redis.exceptions import RedisError
 
-from consumer.web import figures, reference, series
+from consumer.tasks.metadata_document import MetadataDocument
+from consumer.web import answers, figures, reference, series
 from consumer.web.asked import (
     MOST_LISTED,
     AveragesAsked,
@@ -27,6 +28,7 @@ from consumer.web.asked import (
     symbol_in,
     symbols_in,
 )
+from consumer.web.etags import is_known
 from consumer.web.problems import json_answer
 from consumer.web.reads import Question
 from consumer.web.routes import Route
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from consumer.web.known import Known
     from consumer.web.monitor import Monitor
     from consumer.web.reads import Answer, Make, Reads
+    from consumer.web.routes import Answering
 
 _FRESH, _RECENT = dt.timedelta(hours=12), dt.timedelta(hours=24)
 _PROBLEM = "application/problem+json"
@@ -64,20 +67,21 @@ class ReadingHandlers:
     def routes(self) -> list[Route]:
         """Those without a symbol in the path stand first."""
         return [
-            Route("GET", "/api/metadata/bulk", self.bulk_metadata, BulkAsked),
-            Route("GET", "/api/metadata/{symbol}", self.metadata),
-            Route("GET", "/api/rvol/hist-avg", self.slot_average, SlotAverageAsked),
-            Route("GET", "/api/rvol/hist-avg/bulk", self.averages, AveragesAsked),
-            Route("GET", "/api/trades/baseline/bulk", self.trades, TradesAsked),
-            Route("GET", "/api/universe/stats", self.universe_stats),
-            Route("GET", "/api/universe/symbols", self.symbols, SymbolsAsked),
-            Route("GET", "/api/stats", self.stats),
-            Route("GET", "/api/bars/{symbol}", self.bars, BarsAsked),
-            Route("GET", "/api/slots/{symbol}", self.slots, SlotsAsked),
-            Route("GET", "/api/atr/{symbol}", self.atr),
+            _read("/api/metadata/bulk", self.bulk_metadata, answers.Metadata, BulkAsked),
+            _read("/api/metadata/{symbol}", self.metadata, MetadataDocument),
+            _read("/api/rvol/hist-avg", self.slot_average, answers.SlotAverage, SlotAverageAsked),
+            _read("/api/rvol/hist-avg/bulk", self.averages, answers.Averages, AveragesAsked),
+            _read("/api/trades/baseline/bulk", self.trades, answers.TradesBaseline, TradesAsked),
+            Route("GET", "/api/universe/stats", self.universe_stats, answer=answers.UniverseStats),
+            _read("/api/universe/symbols", self.symbols, answers.ListedSymbols, SymbolsAsked),
+            Route("GET", "/api/stats", self.stats, answer=answers.ReadStats),
+            _read("/api/bars/{symbol}", self.bars, answers.Bars, BarsAsked),
+            _read("/api/slots/{symbol}", self.slots, answers.Slots, SlotsAsked),
+            _read("/api/atr/{symbol}", self.atr, answers.Atr),
         ]
 
     async def metadata(self, request: web.Request) -> web.Response:
+        """What is known of a symbol, as the cache has it."""
         return await self._of_symbol(request, _REFERENCE, Nothing(), reference.metadata)
 
     async def bulk_metadata(self, request: web.Request) -> web.Response:
@@ -90,30 +94,37 @@ class ReadingHandlers:
         return await self._answer(request, _REFERENCE, named, lambda c, k: reference.bulk_metadata(c, k, named))
 
     async def symbols(self, request: web.Request) -> web.Response:
+        """Who is listed, in order."""
         asked = read_query(request, SymbolsAsked)
         asked = msgspec.structs.replace(asked, limit=min(asked.limit, MOST_LISTED))
         return await self._answer(request, _LISTED, asked, lambda c, k: reference.symbols(c, k, asked))
 
     async def slot_average(self, request: web.Request) -> web.Response:
+        """A mean accumulated volume up to one slot."""
         asked = read_query(request, SlotAverageAsked)
         return await self._of_symbol(request, _VOLUMES, asked, lambda c, k, s: figures.slot_average(c, k, s, asked))
 
     async def averages(self, request: web.Request) -> web.Response:
+        """The mean accumulated volumes of all slots."""
         asked = read_query(request, AveragesAsked)
         return await self._of_symbol(request, _VOLUMES, asked, lambda c, k, s: figures.averages(c, k, s, asked))
 
     async def trades(self, request: web.Request) -> web.Response:
+        """What is usual of a day's number of trades."""
         asked = read_query(request, TradesAsked)
         return await self._of_symbol(request, _TRADES, asked, lambda c, k, s: figures.trades(c, k, s, asked))
 
     async def atr(self, request: web.Request) -> web.Response:
+        """ATR(14) of a symbol."""
         return await self._of_symbol(request, (*_LISTED, data_sets.ATR), Nothing(), figures.atr)
 
     async def bars(self, request: web.Request) -> web.Response:
+        """The daily bars of a symbol."""
         asked = read_query(request, BarsAsked)
         return await self._of_symbol(request, _BARS, asked, lambda c, k, s: series.bars(c, k, s, asked))
 
     async def slots(self, request: web.Request) -> web.Response:
+        """The five-minute slots of a symbol."""
         asked = read_query(request, SlotsAsked)
         return await self._of_symbol(request, _SLOTS, asked, lambda c, k, s: series.slots(c, k, s, asked))
 
@@ -177,10 +188,16 @@ class ReadingHandlers:
         key = f"{resource.canonical} {msgspec.json.encode(asked).decode()}"
         answer = await self._reads.answer(Question(key=key, made_from=made_from, make=make))
         headers = _headers(answer)
-        if answer.status == 200 and _has(request, answer.etag):
+        if answer.status == 200 and is_known(request, answer.etag):
             return web.Response(status=304, headers=headers)
         kind = "application/json" if answer.status == 200 else _PROBLEM
         return web.Response(body=answer.body, status=answer.status, headers=headers, content_type=kind)
+
+
+def _read(
+    path: str, answering: Answering, answer: type[msgspec.Struct], asked: type[msgspec.Struct] = Nothing
+) -> Route:
+    return Route("GET", path, answering, asked, answer=answer, tagged=True)
 
 
 def _warmup(counts: dict[str, Any], now: dt.datetime) -> dict[str, object]:
@@ -199,9 +216,3 @@ def _headers(answer: Answer) -> dict[str, str]:
         headers["Maintenance-As-Of"] = answer.stands.day.isoformat()
         headers["Maintenance-Verdict"] = answer.stands.state or "unknown"
     return headers
-
-
-def _has(request: web.Request, etag: str) -> bool:
-    """Whether the caller says that he has this answer, or any."""
-    known: tuple[ETag, ...] = request.if_none_match or ()
-    return any(one.value in (etag, "*") for one in known)

@@ -18,6 +18,7 @@ from consumer.web.earlier import StandsFor
 from consumer.web.historical import serve_when_free
 from consumer.web.listener import listening
 from consumer.web.reads import AT_ONCE, Reads
+from consumer.web.tokens import access_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -44,7 +45,7 @@ async def serve_http(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(monitor.close)
         reads = await _open_reads(stack, settings, monitor, database_url)
-        access = Access(token=settings.api_token, names=(settings.http_host, *settings.http_allowed_hosts))
+        access = access_of(settings)
         build = functools.partial(build_app, monitor, stream, reads, max_deliveries=settings.max_deliveries)
         try:
             app = build(access)

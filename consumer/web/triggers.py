@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consumer.web.bodies import BadRequest, read_body
+from consumer.web.idempotency import request_name
+from consumer.web.said import VIA, Said
 from contract.messages import TaskMessage, TaskName
 from market.calendar_errors import CalendarError
 from producers.trigger import request as request_of
@@ -29,7 +31,7 @@ NOT_CLEARED = (
 )
 
 
-class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TriggerBody(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What POST /trigger may name; *target_date* is what the earlier service called *trading_day*."""
 
     trading_day: dt.date | None = None
@@ -39,6 +41,7 @@ class TriggerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     clear_caches: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if None not in (self.trading_day, self.target_date) and self.trading_day != self.target_date:
             raise ValueError("trading_day and target_date name two days: they mean the same, leave one of them out")
 
@@ -54,7 +57,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     accepted: bool = True
     entry_id: str
-    look_at: str = "/status"
+    look_at: str
 
 
 async def accept(request: web.Request, monitor: Monitor, *, status: str, message: str) -> Accepted:
@@ -70,13 +73,22 @@ async def accept(request: web.Request, monitor: Monitor, *, status: str, message
         task=wanted.task,
         trading_day=day,
         force=wanted.force,
-        requested_by="http",
+        request=request_name(request),
+        requested_by=wanted.by,
+        reason=wanted.reason,
+        via=VIA,
         clear_caches=wanted.clear_caches or None,
     )
     entry_id = await request_of(monitor.redis, asked)
     notes = [PASSED_ON] if wanted.clear_caches else []
     return Accepted(
-        status=status, message=message, target_date=day, triggered_at=now, notes=notes, entry_id=str(entry_id)
+        status=status,
+        message=message,
+        target_date=day,
+        triggered_at=now,
+        notes=notes,
+        entry_id=str(entry_id),
+        look_at=f"/cycles/{day}",
     )
 
 

@@ -58,10 +58,10 @@ def with_an_empty_day(page: Any) -> None:
 
 
 def with_everything_opened(page: Any) -> None:
-    for name in ("market", "budget", "decided"):
+    for name in ("market", "budget", "actions"):
         page.click(f"#{name} summary")
     page.wait_for_selector("#budget-shown progress")
-    page.wait_for_selector("#decided-shown > *")
+    page.wait_for_selector("#actions-shown > *")
 
 
 def with_a_deed(page: Any) -> None:

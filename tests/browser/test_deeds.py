@@ -54,10 +54,10 @@ async def test_letters_are_dropped_with_the_keyboard_alone_and_it_is_read_who_di
         page.keyboard.press("Enter")
         page.wait_for_selector(".deed .said:focus")
         said = page.inner_text(".deed .said")
-        tab_to(page, "#decided summary")
+        tab_to(page, "#actions summary")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#decided-shown tbody tr")
-        return shown, said, page.inner_text("#decided-shown tbody tr")
+        page.wait_for_selector("#actions-shown tbody tr")
+        return shown, said, page.inner_text("#actions-shown tbody tr")
 
     shown, said, decided = await browser.look(url, act)
     assert "1 letter would be settled without being done" in shown

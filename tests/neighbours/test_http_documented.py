@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from consumer.web.app import Access, Handlers
+from consumer.web.app import Access, routes_of
 from consumer.web.asked import names_of
-from consumer.web.reading import ReadingHandlers
+from consumer.web.problem_kinds import KINDS
 from consumer.web.reads import Reads
 from consumer.web.triggers import TriggerBody
 from tests.web.conftest import clock, market, monitor_of, postgres_dsn, stack
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tests.cycle.stack import Stack
 
 __all__ = ["clock", "market", "postgres_dsn", "stack"]
-PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "http-api.md").read_text("utf-8")
 
 
 def sections() -> dict[str, str]:
@@ -39,8 +40,8 @@ def parameters(section: str) -> set[str]:
 @pytest.fixture
 def routes(stack: Stack) -> list[Route]:
     monitor = monitor_of(stack)
-    served = Handlers(monitor, stack.stream, Access(), max_deliveries=5).routes()
-    return [*served, *ReadingHandlers(monitor, Reads(stack.pool, stack.services.calendar)).routes()]
+    reads = Reads(stack.pool, stack.services.calendar)
+    return routes_of(monitor, stack.stream, reads, Access(), max_deliveries=5)
 
 
 def test_every_route_has_its_chapter_and_no_other_has_one(routes: list[Any]) -> None:
@@ -51,5 +52,14 @@ def test_every_parameter_stands_in_the_chapter_of_its_route_and_no_other_does(ro
     for route in routes:
         if route.method == "GET":
             assert parameters(sections()[f"GET {route.path}"]) == set(names_of(route.asked)), route.path
-    fields = {field.encode_name for field in msgspec.structs.fields(TriggerBody)}
-    assert parameters(sections()["POST /trigger"]) == fields
+        elif route.body is not None and (route.body is not TriggerBody or route.path == "/trigger"):
+            fields = {field.encode_name for field in msgspec.structs.fields(route.body)}
+            assert parameters(sections()[f"POST {route.path}"]) == fields, route.path
+
+
+def test_every_kind_of_problem_stands_in_the_table_and_no_other_does() -> None:
+    listed = re.findall(r"^\| `([a-z-]+)` \| (\d+) \| (.*) \|$", PAGE.partition("is `/problems/…`")[2], re.MULTILINE)
+    for one in KINDS.values():
+        file, _, heading = (one.runbook or "docs/runbook.md#dead-letters").partition("#")
+        assert f"\n## {heading}\n" in (ROOT / file).read_text("utf-8"), one.name
+    assert listed[: len(KINDS)] == [(one.name, str(one.status), one.title) for one in KINDS.values()]

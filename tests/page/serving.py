@@ -9,7 +9,7 @@ import msgspec
 from consumer.page.routes import add_page
 from consumer.settings import Settings, read_settings
 from consumer.web.app import Access, build_app
-from consumer.web.monitor import Monitor
+from consumer.web.monitor import Beside, Monitor
 from consumer.web.reads import Reads
 from tests.cycle.stack import LEASE, OPTIONS
 
@@ -36,9 +36,8 @@ def settings_of(redis_url: str, *, token: str | None = None) -> Settings:
 
 def monitor_of(stack: Stack, *, published: Callable[[], Judged | None] = lambda: None) -> Monitor:
     """What the page and `maintenance status` ask."""
-    return Monitor(
-        pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock, published=published
-    )
+    beside = Beside(published=published)
+    return Monitor(pool=stack.pool, redis=stack.redis, expectations=stack.expectations, now=stack.clock, beside=beside)
 
 
 def page_of(stack: Stack, redis_url: str, *, token: str | None = None) -> web.Application:

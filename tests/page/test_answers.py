@@ -186,7 +186,7 @@ async def test_what_was_offered_is_asked_for_and_the_calendar_says_that_a_backfi
     cycle = await stack.cycle()
     assert cycle is not None
     accepted = await client.post("/page/backfill", json=body)
-    assert (accepted.status, accepted.headers["Location"]) == (202, "/status")
+    assert (accepted.status, accepted.headers["Location"]) == (202, f"/cycles/{BEFORE}")
     async with stack.working():
         await stack.at_rest(after=cycle.cycle_id)
     cell = cell_of(await overview(client), BEFORE, "daily_bars")

@@ -57,9 +57,9 @@ async def give_up(stack: Stack, *days: str) -> None:
         await until(given_up, what="the letters")
 
 
-async def decided(client: Client) -> list[tuple[str, str, str, str]]:
-    found = await (await client.get("/page/decided")).json()
-    return [(one["what"], one["settled"], one["by"], one["reason"]) for one in found]
+async def done(client: Client) -> list[tuple[str, str, str, str]]:
+    found = await (await client.get("/actions")).json()
+    return [(one["action"], one["via"], one["author"], one["reason"]) for one in found["actions"]]
 
 
 @pytest.mark.parametrize(("name", "body"), EVERY_DEED)
@@ -99,7 +99,7 @@ async def test_letters_are_shown_before_they_are_dropped_and_only_those_that_wer
     assert [tuple(row) for row in rows] == [("dropped", "anna", "the vendor was away"), ("open", None, None)]
     again = await client.post(act["path"], json={**shown["body"], **SIGNED})
     assert (again.status, "seen to" in await again.text()) == (409, True)
-    assert await decided(client) == [("dead letters", "dropped", "anna", "the vendor was away")]
+    assert await done(client) == [("drop", "page", "anna", "the vendor was away")]
 
 
 async def give_up_another(stack: Stack) -> None:
@@ -184,7 +184,7 @@ async def test_a_boundary_and_a_finding_are_decided_by_a_click_and_what_was_acce
     (accepted,) = [one for one in answer["findings"] if one["kind"] == "accepted"]
     assert (accepted["by"], accepted["said"]) == ("anna", "a holiday in half the world")
     assert (accepted["repairable"], "acts" in accepted) == (False, False)
-    assert {what for what, *_ in await decided(client)} == {"finding", "boundary"}
+    assert [act for act, via, *_ in await done(client) if via == "page"] == ["accept", "accept"]
 
 
 async def test_caches_that_were_lost_are_written_anew_by_a_click_and_the_request_says_who_asked(
@@ -200,7 +200,8 @@ async def test_caches_that_were_lost_are_written_anew_by_a_click_and_the_request
         await stack.at_rest(after=cycle.cycle_id)
     asked = await stack.cycle()
     assert asked is not None
-    assert (asked.requested_by, asked.tasks) == ("anna: the vendor was away", ("redis_sync",))
+    assert (asked.requested_by, asked.tasks) == ("anna", ("redis_sync",))
+    assert (await done(client))[0] == ("trigger", "page", "anna", "the vendor was away")
     found = await (await client.get("/page/overview")).json()
     assert [one["kind"] for one in found["findings"]] == []
 

@@ -64,7 +64,7 @@ async def test_pending_work_is_told_as_the_command_line_tells_it(client: Client)
 
 async def test_a_trigger_is_accepted_and_stands_in_the_stream(stack: Stack, client: Client) -> None:
     answer = await client.post("/trigger", json={"trading_day": DAY.isoformat(), "task": "ohlc_daily"})
-    assert (answer.status, answer.headers["Location"]) == (202, "/status")
+    assert (answer.status, answer.headers["Location"]) == (202, f"/cycles/{DAY}")
     ((entry_id, fields),) = await stack.redis.xrange(keys.TASKS.name)
     assert (await answer.json())["entry_id"] == entry_id
     assert fields.items() >= {"task": "ohlc_daily", "trading_day": DAY.isoformat(), "requested_by": "http"}.items()

@@ -239,21 +239,11 @@ const showBudget = async () => {
   try { $("budget-shown").replaceChildren(budgetFacts(await ask("/page/budget"))); } catch (error) { $("budget-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
 };
 
-const DECIDED = { replayed: "done", dropped: "retired", accepted: "retired", rejected: "retired" };
-const showDecided = async () => {
-  if (!$("decided-details").open) return;
-  try {
-    const found = await ask("/page/decided");
-    $("decided-shown").replaceChildren(found.length ? table("Decisions", ["when", "what", "as", "who", "why"], found.map((one) => [time(one.at), `${one.what} ${one.about}`, state(DECIDED[one.settled] ?? "retired", one.settled), one.by, one.reason ?? "no reason given"])) : el("p", { class: "soft" }, "Nobody had to."));
-  } catch (error) { $("decided-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
-};
-
 $("again").append(lookAgain(needsToken, (found) => {
   overview = found;
   drawAll();
   return `Looked again at ${clock(found.status.now)}: ${found.findings.length ? plural(found.findings.length, "finding") : "nothing found"}.`;
 }));
-$("decided-details").addEventListener("toggle", showDecided);
 $("pause").addEventListener("click", pause);
 $("theme").addEventListener("click", nextTheme);
 $("symbol-form").addEventListener("submit", showSymbol);
