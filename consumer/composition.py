@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from consumer.alerts.noting import Alerts
+from consumer.alerts.receivers import receivers
+from consumer.alerts.sender import Sender
 from consumer.completeness.cache_watch import CacheWatch
 from consumer.cycle.announcing import Announcer, Announcing
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
@@ -100,10 +103,11 @@ class Consumer:
     cache_watch: CacheWatch | None
     worker: LeasedWorker
     bridge: SessionBridge | None = None
+    sender: Sender | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
-        others = (self.catch_up, self.events, self.caretaker, self.cache_watch)
+        others = (self.catch_up, self.events, self.caretaker, self.cache_watch, self.sender)
         loops = [other.run() for other in others if other is not None]
         if self.bridge is not None:
             loops += self.bridge.loops()
@@ -149,7 +153,6 @@ def build_consumer(
     runner = CycleRunner(services, stream, reporter)
     looking = Looking(opens_due_cycles=settings.catch_up, every=trial.look_every or LOOKING_EVERY, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
-    surroundings = _surroundings(clock, trial, catch_up)
     keeper = trial.keeper or _keeper(parts.redis_url, stream)
     return Consumer(
         services=services,
@@ -161,8 +164,9 @@ def build_consumer(
         events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         cache_watch=_cache_watch(settings, services, parts),
-        worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
+        worker=LeasedWorker(stream, keeper, runner, worker_options(settings), _surroundings(clock, trial, catch_up)),
         bridge=_bridge(settings, clock, parts, schedule),
+        sender=_sender(settings, clock, parts),
     )
 
 
@@ -182,8 +186,14 @@ def _announcer(settings: Settings, clock: Callable[[], dt.datetime], parts: Part
         new_day=settings.publish_new_day,
         calendar=schedule.calendar,
         now=clock,
+        alerts=Alerts(webhook=settings.alert_webhook_url is not None, ping=settings.healthcheck_url is not None),
     )
     return Announcer(parts.pool, parts.commands, announcing)
+
+
+def _sender(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts) -> Sender | None:
+    named = receivers(settings.alert_webhook_url, settings.alert_webhook_secret, settings.healthcheck_url)
+    return Sender(parts.pool, named, now=clock) if named else None
 
 
 def _bridge(

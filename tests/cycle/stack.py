@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ from simulated_market.options import SimulatorOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from consumer.cycle.reporting import Reporter
     from consumer.data_sets.situation import Situation
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
@@ -134,6 +136,10 @@ class Stack:
 
     def _built(self, settings: Settings | None = None, *, name: str = "tests") -> Consumer:
         return build_consumer(settings or self._settings, self.clock, self._parts, name=name, instead=self._instead)
+
+    def reports_by(self, reporter: Reporter) -> None:
+        """Workers from now on tell what happens by *reporter*."""
+        self._instead = dataclasses.replace(self._instead, reporter=reporter)
 
     @contextlib.asynccontextmanager
     async def working(self, *, name: str = "tests") -> AsyncIterator[None]:
