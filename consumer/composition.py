@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.alerts.noting import Alerts
 from consumer.alerts.receivers import receivers
 from consumer.alerts.sender import Sender
 from consumer.completeness.cache_watch import CacheWatch
+from consumer.counting import Counts
 from consumer.cycle.announcing import Announcer, Announcing
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
 from consumer.cycle.caretaker import Caretaker
@@ -38,7 +40,7 @@ from process.trouble import Trouble
 from producers.session_bridge.bridge import Heard, SessionBridge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     import redis
     import redis.asyncio
@@ -69,6 +71,7 @@ class Parts:
     source: DataSource
     flat_files: FlatFileStore | None = None
     guard: SourceGuard | None = None
+    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +106,15 @@ class Consumer:
     cache_watch: CacheWatch | None
     worker: LeasedWorker
     bridge: SessionBridge | None = None
-    sender: Sender | None = None
+    alongside: Callable[[], list[Coroutine[Any, Any, None]]] = list
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
-        others = (self.catch_up, self.events, self.caretaker, self.cache_watch, self.sender)
+        others = (self.catch_up, self.events, self.caretaker, self.cache_watch)
         loops = [other.run() for other in others if other is not None]
         if self.bridge is not None:
             loops += self.bridge.loops()
-        background = [asyncio.create_task(loop) for loop in loops]
+        background = [asyncio.create_task(loop) for loop in [*loops, *self.alongside()]]
         working = asyncio.create_task(self.worker.run(stop))
         try:
             await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,9 +136,11 @@ def worker_options(settings: Settings) -> WorkerOptions:
     )
 
 
-def _keeper(redis_url: str, stream: TaskStream) -> LeaseKeeper:
+def _keeper(trial: Instead, parts: Parts, stream: TaskStream) -> LeaseKeeper:
+    if trial.keeper is not None:
+        return trial.keeper
     loop = asyncio.get_running_loop()
-    return LeaseKeeper(redis_url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
+    return LeaseKeeper(parts.redis_url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
 
 
 def build_consumer(
@@ -153,7 +158,7 @@ def build_consumer(
     runner = CycleRunner(services, stream, reporter)
     looking = Looking(opens_due_cycles=settings.catch_up, every=trial.look_every or LOOKING_EVERY, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
-    keeper = trial.keeper or _keeper(parts.redis_url, stream)
+    surroundings = _surroundings(clock, trial, parts.counts, catch_up)
     return Consumer(
         services=services,
         stream=stream,
@@ -164,9 +169,9 @@ def build_consumer(
         events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         cache_watch=_cache_watch(settings, services, parts),
-        worker=LeasedWorker(stream, keeper, runner, worker_options(settings), _surroundings(clock, trial, catch_up)),
+        worker=LeasedWorker(stream, _keeper(trial, parts, stream), runner, worker_options(settings), surroundings),
         bridge=_bridge(settings, clock, parts, schedule),
-        sender=_sender(settings, clock, parts),
+        alongside=functools.partial(_alongside, settings, clock, parts),
     )
 
 
@@ -191,6 +196,12 @@ def _announcer(settings: Settings, clock: Callable[[], dt.datetime], parts: Part
     return Announcer(parts.pool, parts.commands, announcing)
 
 
+def _alongside(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """What runs beside the work, and is not its business: what is told outside, and what is counted."""
+    sender = _sender(settings, clock, parts)
+    return [*([] if sender is None else [sender.run()]), parts.counts.run(parts.commands)]
+
+
 def _sender(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts) -> Sender | None:
     named = receivers(settings.alert_webhook_url, settings.alert_webhook_secret, settings.healthcheck_url)
     return Sender(parts.pool, named, now=clock) if named else None
@@ -210,11 +221,12 @@ def _bridge(
     return SessionBridge(parts.commands, parts.blocking, schedule.calendar, heard)
 
 
-def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, catch_up: CatchUp) -> Surroundings:
+def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, counts: Counts, catch_up: CatchUp) -> Surroundings:
     return Surroundings(
         now=trial.due_clock or clock,
         random=trial.random or Random(),
         on_lost=catch_up.wake,
+        on_settled=counts.settled,
         trouble=Trouble("redis_not_reachable"),
     )
 

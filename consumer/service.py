@@ -15,6 +15,7 @@ from loguru import logger
 
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
+from consumer.counting import Counts
 from consumer.postgres.pool import Client, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
@@ -122,7 +123,8 @@ async def _open(opening: _Opening, redis_url: str, database_url: str) -> Parts:
     await opening.wait_for(
         functools.partial(start_up.prepare, commands, pool, guard, now=opening.clock, upgrade=upgrade_set(settings))
     )
-    vendor = vendor_of(settings, web, commands, source)
+    counts = Counts()
+    vendor = vendor_of(settings, web, commands, source, counts)
     stack.callback(vendor.tell_rest)
     return Parts(
         redis_url=redis_url,
@@ -134,6 +136,7 @@ async def _open(opening: _Opening, redis_url: str, database_url: str) -> Parts:
         source=source,
         flat_files=flat_file_store(settings, source),
         guard=guard,
+        counts=counts,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -15,7 +15,7 @@ from consumer.folder_vendor.minutes import MinuteTables
 from consumer.folder_vendor.tables import has_minutes
 from consumer.folder_vendor.vendor import FolderVendor
 from consumer.massive.access import Access, Patience
-from consumer.massive.budget import Ration, RequestBudget, UnlimitedBudget, budget_windows
+from consumer.massive.budget import Ration, RequestBudget, UnlimitedBudget, budget_keys, budget_windows
 from consumer.massive.client import MassiveClient
 from consumer.massive.flat_file_bucket import open_store
 from consumer.massive.transport import open_session
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import aiohttp
     from redis.asyncio import Redis
 
+    from consumer.counting import Counts
     from consumer.massive.budget import Budget
     from consumer.settings import Settings
     from consumer.vendor.protocol import FlatFileStore, MarketDataVendor
@@ -50,8 +51,10 @@ async def source_of_settings(settings: Settings, web: aiohttp.ClientSession) -> 
     return await source_of_address(web, settings.base_url or VENDOR_URL)
 
 
-def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource) -> MarketDataVendor:
-    """Return the vendor, within the budget that all processes share where it has one."""
+def vendor_of(
+    settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource, counts: Counts
+) -> MarketDataVendor:
+    """Return the vendor, within the budget that all processes share where it has one; *counts* has its answers."""
     return _unrationed(settings, web) or MassiveClient(
         web,
         Access(
@@ -60,6 +63,7 @@ def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, sour
             budget=request_budget(settings, redis, source),
             max_in_flight=settings.requests_in_flight,
             source=source,
+            on_answer=counts.answered,
         ),
     )
 
@@ -99,6 +103,17 @@ def request_budget(settings: Settings, redis: Redis, source: DataSource) -> Budg
         look_every=dt.timedelta(0) if source.kind is SourceKind.VENDOR else OWN_MARKET_LOOKS,
     )
     return RequestBudget(redis, ration)
+
+
+async def budget_left(settings: Settings, redis: Redis, *, now: dt.datetime) -> dict[str, int]:
+    """Return how many requests each window of the budget would let through at once. Raises RedisError."""
+    windows = budget_windows(per_second=settings.requests_per_second, per_minute=settings.requests_per_minute)
+    left = {}
+    for window, key in zip(windows, budget_keys(settings.api_key, windows)[1:], strict=True):
+        grants: Any = await redis.lrange(key, 0, window.limit - 1)
+        since = (now - window.length).timestamp() * 1_000_000
+        left[window.name] = max(0, window.limit - sum(grant.isdecimal() and int(grant) > since for grant in grants))
+    return left
 
 
 def flat_file_store(settings: Settings, source: DataSource) -> FlatFileStore | None:

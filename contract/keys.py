@@ -80,6 +80,7 @@ QUEUED = Key(pattern="maintenance:queued", holds=RedisType.HASH)
 FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
 HEARD = Key(pattern="maintenance:heard", holds=RedisType.STRING)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
+COUNTED = Key(pattern="maintenance:counted", holds=RedisType.HASH)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
 FINGERPRINTS = Key(pattern="maintenance:fingerprints:{cache}", holds=RedisType.HASH)
@@ -119,6 +120,7 @@ KEYS = (
     FENCE,
     HEARD,
     SOURCE,
+    COUNTED,
     CACHES,
     SILENT,
     FINGERPRINTS,

@@ -42,6 +42,7 @@ from simulated_market.options import SimulatorOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from consumer.counting import Counts
     from consumer.cycle.reporting import Reporter
     from consumer.data_sets.situation import Situation
     from consumer.postgres.cycles import Cycle
@@ -136,6 +137,11 @@ class Stack:
 
     def _built(self, settings: Settings | None = None, *, name: str = "tests") -> Consumer:
         return build_consumer(settings or self._settings, self.clock, self._parts, name=name, instead=self._instead)
+
+    @property
+    def counts(self) -> Counts:
+        """What its workers have counted."""
+        return self._parts.counts
 
     def reports_by(self, reporter: Reporter) -> None:
         """Workers from now on tell what happens by *reporter*."""
