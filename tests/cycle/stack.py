@@ -204,6 +204,11 @@ class Stack:
         """Whether no message is in the stream or due."""
         return not await self.redis.xlen("maintenance:tasks") and not await self.redis.zcard("maintenance:later")
 
+    async def at_ease(self) -> bool:
+        """Whether nothing is in the stream and no cycle runs; what is parked may wait for its time."""
+        running = await self.pool.fetchval("SELECT count(*) FROM cycle WHERE state = 'running'")
+        return not running and not await self.redis.xlen("maintenance:tasks")
+
     async def run_cycle(self, day: dt.date | None = DAY, **wanted: Any) -> Cycle:
         """Ask for a cycle, work until it is at rest, and return it."""
         newest = await self.cycle()
