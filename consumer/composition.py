@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 class Parts:
     """What is open, and stays whoever's who opened it. *commands* and *blocking* may be one where nothing blocks.
 
-    *guard* refuses servers that meanwhile hold the data of another source.
+    *guard* refuses servers that meanwhile hold the data of another source. *runner* makes the handler of the tasks.
     """
 
     redis_url: str
@@ -72,6 +72,7 @@ class Parts:
     flat_files: FlatFileStore | None = None
     guard: SourceGuard | None = None
     counts: Counts = field(default_factory=Counts)
+    runner: Callable[[Services, TaskStream, Reporter], CycleRunner] = CycleRunner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,7 @@ def build_consumer(
     expectations = _expectations(settings, parts, services)
     announcer = _announcer(settings, clock, parts, schedule)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock, announcer=announcer)
-    runner = CycleRunner(services, stream, reporter)
+    runner = parts.runner(services, stream, reporter)
     looking = Looking(opens_due_cycles=settings.catch_up, every=trial.look_every or LOOKING_EVERY, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
     surroundings = _surroundings(clock, trial, parts.counts, catch_up)

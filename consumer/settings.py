@@ -98,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_webhook_url: str | None
     alert_webhook_secret: str | None
     healthcheck_url: str | None
+    tracing: bool
     simulated_tickers: int
     simulated_seed: int
     simulated_latency: dt.timedelta

@@ -93,6 +93,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     requested_by: str = "operator"
     deliveries: int | None = None
     clear_caches: bool | None = None
+    traceparent: str | None = None
     version: int | None = None
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
         if self.cycle is not None and self.cycle < 1:
             raise BadField(f"cycle '{self.cycle}' is no cycle: ids start at 1, leave it out if unknown")
         _refuse_untidy(rule=self.rule, part=self.part, request=self.request, requested_by=self.requested_by)
+        _refuse_untidy(traceparent=self.traceparent)
 
 
 def encode(message: msgspec.Struct) -> dict[str, str]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from consumer.counting import Counts
     from consumer.cycle.reporting import Reporter
+    from consumer.cycle.runner import CycleRunner
     from consumer.data_sets.situation import Situation
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
@@ -142,6 +143,10 @@ class Stack:
     def counts(self) -> Counts:
         """What its workers have counted."""
         return self._parts.counts
+
+    def runs_by(self, runner: Callable[..., CycleRunner]) -> None:
+        """Workers from now on run their tasks by what *runner* makes."""
+        self._parts = dataclasses.replace(self._parts, runner=runner)
 
     def reports_by(self, reporter: Reporter) -> None:
         """Workers from now on tell what happens by *reporter*."""
