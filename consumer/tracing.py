@@ -6,6 +6,7 @@ is linked and no child: the work may run hours later, twice, or elsewhere. Where
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -23,8 +24,12 @@ from consumer.delivery.settle import describe
 from contract import keys
 from contract.messages import TaskMessage
 from process.redaction import redacted
+from process.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Span, Tracer
 
     from consumer.cycle.reporting import Reporter
@@ -43,7 +48,7 @@ class Tracing:
     def __init__(self, consumer: str) -> None:
         resource = Resource.create({"service.name": SERVICE, "service.instance.id": consumer})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(ToldOnce(OTLPSpanExporter())))
 
     def runner(self, services: Services, stream: TaskStream, reporter: Reporter) -> CycleRunner:
         """Return the handler of the task stream that traces."""
@@ -52,6 +57,29 @@ class Tracing:
     def flush(self) -> None:
         """Send what is left; blocks for two seconds at most."""
         self._provider.force_flush(FLUSHED_WITHIN_MS)
+
+
+class ToldOnce(SpanExporter):
+    """Sends spans by *sender*, and says once a minute that they are not taken: the library says it at every try."""
+
+    def __init__(self, sender: SpanExporter) -> None:
+        self._sender = sender
+        self._trouble = Trouble("traces_not_sent")
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._sender.export(spans)
+        if result is SpanExportResult.SUCCESS:
+            self._trouble.over()
+        else:
+            self._trouble.met(ConnectionError("the collector does not take them"))
+        return result
+
+    def shutdown(self) -> None:
+        self._sender.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._sender.force_flush(timeout_millis)
 
 
 class TracedRunner(CycleRunner):

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from consumer.tracing import TracedRunner
+from consumer.tracing import ToldOnce, TracedRunner
 from contract.messages import UndecodableMessage, decode_task
-from tests.cycle.conftest import clock, market, postgres_dsn, stack
+from tests.cycle.conftest import clock, logged, market, postgres_dsn, stack
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from tests.cycle.stack import Stack
 
-__all__ = ["clock", "market", "postgres_dsn", "stack"]
+__all__ = ["clock", "logged", "market", "postgres_dsn", "stack"]
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -77,6 +77,24 @@ async def test_what_fails_is_a_span_with_the_error_and_the_next_try_keeps_its_li
     assert all(about(span, "error.type") for span in failed)
     assert {len(span.links) for span in failed} == {1}
     assert max(about(span, "maintenance.attempt") for span in failed) > 1
+
+
+def test_a_collector_that_is_away_is_told_once_and_when_it_is_back(logged: list[dict[str, Any]]) -> None:
+    class Sometimes(InMemorySpanExporter):
+        taken = False
+
+        def export(self, spans: Any) -> SpanExportResult:
+            return SpanExportResult.SUCCESS if self.taken else SpanExportResult.FAILURE
+
+    sender = Sometimes()
+    told = ToldOnce(sender)
+    for _ in range(5):
+        told.export([])
+    sender.taken = True
+    told.export([])
+    assert [(line["level"], line["event"]) for line in logged] == [
+        ("WARNING", "traces_not_sent"), ("INFO", "trouble_is_over"),
+    ]  # fmt: skip
 
 
 def test_a_message_may_name_the_span_that_released_it() -> None:
