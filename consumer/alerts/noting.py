@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.alerts.wording import ping_message, start_message, webhook_messages
+from consumer.alerts.wording import about, ping_message, start_message, webhook_messages
 from consumer.postgres import alert_messages
 
 if TYPE_CHECKING:
@@ -26,8 +26,10 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     async def note(self, connection: Connection, judged: Judged, noted: Noted) -> None:
         """Store what *judged* asks to be told, in the transaction that publishes it."""
         messages = webhook_messages(noted, judged) if self.webhook else []
-        if self.ping and (ping := ping_message(judged)) is not None:
-            messages.append(ping)
+        if self.ping:
+            said = await alert_messages.last_kind(connection, about(judged.serving))
+            ping = ping_message(judged, said)
+            messages += [] if ping is None else [ping]
         for message in messages:
             await alert_messages.put(connection, message)
 

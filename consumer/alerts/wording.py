@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.missed_deadlines import MissedDeadline, Noted
     from consumer.verdict.reading import Judged
+    from consumer.verdict.service import Serving
 
 MISSED, MADE_GOOD = "deadline_missed", "deadline_made_good"
 START, SUCCESS, FAIL = "start", "success", "fail"
@@ -61,8 +62,9 @@ def _sentence(judged: Judged) -> str:
     return "" if verdict is None else words.sentence(verdict)
 
 
-def ping_message(judged: Judged) -> Message | None:
-    """Return success once for each due time that is served, fail once for each that is not and had to be."""
+def ping_message(judged: Judged, said: str | None) -> Message | None:
+    """Return success where the newest due time is served, fail where it is not and had to be; None where that was
+    *said* of it last, or nothing can be said yet."""
     serving = judged.serving
     if serving.service is Service.SERVED:
         kind = SUCCESS
@@ -70,15 +72,23 @@ def ping_message(judged: Judged) -> Message | None:
         kind = FAIL
     else:
         return None
+    if kind == said:
+        return None
     body = f"{_sentence(judged)}\n{words.serving_words(serving)}"
-    return _ping(kind, serving.trading_day, serving.rule, body, judged.ruler.now)
+    now = judged.ruler.now
+    return _ping(f"{about(serving)}{kind}/{now.isoformat()}", kind, body, now)
+
+
+def about(serving: Serving) -> str:
+    """What the names of all pings of that due time begin with, but for its start."""
+    return f"due/{serving.trading_day}/{serving.rule}/"
 
 
 def start_message(trading_day: dt.date, occasion: str, *, now: dt.datetime) -> Message:
     """Return that a cycle has begun for a due time."""
     body = f"maintenance of {trading_day} has begun ({occasion})"
-    return _ping(START, trading_day, occasion, body, now)
+    return _ping(f"{START}/{trading_day}/{occasion}", START, body, now)
 
 
-def _ping(kind: str, trading_day: dt.date, rule: str, body: str, now: dt.datetime) -> Message:
-    return Message(name=f"{kind}/{trading_day}/{rule}", channel=Channel.PING, kind=kind, body=body, made_at=now)
+def _ping(name: str, kind: str, body: str, now: dt.datetime) -> Message:
+    return Message(name=name, channel=Channel.PING, kind=kind, body=body, made_at=now)

@@ -69,6 +69,15 @@ async def put(connection: Connection | Pool, message: Message) -> None:
         )
 
 
+async def last_kind(connection: Connection, about: str) -> str | None:
+    """Return the kind of the newest message whose name begins with *about*."""
+    # A few rows a day, and starts_with knows no order of letters that a database may have otherwise.
+    found: str | None = await connection.fetchval(
+        "SELECT kind FROM alert_message WHERE starts_with(name, $1) ORDER BY message_id DESC LIMIT 1", about
+    )
+    return found
+
+
 async def take(pool: Pool, channel: Channel, *, now: dt.datetime) -> Taken | None:
     """Take the oldest message that is due; it is due again after a pause that doubles with each try."""
     row = await pool.fetchrow(

@@ -112,3 +112,22 @@ async def test_what_no_channel_wants_is_not_kept_for_one(stack: Stack) -> None:
     await stack.reporter.judge()
     assert await stack.value("SELECT count(*) FROM missed_deadline") > 0
     assert await said(stack) == []
+
+
+async def test_what_is_suspect_after_it_was_served_is_pinged_and_so_is_that_it_is_settled(stack: Stack) -> None:
+    told = reporter(stack)
+    stack.reports_by(told)
+    assert (await stack.look_and_work()).state == "complete"
+    await stack.pool.execute(
+        "INSERT INTO session_finding (data_set, trading_day, kind, reason, load_id, found_at) "
+        "VALUES ('daily_bars', $1, 'repeated_prices', 'those of the day before', 1, $2)",
+        DAY,
+        stack.clock(),
+    )
+    for _ in range(2):
+        await told.judge()
+    await stack.pool.execute("UPDATE session_finding SET state = 'cleared', settled_at = now()")
+    for _ in range(2):
+        stack.clock.advance(minutes=5)
+        await told.judge()
+    assert await said(stack) == ["ping start", "ping success", "ping fail", "ping success"]
