@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from rich.console import Console
 
 from consumer.alerts.noting import Alerts
 from consumer.alerts.receivers import receivers
 from consumer.alerts.sender import Sender
 from consumer.cycle.announcing import Announcer, Announcing
 from consumer.cycle.reporting import Reporter
+from consumer.page.overview import Desk
+from consumer.terminal import status as terminal
+from consumer.terminal.status import exit_code
 from contract.reports import EventName, decode_event, decode_status
+from process.exit_codes import ExitCode
 from tests.cycle.stack import CALENDAR, DAY, Stack, new_york
+from tests.page.serving import settings_of
 from tests.web.conftest import monitor_of
 
 if TYPE_CHECKING:
+    from consumer.web.monitor import Status
     from tests.alerts.receiving import Receiving
 
 
@@ -31,6 +39,13 @@ def reporter(stack: Stack) -> Reporter:
         stack.pool, stack.redis, stack.expectations, now=stack.clock,
         announcer=Announcer(stack.pool, stack.redis, announcing),
     )  # fmt: skip
+
+
+def printed(status: Status) -> str:
+    """What `maintenance status` prints of it."""
+    console = Console(file=io.StringIO(), width=200)
+    terminal._print(console, status)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 async def events(stack: Stack, *names: EventName) -> list[tuple[str, str]]:
@@ -49,7 +64,7 @@ async def said(stack: Stack) -> list[str]:
 
 @pytest.mark.long(20)
 async def test_a_night_is_missed_told_everywhere_and_made_good(
-    stack: Stack, receiver: Receiving, logged: list[dict[str, Any]]
+    stack: Stack, redis_url: str, receiver: Receiving, logged: list[dict[str, Any]]
 ) -> None:
     told = reporter(stack)
     stack.reports_by(told)
@@ -78,6 +93,13 @@ async def test_a_night_is_missed_told_everywhere_and_made_good(
     published = decode_status(str(await stack.redis.get(f"maintenance:status:{next_day}")))
     assert published.deadlines_missed == [detail]
     assert published.data_sets["daily_bars"].deadline_missed
+    assert "deadline missed daily_bars, volume_slots" in printed(status)
+    assert exit_code(status) == ExitCode.FINDING
+    page = json.loads(await Desk(monitor_of(stack), settings_of(redis_url)).overview())
+    row = next(one for one in page["calendar"]["sessions"] if one["trading_day"] == str(next_day))
+    assert row["late"] is True
+    assert {cell["data_set"] for cell in row["cells"] if cell.get("late")} >= {"daily_bars", "volume_slots"}
+    assert page["serving"].endswith("missed)")
     stored = json.loads(
         await stack.value("SELECT data_sets::text FROM session_condition WHERE trading_day = $1", next_day)
     )
