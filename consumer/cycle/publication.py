@@ -116,7 +116,7 @@ class Publisher:
 
     async def _note(self, connection: Connection, judged: Judged) -> Noted:
         """Store which deadlines of the window are missed, and what is to be told of that outside."""
-        days = window(self._expectations, judged.ruler.now)
+        days = [day for day in window(self._expectations, judged.ruler.now) if day in judged.verdicts]
         missed = missed_deadlines(judged.verdicts[day] for day in days)
         noted = await deadlines_kept.note(connection, missed, judged=days, now=judged.ruler.now)
         await self._alerts.note(connection, judged, noted)
