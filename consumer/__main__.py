@@ -11,9 +11,10 @@ from consumer.postgres.migrate import SchemaMismatch
 from consumer.postgres.versions import CURE, NotServed
 from consumer.runtime import Stopped
 from consumer.service import run_consumer
-from consumer.settings import SETTINGS, BadSettings, Settings, names_a_vendor, read_settings
+from consumer.settings import SETTINGS, BadSettings, Settings, read_settings
 from consumer.source.judgement import SourceRefused
 from consumer.web.serving import HttpRefused
+from consumer.worker_settings import missing
 from process.exit_codes import ExitCode
 from process.logs import configure_logs
 from process.settings.secret_values import hide_secrets
@@ -31,9 +32,8 @@ def main() -> int:
     except BadSettings as refused:
         sys.stderr.write("\n".join(["these settings are refused:", *refused.problems]) + "\n")
         return ExitCode.USAGE
-    missing = [f"{name} is not set: {cure}" for name, value, cure in required(settings) if value is None]
-    if missing:
-        sys.stderr.write("\n".join([*missing, ""]))
+    if lacking := missing(settings):
+        sys.stderr.write("\n".join([*lacking, ""]))
         return ExitCode.USAGE
     as_json = log_as_json(settings.log_format, terminal=sys.stderr.isatty())
     configure_logs(json=as_json, level=settings.log_level)
@@ -52,20 +52,6 @@ def _run(settings: Settings) -> int:
         sys.stderr.write(f"this service does not start here:\n{refused}\n")
         return ExitCode.USAGE if isinstance(refused, SourceRefused) else ExitCode.FAILED
     return ExitCode.OK
-
-
-def required(settings: Settings) -> list[tuple[str, object, str]]:
-    """What a consumer cannot do without, and where to get it."""
-    servers = "name a server of yours; `maintenance run` brings servers of its own"
-    key = (
-        "the vendor answers nobody without it; set it (or POLYGON_API_KEY), or MARKET_DATA_FOLDER. `maintenance run` "
-        "brings a simulated market, on servers of yours with --simulated"
-    )
-    return [
-        ("REDIS_URL", settings.redis_url, servers),
-        ("DATABASE_URL", settings.database_url, servers),
-        ("MASSIVE_API_KEY", names_a_vendor(settings) or None, key),
-    ]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from market.trading_calendar import NEW_YORK
 from process.exit_codes import ExitCode
 from process.stopping import stopping_signals
 from simulated_market.app import build_app, real_clock
+from simulated_market.assumptions import Assumptions
 from simulated_market.options import Plan, SimulatorOptions
 from simulated_market.replayed.reference_files import BadReferenceFile
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan=flags.plan,
         dividends=flags.dividends,
         requests_per_minute=flags.requests_per_minute,
+        assumptions=flags.assume,
     )
     try:
         asyncio.run(_serve(options, flags.host, flags.port, flags.now))
@@ -80,8 +82,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", help="the only API key accepted (default: any, or none)")
     parser.add_argument("--plan", type=Plan, choices=list(Plan), default=Plan.PAID)
     parser.add_argument("--requests-per-minute", type=int, help="answer 429 beyond this")
+    parser.add_argument(
+        "--assume",
+        type=_assumptions,
+        default=Assumptions(),
+        metavar="JSON",
+        help="turn assumptions over: assumptions.py",
+    )
     parser.add_argument("--now", type=_instant, help="pretend that it is always this instant (ISO 8601)")
     return parser
+
+
+def _assumptions(text: str) -> Assumptions:
+    try:
+        return msgspec.json.decode(text, type=Assumptions)
+    except msgspec.MsgspecError as error:
+        raise argparse.ArgumentTypeError(f"{error}: simulated_market/assumptions.py has them") from error
 
 
 def _instant(text: str) -> dt.datetime:

@@ -16,6 +16,7 @@ from simulated_market.endpoints.aggregates import Aggregates
 from simulated_market.endpoints.corporate_actions import CorporateActions
 from simulated_market.endpoints.market_status import MarketStatus
 from simulated_market.endpoints.reference import Reference
+from simulated_market.endpoints.snapshot import Snapshot
 from simulated_market.faults.fault_set import Fault, FaultKind, FaultSet
 from simulated_market.invented.market import InventedMarket
 from simulated_market.publication import Publication
@@ -44,9 +45,9 @@ def build_app(
     faults: Iterable[Fault] = (),
 ) -> web.Application:
     """A simulated market ready to be served."""
-    calendar = TradingCalendar()
+    calendar = TradingCalendar(early_extended_close=options.assumptions.early_extended_close)
     market = _market(options, calendar)
-    publication = Publication(options.plan, now, calendar)
+    publication = Publication(options.plan, now, calendar, options.assumptions)
     server = Server(options, FaultSet(faults, lasting=_plan_limits(options)))
     app = web.Application(client_max_size=2**20)
     Control(server).add_routes(app)
@@ -74,11 +75,13 @@ def _plan_limits(options: SimulatorOptions) -> list[Fault]:
 
 def _addresses(market: MarketSource, publication: Publication) -> list[tuple[str, str, Compute]]:
     bars, reference = Aggregates(market, publication), Reference(market, publication)
+    snapshot = Snapshot(market, publication)
     actions, status = CorporateActions(market, publication), MarketStatus(market.calendar, publication)
     range_path = "/v2/aggs/ticker/{ticker}/range/{multiplier:[0-9]+}/{unit}/{first}/{last}"
     return [
         ("range_bars", range_path, bars.range_bars),
         ("grouped_daily", "/v2/aggs/grouped/locale/us/market/stocks/{day}", bars.grouped_daily),
+        ("snapshot", "/v2/snapshot/locale/us/markets/stocks/tickers", snapshot.whole_market),
         ("tickers", "/v3/reference/tickers", reference.tickers),
         ("ticker_details", "/v3/reference/tickers/{ticker}", reference.ticker_details),
         ("ticker_events", "/vX/reference/tickers/{ticker}/events", reference.ticker_events),

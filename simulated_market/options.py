@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from simulated_market.assumptions import Assumptions
+
 
 class Plan(StrEnum):
     """The vendor's plans differ, for us, in when a day may be asked for."""
@@ -44,3 +46,4 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     reissues: tuple[Reissue, ...] = ()
     requests_per_minute: int | None = None
     """Answers 429 beyond this many requests in sixty seconds."""
+    assumptions: Assumptions = Assumptions()

@@ -15,6 +15,9 @@ from simulated_market.vendor_errors import bad_cursor, bad_request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from simulated_market.answer import Call
+    from simulated_market.assumptions import Assumptions
+
 _PLACE = "ap"
 _PRIVATE = frozenset({"apiKey", "cursor", _PLACE})
 
@@ -35,17 +38,25 @@ def limit_of(query: Mapping[str, str], *, default: int, most: int) -> int:
     return limit
 
 
-def page_of(
-    rows: Sequence[Any], query: Mapping[str, str], path: str, *, default: int, most: int
-) -> tuple[Sequence[Any], str | None]:
-    """One page of the rows, and the path and query of the next if there is one."""
-    limit = limit_of(query, default=default, most=most)
-    place = query.get(_PLACE, "0")
-    if not place.isdecimal():
-        raise bad_cursor()
-    end = int(place) + limit
-    following = None if end >= len(rows) else f"{path}?cursor={cursor_for(query, place=end)}"
-    return rows[int(place) : end], following
+class Pages:
+    """Cuts pages as the vendor is assumed to."""
+
+    def __init__(self, assumptions: Assumptions) -> None:
+        self._assumed = assumptions
+
+    def one(self, rows: Sequence[Any], call: Call, *, default: int, most: int) -> tuple[Sequence[Any], str | None]:
+        """One page of the rows, and the path and query of the next if there is one."""
+        limit = limit_of(call.query, default=default, most=most)
+        if self._assumed.most_rows is not None:
+            limit = min(limit, self._assumed.most_rows)
+        if not self._assumed.sorts:
+            rows = [*rows[1::2], *rows[::2]]
+        place = call.query.get(_PLACE, "0")
+        if not place.isdecimal():
+            raise bad_cursor()
+        end = int(place) + limit
+        following = None if end >= len(rows) else f"{call.path}?cursor={cursor_for(call.query, place=end)}"
+        return rows[int(place) : end], following
 
 
 def cursor_for(query: Mapping[str, str], *, place: int | None = None) -> str:

@@ -107,6 +107,7 @@ class DividendRow(msgspec.Struct, omit_defaults=True, kw_only=True):
     id: str
     ticker: str
     cash_amount: float
+    split_adjusted_cash_amount: float | None = None
     currency: str | None = None
     declaration_date: str | None = None
     ex_dividend_date: str
@@ -131,3 +132,27 @@ class TickerEvents(msgspec.Struct, omit_defaults=True, kw_only=True):
     composite_figi: str | None = None
     cik: str | None = None
     events: list[TickerEvent]
+
+
+class SnapshotBar(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Today's bar so far, the newest minute's or the previous day's; `av` and `t` belong to a minute alone."""
+
+    o: float
+    h: float
+    l: float  # noqa: E741  the vendor's name
+    c: float
+    v: float
+    vw: float
+    av: float | UnsetType = UNSET
+    t: int | UnsetType = UNSET
+    n: int | UnsetType = UNSET
+
+
+class SnapshotRow(msgspec.Struct, kw_only=True, rename="camel"):
+    ticker: str
+    todays_change: float
+    todays_change_perc: float
+    updated: int
+    day: SnapshotBar
+    min: SnapshotBar
+    prev_day: SnapshotBar

@@ -26,9 +26,6 @@ class SessionCoverage(msgspec.Struct, frozen=True, kw_only=True):
     one: DataSetVerdict
     is_gap: bool
 
-    def as_json(self) -> dict[str, object]:
-        return {"trading_day": self.trading_day, **msgspec.to_builtins(self.one), "is_gap": self.is_gap}
-
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions asked for; None: from where the data begins, to the last completed day."""

@@ -69,6 +69,15 @@ def read_page(answer: Answer, reader: PageReader[Row] | BareReader[Row]) -> Page
     return msgspec.structs.replace(page, size=len(answer.body))
 
 
+def error_in(answer: Answer) -> VendorError | None:
+    """The error that *answer* means, whatever its rows are; None where it is an answer."""
+    problem = _problem_of(answer)
+    refuses = problem.readable and problem.status in ("ERROR", "NOT_AUTHORIZED", "NOT_FOUND")
+    if answer.status != HTTPStatus.OK or refuses:
+        return refusal(answer, problem)
+    return None if problem.readable or answer.body.lstrip().startswith(b"[") else ProviderUnavailable(problem.text)
+
+
 def refusal(answer: Answer, problem: Problem) -> VendorError:
     """The error that a failed answer means."""
     said = f"{answer.path} answered {answer.status}: {problem.text}"

@@ -21,7 +21,7 @@ from contract.messages import UndecodableMessage
 from contract.reports import MaintenanceEvent, decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from redis.asyncio import Redis
 
@@ -84,11 +84,19 @@ class Listener:
 
 
 class Events:
-    """The events of one process: reads while any page watches."""
+    """The events of one process: reads while any page watches. *on_news* is called before what came is passed on."""
 
-    def __init__(self, monitor: Monitor, redis_url: str | None, *, most: int = MOST_LISTENERS) -> None:
+    def __init__(
+        self,
+        monitor: Monitor,
+        redis_url: str | None,
+        *,
+        most: int = MOST_LISTENERS,
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
         self._monitor = monitor
         self._redis_url = redis_url
+        self._on_news = on_news
         self._most = most
         self._listeners: set[Listener] = set()
         self._reading: asyncio.Task[None] | None = None
@@ -152,6 +160,8 @@ class Events:
 
     async def _read_once(self, redis: Redis, last_id: str) -> str:
         found: Any = await redis.xread({keys.EVENTS.name: last_id}, count=MOST_BEHIND, block=_BLOCK_MS)
+        if found:
+            self._on_news()  # before any page hears of it, and asks
         for _, rows in found or []:
             for entry_id, fields in rows:
                 last_id = str(entry_id)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
+from consumer.page.shared import Answer, answer_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -76,10 +78,10 @@ def is_known(request: web.Request, tag: str) -> bool:
     return any(one.value == tag for one in request.if_none_match or ())
 
 
-def answer_json(request: web.Request, body: bytes) -> web.Response:
-    """Send *body*, which is JSON, or that the browser has it."""
-    tag = hashlib.sha256(body).hexdigest()[:16]
-    headers = {**HEADERS, "ETag": f'"{tag}"'}
-    if is_known(request, tag):
+def answer_json(request: web.Request, value: object) -> web.Response:
+    """Send *value* as JSON, or that the browser has it; an Answer as it is."""
+    answer = value if isinstance(value, Answer) else answer_of(value)
+    headers = {**HEADERS, "ETag": f'"{answer.tag}"'}
+    if is_known(request, answer.tag):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers=headers, content_type="application/json")
+    return web.Response(body=answer.body, headers=headers, content_type="application/json")

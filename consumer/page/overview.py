@@ -1,8 +1,8 @@
 """Makes the page's first answer: verdict, calendar, findings; once for all who ask at the same moment.
 
 What stands is read again when the ledger's version has changed, or after a while; while a cycle runs, whose every part
-changes it, at most once in `JUDGE_EVERY`. It is judged each time by the present instant, and what the runs have done is
-read each time.
+changes it, at most once in `JUDGE_EVERY`, and more seldom where that takes long. It is judged each time by the present
+instant, and what the runs have done is read each time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from consumer.cycle.publication import JUDGED_ANEW_AFTER
 from consumer.cycle.reporting import JUDGE_EVERY
 from consumer.page import waits
 from consumer.page.calendar import Calendar, Work, calendar_of, under_way
-from consumer.page.prescriptions import Found, Prescription, prescriptions
+from consumer.page.found import Found, Prescription
+from consumer.page.prescriptions import prescriptions
+from consumer.page.shared import SHARE_OF_TIME, Shared
 from consumer.page.waits import Wait
 from consumer.postgres import boundaries, cycles, dead_letters, findings, letter_causes, run_figures, run_timeline
 from consumer.postgres.dead_letters import Selection
@@ -33,13 +35,14 @@ from consumer.web.monitor import Monitor, Status, next_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from consumer.page.shared import Answer
     from consumer.postgres.pool import Connection
     from consumer.settings import Settings
 
 #: Sessions in one answer; older ones are asked for.
 SESSIONS_SHOWN = 21
-#: Whoever asks within this time of another gets the same answer.
-SAME_ANSWER_S = 1.0
+#: While a cycle runs and its parts change the ledger all the time; more often where reading it costs little.
+JUDGED_AT_LEAST_EVERY = dt.timedelta(seconds=30)
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,17 +71,24 @@ class Desk:
     def __init__(self, monitor: Monitor, settings: Settings) -> None:
         self._monitor = monitor
         self._settings = settings
-        self._turn = asyncio.Lock()
-        self._answer: tuple[float, bytes] | None = None
+        self._shared = Shared(self.read)
         self._known: Judged | None = None
+        self._judge_every = JUDGE_EVERY
 
-    async def overview(self) -> bytes:
-        """Return the answer as JSON. Raises what a server that is away raises."""
-        async with self._turn:
-            now = asyncio.get_running_loop().time()
-            if self._answer is None or now - self._answer[0] >= SAME_ANSWER_S:
-                self._answer = (now, msgspec.json.encode(await self._read()))
-            return self._answer[1]
+    async def overview(self) -> Answer:
+        """Return the answer. Raises what a server that is away raises."""
+        return await self._shared.get()
+
+    async def look_again(self) -> Answer:
+        """Return the answer of the ledger as it is now, whatever was read before: after something was done by hand."""
+        async with self._monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            self._known = await judge_window(connection, self._monitor.expectations, now=self._monitor.now())
+        self.forget()
+        return await self.overview()
+
+    def forget(self) -> None:
+        """Have the next one who asks told what has changed just now."""
+        self._shared.forget()
 
     async def calendar_before(self, last: dt.date) -> Calendar:
         """Return the sessions up to *last*. Raises CalendarError where there is none."""
@@ -91,13 +101,14 @@ class Desk:
             work = await read_work(connection, judged, days)
         return calendar_of(judged, days, work)
 
-    async def _read(self) -> Overview:
+    async def read(self) -> Overview:
+        """Return the answer, read now. Raises the same."""
         monitor = self._monitor
         async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             judged = await self.judge(connection)
             days = window(monitor.expectations, judged.ruler.now)[-SESSIONS_SHOWN:]
             work = await read_work(connection, judged, days)
-            found = await _found(connection, judged)
+            found = await _found(connection, judged, days)
         status = await monitor.status(judged)
         table = calendar_of(judged, days, work)
         found = msgspec.structs.replace(
@@ -133,18 +144,24 @@ class Desk:
         unended = await cycles.unended_cycles(connection)
         stands = Stands(version=await read_version(connection), cycles=tuple(one.trading_day for one in unended))
         for known in (self._known, self._monitor.published()):
-            if known is not None and known.verdicts.keys() >= set(days) and _still_stands(known, stands, now=now):
+            if known is None or not known.verdicts.keys() >= set(days):
+                continue
+            if _still_stands(known, stands, now=now, judge_every=self._judge_every):
                 self._known = known
                 return _at(known, days, now)
+        began = asyncio.get_running_loop().time()
         self._known = await judge_window(connection, self._monitor.expectations, now=now)
+        took = dt.timedelta(seconds=asyncio.get_running_loop().time() - began)
+        self._judge_every = max(JUDGE_EVERY, min(JUDGED_AT_LEAST_EVERY, took / SHARE_OF_TIME))
         return self._known
 
 
-async def _found(connection: Connection, judged: Judged) -> Found:
+async def _found(connection: Connection, judged: Judged, days: Sequence[dt.date]) -> Found:
     """What the ledger has for a person to see to."""
     return Found(
         judged=judged,
         findings=await findings.find(connection),
+        accepted=await findings.accepted_within(connection, days[0], days[-1]),
         letters=await dead_letters.find(connection, Selection()),
         causes=await letter_causes.read_causes(connection),
         boundaries=await boundaries.find(connection, decided=False),
@@ -158,12 +175,12 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True):
     cycles: tuple[dt.date, ...]
 
 
-def _still_stands(known: Judged, stands: Stands, *, now: dt.datetime) -> bool:
+def _still_stands(known: Judged, stands: Stands, *, now: dt.datetime, judge_every: dt.timedelta) -> bool:
     """Whether what was read may be said again; while a cycle is at work the ledger may have gone on a little."""
     age = now - known.ruler.now
     if tuple(one.trading_day for one in known.holdings.unended) != stands.cycles:
         return False
-    if known.holdings.version != stands.version and not (stands.cycles and age < JUDGE_EVERY):
+    if known.holdings.version != stands.version and not (stands.cycles and age < judge_every):
         return False
     return age < JUDGED_ANEW_AFTER
 

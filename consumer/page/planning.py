@@ -16,7 +16,8 @@ from consumer.postgres import run_figures
 from consumer.postgres.run_figures import Within
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import connect_blocking_redis
-from consumer.vendors import flat_file_store
+from consumer.vendors import BudgetState, budget_state, flat_file_store
+from consumer.web.health import AWAY
 from contract.messages import TaskName
 from market.calendar_errors import CalendarError
 from market.data_source import VENDOR
@@ -26,6 +27,7 @@ from producers.trigger import request_backfill
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from consumer.page.signed import AskedBackfill
     from consumer.settings import Settings
     from consumer.web.monitor import Monitor
 
@@ -47,15 +49,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
-class AskedBackfill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What POST /page/backfill names: the sessions, and the parts that its forecast showed."""
-
-    first: dt.date
-    last: dt.date
-    task: TaskName = TaskName.CYCLE
-    parts: dict[str, int]
-
-
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The stream entry that asks for it."""
 
@@ -67,11 +60,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What may be asked of the vendor, what is being asked, what the next cycle will ask, and what this month has.
 
-    *limits* in words; *tonight* is the forecast of `maintenance plan`; *by_endpoint* sums the cycles opened since the
-    month began in New York.
+    *limits* in words; *state* as Redis has it, None where it does not answer or no requests are counted; *tonight* is
+    the forecast of `maintenance plan`; *by_endpoint* sums the cycles opened since the month began in New York.
     """
 
     limits: str
+    state: BudgetState | None
     tonight: Forecast | None
     tonight_words: str
     due_at: dt.datetime | None
@@ -134,7 +128,9 @@ async def ask(monitor: Monitor, settings: Settings, asked: AskedBackfill) -> Acc
         raise OtherByNow("nothing is left to be filled there")
     if now.parts != asked.parts:
         raise OtherByNow(f"the plan is another one by now: {now.words}")
-    entry_id = await request_backfill(monitor.redis, now.first, now.last, task=asked.task, requested_by="page")
+    entry_id = await request_backfill(
+        monitor.redis, now.first, now.last, task=asked.task, requested_by=asked.requested_by
+    )
     return Accepted(entry_id=entry_id, first=now.first, last=now.last)
 
 
@@ -151,10 +147,12 @@ async def budget(monitor: Monitor, settings: Settings) -> Budget:
         if due is not None:
             tonight = await forecast(plan.context(due.trading_day, now=due.due_at), plan.pace)
         limits = _limits(plan)
+        state = await _state(plan)
     async with monitor.pool.acquire() as connection:
         asked = await run_figures.requests_within(connection, Within(since=since, until=now + dt.timedelta(days=1)))
     return Budget(
         limits=limits,
+        state=state,
         tonight=tonight,
         tonight_words="no due time is known" if tonight is None else forecast_words(tonight),
         due_at=None if due is None else due.due_at,
@@ -163,6 +161,13 @@ async def budget(monitor: Monitor, settings: Settings) -> Budget:
         by_endpoint=asked,
         total=sum(asked.values()),
     )
+
+
+async def _state(plan: Planner) -> BudgetState | None:
+    try:
+        return await budget_state(plan.settings, plan.redis, plan.source)
+    except AWAY:
+        return None
 
 
 def _limits(plan: Planner) -> str:

@@ -10,42 +10,48 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from consumer.completeness.backfill import Backfill
 from consumer.page import planning
 from consumer.page.day import read_day
+from consumer.page.deed_routes import DeedRoutes, day_in
 from consumer.page.events import Events, TooManyListeners, frames
 from consumer.page.files import HEADERS, INDEX, answer_file, answer_json, read_files
+from consumer.page.market_reader import MarketReader
 from consumer.page.overview import Desk
-from consumer.page.planning import AskedBackfill, NoSuchBackfill, OtherByNow
+from consumer.page.planning import NoSuchBackfill
+from consumer.page.shared import Shared
 from consumer.page.symbol import read_symbol
-from consumer.web.bodies import BadRequest, read_body
-from consumer.web.problems import json_answer, problem
-from consumer.web.tokens import refusal_without_token
-from contract.flat_fields import BadField, read_field
+from consumer.postgres.decided import read_decided
+from consumer.web.problems import problem
 from market.calendar_errors import CalendarError
 
 if TYPE_CHECKING:
+    from consumer.delivery.task_stream import TaskStream
     from consumer.settings import Settings
     from consumer.web.monitor import Monitor
 
+#: Of what people have decided: for so long, and at most so many.
+DECIDED_WITHIN = dt.timedelta(days=30)
+MOST_DECIDED = 30
 _SYMBOL = re.compile(r"[A-Za-z0-9./\-]{1,20}", re.ASCII)
 
 
-def add_page(app: web.Application, settings: Settings, monitor: Monitor) -> None:
-    """Add the page's routes to *app*. Events and forecasts need redis_url."""
-    page = Page(settings, monitor, Events(monitor, settings.redis_url))
+def add_page(app: web.Application, settings: Settings, monitor: Monitor, stream: TaskStream) -> None:
+    """Add the page's routes to *app*. Events and forecasts need redis_url; what a person decides goes to *stream*."""
+    page = Page(settings, monitor)
+    DeedRoutes(settings, monitor, stream, page.desk).add_to(app)
     app.router.add_get("/", page.index)
     app.router.add_get("/page/files/{name}", page.file)
     app.router.add_get("/page/overview", page.overview)
     app.router.add_get("/page/calendar/{day}", page.calendar)
     app.router.add_get("/page/day/{day}", page.day)
     app.router.add_get("/page/forecast/{first}/{last}", page.forecast)
-    app.router.add_post("/page/backfill", page.backfill)
     app.router.add_get("/page/symbol/{symbol:.+}", page.symbol)
     app.router.add_get("/page/budget", page.budget)
+    app.router.add_get("/page/market", page.market)
+    app.router.add_get("/page/decided", page.decided)
     app.router.add_get("/page/log", page.log)
     app.router.add_get("/events", page.events)
     app.on_shutdown.append(page.close)
@@ -54,11 +60,12 @@ def add_page(app: web.Application, settings: Settings, monitor: Monitor) -> None
 class Page:
     """One method a route."""
 
-    def __init__(self, settings: Settings, monitor: Monitor, events: Events) -> None:
+    def __init__(self, settings: Settings, monitor: Monitor) -> None:
         self._settings = settings
         self._monitor = monitor
-        self._events = events
-        self._desk = Desk(monitor, settings)
+        self._events = Events(monitor, settings.redis_url, on_news=self._forget)
+        self.desk = Desk(monitor, settings)
+        self._market, self._log = Shared(MarketReader(monitor).days), Shared(self._events.tail)
         self._files = read_files()
 
     async def index(self, request: web.Request) -> web.Response:
@@ -72,48 +79,34 @@ class Page:
 
     async def overview(self, request: web.Request) -> web.Response:
         """Verdict, calendar and findings; the same bytes for all who ask within a second."""
-        return answer_json(request, await self._desk.overview())
+        return answer_json(request, await self.desk.overview())
 
     async def calendar(self, request: web.Request) -> web.Response:
         """The sessions up to a day."""
-        day = _day(request, "day")
+        day = day_in(request, "day")
         try:
-            found = await self._desk.calendar_before(day)
+            found = await self.desk.calendar_before(day)
         except CalendarError as error:
             return problem(404, str(error))
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def day(self, request: web.Request) -> web.Response:
         """One session, whole; 404 where there is none on that day."""
-        day = _day(request, "day")
+        day = day_in(request, "day")
         try:
-            found = await read_day(self._monitor, self._desk, day)
+            found = await read_day(self._monitor, self.desk, day)
         except CalendarError as error:
             return problem(404, str(error))
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def forecast(self, request: web.Request) -> web.Response:
         """What a backfill would touch and cost; nothing is asked of anybody."""
-        wanted = Backfill(first=_day(request, "first"), last=_day(request, "last"))
+        wanted = Backfill(first=day_in(request, "first"), last=day_in(request, "last"))
         try:
             found = await planning.offer(self._monitor, self._settings, wanted)
         except (NoSuchBackfill, CalendarError) as error:
             return problem(422, str(error))
-        return answer_json(request, msgspec.json.encode(found))
-
-    async def backfill(self, request: web.Request) -> web.Response:
-        """Ask for the backfill that was forecast; 409 where it would be another one by now."""
-        if (refused := refusal_without_token(request, self._settings.api_token)) is not None:
-            return refused
-        example = '{"first": "2025-11-11", "last": "2025-11-11", "parts": {"ohlc_daily": 1}}'
-        asked = await read_body(request, AskedBackfill, example=example)
-        try:
-            accepted = await planning.ask(self._monitor, self._settings, asked)
-        except OtherByNow as error:
-            return problem(409, str(error))
-        except (NoSuchBackfill, CalendarError) as error:
-            return problem(422, str(error))
-        return json_answer(accepted, status=202, headers={"Location": "/status"})
+        return answer_json(request, found)
 
     async def symbol(self, request: web.Request) -> web.Response:
         """One symbol; 404 where nothing is known of it."""
@@ -121,15 +114,25 @@ class Page:
         found = await read_symbol(self._monitor, symbol) if _SYMBOL.fullmatch(symbol) else None
         if found is None:
             return problem(404, f"nothing is known of {symbol[:20]!r}: write it as the listing does, such as AAPL")
-        return answer_json(request, msgspec.json.encode(found))
+        return answer_json(request, found)
 
     async def budget(self, request: web.Request) -> web.Response:
         """What may be asked of the vendor, and what is and will be."""
-        return answer_json(request, msgspec.json.encode(await planning.budget(self._monitor, self._settings)))
+        return answer_json(request, await planning.budget(self._monitor, self._settings))
+
+    async def market(self, request: web.Request) -> web.Response:
+        """The newest sessions of the whole market beside their trailing medians."""
+        return answer_json(request, await self._market.get())
+
+    async def decided(self, request: web.Request) -> web.Response:
+        """What people have decided of late, with who and why."""
+        since = self._monitor.now() - DECIDED_WITHIN
+        found = await read_decided(self._monitor.pool, since=since, most=MOST_DECIDED)
+        return answer_json(request, found)
 
     async def log(self, request: web.Request) -> web.Response:
         """The last events, newest first."""
-        return answer_json(request, msgspec.json.encode(await self._events.tail()))
+        return answer_json(request, await self._log.get())
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Events as they come, from after `Last-Event-ID` on."""
@@ -149,13 +152,11 @@ class Page:
                     await response.write(frame)
         return response
 
+    def _forget(self) -> None:
+        """Something was told: whoever asks because of it is told what stands since."""
+        self.desk.forget()
+        self._log.forget()
+
     async def close(self, _app: web.Application) -> None:
         """Let the pages go that watch."""
         await self._events.close()
-
-
-def _day(request: web.Request, name: str) -> dt.date:
-    try:
-        return read_field(name, request.match_info[name], dt.date)  # type: ignore[no-any-return]
-    except BadField as error:
-        raise BadRequest(f"{error}: days are written 2025-11-11") from error

@@ -47,10 +47,20 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     as_of: dt.date | None
 
 
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that an average is made of: its raw accumulated volume by slot, and the load that brought it."""
+
+    trading_day: dt.date
+    outcome: str
+    accumulated: list[float]
+    load: LoadLine | None
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Accumulated volume by slot of five minutes from 04:00 New York: of the newest stored session, and on average.
 
-    *average* is what Redis has, *stored_average* what the tables give; both of the *sessions* up to *as_of*.
+    *average* is what Redis has, *stored_average* what the tables give; both of the *sessions* up to *as_of*, each of
+    which stands in *made_of*.
     """
 
     day: dt.date | None
@@ -61,6 +71,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[dt.date, ...]
     as_of: dt.date | None
     equal: bool | None
+    made_of: tuple[Made, ...] = ()
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,8 +189,23 @@ async def _profile(
         sessions=tuple(row.trading_day for row in own),
         as_of=as_of,
         equal=None if not cached and not stored else dict(cached) == stored,
+        made_of=await _made_of(connection, own),
     )
     return profile, None if last is None else last.load_id
+
+
+async def _made_of(connection: Connection, rows: Sequence[SlotRow]) -> tuple[Made, ...]:
+    wanted = sorted({row.load_id for row in rows if row.load_id is not None})
+    loads = {line.load_id: line for line in await symbol_view.loads_of(connection, wanted)}
+    return tuple(
+        Made(
+            trading_day=row.trading_day,
+            outcome=row.outcome,
+            accumulated=_accumulated(row),
+            load=None if row.load_id is None else loads.get(row.load_id),
+        )
+        for row in rows
+    )
 
 
 def _averaged(

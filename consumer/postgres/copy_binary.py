@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
@@ -31,6 +32,13 @@ PADDED_SYMBOL = "rpad(symbol, 20)"
 _EPOCH = np.datetime64("2000-01-01", "D")
 _WIDTHS = {DATE: (4, ">i4"), FLOAT8: (8, ">f8"), INT4: (4, ">i4"), SYMBOL: (20, "S20")}
 _ARRAY_HEADER = 20  # dimensions, null flag, element type, length, lower bound
+_SIZES = {"days": 4, "symbols": 20, "codes": 4}
+_KEY = np.dtype(
+    {
+        "names": ["count", "days", "day", "symbols", "symbol", "codes", "code", "array"],
+        "formats": [">i2", ">i4", ">i4", ">i4", "S20", ">i4", ">i4", ">i4"],
+    }
+)
 
 
 async def copy_out(connection: Connection, query: str, *arguments: object) -> bytes:
@@ -69,25 +77,37 @@ def _native(values: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
     return values.astype(np.float64)
 
 
-def float_array_rows(body: bytes, length: int) -> NDArray[np.float64]:
-    """Return float64[rows, length] of rows whose one column is a float8[] of *length* values without nulls."""
-    return _array_rows(body, length, FLOAT8).astype(np.float64)
+def keyed_array_rows(body: bytes, length: int, kind: str) -> tuple[list[tuple[dt.date, str, int]], NDArray[np.generic]]:
+    """Read rows of a date, a symbol (PADDED_SYMBOL), an int4, and a *kind*[] of *length* values without nulls, or null.
 
-
-def int_array_rows(body: bytes, length: int) -> NDArray[np.int64]:
-    """Return int64[rows, length] of rows whose one column is an int4[] of *length* values without nulls."""
-    return _array_rows(body, length, INT4).astype(np.int64)
-
-
-def _array_rows(body: bytes, length: int, kind: str) -> NDArray[np.generic]:
+    Return the first three of each row, those with an array first, and float64 or int64 [rows with an array, length].
+    """
     element = np.dtype([("size", ">i4"), ("value", _WIDTHS[kind][1])])
-    row = np.dtype([("count", ">i2"), ("bytes", ">i4"), ("head", "V20"), ("elements", element, (length,))])
-    rows = np.frombuffer(body, dtype=row)
-    expected = _ARRAY_HEADER + length * element.itemsize
-    if len(rows) and not (rows["bytes"] == expected).all():
-        raise ValueError(f"an array is not {length} {kind} values")
-    values: NDArray[np.generic] = rows["elements"]["value"]
-    return values
+    wanted = _ARRAY_HEADER + length * element.itemsize
+    with_array, without, arrays = [], [], []
+    at = 0
+    while at < len(body):
+        starts = at + _KEY.itemsize
+        size = int.from_bytes(body[starts - 4 : starts], "big", signed=True)
+        if size == wanted:
+            with_array.append(body[at:starts])
+            arrays.append(body[starts + _ARRAY_HEADER : starts + size])
+        elif size == -1:
+            without.append(body[at:starts])
+        else:
+            raise ValueError(f"an array is not {length} {kind} values")
+        at = starts + max(size, 0)
+    values = np.frombuffer(b"".join(arrays), dtype=element).reshape(-1, length)
+    return _keys(b"".join([*with_array, *without])), _native(values["value"], kind)
+
+
+def _keys(heads: bytes) -> list[tuple[dt.date, str, int]]:
+    rows = np.frombuffer(heads, dtype=_KEY)
+    if not all((rows[name] == size).all() for name, size in _SIZES.items()):
+        raise ValueError("a row is not a date, a padded symbol, an int4 and an array")
+    days: list[dt.date] = _native(rows["day"], DATE).tolist()
+    symbols = [symbol.decode().rstrip() for symbol in rows["symbol"].tolist()]
+    return list(zip(days, symbols, rows["code"].tolist(), strict=True))
 
 
 def encode_float_arrays(values: NDArray[np.float64]) -> list[bytes]:

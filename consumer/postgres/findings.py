@@ -99,6 +99,17 @@ async def find(connection: Connection | Pool, *, settled: bool = False) -> list[
     return [_kept(row) for row in rows]
 
 
+async def accepted_within(connection: Connection | Pool, first: dt.date, last: dt.date) -> list[KeptFinding]:
+    """Return what a person has accepted of the rows that stand, newest session first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM session_finding WHERE state = 'accepted' AND rows_replaced_at IS NULL "
+        "AND trading_day BETWEEN $1 AND $2 ORDER BY trading_day DESC, finding_id",
+        first,
+        last,
+    )
+    return [_kept(row) for row in rows]
+
+
 async def lock_open(connection: Connection, finding_id: int) -> KeptFinding | None:
     """Return an open finding, and let nobody else settle it until the transaction ends."""
     row = await connection.fetchrow(

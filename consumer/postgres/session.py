@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import msgspec
 
+from consumer.postgres.built_in_types import KnowsBuiltInTypes
 from consumer.postgres.errors import DatabaseUnreachable
 from consumer.postgres.line import KEEPALIVE, Line, listen
 from consumer.postgres.schemas import BY_DEFAULT, Schemas
@@ -26,10 +27,6 @@ from consumer.postgres.versions import read_versions, refuse_unserved, session_n
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Mapping
-
-    _Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    _Connection = asyncpg.Connection
 
 CONNECTED_WITHIN_S = 10.0  # with its settings: beyond that a start looks like an outage to whoever waits
 CLOSED_WITHIN_S = 2.0  # a good-bye that is not answered; then the socket is simply closed
@@ -62,7 +59,7 @@ _OF_THE_SERVER = {
 _SINCE = {"idle_session_timeout": 140_000, "transaction_timeout": 170_000}
 
 
-class Session(_Connection):
+class Session(KnowsBuiltInTypes):
     """A connection that knows since when it waits for an answer, and never waits for its own end."""
 
     asked_at: float | None = None  # seconds of the loop's clock
@@ -140,7 +137,7 @@ for _name in (
     setattr(Session, _name, _asking(getattr(asyncpg.Connection, _name)))
 
 
-async def allow_long_statements(connection: _Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
+async def allow_long_statements(connection: Session | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
     """Let a migration take its time, and wait for locks: this session's transaction has no bound but the server."""
     await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
     session: Any = getattr(connection, "_con", connection)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, TypeAlias
 
-from consumer.postgres.copy_binary import copy_out, float_array_rows
+import msgspec
+import numpy as np
+
+from consumer.postgres.copy_binary import FLOAT8, PADDED_SYMBOL, copy_out, keyed_array_rows
 from market.volume_slots import SLOTS_PER_DAY
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from consumer.postgres.pool import Connection, Pool
+
+_OUTCOMES = ("traded", "no_trades", "unproven")
+#: Session, symbol as of today, outcome.
+SlotKey: TypeAlias = tuple[dt.date, str, str]
+
+
+class SlotArray(msgspec.Struct, frozen=True):
+    """An array of a session's slots: the *sql* that makes it of a row, without nulls, or null; its elements' *kind*."""
+
+    sql: str
+    kind: str
+
+
+_VOLUMES = SlotArray("volumes", FLOAT8)
 
 
 async def observed_sessions(
@@ -38,25 +54,34 @@ async def observed_sessions(
 
 async def read_slots(
     connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
-) -> tuple[list[tuple[dt.date, str, str]], NDArray[np.float64]]:
+) -> tuple[list[SlotKey], NDArray[np.float64]]:
     """Return the (day, symbol, outcome) of one partition of the symbols, traded rows first, and the traded volumes.
 
-    The second value is float64[traded rows, 192], in the order of the first. Needs a repeatable-read transaction.
+    The second value is float64[traded rows, 192], in the order of the first.
     """
-    where = of_partition(days, partition=partition, partitions=partitions)
-    rows = await connection.fetch(
-        f"SELECT trading_date, symbol, outcome FROM slot_history WHERE {where} "
-        "ORDER BY outcome <> 'traded', trading_date, symbol"
-    )
+    keys, volumes = await read_arrays(connection, _VOLUMES, days, partition=partition, partitions=partitions)
+    return keys, volumes.astype(np.float64, copy=False)
+
+
+async def read_arrays(
+    connection: Connection, array: SlotArray, days: Sequence[dt.date], *, partition: int, partitions: int
+) -> tuple[list[SlotKey], NDArray[np.generic]]:
+    """Return the (day, symbol, outcome) of one partition of the symbols, and of those that have one the *array*.
+
+    Those with one come first. All in one COPY: asked for keys and arrays by themselves, the server looks up each row of
+    a window twice, a third of a night's pages; and in no order, for sorting it would carry them.
+    """
+    codes = " ".join(f"WHEN '{outcome}' THEN {code}" for code, outcome in enumerate(_OUTCOMES))
     body = await copy_out(
         connection,
-        f"SELECT volumes FROM slot_history WHERE {where} AND outcome = 'traded' ORDER BY trading_date, symbol",
+        f"SELECT trading_date, {PADDED_SYMBOL}, CASE outcome {codes} END, {array.sql} FROM slot_history "
+        f"WHERE {_of_partition(days, partition=partition, partitions=partitions)}",
     )
-    found = [(row["trading_date"], row["symbol"], row["outcome"]) for row in rows]
-    return found, float_array_rows(body, SLOTS_PER_DAY)
+    rows, values = keyed_array_rows(body, SLOTS_PER_DAY, array.kind)
+    return [(day, symbol, _OUTCOMES[code]) for day, symbol, code in rows], values
 
 
-def of_partition(days: Sequence[dt.date], *, partition: int, partitions: int) -> str:
+def _of_partition(days: Sequence[dt.date], *, partition: int, partitions: int) -> str:
     """The condition, without parameters (COPY takes none), on the rows of *days* and one partition of the symbols."""
     listed = ",".join(f"'{day}'" for day in days)
     # A symbol must stay in its partition, whichever server computes it: hashtext() promises no such thing.

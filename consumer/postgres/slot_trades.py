@@ -9,14 +9,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.postgres.copy_binary import copy_out, int_array_rows
-from consumer.postgres.slot_history import of_partition
-from market.volume_slots import SLOTS_PER_DAY
+from consumer.postgres.copy_binary import INT4
+from consumer.postgres.slot_history import SlotArray, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.postgres.pool import Connection
+
+# A null in an array has no value: as a number below zero all arrays are of one width.
+_TRADES = SlotArray("array_replace(trades, NULL, -1)", INT4)
 
 
 class StoredTrades(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,17 +34,6 @@ class StoredTrades(msgspec.Struct, frozen=True, kw_only=True):
 async def read_trades(
     connection: Connection, days: Sequence[dt.date], *, partition: int, partitions: int
 ) -> StoredTrades:
-    """Return the rows of one partition of the symbols. Needs a repeatable-read transaction."""
-    where = of_partition(days, partition=partition, partitions=partitions)
-    rows = await connection.fetch(
-        f"SELECT trading_date, symbol, outcome FROM slot_history WHERE {where} "
-        "ORDER BY trades IS NULL, trading_date, symbol"
-    )
-    # A null in an array has no value: as a number below zero all rows are of one width.
-    body = await copy_out(
-        connection,
-        f"SELECT array_replace(trades, NULL, -1) FROM slot_history WHERE {where} AND trades IS NOT NULL "
-        "ORDER BY trading_date, symbol",
-    )
-    keys = [(row["trading_date"], row["symbol"], row["outcome"]) for row in rows]
-    return StoredTrades(keys=keys, trades=int_array_rows(body, SLOTS_PER_DAY))
+    """Return the rows of one partition of the symbols."""
+    keys, trades = await read_arrays(connection, _TRADES, days, partition=partition, partitions=partitions)
+    return StoredTrades(keys=keys, trades=trades.astype(np.int64, copy=False))

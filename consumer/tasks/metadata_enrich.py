@@ -185,12 +185,13 @@ async def load_details(ctx: PartContext) -> Write:
         came = Came(at=fetched_at, rows=len(found), sieve=sieve)
         loaded = await ctx.note_answer(connection, data_sets.DETAILS, day, came)
         await details.store_details(connection, found, answers.not_found, now=fetched_at)
-        await coverage.record_coverage(connection, data_sets.DETAILS, day, loaded)
         judged = await list_dates.judge_list_dates(connection, [one.ticker for one in found], now=fetched_at)
         told = await record_identity(connection, judged, source="details", day=day, loaded=loaded)
         await ticker_history.keep_history(
             connection, ctx.evening(day, fetched_at), loaded.load_id, symbols=ctx.payload["symbols"]
         )
+        # Last: it is one row of all parts, and who has written it holds up the others until he commits.
+        await coverage.record_coverage(connection, data_sets.DETAILS, day, loaded)
         return ledger.PartReport(
             rows=len(found),
             warnings=(*rejected_warnings("details", sieve.rejected), *told),

@@ -14,8 +14,10 @@ from consumer.postgres.versions import Waiting
 from consumer.redis_cache import source_stamp as in_redis
 from consumer.runtime import utc_now
 from consumer.source.judgement import told_by
+from consumer.terminal.answers import AdoptedSource, write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import reached
+from consumer.terminal.refused import CommandRefused
 from market.data_source import VENDOR, DataSource, SourceKind, folder_source, simulated_source
 from process.exit_codes import ExitCode
 from simulated_market.identity import source_of_folder
@@ -32,6 +34,7 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     tickers: int | None = None
     replay: Path | None = None
     replace: bool = False
+    as_json: bool = False
 
 
 def refusal(adoption: Adoption) -> str | None:
@@ -60,26 +63,29 @@ async def adopt(settings: Settings, adoption: Adoption) -> int:
     source = source_named(settings, adoption)
     try:
         async with reached(settings, any_tables=True) as service:
-            return await _adopt(service, source, replace=adoption.replace)
+            return await _adopt(service, source, adoption)
     except (SchemaMismatch, Waiting) as error:
-        sys.stderr.write(f"{error}\n")
-        return ExitCode.FAILED
+        raise CommandRefused(str(error), ExitCode.FAILED) from error
 
 
-async def _adopt(service: Reached, source: DataSource, *, replace: bool) -> int:
+async def _adopt(service: Reached, source: DataSource, adoption: Adoption) -> int:
     held, mark = await in_postgres.read_stamp(service.pool), await in_redis.read_stamp(service.redis)
     others = [
         f"{server} is stamped {stamp!r}"
         for server, stamp in (("PostgreSQL", held and held.mark), ("Redis", mark))
         if stamp is not None and stamp != source.mark
     ]
+    replace = adoption.replace
     if others and not replace:
-        sys.stderr.write(f"{' and '.join(others)}: to say {source.mark!r} instead, add --replace\n")
-        return ExitCode.FINDING
+        text = f"{' and '.join(others)}: to say {source.mark!r} instead, add --replace"
+        raise CommandRefused(text, ExitCode.FINDING)
     by_loads = told_by(await in_postgres.read_loads(service.pool))
     await migrate(service.pool)
     await in_postgres.write_stamp(service.pool, source, now=utc_now(), by=operator(), replace=replace)
     await in_redis.write_stamp(service.redis, source.mark, replace=replace)
     before = held.words if held is not None else f"no stamp, by its loads {by_loads.value}"
-    sys.stdout.write(f"data of {source.words} from now on; before: {before}\n")
+    if adoption.as_json:
+        write_json(AdoptedSource(source=source.words, mark=source.mark, before=before))
+    else:
+        sys.stdout.write(f"data of {source.words} from now on; before: {before}\n")
     return ExitCode.OK

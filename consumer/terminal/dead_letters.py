@@ -17,8 +17,10 @@ from consumer.postgres.dead_letters import KeptLetter, Selection
 from consumer.postgres.decisions import Decision
 from consumer.postgres.states import LetterState
 from consumer.runtime import utc_now
+from consumer.terminal.answers import Dropped, Resent, write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
+from consumer.terminal.refused import usage
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
         letters = await dead_letters.find(service.pool, Selection(), settled=settled)
         causes = await letter_causes.read_causes(service.pool)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(letters)).decode() + "\n")
+        write_json(letters)
     elif letters:
         _print(letters, causes)
     else:
@@ -51,6 +53,7 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     by: str | None
     dry_run: bool
+    as_json: bool = False
 
     @property
     def decision(self) -> Decision:
@@ -62,14 +65,15 @@ async def replay(settings: Settings, settling: Settling, *, changes: Sequence[st
     try:
         wanted = _changes(changes)
     except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        return ExitCode.USAGE
+        raise usage(error) from error
     try:
         resent = await _resend(settings, settling, wanted)
     except resending.CannotReplay as error:
-        sys.stderr.write(f"{error}\n")
-        return ExitCode.USAGE
-    for one in resent:
+        raise usage(error) from error
+    sent = not settling.dry_run
+    if settling.as_json:
+        write_json([Resent(dead_letter_id=one.letter.dead_letter_id, sent=sent, fields=one.fields) for one in resent])
+    for one in resent if not settling.as_json else ():
         fields = " ".join(f"{name} {value}" for name, value in one.fields.items())
         sys.stdout.write(f"{one.letter.dead_letter_id} {'would be sent' if settling.dry_run else 'sent'}: {fields}\n")
     return _say_how_many(len(resent))
@@ -93,8 +97,11 @@ async def drop(settings: Settings, settling: Settling) -> int:
     else:
         async with reached(settings) as service:
             letters = await resending.drop(service.pool, service.redis, settling.selection, settling.decision)
-    done = "would be dropped" if settling.dry_run else "dropped"
-    for letter in letters:
+    done, dropped = "would be dropped" if settling.dry_run else "dropped", not settling.dry_run
+    if settling.as_json:
+        rows = [Dropped(dead_letter_id=one.dead_letter_id, dropped=dropped, reason=one.reason) for one in letters]
+        write_json(rows)
+    for letter in letters if not settling.as_json else ():
         sys.stdout.write(f"{letter.dead_letter_id} {done}: {letter.reason}\n")
     return _say_how_many(len(letters))
 

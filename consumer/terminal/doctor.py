@@ -6,7 +6,6 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +22,7 @@ from consumer.checks.vendor_plan import check_plan
 from consumer.postgres.pool import CONNECTION_ERRORS
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar, names_a_vendor
+from consumer.terminal.answers import write_json
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.stopped_servers import looked_at
@@ -51,7 +51,7 @@ async def examine(settings: Settings, *, as_json: bool, offline: bool) -> int:
     """Print the findings; 3 when one is refused, 4 when a server does not answer. The other checks run all the same."""
     findings = await _all_findings(settings, offline=offline)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(findings)).decode() + "\n")
+        write_json(findings)
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), findings)
     levels = {one.level for one in findings}

@@ -21,6 +21,7 @@ from consumer.export.place import Place, PlaceAway, PlaceError, PlaceUnmeant
 from consumer.postgres.source_stamp import read_stamp
 from consumer.runtime import stop_signals, utc_now
 from consumer.settings import build_calendar
+from consumer.terminal.answers import write_json
 from consumer.terminal.export_request import ExportRequest
 from consumer.terminal.reach import Reached, looking, reached
 from consumer.terminal.refused import CommandRefused, unreachable, usage
@@ -116,7 +117,7 @@ async def _exporter(settings: Settings, asked: Asked, service: Reached) -> Expor
 async def _once(asked: Asked, exporter: Exporter, _service: Reached) -> int:
     found = [one async for one in _said(exporter.export(asked.days()), lines=not asked.request.json)]
     if asked.request.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     counts = {outcome: sum(one.outcome is outcome for one in found) for outcome in Outcome}
     told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count and outcome != Outcome.NONE)
     sys.stderr.write(f"{asked.place.name}: {told or 'nothing to export'}\n")

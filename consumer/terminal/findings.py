@@ -9,18 +9,20 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumer.cycle import acceptance as acceptances
 from consumer.postgres import findings
 from consumer.postgres.findings import KeptFinding, Settled, State
 from consumer.runtime import utc_now
-from consumer.tasks.standing import take_aside
+from consumer.terminal import answers
+from consumer.terminal.answers import write_json
 from consumer.terminal.cancel import operator
 from consumer.terminal.reach import looking, reached
+from consumer.terminal.refused import CommandRefused, usage
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.postgres.pool import Pool
     from consumer.settings import Settings
 
 
@@ -31,10 +33,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str | None
     take_new: bool = False
-
-
-class NothingAside(Exception):
-    """The finding is about what stands: there is no other answer to take."""
+    as_json: bool = False
 
 
 async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
@@ -42,7 +41,7 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
     async with looking(settings) as service:
         found = await findings.find(service.pool, settled=settled)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     elif found:
         _print(found)
     else:
@@ -52,38 +51,35 @@ async def show(settings: Settings, *, settled: bool, as_json: bool) -> int:
 
 async def accept(settings: Settings, acceptance: Acceptance) -> int:
     """Settle one finding; 3 when it is not open, 2 when there is no other answer to take."""
+    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
     try:
         async with reached(settings) as service:
-            accepted = await _accept(service.pool, acceptance)
-    except NothingAside:
-        sys.stderr.write(
+            accepted = await acceptances.accept(
+                service.pool, acceptance.finding_id, settled, take_new=acceptance.take_new, now=utc_now()
+            )
+    except acceptances.NothingAside as error:
+        raise usage(
             f"finding {acceptance.finding_id} is about what stands: nothing was kept aside; ask again "
-            "for the session with `maintenance trigger --force`, or accept what stands\n"
-        )
-        return ExitCode.USAGE
+            "for the session with `maintenance trigger --force`, or accept what stands"
+        ) from error
     if accepted is None:
-        sys.stderr.write("it is not open; `maintenance findings list --all` shows the settled ones\n")
-        return ExitCode.FINDING
+        text = "it is not open; `maintenance findings list --all` shows the settled ones"
+        raise CommandRefused(text, ExitCode.FINDING)
+    if acceptance.as_json:
+        write_json(
+            answers.Settled(
+                finding_id=accepted.finding_id,
+                trading_day=accepted.trading_day,
+                kind=accepted.kind.value,
+                took_new=acceptance.take_new,
+            )
+        )
+        return ExitCode.OK
     done = "what stands was accepted"
     if acceptance.take_new:
         done = "the answer that was kept aside was taken; what is computed from it follows with the next cycle"
     sys.stdout.write(f"{accepted.finding_id} {accepted.trading_day} {accepted.kind}: {done}\n")
     return ExitCode.OK
-
-
-async def _accept(pool: Pool, acceptance: Acceptance) -> KeptFinding | None:
-    settled = Settled(state=State.ACCEPTED, by=acceptance.by or operator(), reason=acceptance.reason)
-    async with pool.acquire() as connection, connection.transaction():
-        finding = await findings.lock_open(connection, acceptance.finding_id)
-        if finding is None:
-            return None
-        if not acceptance.take_new:
-            await findings.settle(connection, [finding.finding_id], settled, now=utc_now())
-        elif await findings.contested(connection, finding.finding_id) is None:
-            raise NothingAside
-        else:
-            await take_aside(connection, finding, settled, now=utc_now())
-        return finding
 
 
 def _print(found: Sequence[KeptFinding]) -> None:

@@ -21,9 +21,10 @@ from consumer.cycle.reporting import Reporter
 from consumer.postgres.cycles import cycle_of_occasion
 from consumer.postgres.pool import BUSY_ERRORS, Pool
 from consumer.runtime import Stopped, utc_now
+from consumer.terminal.answers import write_json
 from consumer.terminal.progress import display_for
 from consumer.terminal.servers import Servers
-from consumer.terminal.summary import exit_code, print_summary, print_where_to_look, read_left
+from consumer.terminal.summary import Left, exit_code, print_summary, print_where_to_look, ran, read_left
 from consumer.terminal.watch import LOOK_EVERY_S, CycleWatch, View
 from consumer.verdict.reading import judge_day
 from consumer.verdict.ruler import Expectations
@@ -61,6 +62,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     expectations: Expectations
     status_url: str | None
     console: Console
+    as_json: bool = False
 
 
 async def follow(running: Running, wanted: Wanted, stop: asyncio.Event) -> int:
@@ -114,11 +116,18 @@ async def _serve_request(running: Running, wanted: Wanted, watch: CycleWatch, st
     verdict = await _answered(functools.partial(_published, running, view.cycle.trading_day, stopped), stopped)
     left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
     url = None if wanted.once else running.status_url
-    print_summary(running.console, view, verdict, left)
+    _tell(running, view, verdict, left, once=wanted.once)
     print_where_to_look(running.console, running.servers, status_url=url)
     if wanted.once:
         return exit_code(view, verdict)
     return await _serve_for_ever(running, watch, stopped, summarised=view.cycle.cycle_id)
+
+
+def _tell(running: Running, view: View, verdict: SessionVerdict, left: Left, *, once: bool = False) -> None:
+    """Print what a cycle has left; with --json on standard error, and here as a document, a line where more follow."""
+    print_summary(running.console, view, verdict, left)
+    if running.as_json:
+        write_json(ran(view, verdict, left), line=not once)
 
 
 async def _published(running: Running, day: dt.date, stopped: asyncio.Task[bool]) -> SessionVerdict:
@@ -162,7 +171,7 @@ async def _serve_for_ever(
         judging = functools.partial(judge_day, running.pool, running.expectations, day, now=utc_now())
         verdict = await _answered(judging, stopped)
         left = await _answered(functools.partial(read_left, running, view.cycle.cycle_id), stopped)
-        print_summary(running.console, view, verdict, left)
+        _tell(running, view, verdict, left)
         print_where_to_look(running.console, running.servers, status_url=running.status_url)
         due = next_due(running.schedule, running.schedule.calendar, utc_now())
         running.console.print(f"{next_words(due)} · Ctrl-C stops", highlight=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -28,8 +27,8 @@ from consumer.terminal.parameters import (
     SettledToo,
     Symbol,
 )
+from consumer.terminal.refused import usage
 from contract.messages import TaskName
-from process.exit_codes import ExitCode
 
 dead_letters = App(name="dead-letters", help="Show what was given up, send it again, or drop it.")
 
@@ -54,11 +53,11 @@ def replay_dead_letters(
     reason: MaybeReason = None,
     by: By = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> int:
     """Ask again for what they wanted; a part's task is planned anew, and does only what is missing."""
-    if (selection := _selection(ids, task, cause, every=all)) is None:
-        return ExitCode.USAGE
-    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run)
+    selection = _selection(ids, task, cause, every=all)
+    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run, as_json=json)
     return asyncio.run(dead_letters_verb.replay(settings_set(), settling, changes=set))
 
 
@@ -71,18 +70,17 @@ def drop_dead_letters(
     all: EveryOpen = False,
     by: By = None,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> int:
     """Settle them without doing them; they stay in the ledger with who and why."""
-    if (selection := _selection(ids, task, cause, every=all)) is None:
-        return ExitCode.USAGE
-    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run)
+    selection = _selection(ids, task, cause, every=all)
+    settling = dead_letters_verb.Settling(selection=selection, reason=reason, by=by, dry_run=dry_run, as_json=json)
     return asyncio.run(dead_letters_verb.drop(settings_set(), settling))
 
 
-def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *, every: bool) -> Selection | None:
+def _selection(ids: tuple[int, ...], task: TaskName | None, cause: str | None, *, every: bool) -> Selection:
     if not (ids or task or cause or every):
-        sys.stderr.write("which ones: ids of `maintenance dead-letters list`, --task, --cause or --all\n")
-        return None
+        raise usage("which ones: ids of `maintenance dead-letters list`, --task, --cause or --all")
     return Selection(ids=ids, task=None if task is None else task.value, fingerprint=cause)
 
 
@@ -107,9 +105,10 @@ def accept_finding(
     reason: Reason,
     take_new: Annotated[bool, Parameter(help="take the answer that was kept aside instead", negative=())] = False,
     by: By = None,
+    json: Json = False,
 ) -> int:
     """Say that what stands is right, and settle the finding; it is not reported again for the same rows."""
-    acceptance = findings_verb.Acceptance(finding_id=finding, reason=reason, by=by, take_new=take_new)
+    acceptance = findings_verb.Acceptance(finding_id=finding, reason=reason, by=by, take_new=take_new, as_json=json)
     return asyncio.run(findings_verb.accept(settings_set(), acceptance))
 
 
@@ -124,14 +123,14 @@ def list_boundaries(*, all: SettledToo = False, json: Json = False) -> int:
 
 
 @boundary.command(name="accept")
-def accept_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None) -> int:
+def accept_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None, json: Json = False) -> int:
     """Say that a series begins anew on that day, proposed or not: figures are made of nothing before it."""
-    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.ACCEPTED, reason=reason, by=by)
+    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.ACCEPTED, reason=reason, by=by, as_json=json)
     return asyncio.run(boundaries_verb.decide(settings_set(), word))
 
 
 @boundary.command(name="reject")
-def reject_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None) -> int:
+def reject_boundary(symbol: Symbol, day: FirstOfSeries, /, *, reason: Reason, by: By = None, json: Json = False) -> int:
     """Say that a series goes on across that day; it takes an acceptance back, too."""
-    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.REJECTED, reason=reason, by=by)
+    word = boundaries_verb.Word(symbol=symbol, day=day, state=State.REJECTED, reason=reason, by=by, as_json=json)
     return asyncio.run(boundaries_verb.decide(settings_set(), word))

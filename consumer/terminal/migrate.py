@@ -11,13 +11,13 @@ from consumer.postgres.migrate import SchemaMismatch, finish, migrate, pending
 from consumer.postgres.versions import Waiting, read_versions
 from consumer.runtime import utc_now
 from consumer.settings import build_calendar, schemas_set
+from consumer.terminal.answers import Migrated, write_json
 from consumer.terminal.reach import reach_postgres
 from consumer.terminal.refused import CommandRefused
 from consumer.terminal.servers import locate
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from consumer.postgres.adoption import Adopted
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 
-async def bring_up_to_date(settings: Settings, *, finishing: bool, adopting: bool) -> int:
+async def bring_up_to_date(settings: Settings, *, finishing: bool, adopting: bool, as_json: bool) -> int:
     """Apply and say what was applied, what is left, and whom the tables serve. Raises CommandRefused."""
     now = utc_now()
     adoption = adoption_at(now, build_calendar(settings)) if adopting else None
@@ -36,15 +36,17 @@ async def bring_up_to_date(settings: Settings, *, finishing: bool, adopting: boo
                 applied += await finish(pool)
         except (SchemaMismatch, Waiting) as error:
             raise CommandRefused(str(error), ExitCode.FAILED) from error
-        lines = [f"applied {name}" for name in applied]
-        if adopting:
-            lines += _adopted(await read_adopted(pool), now=now)
-        sys.stdout.write("\n".join([*lines, *await _told(settings, pool)]) + "\n")
+        just = [one for one in await read_adopted(pool) if one.adopted_at == now] if adopting else []
+        found = await _read(settings, pool, list(applied), just)
+    if as_json:
+        write_json(found)
+    else:
+        lines = [f"applied {name}" for name in found.applied] + (_adopted(just) if adopting else [])
+        sys.stdout.write("\n".join([*lines, *_told(found)]) + "\n")
     return ExitCode.OK
 
 
-def _adopted(ever: Sequence[Adopted], *, now: dt.datetime) -> list[str]:
-    just = [one for one in ever if one.adopted_at == now]
+def _adopted(just: Sequence[Adopted]) -> list[str]:
     if not just:
         return ["nothing to adopt: no relation of the earlier service stands where our views do"]
     lines = []
@@ -55,14 +57,26 @@ def _adopted(ever: Sequence[Adopted], *, now: dt.datetime) -> list[str]:
     return lines
 
 
-async def _told(settings: Settings, pool: Pool) -> list[str]:
+async def _read(settings: Settings, pool: Pool, applied: list[str], just: list[Adopted]) -> Migrated:
     versions = await read_versions(pool, schemas_set(settings))
     assert versions is not None, "just brought up to date"
-    stands = (
-        f"tables of version {versions.version}, serving programs from {versions.oldest_served} on; "
-        f"this program is of version {packaged.version()}"
+    return Migrated(
+        applied=applied,
+        adopted=just,
+        version=versions.version,
+        oldest_served=versions.oldest_served,
+        program=packaged.version(),
+        prices=await pool.fetchval("SELECT prices FROM reader_prices"),
+        to_be_applied=[one.name for one in await pending(pool)],
     )
-    prices = await pool.fetchval("SELECT prices FROM reader_prices")
-    left = [f"still to be applied: {one.name}" for one in await pending(pool)]
+
+
+def _told(found: Migrated) -> list[str]:
+    stands = (
+        f"tables of version {found.version}, serving programs from {found.oldest_served} on; "
+        f"this program is of version {found.program}"
+    )
+    prices = found.prices
+    left = [f"still to be applied: {name}" for name in found.to_be_applied]
     cure = ["once nobody wants to go back to the release before: `maintenance migrate --finish`"] if left else []
     return [stands, f"market_data_daily and volume_slots show SQL readers {prices} prices", *left, *cure]

@@ -9,7 +9,6 @@ import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +17,7 @@ from consumer.checks.asked_work import Work
 from consumer.checks.pending_work import Held, HeldAs, PendingWork, read_pending
 from consumer.cycle.run_report import human_duration
 from consumer.runtime import connect_redis
+from consumer.terminal.answers import write_json
 from consumer.terminal.stopped_servers import looked_at
 from process.exit_codes import ExitCode
 
@@ -42,7 +42,7 @@ async def show(settings: Settings, *, as_json: bool) -> int:
     async with looked_at(settings, redis_alone=True) as servers, connect_redis(servers.redis_url) as redis:
         found = await read_pending(redis, lease=settings.lease, max_deliveries=settings.max_deliveries)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), found)
     return ExitCode.FINDING if found.asks_for_a_person else ExitCode.OK

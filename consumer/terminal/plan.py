@@ -10,6 +10,7 @@ from rich.console import Console
 
 from consumer.completeness.backfill import forecast_words
 from consumer.completeness.forecast import forecast
+from consumer.terminal.answers import Planned, write_json
 from consumer.terminal.planner import planner
 from process.exit_codes import ExitCode
 
@@ -23,8 +24,8 @@ async def show(settings: Settings, *, as_json: bool) -> int:
         due = plan.schedule.next_due(plan.now)
         expected = await forecast(plan.context(due.trading_day, now=due.due_at), plan.pace)
     if as_json:
-        answer = {"due_at": due.due_at, "rule": due.rule.text, "total": expected.total, **msgspec.to_builtins(expected)}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+        said = msgspec.structs.asdict(expected)
+        write_json(Planned(due_at=due.due_at, rule=due.rule.text, requests_in_all=expected.total, **said))
         return ExitCode.OK
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(f"{due.trading_day} · {due.rule.text} · due {due.due_at:%Y-%m-%d %H:%M} UTC", highlight=False)

@@ -15,6 +15,7 @@ from consumer.health_report.month import BadMonth, month_of, read_month
 from consumer.health_report.reading import read_report
 from consumer.runtime import utc_now
 from consumer.settings import build_calendar
+from consumer.terminal.answers import write_json
 from consumer.terminal.reach import looking
 from consumer.terminal.refused import usage
 from consumer.verdict.options import expectations_set
@@ -42,7 +43,7 @@ async def show(settings: Settings, wanted: Wanted) -> int:
     if wanted.html is not None:
         _write(wanted.html, html.page(report))
     elif wanted.as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+        write_json(report)
     else:
         text.print_report(Console(width=None if sys.stdout.isatty() else 200, highlight=False), report)
     return ExitCode.OK if report.is_whole else ExitCode.FINDING

@@ -33,6 +33,7 @@ from consumer.source.judgement import SourceRefused
 from consumer.terminal import run_source
 from consumer.terminal.children import ChildFailed
 from consumer.terminal.following import Running, Wanted, follow
+from consumer.terminal.refused import CommandRefused
 from consumer.terminal.run_children import RunScope, log_as_json, start_children
 from consumer.terminal.servers import Servers, announce, started
 from consumer.terminal.watch import RequestRefused
@@ -85,14 +86,18 @@ class Ending:
 
 async def run(settings: Settings, options: RunOptions) -> int:
     """Run everything until the cycle has ended (`once`) or until Ctrl-C; return the exit code."""
-    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200)
+    out = sys.stderr if options.json else sys.stdout
+    console = Console(file=out, soft_wrap=not out.isatty(), width=None if out.isatty() else 200)
     configure_logs(json=log_as_json(settings), level=settings.log_level if log_as_json(settings) else "WARNING")
     async with stop_signals() as stop:
         try:
             return await _until_it_ends(settings, options, console, stop)
         except _EXPECTED as error:
+            code = ExitCode.USAGE if isinstance(error, SourceRefused) else ExitCode.FAILED
+            if options.json:
+                raise CommandRefused(f"{type(error).__name__}: {error}", code) from error
             _print_failure(console, type(error).__name__, str(error))
-            return ExitCode.USAGE if isinstance(error, SourceRefused) else ExitCode.FAILED
+            return code
         except OSError as error:
             if stop.is_set() and error.errno == errno.EIO:
                 return ExitCode.OK  # the terminal was closed, and there is nobody to say goodbye to
@@ -142,6 +147,7 @@ async def _bring_up(scope: RunScope, console: Console) -> Running:
         expectations=expectations,
         status_url=f"{url}/status",
         console=console,
+        as_json=scope.options.json,
     )
 
 

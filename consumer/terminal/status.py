@@ -1,8 +1,13 @@
-"""`maintenance status`: one screen on the newest session's data, how it is served, and what is being done."""
+"""`maintenance status`: one screen on the newest session, how it is served, what is being done, and the calendar.
+
+It is the page's first answer in words: both are read by consumer/page/overview.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,21 +18,27 @@ from rich.markup import escape
 
 from consumer.completeness.caches import changed_keys
 from consumer.cycle.run_report import human_duration
-from consumer.runtime import connect_blocking_redis, utc_now
+from consumer.page.overview import Desk
+from consumer.runtime import connect_blocking_redis, stop_signals, utc_now
 from consumer.settings import build_calendar
+from consumer.terminal.answers import write_json
+from consumer.terminal.calendar_table import calendar_table
 from consumer.terminal.reach import looking
 from consumer.verdict import words
 from consumer.verdict.options import expectations_set
 from consumer.verdict.service import Service
-from consumer.web.monitor import Monitor, Status, next_words
+from consumer.web.monitor import Monitor, Status
 from market.schedule import Schedule
+from market.trading_calendar import NEW_YORK
 from process.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from consumer.page.overview import Overview
     from consumer.settings import Settings
     from contract.reports import DayStatus, RunReport
 
 _SHOWN = 3
+LOOK_EVERY_S = 2.0
 _COLOURS = {
     Service.SERVED: "green",
     Service.UNDER_WAY: "yellow",
@@ -36,23 +47,64 @@ _COLOURS = {
 }
 
 
-async def show(settings: Settings, *, as_json: bool) -> int:
+async def show(settings: Settings, *, watch: bool, as_json: bool) -> int:
     """Print the status; 0 while the newest due time is served, or under way before its deadline, 3 when not.
 
-    4 when Redis does not answer, which holds what readers read. Raises CommandRefused.
+    4 when Redis does not answer, which holds what readers read. With *watch* again whenever something is otherwise,
+    until it is told to stop. Raises CommandRefused.
     """
     expectations = expectations_set(settings, Schedule(build_calendar(settings), settings.rules))
     async with looking(settings) as service:
         monitor = Monitor(pool=service.pool, redis=service.redis, expectations=expectations, now=utc_now)
-        status = await monitor.status()
-        changed = await _changed(service.servers.redis_url) if status.caches else []
-    if changed:
-        status = msgspec.structs.replace(status, caches=False, caches_changed=changed)
+        desk = Desk(monitor, settings)
+        if not watch:
+            overview = await _look(desk, service.servers.redis_url)
+            _tell(overview, as_json=as_json)
+            return exit_code(overview.status)
+        return await _watch(desk, service.servers.redis_url, as_json=as_json)
+
+
+async def _look(desk: Desk, redis_url: str) -> Overview:
+    """The page's answer, and of the caches also what a look at every key of theirs shows."""
+    overview = await desk.read()
+    changed = await _changed(redis_url) if overview.status.caches else []
+    if not changed:
+        return overview
+    status = msgspec.structs.replace(overview.status, caches=False, caches_changed=changed)
+    return msgspec.structs.replace(overview, status=status)
+
+
+async def _watch(desk: Desk, redis_url: str, *, as_json: bool) -> int:
+    told = ""
+    async with stop_signals() as stop:
+        while True:
+            overview = await _look(desk, redis_url)
+            if (words_now := _text(overview)) != told:
+                told = words_now
+                _tell(overview, as_json=as_json, again=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+            if stop.is_set():
+                return exit_code(overview.status)
+
+
+def _text(overview: Overview) -> str:
+    """All that is said, without the time at which it was."""
+    written = io.StringIO()
+    _print(Console(file=written, width=200, no_color=True), overview)
+    return written.getvalue()
+
+
+def _tell(overview: Overview, *, as_json: bool, again: bool = False) -> None:
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(status)).decode() + "\n")
-    else:
-        _print(Console(width=None if sys.stdout.isatty() else 200), status)
-    return exit_code(status)
+        write_json(overview.status, line=again)
+        return
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if again and sys.stdout.isatty():
+        console.clear()
+    elif again:
+        console.print(f"at {overview.status.now.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S} ET", highlight=False)
+    _print(console, overview)
 
 
 async def _changed(redis_url: str) -> list[str]:
@@ -82,7 +134,8 @@ def exit_code(status: Status) -> int:
     return ExitCode.OK if status.serving.is_fine and status.caches else ExitCode.FINDING
 
 
-def _print(console: Console, status: Status) -> None:
+def _print(console: Console, overview: Overview) -> None:
+    status = overview.status
     serving = status.serving
     colour = _COLOURS[serving.service]
     console.print(f"[bold {colour}]{status.session.summary}[/]", highlight=False)
@@ -98,7 +151,11 @@ def _print(console: Console, status: Status) -> None:
         f"last whole session: {status.last_run or 'none yet'} · last final: {status.last_final or 'none yet'}",
         highlight=False,
     )
-    console.print(next_words(status.next_due), highlight=False)
+    console.print(overview.next, highlight=False)
+    for wait in overview.waits:
+        until = "" if wait.until is None else f", until {wait.until:%Y-%m-%d %H:%M} UTC"
+        console.print(f"waits for {wait.what}: {wait.evidence}{until}", highlight=False, markup=False)
+    console.print(calendar_table(overview.calendar))
     if status.source is not None:
         console.print(f"source: {status.source.words}", highlight=False, markup=False)
     _print_servers(console, status)

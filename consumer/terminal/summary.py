@@ -10,6 +10,7 @@ from rich.table import Table
 
 from consumer.cycle.run_report import human_duration, state_of
 from consumer.postgres.run_figures import read_requests
+from consumer.terminal.answers import Ran
 from consumer.verdict import words
 from consumer.verdict.states import SessionState
 from contract import keys
@@ -115,6 +116,23 @@ def print_summary(console: Console, view: View, verdict: SessionVerdict, left: L
     console.print(_counts("rows", left.rows))
     console.print(_counts("keys", left.keys))
     _print_lines(console, cycle, verdict)
+
+
+def ran(view: View, verdict: SessionVerdict, left: Left) -> Ran:
+    """Return the same for a program."""
+    cycle = view.cycle
+    return Ran(
+        trading_day=cycle.trading_day,
+        cycle=cycle.cycle_id,
+        state=cycle.state,
+        session=verdict.state,
+        sentence=words.sentence(verdict),
+        missing=list(dict.fromkeys([*words.missing_lines(verdict), *cycle.missing])),
+        warnings=list(cycle.warnings),
+        requests=left.requests,
+        rows=left.rows,
+        keys=left.keys,
+    )
 
 
 def _print_lines(console: Console, cycle: Cycle, verdict: SessionVerdict) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from consumer.runtime import connect_redis, utc_now
 from consumer.settings import build_calendar
+from consumer.terminal.answers import Triggered, write_json
 from consumer.terminal.progress import display_for
 from consumer.terminal.reach import reach_tables
 from consumer.terminal.refused import usage
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from consumer.settings import Settings
     from consumer.verdict.ruler import Expectations
+    from consumer.verdict.states import SessionVerdict
 
 
 class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskName
     force: bool
     wait: bool
+    as_json: bool = False
 
 
 async def send(settings: Settings, request: TriggerRequest) -> int:
@@ -63,30 +66,52 @@ async def send(settings: Settings, request: TriggerRequest) -> int:
         entry_id = await request_cycle(
             redis, trading_day=day, task=request.task, force=request.force, requested_by="maintenance trigger"
         )
-        sys.stdout.write(f"{entry_id}\n")
+        answer = Triggered(entry_id=entry_id, trading_day=day, task=request.task)
+        if not request.as_json:
+            sys.stdout.write(f"{entry_id}\n")
+            sys.stdout.flush()
+        elif pool is None:
+            write_json(answer)
         if pool is None:
             return ExitCode.OK
         expectations = expectations_set(settings, Schedule(calendar, settings.rules))
-        return await _follow(pool, redis, entry_id, day, expectations)
+        view, verdict = await _followed(pool, redis, answer, expectations)
+        return _told(answer, view, verdict, as_json=request.as_json)
 
 
-async def _follow(pool: Pool, redis: Redis, entry_id: str, day: dt.date, expectations: Expectations) -> int:
-    watch = CycleWatch(pool, redis)
+async def _followed(
+    pool: Pool, redis: Redis, asked: Triggered, expectations: Expectations
+) -> tuple[View, SessionVerdict]:
+    """The cycle that serves it, at rest, and the verdict on its session. Raises CommandRefused."""
+    watch, day = CycleWatch(pool, redis), asked.trading_day
     view: View | None = None
     with display_for(Console(stderr=True)) as display:
         try:
             while view is None or not view.at_rest:
-                view = await watch.serving(entry_id, day)
+                view = await watch.serving(asked.entry_id, day)
                 if view is not None:
                     display.show(view)
                 await asyncio.sleep(LOOK_EVERY_S)
         except RequestRefused as refused:
-            sys.stderr.write(f"refused: {refused}\n")
-            return ExitCode.USAGE
-    verdict = await judge_day(pool, expectations, day, now=utc_now())
-    sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n{words.sentence(verdict)}\n")
-    for line in dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]):
-        sys.stderr.write(f"missing {line}\n")
+            raise usage(f"refused: {refused}") from refused
+    return view, await judge_day(pool, expectations, day, now=utc_now())
+
+
+def _told(asked: Triggered, view: View, verdict: SessionVerdict, *, as_json: bool) -> int:
+    missing = list(dict.fromkeys([*words.missing_lines(verdict), *view.cycle.missing]))
+    sentence = words.sentence(verdict)
+    sys.stderr.write(f"cycle {view.cycle.cycle_id}: {view.cycle.state}\n{sentence}\n")
+    sys.stderr.write("".join(f"missing {line}\n" for line in missing))
+    if as_json:
+        done = msgspec.structs.replace(
+            asked,
+            cycle=view.cycle.cycle_id,
+            state=view.cycle.state,
+            session=verdict.state,
+            sentence=sentence,
+            missing=missing,
+        )
+        write_json(done)
     if request_is_small(view):
         return ExitCode.OK if view.cycle.state is CycleState.COMPLETE else ExitCode.FINDING
     return exit_code(view, verdict)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
 
 from consumer.completeness.caches import CacheFinding, verify_caches
+from consumer.terminal.answers import write_json
 from consumer.terminal.planner import planner
 from process.exit_codes import ExitCode
 
@@ -21,7 +21,7 @@ async def show(settings: Settings, *, as_json: bool) -> int:
     async with planner(settings) as plan:
         found = await verify_caches(plan.context)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        write_json(found)
     else:
         _print(Console(width=None if sys.stdout.isatty() else 200), found)
     return ExitCode.OK if found and not any(one.differences for one in found) else ExitCode.FINDING

@@ -164,5 +164,5 @@ def _trades(symbol: str, window: _Window) -> dict[str, str]:
 
 
 def _partition(symbol: str) -> int:
-    """In which part of the cache a symbol stands (slot_history.of_partition)."""
+    """In which part of the cache a symbol stands (slot_history.read_arrays)."""
     return hashlib.sha256(symbol.encode()).digest()[0] % data_sets.RVOL_PARTITIONS

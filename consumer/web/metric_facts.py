@@ -11,11 +11,12 @@ from redis.exceptions import RedisError, ResponseError
 from consumer.counting import Count, read_counts
 from consumer.postgres import cycles
 from consumer.postgres.run_figures import TaskTally, read_tallies
-from consumer.vendors import budget_left
+from consumer.vendors import budget_state
 from consumer.verdict.reading import Judged
 from consumer.web.health import AWAY, Check
 from consumer.web.monitor import Status
 from contract import keys
+from market.data_source import VENDOR
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -82,7 +83,7 @@ async def read_facts(monitor: Monitor, desk: Desk, settings: Settings) -> Facts:
             checks = {**checks, "postgresql": Check(connected=False, error=type(error).__name__)}
     if checks["redis"].connected:
         try:
-            redis = await _of_redis(monitor.redis, settings, now)
+            redis = await _of_redis(monitor.redis, settings)
         except RedisError as error:
             checks = {**checks, "redis": Check(connected=False, error=type(error).__name__)}
     return Facts(now=now, checks=checks, ledger=ledger, redis=redis)
@@ -102,13 +103,20 @@ def _last(cycle: Cycle, tallies: dict[str, TaskTally]) -> LastCycle:
     return LastCycle(duration=cycle.finished_at - cycle.opened_at, tallies=tallies)
 
 
-async def _of_redis(redis: Redis, settings: Settings, now: dt.datetime) -> OfRedis:
+async def _of_redis(redis: Redis, settings: Settings) -> OfRedis:
     return OfRedis(
         streams=tuple([await _of_stream(redis, stream) for stream in keys.STREAMS]),
         parked=int(await redis.zcard(keys.LATER.pattern)),
         counts=await read_counts(redis),
-        budget=await budget_left(settings, redis, now=now),
+        budget=await _budget(redis, settings),
     )
+
+
+async def _budget(redis: Redis, settings: Settings) -> dict[str, int]:
+    """Of the key as a whole; how often a budget is looked at, which the source tells, says nothing of what is left."""
+    state = await budget_state(settings, redis, VENDOR)
+    of_all = [] if state is None else [one for one in state.windows if not one.endpoint]
+    return {one.name: max(0, one.limit - one.used) for one in of_all}
 
 
 async def _of_stream(redis: Redis, stream: keys.Stream) -> OfStream:

@@ -49,7 +49,7 @@ async def serve_http(
         build = functools.partial(build_app, monitor, stream, reads, max_deliveries=settings.max_deliveries)
         try:
             app = build(access)
-            add_page(app, settings, monitor)
+            add_page(app, settings, monitor, stream)
             add_metrics(app, Metrics(monitor, settings))
             listener = listening(app, settings.http_host, settings.http_port)
             host, port = await stack.enter_async_context(listener)

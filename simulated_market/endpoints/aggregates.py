@@ -43,7 +43,7 @@ class Aggregates:
         day = day_field("date", call.parts["day"])
         adjusted = switch(call.query, "adjusted", default=True)
         self._publication.check_day(day)
-        rows = self._reported(day, self._market.grouped(day))
+        rows = self._stamped(day, self._reported(day, self._market.grouped(day)))
         if adjusted:
             _adjust(rows, factors_by_ticker(self._market, day, self._publication.today()))
         return Answer(
@@ -82,6 +82,18 @@ class Aggregates:
                 row.v = round(row.v * share, 6)
         return rows
 
+    def _stamped(self, day: dt.date, rows: list[GroupedRow]) -> list[GroupedRow]:
+        """The rows as the vendor stamps and rounds them, where that is another way than assumed."""
+        assumed = self._publication.assumptions
+        at = assumed.half_day_stamp
+        if at is not None and rows and self._market.calendar.session(day).early_close:
+            for row in rows:
+                row.t = int(dt.datetime.combine(day, at, tzinfo=NEW_YORK).timestamp()) * 1000
+        if not assumed.fractional_volumes:
+            for row in rows:
+                row.v = float(round(row.v))
+        return rows
+
     def _interval(self, call: Call) -> tuple[int, int]:
         first_ms = instant_field("from", call.parts["first"], end_of_day=False)
         last_ms = instant_field("to", call.parts["last"], end_of_day=True)
@@ -93,6 +105,7 @@ class Aggregates:
     def _page(self, call: Call, first_ms: int, last_ms: int) -> tuple[BarColumns, str | None]:
         """One page of bars in the order asked for, and where the next one begins."""
         limit = limit_of(call.query, default=5000, most=50_000)
+        limit = min(limit, self._publication.assumptions.range_minutes or limit)
         ascending = call.query.get("sort", "asc") != "desc"
         days = self._days(first_ms, last_ms)
         pieces: list[BarColumns] = []
@@ -104,7 +117,10 @@ class Aggregates:
             pieces.append(bars if inside.all() else bars.take(inside))
             behind += int(pieces[-1].minutes.sum())
         bars = joined(pieces) if ascending else joined(pieces[::-1]).take(slice(None, None, -1))
-        return (bars, None) if behind <= limit else _first_page(call, bars, limit, ascending=ascending)
+        if behind <= limit:
+            return bars, None
+        page, following = _first_page(call, bars, limit, ascending=ascending)
+        return page, None if self._publication.assumptions.cuts_silently else following
 
     def _bars(self, call: Call, days: Sequence[dt.date]) -> BarColumns:
         unit, multiplier = call.parts["unit"], int(call.parts["multiplier"])

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simulated_market.answer import Answer, Call
+from simulated_market.assumptions import ShareBasis
 from simulated_market.endpoints.reference import by_ticker
 from simulated_market.invented.periods import HISTORY_BEGINS
-from simulated_market.paging import page_of
+from simulated_market.paging import Pages
 from simulated_market.request_fields import optional_day
 from simulated_market.vendor_errors import bad_request
+from simulated_market.wire_rows import DividendRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulated_market.market_source import MarketSource
     from simulated_market.publication import Publication
-    from simulated_market.wire_rows import DividendRow, SplitRow
+    from simulated_market.wire_rows import SplitRow
 
 _ANNOUNCED = dt.timedelta(days=21)
 _ONE_DAY = dt.timedelta(days=1)
@@ -34,28 +36,49 @@ class CorporateActions:
     def __init__(self, market: MarketSource, publication: Publication) -> None:
         self._market = market
         self._publication = publication
+        self._pages = Pages(publication.assumptions)
 
     def splits(self, call: Call) -> Answer:
         rows = self._with_factors(self._found(call))
-        page, following = page_of(self._sorted(call, rows), call.query, call.path, default=100, most=5000)
+        page, following = self._pages.one(self._sorted(call, rows), call, default=100, most=5000)
         return Answer(results=page, following=following)
 
     def old_splits(self, call: Call) -> Answer:
         rows = [msgspec.structs.replace(row, adjustment_type=None) for row in self._found(call)]
         if call.query.get("order", "desc") == "desc":
             rows = rows[::-1]
-        page, following = page_of(rows, call.query, call.path, default=10, most=1000)
+        page, following = self._pages.one(rows, call, default=10, most=1000)
         return Answer(results=page, following=following)
 
     def dividends(self, call: Call) -> Answer:
         first, last = self._between(call, "ex_dividend_date")
-        found = by_ticker(self._market.dividends(first, last), call.query) if first <= last else []
+        found = by_ticker(self._dividends(first, last), call.query) if first <= last else []
         field, _, order = call.query.get("sort", "ticker.asc").partition(".")
         if field not in ("ex_dividend_date", "ticker") or order not in ("asc", "desc", ""):
             raise bad_request(f"Cannot sort dividends by '{field}.{order}'")
         rows: list[DividendRow] = sorted(found, key=lambda row: getattr(row, field), reverse=order == "desc")
-        page, following = page_of(rows, call.query, call.path, default=100, most=5000)
+        page, following = self._pages.one(rows, call, default=100, most=5000)
         return Answer(results=page, following=following)
+
+    def _dividends(self, first: dt.date, last: dt.date) -> Sequence[DividendRow]:
+        """Those of the market, and where a switch says so one on the morning of a split."""
+        paid, basis = self._market.dividends(first, last), self._publication.assumptions.split_day_dividend
+        splits = [] if basis is None else self._market.splits(first, min(last, self._publication.today()))
+        if not splits:
+            return paid
+        split = splits[-1]
+        ratio = split.split_from / split.split_to if basis is ShareBasis.BEFORE else 1.0
+        return [
+            *paid,
+            DividendRow(
+                id="0" * 16,
+                ticker=split.ticker,
+                cash_amount=1.0,
+                split_adjusted_cash_amount=ratio,
+                currency="USD",
+                ex_dividend_date=split.execution_date,
+            ),
+        ]
 
     def _found(self, call: Call) -> list[SplitRow]:
         """Splits inside the dates asked for, oldest first."""

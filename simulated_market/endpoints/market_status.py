@@ -47,7 +47,7 @@ class MarketStatus:
 
     def _entries(self, day: dt.date) -> list[dict[str, str]]:
         """One entry an exchange for a weekday without a session, or with a short one."""
-        if day.weekday() >= _SATURDAY:
+        if day.weekday() >= _SATURDAY or day == self._publication.assumptions.upcoming_lacks:
             return []
         name = self._calendar.closure_name(day)
         if name is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulated_market.answer import Answer, Call
-from simulated_market.paging import page_of
+from simulated_market.paging import Pages
 from simulated_market.request_fields import optional_day, switch
 from simulated_market.vendor_errors import bad_request, not_found
 
@@ -50,19 +50,20 @@ class Reference:
     def __init__(self, market: MarketSource, publication: Publication) -> None:
         self._market = market
         self._publication = publication
+        self._pages = Pages(publication.assumptions)
 
     def tickers(self, call: Call) -> Answer:
         as_of = self._as_of(call)
         active = switch(call.query, "active", default=True)
         rows = self._market.active(as_of) if active else self._market.delisted(as_of)
         rows = _sorted(_matching(rows, call.query), call.query)
-        page, following = page_of(rows, call.query, call.path, default=100, most=1000)
+        page, following = self._pages.one(rows, call, default=100, most=1000)
         return Answer(results=page, envelope={"count": 0}, counted=("count",), following=following)
 
     def ticker_details(self, call: Call) -> Answer:
         as_of = self._as_of(call)
         details = self._market.details(call.parts["ticker"], as_of)
-        if details is None:
+        if details is None and self._publication.assumptions.unknown_ticker_is_404:
             raise not_found()
         return Answer(results=details)
 
@@ -75,7 +76,7 @@ class Reference:
         rows = by_ticker(self._market.floats(self._publication.today()), call.query)
         if call.query.get("sort", "ticker.asc") == "ticker.desc":
             rows = rows[::-1]
-        page, following = page_of(rows, call.query, call.path, default=100, most=5000)
+        page, following = self._pages.one(rows, call, default=100, most=5000)
         return Answer(results=page, following=following)
 
     def ticker_events(self, call: Call) -> Answer:

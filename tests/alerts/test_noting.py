@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
-from rich.console import Console
 
 from consumer.alerts.noting import Alerts
 from consumer.alerts.receivers import receivers
@@ -26,7 +25,6 @@ from tests.page.serving import settings_of
 from tests.web.conftest import monitor_of
 
 if TYPE_CHECKING:
-    from consumer.web.monitor import Status
     from tests.alerts.receiving import Receiving
 
 
@@ -39,13 +37,6 @@ def reporter(stack: Stack) -> Reporter:
         stack.pool, stack.redis, stack.expectations, now=stack.clock,
         announcer=Announcer(stack.pool, stack.redis, announcing),
     )  # fmt: skip
-
-
-def printed(status: Status) -> str:
-    """What `maintenance status` prints of it."""
-    console = Console(file=io.StringIO(), width=200)
-    terminal._print(console, status)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 async def events(stack: Stack, *names: EventName) -> list[tuple[str, str]]:
@@ -86,16 +77,17 @@ async def test_a_night_is_missed_told_everywhere_and_made_good(
     (line,) = [line for line in logged if line["event"] == "deadline_missed"]
     assert (line["level"], line["runbook"]) == ("ERROR", "deadline-missed")
 
-    status = await monitor_of(stack).status()
+    overview = await Desk(monitor_of(stack), settings_of(redis_url)).read()
+    status = overview.status
     missed = {one.data_set for one in status.deadlines_missed}
     assert {"daily_bars", "volume_slots", "atr"} <= missed
     assert {one.trading_day for one in status.deadlines_missed} == {next_day}
     published = decode_status(str(await stack.redis.get(f"maintenance:status:{next_day}")))
     assert published.deadlines_missed == [detail]
     assert published.data_sets["daily_bars"].deadline_missed
-    assert "deadline missed daily_bars, volume_slots" in printed(status)
+    assert "deadline missed daily_bars, volume_slots" in terminal._text(overview)
     assert exit_code(status) == ExitCode.FINDING
-    page = json.loads(await Desk(monitor_of(stack), settings_of(redis_url)).overview())
+    page = msgspec.to_builtins(overview, builtin_types=(dt.datetime,))
     row = next(one for one in page["calendar"]["sessions"] if one["trading_day"] == str(next_day))
     assert row["late"] is True
     assert {cell["data_set"] for cell in row["cells"] if cell.get("late")} >= {"daily_bars", "volume_slots"}

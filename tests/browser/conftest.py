@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from aiohttp.test_utils import TestServer
 
-from consumer.page import overview
+from consumer.page import shared
 from tests.cycle.conftest import clock, market, postgres_dsn, stack
 from tests.page.serving import page_of
 
@@ -27,6 +27,11 @@ __all__ = ["clock", "market", "postgres_dsn", "stack"]
 T = TypeVar("T")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 15_000
+
+
+def _is_ours(said: Any) -> bool:
+    """Whether a line of the console is a fault of the page's: that the service is away, or refuses, is told by it."""
+    return said.type in ("error", "warning") and not said.text.startswith("Failed to load resource")
 
 
 class Browser:
@@ -51,7 +56,7 @@ class Browser:
                 page.set_default_timeout(PATIENCE_MS)
                 errors: list[str] = []
                 page.on("pageerror", lambda error: errors.append(str(error)))
-                page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+                page.on("console", lambda said: errors.append(said.text) if _is_ours(said) else None)
                 page.goto(url)
                 page.wait_for_selector("#table .grid, #verdict[data-state=error]")
                 found = act(page)
@@ -84,6 +89,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 async def url(stack: Stack, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Where the page of *stack* is served."""
-    monkeypatch.setattr(overview, "SAME_ANSWER_S", 0.0)
+    monkeypatch.setattr(shared, "SAME_ANSWER_S", 0.0)
     async with TestServer(page_of(stack, redis_url)) as server:
         yield str(server.make_url("/"))

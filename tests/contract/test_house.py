@@ -31,6 +31,7 @@ FOR_OTHERS = {
     "market/rvol.py:relative_volume",
     "consumer/delivery/plain_handler.py:PlainHandler",  # examples/delivery_alone.py
     "market/data_source.py:vendor_source",  # docs/extending.md
+    "simulated_market/bucket.py:build_bucket",  # tests/first_contact
 }
 #: Who alone speaks SQL on `cycle` and `part`, in consumer/postgres.
 LEDGER_ROOM = ("cycles", "cycle_changes", "ledger", "part_ends", "part_outcomes", "run_figures", "run_timeline")

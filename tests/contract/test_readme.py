@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import re
 from pathlib import Path
 
 from consumer.settings import SETTINGS, Settings
-from consumer.terminal.app import run
+from consumer.terminal.run_options import RunOptions
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -35,4 +35,4 @@ def test_every_default_is_a_value_that_would_be_accepted() -> None:
 def test_the_readme_lists_every_flag_of_run() -> None:
     table = README.partition("## Flags of")[2].partition("\n## ")[0]
     listed = set(re.findall(r"^\| `--([a-z-]+)", table, re.MULTILINE))
-    assert listed == {name.replace("_", "-") for name in inspect.signature(run).parameters}
+    assert listed == {field.name.replace("_", "-") for field in dataclasses.fields(RunOptions)}

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.__main__ import required
 from consumer.earlier_settings import EARLIER
 from consumer.settings import SETTINGS, hears_others, read_settings
+from consumer.worker_settings import required
 from process.settings.server_names import is_of_a_server
 from process.settings.understood import names_of
 

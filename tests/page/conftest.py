@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from consumer.page import overview
+from consumer.page import shared
 from tests.cycle.conftest import clock, market, postgres_dsn, stack
 from tests.page.serving import TOKEN, page_of
 
@@ -22,7 +22,7 @@ __all__ = ["clock", "market", "postgres_dsn", "stack"]
 @pytest.fixture(autouse=True)
 def _no_answer_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is read anew, so that no test waits a second for the next answer."""
-    monkeypatch.setattr(overview, "SAME_ANSWER_S", 0.0)
+    monkeypatch.setattr(shared, "SAME_ANSWER_S", 0.0)
 
 
 @pytest.fixture(name="client")

@@ -46,5 +46,5 @@ def page_of(stack: Stack, redis_url: str, *, token: str | None = None) -> web.Ap
     monitor = monitor_of(stack)
     reads = Reads(stack.pool, stack.services.calendar)
     app = build_app(monitor, stack.stream, reads, Access(token=token), max_deliveries=5)
-    add_page(app, settings_of(redis_url, token=token), monitor)
+    add_page(app, settings_of(redis_url, token=token), monitor, stack.stream)
     return app

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.page import overview as overview_module
 from consumer.page.calendar import Doing
-from consumer.page.prescriptions import Kind
+from consumer.page.found import Kind
 from consumer.terminal.status import exit_code
 from contract import keys
 from process.exit_codes import ExitCode
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Client = TestClient[Any, Any]
 
 BEFORE = dt.date(2025, 11, 10)
+SIGNED = {"by": "anna", "reason": "the vendor was away"}
 NO_BARS = {"kind": "server_error", "endpoint": "grouped_daily", "day": str(DAY), "status": 503}
 
 
@@ -181,7 +182,7 @@ async def test_what_was_offered_is_asked_for_and_the_calendar_says_that_a_backfi
     await stack.pool.execute("DELETE FROM coverage WHERE data_set = 'daily_bars' AND trading_day = $1", BEFORE)
     await stack.pool.execute("DELETE FROM daily_bar WHERE trading_date = $1", BEFORE)
     offer = await (await client.get(f"/page/forecast/{BEFORE}/{BEFORE}")).json()
-    body = {"first": str(BEFORE), "last": str(BEFORE), "parts": offer["parts"]}
+    body = {"first": str(BEFORE), "last": str(BEFORE), "parts": offer["parts"], **SIGNED}
     cycle = await stack.cycle()
     assert cycle is not None
     accepted = await client.post("/page/backfill", json=body)
@@ -196,7 +197,7 @@ async def test_what_was_offered_is_asked_for_and_the_calendar_says_that_a_backfi
 
 
 async def test_an_offer_that_is_another_one_by_now_is_refused(stack: Stack, client: Client) -> None:
-    body = {"first": str(DAY), "last": str(DAY), "parts": {"ohlc_daily": 77}}
+    body = {"first": str(DAY), "last": str(DAY), "parts": {"ohlc_daily": 77}, **SIGNED}
     answer = await client.post("/page/backfill", json=body)
     assert (answer.status, "another one by now" in await answer.text()) == (409, True)
     assert await stack.redis.xlen(keys.TASKS.name) == 0
@@ -211,7 +212,7 @@ async def test_work_is_asked_for_with_the_token_only_and_everything_is_read_with
     stack: Stack, guarded: Client
 ) -> None:
     assert (await overview(guarded))["needs_token"] is True
-    body = {"first": str(DAY), "last": str(DAY), "parts": {}}
+    body = {"first": str(DAY), "last": str(DAY), "parts": {}, **SIGNED}
     assert (await guarded.post("/page/backfill", json=body)).status == 401
     wrong = await guarded.post("/page/backfill", json=body, headers={"Authorization": "Bearer guess"})
     assert wrong.status == 401
@@ -310,7 +311,7 @@ async def test_older_sessions_are_had_by_asking_for_them(stack: Stack, client: C
 async def test_all_who_ask_within_a_second_get_the_same_bytes_and_who_has_them_gets_none(
     stack: Stack, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.page.overview.SAME_ANSWER_S", 3600.0)
+    monkeypatch.setattr("consumer.page.shared.SAME_ANSWER_S", 3600.0)
     first = await client.get("/page/overview")
     await stack.run_cycle()
     second = await client.get("/page/overview")
@@ -347,7 +348,7 @@ async def test_what_the_consumer_beside_it_has_published_is_not_judged_again(
     desk = overview_module.Desk(monitor_of(stack, published=lambda: stack.reporter.judged), settings_of(redis_url))
     with monkeypatch.context() as patched:
         patched.setattr(overview_module, "judge_window", None)  # whoever calls it fails
-        assert msgspec.json.decode(await desk.overview())["fine"] is True
+        assert msgspec.json.decode((await desk.overview()).body)["fine"] is True
     stack.clock.advance(minutes=6)
     with monkeypatch.context() as patched:
         patched.setattr(overview_module, "judge_window", None)

@@ -162,6 +162,29 @@ async def test_events_come_over_http_as_the_browser_wants_them(stack: Stack, cli
         assert b"event: hello" in text
 
 
+async def test_whoever_asks_because_of_an_event_is_told_what_stands_since(
+    stack: Stack, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.page.shared.SAME_ANSWER_S", 3600.0)
+
+    async def asked() -> tuple[str, int]:
+        overview = await (await client.get("/page/overview")).json()
+        return overview["sentence"], len(await (await client.get("/page/log")).json())
+
+    async with client.get("/events") as answer:
+        text = b""
+        while b"event: hello" not in text:
+            text += await answer.content.readany()
+        before = await asked()
+        await stack.run_cycle()
+        while b"cycle_finished" not in text:
+            text += await answer.content.readany()
+        sentence, told = await asked()
+    assert ("has no data" in before[0], before[1]) == (True, 0)
+    assert "whole and final" in sentence
+    assert told > 1
+
+
 async def test_a_service_that_ends_does_not_wait_for_pages_that_watch(client: Client) -> None:
     answer = await client.get("/events")
     await answer.content.readany()

@@ -12,7 +12,8 @@ from consumer.checks.asked_work import Work as Asked
 from consumer.checks.pending_work import Held as HeldEntry
 from consumer.checks.pending_work import HeldAs, PendingWork
 from consumer.page.calendar import Doing, Work, calendar_of, under_way
-from consumer.page.prescriptions import MOST_OF_A_KIND, Found, Kind, Prescription, prescriptions
+from consumer.page.found import Found, Kind, Prescription
+from consumer.page.prescriptions import MOST_OF_A_KIND, prescriptions
 from consumer.page.waits import of_holders, of_run, of_time
 from consumer.postgres.boundaries import Boundary
 from consumer.postgres.boundaries import State as BoundaryState
@@ -109,6 +110,7 @@ def everything() -> Found:
     return Found(
         judged=world.judged("22:30"),
         findings=[finding(FindingKind.REPEATED), finding(FindingKind.ROWS)],
+        accepted=[finding(FindingKind.VOLUME)],
         letters=[letter(1), letter(2)],
         causes=[],
         boundaries=[BOUNDARY],

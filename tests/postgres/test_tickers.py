@@ -166,6 +166,16 @@ async def test_details_are_stored_with_sector_and_the_day_of_the_count(connectio
     assert (row["details_attempted_at"], row["details_fetched_at"]) == (NOW, NOW)
 
 
+async def test_details_of_a_batch_are_each_stored_for_their_own_symbol(connection: Connection) -> None:
+    batch = [FULL, TickerDetails(ticker="B", name="B Inc.", type="ETF", total_employees=7), TickerDetails(ticker="C")]
+    await store_details(connection, batch, ["GONE"], now=NOW)
+    rows = [await metadata(connection, symbol) for symbol in ("AAPL", "B", "C", "GONE")]
+    assert [(row["company_name"], row["total_employees"], row["is_etf"], row["details_outcome"]) for row in rows] == [
+        ("Apple Inc.", 166_000, False, "loaded"), ("B Inc.", 7, True, "loaded"), (None, None, False, "loaded"),
+        (None, None, False, "not_found"),
+    ]  # fmt: skip
+
+
 async def test_what_details_tell_of_a_company_is_kept_beside_what_is_made_of_it(
     connection: Connection,
 ) -> None:

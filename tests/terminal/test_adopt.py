@@ -11,6 +11,7 @@ from consumer.postgres.pool import open_pool
 from consumer.postgres.source_stamp import read_stamp
 from consumer.settings import read_settings
 from consumer.terminal.adopt import Adoption, adopt, refusal, source_named
+from consumer.terminal.refused import CommandRefused
 from contract import keys
 from market.data_source import VENDOR, SourceKind, folder_source, simulated_source
 from tests.source.conftest import LEASE, Place
@@ -50,14 +51,13 @@ async def test_an_undecidable_database_gets_both_stamps_by_the_word_of_a_person(
     assert await place.pool.fetchval("SELECT stamped_by FROM data_source") not in ("first load", "data_load rows")
 
 
-async def test_a_stamp_is_replaced_only_when_that_is_said(
-    settings: Settings, place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_stamp_is_replaced_only_when_that_is_said(settings: Settings, place: Place) -> None:
     assert await adopt(settings, IS_VENDORS) == 0
     assert await adopt(settings, IS_VENDORS) == 0
-    assert await adopt(settings, IS_SANDBOX) == 3
-    told = capsys.readouterr().err
-    assert "PostgreSQL is stamped 'vendor massive' and Redis is stamped 'vendor massive'" in told
+    told = "PostgreSQL is stamped 'vendor massive' and Redis is stamped 'vendor massive'"
+    with pytest.raises(CommandRefused, match=told) as refused:
+        await adopt(settings, IS_SANDBOX)
+    assert refused.value.code == 3
     assert await read_stamp(place.pool) == VENDOR
     assert await adopt(settings, Adoption(kind=SourceKind.SIMULATED, tickers=50, replace=True)) == 0
     assert await read_stamp(place.pool) == simulated_source(seed=3, tickers=50)

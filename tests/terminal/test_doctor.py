@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp.test_utils import TestServer
 
 from simulated_market.app import build_app
@@ -103,3 +104,42 @@ async def test_a_consumer_that_waits_for_its_servers_stops_when_told_to(run: Run
     process.terminate()
     await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0
+
+
+async def test_live_asks_the_vendor_alone_prints_what_it_saw_and_writes_it_down_without_the_key(
+    run: Run, tmp_path: Path
+) -> None:
+    key, report = "a-key-that-is-nobodys-0001", tmp_path / "seen.json"
+    app = build_app(SimulatorOptions(tickers=20, key=key), now=lambda: dt.datetime.now(dt.UTC))
+    nowhere = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    live = ("consumer.terminal", "doctor", "--live", "--report", str(report))
+    async with TestServer(app) as vendor:
+        url = str(vendor.make_url("")).rstrip("/")
+        code, out, err = await run(*live, MASSIVE_API_KEY=key, MASSIVE_BASE_URL=url, **nowhere)
+        text = report.read_text("utf-8")
+        seen = {one["assumption"]: one["standing"] for one in json.loads(text)["seen"]}
+        assert (code, seen["key"], "otherwise" in seen.values()) == (0, "as assumed", False), out
+        assert "whoever divides min.av by our mean" in out or "run it" in out
+        assert f"to be sent back: {report}" in err
+        assert json.loads(text)["settings"]["MASSIVE_API_KEY"] == "set"
+        assert key not in text + out + err
+        code, out, _ = await run(*live, "--json", MASSIVE_API_KEY="wrong-and-long-enough", MASSIVE_BASE_URL=url)
+        assert (code, json.loads(out)["key_accepted"]) == (3, False)
+    code, out, _ = await run(*live, "--json", MASSIVE_API_KEY=key, MASSIVE_BASE_URL="http://127.0.0.1:1")
+    assert (code, json.loads(out)["exit_code"]) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (("--live",), {}, "set MASSIVE_API_KEY"),
+        (("--live", "--offline"), {}, "give one of them"),
+        (("--report", "x.json"), {}, "goes with --live"),
+        (("--live", "--report", "/not/there/x.json"), {"MASSIVE_API_KEY": "any-long-key"}, "name a file in a folder"),
+    ],
+)
+async def test_a_live_look_that_cannot_be_made_exits_2_before_anything_is_asked(
+    run: Run, arguments: tuple[str, ...], environment: dict[str, str], words: str
+) -> None:
+    code, out, err = await run("consumer.terminal", "doctor", *arguments, **environment)
+    assert (code, out, words in err) == (2, "", True), err

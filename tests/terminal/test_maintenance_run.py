@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import psutil
 import pytest
 
+from consumer.terminal.answers import Ran
 from tests.terminal.conftest import environment_without_key
 from tests.terminal.modes import open_to_others
 
@@ -103,12 +105,17 @@ def test_a_newcomer_tries_one_size_then_another_and_the_first_again_asks_for_not
     """Each brings empty servers of its own below DATA_DIR up to date; commands find those of the newest run."""
     flags = ("run", "--once", "--trading-day", DAY, "--tickers")
     for tickers, requests in (("40", None), ("50", None), ("40", 0)):
-        done = maintenance(data_dir, *flags, tickers, OHLC_SESSIONS="16", SLOT_SESSIONS="5")
+        as_json = ("--json",) if requests == 0 else ()
+        done = maintenance(data_dir, *flags, tickers, *as_json, OHLC_SESSIONS="16", SLOT_SESSIONS="5")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "complete" in done.stdout
-        made = int(done.stdout.partition("requests made: ")[2].split()[0].replace(",", ""))
+        told = done.stderr if as_json else done.stdout
+        assert "complete" in told
+        made = int(told.partition("requests made: ")[2].split()[0].replace(",", ""))
+        if as_json:
+            left = msgspec.json.decode(done.stdout, type=Ran)
+            assert (str(left.trading_day), left.state, left.requests, left.missing) == (DAY, "complete", {}, [])
         assert made == 0 if requests == 0 else made > 0
-        assert f"simulated market of {tickers} tickers, seed 1" in done.stdout
+        assert f"simulated market of {tickers} tickers, seed 1" in told
     folders = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
     assert folders == ["logs", "simulated-seed1-40", "simulated-seed1-50"]
     assert open_to_others(data_dir) == [], "neither its servers' addresses nor its logs nor their data"

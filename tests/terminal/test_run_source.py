@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from consumer.__main__ import required
 from consumer.settings import BadSettings, read_settings
 from consumer.terminal import run_source
 from consumer.terminal.run_options import RunOptions
+from consumer.worker_settings import required
 from contract import keys
 from market.data_source import VENDOR, folder_source, simulated_source
 

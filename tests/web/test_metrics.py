@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from consumer.counting import Counts
 from consumer.delivery.entries import Delivery, Entry, Work
 from consumer.delivery.settle import Ending, Settlement
+from consumer.massive.budget import budget_keys, budget_windows
 from consumer.page.overview import Desk
-from consumer.settings import read_settings
 from consumer.web.metric_facts import OfRedis, OfStream, read_facts
 from consumer.web.metric_families import families
 from consumer.web.metrics import Metrics, add_metrics
@@ -198,13 +198,13 @@ async def test_with_postgresql_away_the_scrape_says_so_and_still_tells_of_redis(
     assert "maintenance_parked_entries{}" in found
 
 
-async def test_the_budget_is_what_the_windows_would_let_through(stack: Stack) -> None:
-    from consumer.massive.budget import budget_keys, budget_windows
-    from consumer.vendors import budget_left
-
-    settings = read_settings({"MASSIVE_API_KEY": "any", "MASSIVE_REQUESTS_PER_MINUTE": "5"})
-    (key,) = budget_keys("any", budget_windows(per_second=None, per_minute=5))[1:]
-    now = stack.clock()
-    for ago_s in (70, 59, 1):
-        await stack.redis.lpush(key, int((now.timestamp() - ago_s) * 1_000_000))
-    assert await budget_left(settings, stack.redis, now=now) == {"second": 50, "minute": 3}
+async def test_the_budget_is_what_the_windows_would_let_through(stack: Stack, redis_url: str) -> None:
+    settings = msgspec.structs.replace(settings_of(redis_url), requests_per_second=None, requests_per_minute=5)
+    (key,) = budget_keys(settings.api_key, budget_windows(per_second=None, per_minute=5))[1:]
+    seconds, microseconds = await stack.redis.time()
+    for ago_s in (70, 50, 1):
+        await stack.redis.lpush(key, (int(seconds) - ago_s) * 1_000_000 + int(microseconds))
+    monitor = monitor_of(stack)
+    facts = await read_facts(monitor, Desk(monitor, settings), settings)
+    assert facts.redis is not None
+    assert facts.redis.budget == {"minute": 3}

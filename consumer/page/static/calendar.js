@@ -11,7 +11,7 @@ export const wordOf = (cell) => cell.doing ?? (cell.due && cell.state === "missi
 const notes = (cell) => [
   cell.late && el("span", { class: "note bad" }, "deadline missed"),
   cell.doing && cell.state !== "missing" && el("span", { class: "note" }, `${cell.state} stands`),
-  cell.counted && el("span", { class: "note" }, cell.state === "partial" && cell.data_set === "others" ? `lacks ${cell.counted}` : cell.counted),
+  cell.counted && !(cell.data_set === "others" && cell.state === "missing") && el("span", { class: "note" }, cell.state === "partial" && cell.data_set === "others" ? `lacks ${cell.counted}` : cell.counted),
   cell.due && el("span", { class: "note" }, `by ${cell.due}`),
   cell.outdated && el("span", { class: "note bad" }, "outdated"),
   cell.backfilled && el("span", { class: "note" }, "backfilled"),

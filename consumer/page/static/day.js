@@ -62,8 +62,19 @@ export const drawDay = (day, { now, onClose, onDay, fill }) => {
   ];
 };
 
+const PER = { second: "a second", minute: "a minute" };
+const budgetNow = ({ at: read, paused_until: paused, windows }) => [
+  paused ? el("p", {}, state("late", "paused"), " the vendor asked for a pause: ", left(paused), ` (${at(paused)})`) : null,
+  windows.length ? el("div", { class: "progress" }, windows.map((one) => [
+    el("span", {}, one.endpoint || "all requests"),
+    el("progress", { max: one.limit, value: one.used, "aria-label": `${one.endpoint || "all requests"}: granted of those ${PER[one.name]}` }),
+    el("span", {}, `${count(one.used)} of ${count(one.limit)} ${PER[one.name]}`, one.free_at && [", next ", left(one.free_at)])])) : "no limit is set",
+  el("p", { class: "note" }, "read ", ago(read), ", by the clock of Redis"),
+];
+
 export const budgetFacts = (budget) => facts([
   ["limit", budget.limits],
+  ["now", budget.state ? budgetNow(budget.state) : "no request is counted, or Redis does not answer"],
   ["the next cycle", [budget.due_at ? el("div", {}, "due ", time(budget.due_at), ` (${budget.rule})`) : "", lines(budget.tonight_words)]],
   [`since ${budget.month_since}`, `${plural(budget.total, "request")}${budget.total ? `: ${Object.entries(budget.by_endpoint).map(([name, number]) => `${count(number)} ${name}`).join(", ")}` : ""}`],
 ]);

@@ -101,7 +101,8 @@ export const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, va
 // Lines of a text, each for itself.
 export const lines = (text) => text.split("\n").map((one) => el("div", {}, one.trim()));
 
-export const table = (caption, heads, rows) => el("div", { class: "scroll" }, el("table", {},
+// It may be wider than its place: then the keyboard scrolls it.
+export const table = (caption, heads, rows) => el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption ?? heads.filter(Boolean).join(", ") }, el("table", {},
   caption ? el("caption", {}, caption) : null,
   el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
   el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, n) => el(n ? "td" : "th", n ? { class: typeof cell === "number" ? "number" : null, "data-head": heads[n] } : { scope: "row" }, typeof cell === "number" ? count(cell) : cell ?? "")))))));

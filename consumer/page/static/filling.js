@@ -1,9 +1,7 @@
 // Asks what a backfill would touch and cost; then, and only then, lets it be asked for.
 
-import { Refused, ask, command, count, el, lines, plural } from "./dom.js";
-
-const TOKEN = "maintenance-token";
-export const token = { get: () => sessionStorage.getItem(TOKEN), set: (value) => sessionStorage.setItem(TOKEN, value), forget: () => sessionStorage.removeItem(TOKEN) };
+import { ask, command, count, el, lines, plural } from "./dom.js";
+import { Signing } from "./signing.js";
 
 export class Filling {
   constructor({ needsToken, onAsked }) {
@@ -34,34 +32,30 @@ export class Filling {
 
   offer(found) {
     const parts = Object.entries(found.parts);
-    const secret = this.needsToken() ? el("input", { type: "password", "aria-label": "token", placeholder: "token", autocomplete: "off", value: token.get() ?? "" }) : null;
-    const go = el("button", { type: "button", class: "main", onclick: () => this.ask(found, secret) }, `Fill ${plural(found.sessions, "session")}`);
+    const signing = new Signing(this.needsToken());
+    this.go = el("button", { type: "submit", class: "main" }, `Fill ${plural(found.sessions, "session")}`);
+    const form = el("form", { class: "ask sign" }, signing.fields, this.go);
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.ask(found, signing); });
     this.said = el("p", { class: "said", tabindex: -1 });
     this.shown.replaceChildren(
       el("p", {}, el("b", {}, parts.length ? `It would run ${parts.map(([task, number]) => `${plural(number, "part")} of ${task}`).join(", ")}.` : "Nothing lacks there: it would do nothing.")),
       el("div", {}, lines(found.words)),
       ...(found.gaps.length ? [el("ul", {}, ...found.gaps.slice(0, 12).map((line) => el("li", {}, line)), found.gaps.length > 12 ? el("li", {}, `and ${count(found.gaps.length - 12)} more`) : "")] : []),
-      ...(parts.length ? [el("p", { class: "ask" }, secret ?? "", go)] : []),
+      ...(parts.length ? [form] : []),
       this.said,
       el("p", {}, "In a terminal: ", command(found.command)));
     this.box.scrollIntoView({ block: "nearest" });
   }
 
-  async ask(found, secret) {
-    const headers = { "Content-Type": "application/json" };
-    if (secret?.value) headers.Authorization = `Bearer ${secret.value}`;
-    const body = JSON.stringify({ first: found.first, last: found.last, task: found.task, parts: found.parts });
+  async ask(found, signing) {
     try {
-      const accepted = await ask("/page/backfill", { method: "POST", headers, body });
-      if (secret) token.set(secret.value);
+      const accepted = await signing.post("/page/backfill", { first: found.first, last: found.last, task: found.task, parts: found.parts });
       this.said.textContent = `Asked for (${accepted.entry_id}). It runs behind all other work; the calendar shows it.`;
-      this.shown.querySelector("button.main").disabled = true;
+      this.go.disabled = true;
       this.onAsked();
-      this.said.focus();
     } catch (error) {
-      if (error instanceof Refused && error.status === 401) token.forget();
       this.said.textContent = error.status === 409 ? `${error.message}. Ask again what it would do.` : error.message;
-      this.said.focus();
     }
+    this.said.focus();
   }
 }

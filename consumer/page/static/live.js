@@ -1,7 +1,7 @@
 // Listens for what happens: server-sent events that go on where they broke off, and now and then a question all the same.
 
 const DEBOUNCE_MS = 250;
-const AT_WORK_MS = 5000;
+const AT_WORK_MS = 10000;
 const AT_REST_MS = 60000;
 const WITHOUT_EVENTS_MS = 30000;
 

@@ -2,10 +2,12 @@
 
 import { drawCalendar } from "./calendar.js";
 import { budgetFacts, drawDay, waitsList } from "./day.js";
-import { ago, ask, at, clock, command, count, el, facts, left, now, setClock, state, tick } from "./dom.js";
+import { ago, ask, at, clock, command, count, el, facts, left, now, plural, setClock, state, table, tick, time } from "./dom.js";
 import { Filling } from "./filling.js";
+import { Deeds, lookAgain } from "./deeds.js";
 import { drawFindings } from "./findings.js";
 import { Live } from "./live.js";
+import { drawMarket } from "./market.js";
 
 const $ = (id) => document.getElementById(id);
 let overview = null;
@@ -13,7 +15,9 @@ let calendar = null;
 let older = [];
 let open = null;
 let seen = {};
-const filling = new Filling({ needsToken: () => overview?.needs_token, onAsked: () => setTimeout(() => live.now(), 500) });
+const needsToken = () => overview?.needs_token;
+const deeds = new Deeds({ needsToken, onDone: () => live.now(true) });
+const filling = new Filling({ needsToken, onAsked: () => setTimeout(() => live.now(), 500) });
 
 // What has not changed is not drawn again: nobody loses his place, and a screen reader is not told twice.
 const draw = (id, value, make) => {
@@ -74,8 +78,21 @@ const drawAll = () => {
   calendar = overview.calendar;
   drawVerdict();
   drawTable();
-  draw("found", overview.findings, () => drawFindings(overview.findings, { onFill: openFilled }));
+  const focused = document.activeElement;
+  draw("found", [overview.findings, deeds.about], () => drawFindings(overview.findings, { onFill: openFilled, deeds }));
+  if (deeds.box.contains(focused)) focused.focus({ preventScroll: true });
+  drawMarketOnce();
   live.atWork = Boolean(overview.status.current);
+};
+
+// Asked again when the bars of a session are not what they were: the figures are of each load once.
+let marketOf = null;
+const drawMarketOnce = async () => {
+  const bars = JSON.stringify(overview.calendar.sessions.map((one) => [one.trading_day, one.cells?.find((cell) => cell.data_set === "daily_bars")?.state, one.in_progress]));
+  if (bars === marketOf) return;
+  marketOf = bars;
+  const days = await ask("/page/market").catch(() => { marketOf = null; return null; });
+  if (days && !live.paused) draw("market", days, () => drawMarket(days));
 };
 
 const failed = (error) => {
@@ -101,13 +118,26 @@ const refresh = async (events, everything) => {
     failed(error);
     return;
   }
-  if (everything || events.length || !seen["log-shown"]) await drawLog();
+  if (everything || !logged) await readLog();
+  else if (events.length) hear(events);
   if (open && !live.paused && (!events.length || live.atWork || events.some(({ event }) => event.trading_day === open || !event.trading_day))) await showDay(open);
 };
 
-const drawLog = async () => {
+// Asked for once, and after a break; what is told meanwhile comes by itself.
+let logged = null;
+const LOG_LENGTH = 60;
+const readLog = async () => {
   const events = await ask("/page/log").catch(() => null);
-  if (!events || live.paused) return;
+  if (events && !live.paused) drawLog(events);
+};
+
+const hear = (events) => {
+  const known = new Set(logged.map(({ id }) => id));
+  drawLog([...events.filter(({ id }) => !known.has(id)).reverse(), ...logged].slice(0, LOG_LENGTH));
+};
+
+const drawLog = (events) => {
+  logged = events;
   draw("log-shown", events, () => {
     if (!events.length) return [el("p", { class: "soft" }, "Nothing has been told yet; events come with the first cycle.")];
     const list = (some) => el("ol", { class: "log" }, some.map(line));
@@ -169,7 +199,7 @@ const LIVE = { live: "live", paused: "paused", away: "not connected", asking: "a
 const tell = (name) => {
   $("live").dataset.state = name;
   $("live-words").textContent = LIVE[name];
-  if (name === "away") { document.body.dataset.away = ""; banner(`The service does not answer. ${overview ? `What you see is as of ${clock(overview.status.now)}.` : ""} Trying again.`); }
+  if (name === "away") { document.body.dataset.away = ""; document.title = `not connected · ${document.title.replace(/^not connected · /, "")}`; banner(`The service does not answer. ${overview ? `What you see is as of ${clock(overview.status.now)}.` : ""} Trying again.`); }
   if (name === "live" || name === "asking") { delete document.body.dataset.away; banner(""); }
 };
 const live = new Live({ refresh, tell });
@@ -209,6 +239,21 @@ const showBudget = async () => {
   try { $("budget-shown").replaceChildren(budgetFacts(await ask("/page/budget"))); } catch (error) { $("budget-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
 };
 
+const DECIDED = { replayed: "done", dropped: "retired", accepted: "retired", rejected: "retired" };
+const showDecided = async () => {
+  if (!$("decided-details").open) return;
+  try {
+    const found = await ask("/page/decided");
+    $("decided-shown").replaceChildren(found.length ? table("Decisions", ["when", "what", "as", "who", "why"], found.map((one) => [time(one.at), `${one.what} ${one.about}`, state(DECIDED[one.settled] ?? "retired", one.settled), one.by, one.reason ?? "no reason given"])) : el("p", { class: "soft" }, "Nobody had to."));
+  } catch (error) { $("decided-shown").replaceChildren(el("p", { class: "note bad" }, error.message)); }
+};
+
+$("again").append(lookAgain(needsToken, (found) => {
+  overview = found;
+  drawAll();
+  return `Looked again at ${clock(found.status.now)}: ${found.findings.length ? plural(found.findings.length, "finding") : "nothing found"}.`;
+}));
+$("decided-details").addEventListener("toggle", showDecided);
 $("pause").addEventListener("click", pause);
 $("theme").addEventListener("click", nextTheme);
 $("symbol-form").addEventListener("submit", showSymbol);

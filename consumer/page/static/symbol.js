@@ -78,11 +78,11 @@ export const drawSymbol = async (place, found) => {
       ["its series begins", found.cut_on ? `${found.cut_on}, by a person’s word` : null],
     ]),
     found.bars.length ? bars : null,
-    found.marks.length ? table("Splits, dividends, boundaries", ["day", "what", "", "counts"], found.marks.map((one) => [one.day, one.kind, one.words, one.counts ? "yes" : "no"])) : el("p", { class: "soft" }, "No split, dividend or boundary within half a year."),
+    found.marks.length ? table("Splits, dividends, boundaries", ["day", "what", "of", "counts"], found.marks.map((one) => [one.day, one.kind, one.words, one.counts ? "yes" : "no"])) : el("p", { class: "soft" }, "No split, dividend or boundary within half a year."),
     el("h3", {}, "Volume so far in the day, against the usual"),
     profile.day ? slots : el("p", { class: "soft" }, "No slots are stored of it."),
     el("p", {}, "Redis beside the tables, as of ", profile.as_of ?? "no day", ": ", equal(profile.equal)),
-    table("What Redis holds, and what the tables would have it hold", ["key", "", "Redis", "tables"], found.compared.map((one) => [el("code", {}, one.key), equal(one.equal), one.cached ?? "nothing", one.equal ? "the same" : one.stored ?? "nothing"])),
+    table("What Redis holds, and what the tables would have it hold", ["key", "equal", "Redis", "tables"], found.compared.map((one) => [el("code", {}, one.key), equal(one.equal), one.cached ?? "nothing", one.equal ? "the same" : one.stored ?? "nothing"])),
     table("Why these values", ["value", "from", "fetched", "by"], found.why.map(why)),
     el("details", {}, el("summary", {}, "The bars as a table"), table(null, ["session", "open", "high", "low", "close", "volume", "load"], [...found.bars].reverse().map((bar) => [bar.trading_day, ...["open", "high", "low", "close"].map((name) => String(bar[name] ?? "")), bar.volume, String(bar.load_id ?? "")])))));
   const uPlot = await charts();
