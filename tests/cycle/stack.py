@@ -210,9 +210,12 @@ class Stack:
         return not await self.redis.xlen("maintenance:tasks") and not await self.redis.zcard("maintenance:later")
 
     async def at_ease(self) -> bool:
-        """Whether nothing is in the stream and no cycle runs; what is parked may wait for its time."""
-        running = await self.pool.fetchval("SELECT count(*) FROM cycle WHERE state = 'running'")
-        return not running and not await self.redis.xlen("maintenance:tasks")
+        """Whether every session event is heard, nothing is in the stream or due, and no cycle runs."""
+        unheard = [one["lag"] or one["pending"] for one in await self.redis.xinfo_groups("market:session")]
+        due = await self.redis.zcount("maintenance:later", 0, int(self.clock().timestamp() * 1000))
+        if any(unheard) or due or await self.redis.xlen("maintenance:tasks"):
+            return False
+        return not await self.pool.fetchval("SELECT count(*) FROM cycle WHERE state = 'running'")
 
     async def run_cycle(self, day: dt.date | None = DAY, **wanted: Any) -> Cycle:
         """Ask for a cycle, work until it is at rest, and return it."""
