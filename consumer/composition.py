@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from consumer.alerts.noting import Alerts
+from consumer.alerts.receivers import receivers
+from consumer.alerts.sender import Sender
 from consumer.completeness.cache_watch import CacheWatch
+from consumer.counting import Counts
 from consumer.cycle.announcing import Announcer, Announcing
 from consumer.cycle.caretaker import EVERY as MENDING_EVERY
 from consumer.cycle.caretaker import Caretaker
@@ -35,7 +40,7 @@ from process.trouble import Trouble
 from producers.session_bridge.bridge import Heard, SessionBridge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     import redis
     import redis.asyncio
@@ -54,7 +59,7 @@ if TYPE_CHECKING:
 class Parts:
     """What is open, and stays whoever's who opened it. *commands* and *blocking* may be one where nothing blocks.
 
-    *guard* refuses servers that meanwhile hold the data of another source.
+    *guard* refuses servers that meanwhile hold the data of another source. *runner* makes the handler of the tasks.
     """
 
     redis_url: str
@@ -66,6 +71,8 @@ class Parts:
     source: DataSource
     flat_files: FlatFileStore | None = None
     guard: SourceGuard | None = None
+    counts: Counts = field(default_factory=Counts)
+    runner: Callable[[Services, TaskStream, Reporter], CycleRunner] = CycleRunner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +107,7 @@ class Consumer:
     cache_watch: CacheWatch | None
     worker: LeasedWorker
     bridge: SessionBridge | None = None
+    alongside: Callable[[], list[Coroutine[Any, Any, None]]] = list
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until *stop* is set, or until one of its loops has ended: without it, it would look alive and not be."""
@@ -107,7 +115,7 @@ class Consumer:
         loops = [other.run() for other in others if other is not None]
         if self.bridge is not None:
             loops += self.bridge.loops()
-        background = [asyncio.create_task(loop) for loop in loops]
+        background = [asyncio.create_task(loop) for loop in [*loops, *self.alongside()]]
         working = asyncio.create_task(self.worker.run(stop))
         try:
             await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,9 +137,11 @@ def worker_options(settings: Settings) -> WorkerOptions:
     )
 
 
-def _keeper(redis_url: str, stream: TaskStream) -> LeaseKeeper:
+def _keeper(trial: Instead, parts: Parts, stream: TaskStream) -> LeaseKeeper:
+    if trial.keeper is not None:
+        return trial.keeper
     loop = asyncio.get_running_loop()
-    return LeaseKeeper(redis_url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
+    return LeaseKeeper(parts.redis_url, CHANNEL, consumer=stream.consumer, lease=stream.lease, loop=loop)
 
 
 def build_consumer(
@@ -146,11 +156,10 @@ def build_consumer(
     expectations = _expectations(settings, parts, services)
     announcer = _announcer(settings, clock, parts, schedule)
     reporter = trial.reporter or Reporter(parts.pool, parts.commands, expectations, now=clock, announcer=announcer)
-    runner = CycleRunner(services, stream, reporter)
+    runner = parts.runner(services, stream, reporter)
     looking = Looking(opens_due_cycles=settings.catch_up, every=trial.look_every or LOOKING_EVERY, guard=parts.guard)
     catch_up = CatchUp(stores, schedule, reporter, now=clock, looking=looking)
-    surroundings = _surroundings(clock, trial, catch_up)
-    keeper = trial.keeper or _keeper(parts.redis_url, stream)
+    surroundings = _surroundings(clock, trial, parts.counts, catch_up)
     return Consumer(
         services=services,
         stream=stream,
@@ -161,8 +170,9 @@ def build_consumer(
         events=SessionEvents(stores, schedule, now=clock),
         caretaker=Caretaker(parts.commands, stream, on_mended=catch_up.wake, every=trial.mend_every or MENDING_EVERY),
         cache_watch=_cache_watch(settings, services, parts),
-        worker=LeasedWorker(stream, keeper, runner, worker_options(settings), surroundings),
+        worker=LeasedWorker(stream, _keeper(trial, parts, stream), runner, worker_options(settings), surroundings),
         bridge=_bridge(settings, clock, parts, schedule),
+        alongside=functools.partial(_alongside, settings, clock, parts),
     )
 
 
@@ -182,8 +192,20 @@ def _announcer(settings: Settings, clock: Callable[[], dt.datetime], parts: Part
         new_day=settings.publish_new_day,
         calendar=schedule.calendar,
         now=clock,
+        alerts=Alerts(webhook=settings.alert_webhook_url is not None, ping=settings.healthcheck_url is not None),
     )
     return Announcer(parts.pool, parts.commands, announcing)
+
+
+def _alongside(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts) -> list[Coroutine[Any, Any, None]]:
+    """What runs beside the work, and is not its business: what is told outside, and what is counted."""
+    sender = _sender(settings, clock, parts)
+    return [*([] if sender is None else [sender.run()]), parts.counts.run(parts.commands)]
+
+
+def _sender(settings: Settings, clock: Callable[[], dt.datetime], parts: Parts) -> Sender | None:
+    named = receivers(settings.alert_webhook_url, settings.alert_webhook_secret, settings.healthcheck_url)
+    return Sender(parts.pool, named, now=clock) if named else None
 
 
 def _bridge(
@@ -200,11 +222,12 @@ def _bridge(
     return SessionBridge(parts.commands, parts.blocking, schedule.calendar, heard)
 
 
-def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, catch_up: CatchUp) -> Surroundings:
+def _surroundings(clock: Callable[[], dt.datetime], trial: Instead, counts: Counts, catch_up: CatchUp) -> Surroundings:
     return Surroundings(
         now=trial.due_clock or clock,
         random=trial.random or Random(),
         on_lost=catch_up.wake,
+        on_settled=counts.settled,
         trouble=Trouble("redis_not_reachable"),
     )
 

@@ -6,6 +6,7 @@ each other, in consumer/settings.py.
 
 from __future__ import annotations
 
+from consumer.alert_settings import ALERT_SETTINGS
 from consumer.catalogue.retention import may_be_kept
 from consumer.export_settings import EXPORT_SETTINGS
 from consumer.http_settings import HTTP_SETTINGS
@@ -232,6 +233,7 @@ SETTINGS: tuple[Setting, ...] = (
     SESSION_CATCH_UP_DAYS,
     PUBLISH_SESSIONS,
     *NEIGHBOUR_SETTINGS,
+    *ALERT_SETTINGS,
     Setting(
         name="SIMULATED_TICKERS",
         field="simulated_tickers",

@@ -15,6 +15,8 @@ from loguru import logger
 
 from consumer.checks import start_up
 from consumer.composition import Parts, build_consumer
+from consumer.counting import Counts
+from consumer.cycle.runner import CycleRunner
 from consumer.postgres.pool import Client, open_pool
 from consumer.postgres.served import until_unserved
 from consumer.runtime import connect_blocking_redis, connect_redis, end_all, stop_signals, unless_stopped, utc_now
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from consumer.composition import Consumer, Instead
+    from consumer.cycle.reporting import Reporter
+    from consumer.delivery.task_stream import TaskStream
     from consumer.postgres.pool import Pool
     from consumer.postgres.silence import Silence
     from consumer.postgres.versions import NotServed
     from consumer.settings import Settings
+    from consumer.tasks.part import Services
 
 # Longer than any BLOCK, so that a server that went silent is noticed and a blocking read never times out by itself.
 BLOCKING_TIMEOUT_S = 10.0
@@ -122,7 +127,8 @@ async def _open(opening: _Opening, redis_url: str, database_url: str) -> Parts:
     await opening.wait_for(
         functools.partial(start_up.prepare, commands, pool, guard, now=opening.clock, upgrade=upgrade_set(settings))
     )
-    vendor = vendor_of(settings, web, commands, source)
+    counts = Counts()
+    vendor = vendor_of(settings, web, commands, source, counts)
     stack.callback(vendor.tell_rest)
     return Parts(
         redis_url=redis_url,
@@ -134,7 +140,20 @@ async def _open(opening: _Opening, redis_url: str, database_url: str) -> Parts:
         source=source,
         flat_files=flat_file_store(settings, source),
         guard=guard,
+        counts=counts,
+        runner=_runner(opening),
     )
+
+
+def _runner(opening: _Opening) -> Callable[[Services, TaskStream, Reporter], CycleRunner]:
+    """The one that traces is imported only where it is wanted: its packages are an extra."""
+    if not opening.settings.tracing:
+        return CycleRunner
+    from consumer.tracing import Tracing
+
+    tracing = Tracing(opening.name)
+    opening.stack.push_async_callback(asyncio.to_thread, tracing.flush)
+    return tracing.runner
 
 
 async def _open_pool(opening: _Opening, database_url: str, *, on_silence: Callable[[Silence], Awaitable[None]]) -> Pool:

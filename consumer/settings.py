@@ -98,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_events_channels: tuple[str, ...]
     publish_completion: bool
     publish_new_day: bool
+    alert_webhook_url: str | None
+    alert_webhook_secret: str | None
+    healthcheck_url: str | None
+    tracing: bool
     simulated_tickers: int
     simulated_seed: int
     simulated_latency: dt.timedelta
@@ -159,6 +163,13 @@ def _tokens(values: Values) -> list[str]:
     return problems
 
 
+def _secret_of_nothing(values: Values) -> list[str]:
+    named = ("alert_webhook_url", "alert_webhook_secret")
+    if values.has(*named) and values.of("alert_webhook_secret") and not values.of("alert_webhook_url"):
+        return ["ALERT_WEBHOOK_SECRET signs what goes to ALERT_WEBHOOK_URL: set that as well, or leave it out"]
+    return []
+
+
 def _contradictions(values: Values) -> list[str]:
     """Each names the variables, and the values that are no secrets."""
     problems = []
@@ -179,7 +190,7 @@ def _contradictions(values: Values) -> list[str]:
             f"MAINTENANCE_LEASE={lease.total_seconds():g}s: a part may not take less time than its holder may be "
             "silent; raise the one or lower the other"
         )
-    problems += [*_tokens(values), *_short_retentions(values)]
+    problems += [*_tokens(values), *_short_retentions(values), *_secret_of_nothing(values)]
     if (ours := values.of("database_schema")) is not None and ours == values.of("readers_schema"):
         told = "is READERS_SCHEMA too, and views and tables cannot share names: write another name for one of them"
         problems.append(f"DATABASE_SCHEMA={ours} {told}")

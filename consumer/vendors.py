@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import aiohttp
     from redis.asyncio import Redis
 
+    from consumer.counting import Counts
     from consumer.massive.budget import Budget
     from consumer.settings import Settings
     from consumer.vendor.first_contact import ContactReport
@@ -72,8 +73,10 @@ async def source_of_settings(settings: Settings, web: aiohttp.ClientSession) -> 
     return await source_of_address(web, settings.base_url or VENDOR_URL)
 
 
-def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource) -> MarketDataVendor:
-    """Return the vendor, within the budget that all processes share where it has one."""
+def vendor_of(
+    settings: Settings, web: aiohttp.ClientSession, redis: Redis, source: DataSource, counts: Counts
+) -> MarketDataVendor:
+    """Return the vendor, within the budget that all processes share where it has one; *counts* has its answers."""
     return _unrationed(settings, web) or MassiveClient(
         web,
         Access(
@@ -82,6 +85,7 @@ def vendor_of(settings: Settings, web: aiohttp.ClientSession, redis: Redis, sour
             budget=request_budget(settings, redis, source),
             max_in_flight=settings.requests_in_flight,
             source=source,
+            on_answer=counts.answered,
         ),
     )
 

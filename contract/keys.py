@@ -81,6 +81,7 @@ FENCE = Key(pattern="maintenance:fence", holds=RedisType.STRING)
 HEARD = Key(pattern="maintenance:heard", holds=RedisType.STRING)
 LOOKED = Key(pattern="maintenance:looked", holds=RedisType.ZSET, short_lived=True)
 SOURCE = Key(pattern="maintenance:source", holds=RedisType.STRING)
+COUNTED = Key(pattern="maintenance:counted", holds=RedisType.HASH)
 CACHES = Key(pattern="maintenance:caches", holds=RedisType.HASH)
 SILENT = Key(pattern="maintenance:silent", holds=RedisType.STRING, ttl=dt.timedelta(minutes=1))
 FINGERPRINTS = Key(pattern="maintenance:fingerprints:{cache}", holds=RedisType.HASH)
@@ -121,6 +122,7 @@ KEYS = (
     HEARD,
     LOOKED,
     SOURCE,
+    COUNTED,
     CACHES,
     SILENT,
     FINGERPRINTS,

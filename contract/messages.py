@@ -95,6 +95,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
     via: str | None = None
     deliveries: int | None = None
     clear_caches: bool | None = None
+    traceparent: str | None = None
     version: int | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
         if self.cycle is not None and self.cycle < 1:
             raise BadField(f"cycle '{self.cycle}' is no cycle: ids start at 1, leave it out if unknown")
         _refuse_untidy(rule=self.rule, part=self.part, request=self.request)
-        _refuse_untidy(requested_by=self.requested_by, via=self.via)
+        _refuse_untidy(requested_by=self.requested_by, via=self.via, traceparent=self.traceparent)
         if self.reason is not None:
             require_reason("reason", self.reason)
 

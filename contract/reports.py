@@ -100,6 +100,8 @@ class DataSetReport(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
     since: dt.datetime | None = None
     later: bool = False
+    deadline: dt.datetime | None = None
+    deadline_missed: bool = False
     source: str | None = None
     why: str | None = None
 
@@ -126,6 +128,7 @@ class DayStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_modified_at: dt.datetime | None = None
     missing: list[str] = []
     later: list[str] = []
+    deadlines_missed: list[str] = []
     not_in_plan: list[str] = []
     data_sets: dict[str, DataSetReport] = {}
     run: RunReport | None = None
@@ -143,6 +146,8 @@ class EventName(StrEnum):
     DEAD_LETTERED = "dead_lettered"
     RECLAIMED = "reclaimed"
     SESSION_JUDGED = "session_judged"
+    DEADLINE_MISSED = "deadline_missed"
+    DEADLINE_MADE_GOOD = "deadline_made_good"
 
 
 class MaintenanceEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from loguru import logger
 
+from consumer.alerts.noting import NOBODY, Alerts
 from consumer.postgres import session_conditions
 from contract import keys
 from contract.announcements import Completed, NewDay, encode_announcement
@@ -48,6 +49,7 @@ class Announcing(msgspec.Struct, frozen=True, kw_only=True):
     new_day: bool
     calendar: TradingCalendar
     now: Callable[[], dt.datetime]
+    alerts: Alerts = NOBODY
 
 
 class Announcer:
@@ -58,6 +60,11 @@ class Announcer:
         self._announcing = announcing
         self._complete = redis.register_script((files(__package__) / "complete.lua").read_text("utf-8"))
         self._begin = redis.register_script((files(__package__) / "new_day.lua").read_text("utf-8"))
+
+    @property
+    def alerts(self) -> Alerts:
+        """What is told outside the stack."""
+        return self._announcing.alerts
 
     async def look(self) -> None:
         """Say all that is to be said by now. Raises what a server that is away raises, and CalendarError."""

@@ -59,6 +59,7 @@ def day_status(verdict: SessionVerdict, since: dt.datetime | None, runs: Runs, *
         last_modified_at=verdict.last_modified_at,
         missing=words.missing_lines(verdict),
         later=words.later_lines(verdict),
+        deadlines_missed=words.missed_lines(verdict),
         not_in_plan=list(verdict.not_in_plan),
         data_sets=data_set_reports(verdict.data_sets),
         run=newest,
@@ -80,6 +81,8 @@ def data_set_reports(data_sets: Sequence[DataSetVerdict]) -> dict[str, DataSetRe
             missing=one.missing,
             since=one.since,
             later=one.later,
+            deadline=one.deadline,
+            deadline_missed=one.deadline_missed,
             source=one.source,
             why=one.why,
         )

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
+from consumer.alerts.noting import NOBODY, Alerts
 from consumer.cycle.day_report import Runs, data_set_reports, day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, session_conditions
+from consumer.postgres import missed_deadlines as deadlines_kept
 from consumer.postgres.holdings_reader import read_version
+from consumer.postgres.missed_deadlines import Noted
 from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
+from consumer.verdict.deadlines import missed_deadlines
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from contract import keys
 from contract.messages import ALL_TASKS, UndecodableMessage
@@ -48,10 +52,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What a publication has said: the verdicts, and what of them was new."""
+    """What a publication has said: the verdicts, and what of them, and of missed deadlines, was new."""
 
     judged: Judged
     changes: tuple[Change, ...]
+    noted: Noted = Noted()
 
 
 class _OfDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +70,17 @@ class _OfDay(msgspec.Struct, frozen=True, kw_only=True):
 class Publisher:
     """Judges and publishes, for one process."""
 
-    def __init__(self, pool: Pool, redis: Redis, expectations: Expectations, *, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        redis: Redis,
+        expectations: Expectations,
+        *,
+        now: Callable[[], dt.datetime],
+        alerts: Alerts = NOBODY,
+    ) -> None:
         self._pool = pool
+        self._alerts = alerts
         self._redis = redis
         self._expectations = expectations
         self._now = now
@@ -89,6 +103,7 @@ class Publisher:
             rows = {day: _row(judged, day, before.get(day)) for day in days}
             new = [day for day in days if not _is_same(rows[day], before.get(day))]
             await session_conditions.store_conditions(connection, [rows[day] for day in {*new, *touched}])
+            noted = await self._note(connection, judged)
             # Also what Redis shows: it may have been emptied, restored from an older copy, or written to by hand.
             shown: Any = await self._redis.mget([keys.status_key(day) for day in days])
             texts = dict(zip(days, shown, strict=True))
@@ -97,7 +112,15 @@ class Publisher:
                 await self._write_day(connection, judged, rows[day])
             await self._write_last(judged)
         self.known, self._looked_at = judged, now
-        return Published(judged=judged, changes=tuple(_changes([rows[day] for day in new], before)))
+        return Published(judged=judged, changes=tuple(_changes([rows[day] for day in new], before)), noted=noted)
+
+    async def _note(self, connection: Connection, judged: Judged) -> Noted:
+        """Store which deadlines of the window are missed, and what is to be told of that outside."""
+        days = [day for day in window(self._expectations, judged.ruler.now) if day in judged.verdicts]
+        missed = missed_deadlines(judged.verdicts[day] for day in days)
+        noted = await deadlines_kept.note(connection, missed, judged=days, now=judged.ruler.now)
+        await self._alerts.note(connection, judged, noted)
+        return noted
 
     async def publish_day(self, day: dt.date, *, anew: bool) -> tuple[Change, ...]:
         """Write one day's status, with what its cycle has done since, and tell what is new; *anew*: judge it again.

@@ -12,6 +12,7 @@ import asyncpg
 from loguru import logger
 from redis.exceptions import RedisError
 
+from consumer.alerts.noting import NOBODY
 from consumer.cycle.opening import Served
 from consumer.cycle.publication import Change, Published, Publisher
 from consumer.cycle.run_report import human_duration, read_run
@@ -64,9 +65,10 @@ class Reporter:
     ) -> None:
         self._pool = pool
         self._announcer = announcer
+        self._alerts = NOBODY if announcer is None else announcer.alerts
         self._redis = redis
         self._now = now
-        self._publisher = Publisher(pool, redis, expectations, now=now)
+        self._publisher = Publisher(pool, redis, expectations, now=now, alerts=self._alerts)
         self._published_at: dt.datetime | None = None
         self._judged_at: dt.datetime | None = None
 
@@ -100,14 +102,14 @@ class Reporter:
         except _REPORT_ERRORS as error:
             logger.warning("verdict_not_published", reason=str(error))
             return None
-        await self._report_changes(published.changes)
+        await self._report(published)
         return published
 
     async def refresh(self) -> None:
         """Publish again where the ledger, the hour or Redis ask for it. Raises what a server that is away raises."""
         published = await self._publisher.refresh()
         if published is not None:
-            await self._report_changes(published.changes)
+            await self._report(published)
 
     async def announce(self) -> None:
         """Say to neighbours what is not said yet. Raises what a server that is away raises."""
@@ -118,6 +120,18 @@ class Reporter:
         """Answer a request for *cycle* that wants caches cleared. Raises RedisError."""
         if self._announcer is not None:
             await self._announcer.clear_caches_asked(cycle)
+
+    async def _report(self, published: Published) -> None:
+        await self._report_changes(published.changes)
+        for name, some in (
+            (EventName.DEADLINE_MISSED, published.noted.missed),
+            (EventName.DEADLINE_MADE_GOOD, published.noted.made_good),
+        ):
+            for day in dict.fromkeys(one.trading_day for one in some):
+                detail = "; ".join(words.missed_in_words(one for one in some if one.trading_day == day))
+                await self.tell(MaintenanceEvent(event=name, at=self._now(), trading_day=day, detail=detail))
+        if missed := words.missed_in_words(published.noted.missed):
+            logger.error("deadline_missed", missed=missed, runbook="deadline-missed")
 
     async def _report_changes(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -138,6 +152,7 @@ class Reporter:
         if opened.served is Served.OPENED:
             log.info("maintenance_cycle_started", requested_by=cycle.requested_by, tasks=list(cycle.tasks))
             await self.event(EventName.CYCLE_PLANNED, cycle=cycle, detail=cycle.occasion)
+            await self._begun(cycle)
         else:
             log.info("request_served_by_another_cycle", served=opened.served.value, state=cycle.state)
         for other in opened.suspended:
@@ -147,6 +162,13 @@ class Reporter:
             await self.event(EventName.CYCLE_SUPERSEDED, cycle=cycle, detail=f"cycle {other.cycle_id}")
             await self.publish(other.cycle_id)
         await self.publish(cycle.cycle_id)
+
+    async def _begun(self, cycle: Cycle) -> None:
+        if cycle.scheduled:
+            try:
+                await self._alerts.begun(self._pool, cycle.trading_day, cycle.occasion, now=self._now())
+            except POSTGRES_ERRORS as error:  # that it ended will be told
+                logger.warning("alert_not_stored", reason=str(error))
 
     async def cycle_cancelled(self, cycle_id: int) -> None:
         """Tell that a person ended a cycle."""

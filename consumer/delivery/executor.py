@@ -57,6 +57,7 @@ class Executor:
         self._handler = handler
         self._options = options
         self._now = surroundings.now
+        self._on_settled = surroundings.on_settled
         self._judge = Judge(handler, options, surroundings)
         self._running: dict[str, Running] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -130,6 +131,7 @@ class Executor:
                 self._keeper.work_begins(entry_id)
                 settlement, successors = await self._end_of_work(delivery, running)
                 self._note(settlement, running)
+                self._on_settled(delivery, settlement)
                 # What was handed back while its handler went on is not handed back again: it would be uncounted twice.
                 if not (running.handed_back and settlement.ending is Ending.RELEASE):
                     await self._perform(delivery, settlement, successors)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from consumer.delivery.entries import Delivery
+from consumer.delivery.settle import Settlement
 from consumer.delivery.trouble import FirstAndLast, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.delivery.entries import Delivery, Entry, Outgoing, Received, Refusal, Work
-    from consumer.delivery.settle import Policy, Settlement
+    from consumer.delivery.entries import Entry, Outgoing, Received, Refusal, Work
+    from consumer.delivery.settle import Policy
 
 
 class Handler(Protocol):
@@ -60,10 +62,11 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """Clock and chance of one worker, and whom it tells: *on_lost* that Redis may have lost messages, *trouble* that
-    Redis is away."""
+    """Clock and chance of one worker, and whom it tells: *on_lost* that Redis may have lost messages, *on_settled*
+    how a delivery ended, *trouble* that Redis is away."""
 
     now: Callable[[], dt.datetime]
     random: Random = msgspec.field(default_factory=Random)
     on_lost: Callable[[], None] = lambda: None
+    on_settled: Callable[[Delivery, Settlement], None] = lambda _delivery, _settlement: None
     trouble: Trouble = msgspec.field(default_factory=lambda: FirstAndLast("redis_not_reachable"))

@@ -43,7 +43,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """One base URL, one key, one budget. An answer of another *source* than the one named is refused."""
+    """One base URL, one key, one budget. An answer of another *source* than the one named is refused.
+    *on_answer*: told the endpoint and status of each answer, None where none came."""
 
     base_url: str
     api_key: str | None = field(repr=False)
@@ -52,3 +53,4 @@ class Access:
     max_in_flight: int = 64
     patience: Patience = field(default_factory=Patience)
     source: DataSource | None = None
+    on_answer: Callable[[str, int | None], None] = lambda _endpoint, _status: None

@@ -53,6 +53,7 @@ class Transport:
     def __init__(self, http: aiohttp.ClientSession, access: Access) -> None:
         self._http = http
         self._source = access.source
+        self._on_answer = access.on_answer
         self._budget = access.budget
         self._patience = access.patience
         self.base_url = _checked_base_url(access.base_url)
@@ -125,7 +126,7 @@ class Transport:
     async def _ask(self, endpoint: Question, breaker: CircuitBreaker, target: str) -> Answer:
         self.requests_made[endpoint] += 1
         note_request(endpoint.value)
-        answer = await self._answered(endpoint, target)
+        answer = await self._noted(endpoint, target)
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             breaker.succeeded()
         else:
@@ -149,6 +150,15 @@ class Transport:
         except BaseException:
             breaker.abandoned()
             raise
+
+    async def _noted(self, endpoint: Question, target: str) -> Answer:
+        status = None
+        try:
+            answer = await self._answered(endpoint, target)
+            status = answer.status
+            return answer
+        finally:
+            self._on_answer(endpoint.value, status)
 
     async def _answered(self, endpoint: Question, target: str) -> Answer:
         path = target.partition("?")[0]

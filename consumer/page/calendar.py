@@ -169,13 +169,12 @@ def _row(verdict: SessionVerdict, ruler: Ruler, work: Work) -> SessionRow:
 
 def _cell(one: DataSetVerdict, verdict: SessionVerdict, ruler: Ruler, work: Work) -> Cell:
     day = verdict.trading_day
-    deadline = ruler.deadline(one.due_at, day)
     due = words.new_york(one.due_at, day) if ruler.now < one.due_at or one.later else None
     return Cell(
         data_set=one.data_set,
         state=one.state,
         doing=_doing(one, day, work),
-        late=one.lacks and ruler.now > deadline,
+        late=one.deadline_missed,
         due=due if one.state in _UNTIL_DUE else None,
         is_gap=is_gap(one, verdict, ruler),
         outdated=one.outdated,

@@ -55,7 +55,7 @@ class DataSetLine(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: DataSetVerdict
     due: str
-    deadline: dt.datetime
+    deadline: dt.datetime | None
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ async def read_day(monitor: Monitor, desk: Desk, day: dt.date) -> Day:
             status=status,
             headline=words.sentence(verdict, status.since, reasons=False),
             row=calendar_of(judged, [day], await read_work(connection, judged, [day])).sessions[0],
-            data_sets=[_line(one, judged.ruler.deadline(one.due_at, day), day) for one in verdict.data_sets],
+            data_sets=[_line(one, day) for one in verdict.data_sets],
             runs=runs,
             waits=[*waiting, *waits.of_holders(held), *waits.of_time(verdict, judged.ruler)],
             held=held,
@@ -139,5 +139,5 @@ async def _waits(connection: Connection, cycle: Cycle, run: Run) -> list[Wait]:
     return list(waits.of_run(run.report, await run_timeline.blocked_of(connection, cycle)))
 
 
-def _line(one: DataSetVerdict, deadline: dt.datetime, day: dt.date) -> DataSetLine:
-    return DataSetLine(verdict=one, due=words.new_york(one.due_at, day), deadline=deadline)
+def _line(one: DataSetVerdict, day: dt.date) -> DataSetLine:
+    return DataSetLine(verdict=one, due=words.new_york(one.due_at, day), deadline=one.deadline)

@@ -105,7 +105,7 @@ class Desk:
         """Return the answer, read now. Raises the same."""
         monitor = self._monitor
         async with monitor.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            judged = await self._judge(connection)
+            judged = await self.judge(connection)
             days = window(monitor.expectations, judged.ruler.now)[-SESSIONS_SHOWN:]
             work = await read_work(connection, judged, days)
             found = await _found(connection, judged, days)
@@ -137,7 +137,7 @@ class Desk:
         except AWAY:
             return None
 
-    async def _judge(self, connection: Connection) -> Judged:
+    async def judge(self, connection: Connection) -> Judged:
         """As this page, or the consumer beside it, last read the ledger, if that still stands; else anew."""
         now = self._monitor.now()
         days = window(self._monitor.expectations, now)

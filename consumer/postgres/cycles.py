@@ -113,6 +113,13 @@ async def last_ended(connection: Connection | Pool) -> Cycle | None:
     return await _first(connection, which)
 
 
+async def last_complete_at(connection: Connection | Pool) -> dt.datetime | None:
+    """Return when the newest cycle ended that left nothing."""
+    which = "WHERE state = 'complete' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
+    found: dt.datetime | None = await connection.fetchval(f"SELECT finished_at FROM cycle {which}")
+    return found
+
+
 async def unended_cycles(connection: Connection | Pool) -> list[Cycle]:
     """Return the running cycle, if any, and the waiting ones, newest first."""
     rows = await connection.fetch(

@@ -141,6 +141,7 @@ def _print(console: Console, overview: Overview) -> None:
     console.print(f"[bold {colour}]{status.session.summary}[/]", highlight=False)
     console.print(words.serving_words(serving), highlight=False)
     _print_data_sets(console, status.session)
+    _print_missed(console, status)
     for line in status.behind.values():
         console.print(f"[yellow]behind[/] {line}; see `maintenance gaps`", highlight=False)
     for title, run in (("current", status.current), ("last", status.last)):
@@ -158,6 +159,11 @@ def _print(console: Console, overview: Overview) -> None:
     if status.source is not None:
         console.print(f"source: {status.source.words}", highlight=False, markup=False)
     _print_servers(console, status)
+
+
+def _print_missed(console: Console, status: Status) -> None:
+    for line in words.missed_in_words(status.deadlines_missed):
+        console.print(f"[red]deadline missed[/] {escape(line)}", highlight=False)
 
 
 def _print_data_sets(console: Console, session: DayStatus) -> None:

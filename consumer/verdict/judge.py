@@ -19,6 +19,7 @@ from consumer.postgres.holdings import Held, Newest
 from consumer.verdict import ruler as rulers
 from consumer.verdict.beside import beside
 from consumer.verdict.data_set import Case, by_time, freshness, nothing_of, verdict_on
+from consumer.verdict.deadlines import with_deadline
 from consumer.verdict.in_all import condition_in_all, state_in_all
 from consumer.verdict.ruler import Expectations, Ruler
 from consumer.verdict.states import SessionState, SessionVerdict
@@ -60,7 +61,8 @@ def judge(day: dt.date, holdings: Holdings, ruler: Ruler, *, every_set: bool = F
     case = Case(day=day, holdings=holdings, ruler=ruler)
     # That what comes beside the slots does not come without them goes without saying.
     untold = {*never, *(rulers.SLOT_SETS if sets.VOLUME_SLOTS in never else ())}
-    judged = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in untold]
+    found = [one for one in _data_sets(case, every_set=every_set) if one.data_set not in untold]
+    judged = [with_deadline(one, ruler, day) for one in found]
     state = state_in_all(judged)
     stamps = [one.since for one in judged if one.since is not None and one.data_set in rulers.SESSION_SETS]
     held = [holdings.of(name).get(day) for name in rulers.SESSION_SETS]

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from consumer.verdict.service import Serving
 
 
+#: A deadline is kept up to its last instant.
+JUST_AFTER = dt.timedelta(microseconds=1)
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """The verdicts on some sessions, by day, and what they were judged by."""
 
@@ -59,11 +63,17 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         return service.serving(verdict, self.ruler, worked_on=worked_on)
 
     @property
+    def _deadlines(self) -> list[dt.datetime]:
+        """Those to come; the instant after one is the first at which it is missed."""
+        found = (one.deadline for verdict in self.verdicts.values() for one in verdict.data_sets)
+        return [deadline + JUST_AFTER for deadline in found if deadline is not None]
+
+    @property
     def next_change_at(self) -> dt.datetime | None:
         """When the first of these verdicts becomes another one though nothing is loaded meanwhile."""
         now = self.ruler.now
         dues = [one.due_at for verdict in self.verdicts.values() for one in verdict.data_sets]
-        turns = [*dues, *(due_at + self.ruler.expectations.deadline for due_at in dues)]
+        turns = [*dues, *(due_at + self.ruler.expectations.deadline for due_at in dues), *self._deadlines]
         return min((turn for turn in turns if turn > now), default=None)
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.catalogue.registry import DATA_SETS
-from consumer.data_sets.declaration import Covers
+from consumer.verdict.deadlines import BY_PHASES
 from consumer.verdict.states import WHOLE, DataSetVerdict, SessionState, SessionVerdict
 
 if TYPE_CHECKING:
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
 #: How long after a due time its cycle may take to be opened: one look of the catch-up, and some more.
 OPENING_GRACE = dt.timedelta(minutes=2)
-
-
-#: Each symbol has a phase of its own: being there is enough.
-_BY_PHASES = frozenset(one.name for one in DATA_SETS if one.covers is Covers.SYMBOL)
 
 
 class Service(StrEnum):
@@ -43,6 +38,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     due_at: dt.datetime
     deadline: dt.datetime
+    deadline_missed: bool = False
 
     @property
     def is_fine(self) -> bool:
@@ -60,12 +56,17 @@ def serving(verdict: SessionVerdict, ruler: Ruler, *, worked_on: bool) -> Servin
     deadline = ruler.deadline(due_at, due.trading_day)
     if not unserved and verdict.is_whole:
         service = Service.SUSPECT if verdict.state is SessionState.SUSPECT else Service.SERVED
-    elif (worked_on or ruler.now < due_at + OPENING_GRACE) and ruler.now <= deadline:
+    elif (worked_on or ruler.now < due_at + OPENING_GRACE) and ruler.now <= deadline and not verdict.missed:
         service = Service.UNDER_WAY
     else:
         service = Service.LATE
     return Serving(
-        service=service, trading_day=due.trading_day, rule=due.rule.text, due_at=due.due_at, deadline=deadline
+        service=service,
+        trading_day=due.trading_day,
+        rule=due.rule.text,
+        due_at=due.due_at,
+        deadline=deadline,
+        deadline_missed=bool(verdict.missed),
     )
 
 
@@ -73,5 +74,5 @@ def _is_served(one: DataSetVerdict, due_at: dt.datetime) -> bool:
     """Details have a phase of their own, a ticker a day of the month: being there is enough."""
     if one.later or one.beside:
         return True
-    fresh = one.data_set in _BY_PHASES or (one.since is not None and one.since >= due_at)
+    fresh = one.data_set in BY_PHASES or (one.since is not None and one.since >= due_at)
     return one.state in WHOLE and fresh

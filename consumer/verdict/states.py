@@ -27,7 +27,8 @@ class DataSetVerdict(msgspec.Struct, frozen=True, kw_only=True):
     later than the schedule asks for it, and that instant is still to come. `outdated`: it was not fetched again when
     the schedule asked for it; what stands is what was believed before. `beside`: it comes with another data set's rows
     and decides nothing about the session; counts are of the symbols that traded, `unproven` those of which the source
-    did not say it, `missing` those whose row nobody has fetched since it is kept.
+    did not say it, `missing` those whose row nobody has fetched since it is kept. `deadline`: until when it has to be
+    there by its oldest due time that is not served, `asked_at`; `deadline_missed`: it was not.
     """
 
     data_set: str
@@ -45,11 +46,18 @@ class DataSetVerdict(msgspec.Struct, frozen=True, kw_only=True):
     later: bool = False
     outdated: bool = False
     beside: bool = False
+    asked_at: dt.datetime | None = None
+    deadline: dt.datetime | None = None
+    deadline_missed: bool = False
     why: str | None = None
     source: str | None = None
     request_id: str | None = None
     cycle: int | None = None
     fence: int | None = None
+
+    @property
+    def retired(self) -> bool:
+        return self.state is SessionState.RETIRED
 
     @property
     def lacks(self) -> bool:
@@ -83,6 +91,11 @@ class SessionVerdict(msgspec.Struct, frozen=True, kw_only=True):
     def is_suspect(self) -> bool:
         """Whether something is open against what stands, be it whole or not."""
         return any(one.state is SessionState.SUSPECT for one in self.data_sets)
+
+    @property
+    def missed(self) -> tuple[DataSetVerdict, ...]:
+        """The data sets that have missed a deadline."""
+        return tuple(one for one in self.data_sets if one.deadline_missed)
 
     def of(self, data_set: str) -> DataSetVerdict | None:
         """The verdict of one data set; None where it is no part of this session."""

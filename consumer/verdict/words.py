@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.catalogue.registry import DATA_SETS
+from consumer.verdict.deadlines import missed_deadlines
 from consumer.verdict.states import Condition, DataSetVerdict, SessionState
 from contract import data_sets as sets
 from market.trading_calendar import NEW_YORK
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
+    from consumer.postgres.missed_deadlines import MissedDeadline
     from consumer.verdict.service import Serving
     from consumer.verdict.states import SessionVerdict
 
@@ -40,7 +43,8 @@ def sentence(verdict: SessionVerdict, since: dt.datetime | None = None, *, reaso
 def serving_words(serving: Serving) -> str:
     """Return how the newest due time stands, and until when it has time."""
     due, deadline = (new_york(at, serving.trading_day) for at in (serving.due_at, serving.deadline))
-    return f"due {serving.rule} at {due}: {serving.service.value} (deadline {deadline})"
+    missed = ", missed" if serving.deadline_missed else ""
+    return f"due {serving.rule} at {due}: {serving.service.value} (deadline {deadline}{missed})"
 
 
 def _predicate(verdict: SessionVerdict, since: str, *, reasons: bool) -> str:
@@ -105,6 +109,19 @@ def later_lines(verdict: SessionVerdict) -> list[str]:
     """Return a line for each data set that this plan brings later."""
     day = verdict.trading_day
     return [f"{one.data_set} {day}: by {new_york(one.due_at, day)}" for one in _later(verdict)]
+
+
+def missed_lines(verdict: SessionVerdict) -> list[str]:
+    """Return a line for each deadline of the session that was missed, with what was not there."""
+    return missed_in_words(missed_deadlines([verdict]))
+
+
+def missed_in_words(missed: Iterable[MissedDeadline]) -> list[str]:
+    """Return a line for each session and deadline, in the order of *missed*, with what was not there."""
+    lines: dict[tuple[dt.date, dt.datetime], list[str]] = {}
+    for one in missed:
+        lines.setdefault((one.trading_day, one.deadline), []).append(one.data_set)
+    return [f"{', '.join(names)} of {day:%a %d %b} by {new_york(at, day)}" for (day, at), names in lines.items()]
 
 
 def _later(verdict: SessionVerdict) -> list[DataSetVerdict]:

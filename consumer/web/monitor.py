@@ -16,7 +16,9 @@ from consumer.cycle.lost_caches import holds_all_caches
 from consumer.cycle.publication import read_day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, dead_letters, letter_causes, session_conditions, source_stamp
+from consumer.postgres.missed_deadlines import MissedDeadline
 from consumer.verdict import words
+from consumer.verdict.deadlines import missed_deadlines
 from consumer.verdict.gaps import is_behind
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from consumer.verdict.service import Serving
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from consumer.postgres.pool import Connection, Pool
     from consumer.verdict.ruler import Expectations
+    from consumer.verdict.states import SessionVerdict
     from market.data_source import DataSource
     from market.schedule import Schedule
     from market.trading_calendar import TradingCalendar
@@ -50,7 +53,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the service stands: what the newest session's data are, and what is being done.
 
     *session* is the newest one that is due; *serving* how its newest due time is served. *behind* has the older
-    sessions of the window that lack something, with the verdict in a sentence. *caches*: whether Redis holds what was
+    sessions of the window that lack something, with the verdict in a sentence. *deadlines_missed*: what of the window
+    was not there in time, and is not yet. *caches*: whether Redis holds what was
     written; None where it does not answer. *caches_contested*: what of them others write over again and again;
     *caches_changed*: keys that are not as written, where all were looked at.
     *dead_letters_only_counted*: how many were given up for the
@@ -75,6 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None
     caches_contested: list[str] = []
     caches_changed: list[str] = []
+    deadlines_missed: list[MissedDeadline] = []
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,8 +137,7 @@ class Monitor:
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             judged = judged or await judge_window(connection, self.expectations, now=now)
             session = await self._session(connection, judged)
-            unended = await cycles.unended_cycles(connection)
-            last = await cycles.last_ended(connection)
+            unended, last = await cycles.unended_cycles(connection), await cycles.last_ended(connection)
             current = await read_run(connection, unended[0], now=now) if unended else None
             ended = await read_run(connection, last, now=now) if last is not None else None
             letters, only_counted = await dead_letters.open_count(connection), await letter_causes.not_kept(connection)
@@ -155,6 +159,7 @@ class Monitor:
             dead_letters=letters,
             dead_letters_only_counted=only_counted,
             source=source,
+            deadlines_missed=missed_deadlines(_of_window(judged).values()),
         )
 
     async def details(self, status: Status) -> DayStatus | None:
@@ -219,9 +224,13 @@ def _source(held: DataSource | None) -> Source | None:
 
 def _behind(judged: Judged, newest: dt.date) -> dict[str, str]:
     """The sessions before *newest* that lack something, or are not what they should be by now."""
-    first = window(judged.ruler.expectations, judged.ruler.now)[0]
-    older = {day: one for day, one in judged.verdicts.items() if first <= day < newest}
+    older = {day: one for day, one in _of_window(judged).items() if day < newest}
     return {str(day): words.sentence(one) for day, one in older.items() if is_behind(one, judged.ruler)}
+
+
+def _of_window(judged: Judged) -> dict[dt.date, SessionVerdict]:
+    first = window(judged.ruler.expectations, judged.ruler.now)[0]
+    return {day: one for day, one in judged.verdicts.items() if first <= day}
 
 
 def next_due(schedule: Schedule, calendar: TradingCalendar, now: dt.datetime) -> dict[str, object]:

@@ -17,6 +17,7 @@ from consumer.web.app import Access, build_app
 from consumer.web.earlier import StandsFor
 from consumer.web.historical import serve_when_free
 from consumer.web.listener import listening
+from consumer.web.metrics import Metrics, add_metrics
 from consumer.web.reads import AT_ONCE, Reads
 from consumer.web.tokens import access_of
 
@@ -50,6 +51,7 @@ async def serve_http(
         try:
             app = build(access)
             add_page(app, settings, monitor, stream)
+            add_metrics(app, Metrics(monitor, settings))
             listener = listening(app, settings.http_host, settings.http_port)
             host, port = await stack.enter_async_context(listener)
         except (OSError, UnicodeError) as error:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from process.settings.reading import Setting
 
+#: A shorter one may be a word like any other.
+SHORTEST_PATH = 16
+
 
 def hide_secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> None:
     """To be called before the settings are read: also what refuses them may quote them."""
@@ -30,10 +33,20 @@ def _secrets(settings: Iterable[Setting], environment: Mapping[str, str]) -> Ite
             for value in _values(name, environment):
                 if "://" in value:
                     yield from secrets_of_url(value)
+                    yield from _address(value) if setting.secret else ()
                 elif setting.secret:
                     yield value
     for value in server_secrets(environment, SERVERS):
         yield from secrets_of_url(value) if "://" in value else [value]
+
+
+def _address(url: str) -> Iterator[str]:
+    """Whoever knows the address of a webhook may post to it: it is a secret as a whole, and so is a long path."""
+    if url.startswith(("http://", "https://")):
+        path = url.partition("://")[2].partition("/")[2]
+        yield url
+        if len(path) >= SHORTEST_PATH:
+            yield path
 
 
 def _values(name: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -95,15 +95,15 @@ def database_url(value: str) -> str:
     return value
 
 
-def http_url(example: str) -> Callable[[str], str]:
-    """Reads the address of an HTTP service, to which paths are added."""
+def http_url(example: str, *, whole: bool = False) -> Callable[[str], str]:
+    """Reads the address of an HTTP service, to which paths are added; a *whole* one may have parameters."""
 
     def read(value: str) -> str:
         parts = _split(value, ("http", "https"), example)
         _port(parts.netloc, example)
         if not parts.hostname:
             raise BadValue(f"names no host: write for example {example}")
-        if parts.query:
+        if parts.query and not whole:
             raise BadValue(f"has parameters: leave out what follows the question mark, as in {example}")
         return value
 

@@ -33,7 +33,7 @@ def main() -> int:
         asyncio.run(_run_until_signalled(settings))
     except BadSettings as error:
         for problem in error.problems:
-            logger.bind(problem=problem).error("setting_refused")
+            logger.bind(problem=problem, runbook="start-refused").error("setting_refused")
         return ExitCode.USAGE
     return ExitCode.OK
 

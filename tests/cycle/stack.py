@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ from simulated_market.options import SimulatorOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from consumer.counting import Counts
+    from consumer.cycle.reporting import Reporter
+    from consumer.cycle.runner import CycleRunner
     from consumer.data_sets.situation import Situation
     from consumer.postgres.cycles import Cycle
     from consumer.postgres.pool import Pool
@@ -135,6 +139,19 @@ class Stack:
     def _built(self, settings: Settings | None = None, *, name: str = "tests") -> Consumer:
         return build_consumer(settings or self._settings, self.clock, self._parts, name=name, instead=self._instead)
 
+    @property
+    def counts(self) -> Counts:
+        """What its workers have counted."""
+        return self._parts.counts
+
+    def runs_by(self, runner: Callable[..., CycleRunner]) -> None:
+        """Workers from now on run their tasks by what *runner* makes."""
+        self._parts = dataclasses.replace(self._parts, runner=runner)
+
+    def reports_by(self, reporter: Reporter) -> None:
+        """Workers from now on tell what happens by *reporter*."""
+        self._instead = dataclasses.replace(self._instead, reporter=reporter)
+
     @contextlib.asynccontextmanager
     async def working(self, *, name: str = "tests") -> AsyncIterator[None]:
         """Run a worker until the block ends."""
@@ -191,6 +208,14 @@ class Stack:
     async def idle(self) -> bool:
         """Whether no message is in the stream or due."""
         return not await self.redis.xlen("maintenance:tasks") and not await self.redis.zcard("maintenance:later")
+
+    async def at_ease(self) -> bool:
+        """Whether every session event is heard, nothing is in the stream or due, and no cycle runs."""
+        unheard = [one["lag"] or one["pending"] for one in await self.redis.xinfo_groups("market:session")]
+        due = await self.redis.zcount("maintenance:later", 0, int(self.clock().timestamp() * 1000))
+        if any(unheard) or due or await self.redis.xlen("maintenance:tasks"):
+            return False
+        return not await self.pool.fetchval("SELECT count(*) FROM cycle WHERE state = 'running'")
 
     async def run_cycle(self, day: dt.date | None = DAY, **wanted: Any) -> Cycle:
         """Ask for a cycle, work until it is at rest, and return it."""

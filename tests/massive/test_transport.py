@@ -265,3 +265,16 @@ async def test_requests_one_after_the_other_share_a_connection(client: MassiveCl
         await client.ticker_details("A", sieve=any_sieve())
     assert len(vendor.requests) == 3
     assert len(peers) == 1
+
+
+async def test_each_answer_is_counted_by_its_status_and_one_that_does_not_come_as_none(
+    http: aiohttp.ClientSession, vendor: ScriptedVendor, naps: Naps
+) -> None:
+    counted: list[tuple[str, int | None]] = []
+    access = Access(
+        base_url=vendor.url, api_key=KEY, budget=UnlimitedBudget(sleep=naps),
+        patience=Patience(sleep=naps, draw=lambda: 1.0), on_answer=lambda *answer: counted.append(answer),
+    )  # fmt: skip
+    vendor.will_answer(GATEWAY, Reply(status=200, body=b'{"status":"OK"', hangs_up=True), DETAILS)
+    await MassiveClient(http, access).ticker_details("A", sieve=any_sieve())
+    assert counted == [("ticker_details", GATEWAY.status), ("ticker_details", None), ("ticker_details", 200)]

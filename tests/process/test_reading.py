@@ -186,3 +186,22 @@ def test_the_words_of_a_list_may_stand_on_lines_of_their_own_as_in_a_block_of_ya
     assert read_settings(broken) == read_settings(lists)
     for no_list in ({"HTTP_HOST": f"a{between}b"}, {"HTTP_ALLOWED_HOSTS": "a\x1cb"}, {"HTTP_ALLOWED_HOSTS": "a\x00b"}):
         assert any("control character" in problem for problem in problems_of(no_list)), no_list
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"ALERT_WEBHOOK_SECRET": "open sesame"}, "ALERT_WEBHOOK_SECRET signs what goes to ALERT_WEBHOOK_URL"),
+        ({"ALERT_WEBHOOK_URL": "https://x.example/y", "ALERT_WEBHOOK_SECRET": "whsec_no base64"}, "no base64: copy it"),
+        ({"HEALTHCHECK_URL": "hc-ping.com/17"}, "is no URL of the kind http"),
+    ],
+)
+def test_an_address_or_key_that_could_not_be_used_is_refused_unsaid(environment: dict[str, str], problem: str) -> None:
+    with pytest.raises(BadSettings, match=problem) as refused:
+        read_settings({"MASSIVE_API_KEY": "k", **environment})
+    assert not any(value in str(refused.value) for value in ("open sesame", "whsec_no base64", "hc-ping.com/17"))
+
+
+def test_a_webhooks_address_may_have_parameters() -> None:
+    url = "https://prod.example.com/workflows/17/triggers?api-version=1&sig=abc"
+    assert read_settings({"MASSIVE_API_KEY": "k", "ALERT_WEBHOOK_URL": url}).alert_webhook_url == url

@@ -13,9 +13,11 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from consumer.alert_settings import ALERT_SETTINGS
 from consumer.postgres.evidence import evidence_json
 from process import redaction
 from process.redaction import forget, guard_output, hide, redacted, secrets_of_url
+from process.settings.secret_values import _secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,3 +152,14 @@ def test_whatever_a_process_writes_is_without_them_tracebacks_too(monkeypatch: p
 def test_what_is_kept_of_a_row_that_echoes_a_secret_is_without_it_and_can_be_read() -> None:
     hide([SECRET, "123456789012"])
     assert json.loads(evidence_json({"T": f"A{SECRET}", SECRET: 123456789012})) == {"T": "A***", "***": 123456789012}
+
+
+def test_the_address_of_a_webhook_is_a_secret_whole_and_its_host_and_a_short_path_are_not() -> None:
+    hook = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+    environment = {"ALERT_WEBHOOK_URL": hook, "HEALTHCHECK_URL": "http://pings.internal/alerts"}
+    hide(_secrets(ALERT_SETTINGS, environment))
+    assert "XXXX" not in redacted(f"refused: {hook}")
+    assert "XXXX" not in redacted("POST /services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX")
+    assert redacted("Cannot connect to host hooks.slack.com:443") == "Cannot connect to host hooks.slack.com:443"
+    assert redacted("alerts_postponed") == "alerts_postponed"
+    assert "pings.internal" not in redacted("http://pings.internal/alerts")

@@ -44,6 +44,7 @@ CREATE TRIGGER note_rows AFTER INSERT ON simulated_row REFERENCING NEW TABLE AS 
 """
 EMPTY = """
 TRUNCATE cycle, part, dead_letter, data_load, session_finding, session_condition, history, simulated_row,
+    missed_deadline, alert_message,
     simulated_history RESTART IDENTITY CASCADE
 """
 
