@@ -116,8 +116,9 @@ _COLUMNS = {
 _STORE_DETAILS = f"""
 INSERT INTO ticker_profile AS m ({", ".join(_COLUMNS)},
     details_attempted_at, details_outcome, details_fetched_at, created_at, updated_at)
-SELECT n.*, $1, 'loaded', $1, $1, $1
-FROM unnest({", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_COLUMNS.values(), start=2))}) AS n
+SELECT {", ".join(f"n.{name}" for name in _COLUMNS)}, $1, 'loaded', $1, $1, $1
+FROM unnest({", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_COLUMNS.values(), start=2))})
+    AS n ({", ".join(_COLUMNS)})
 ON CONFLICT (symbol) DO UPDATE SET
     company_name = coalesce(excluded.company_name, m.company_name),
     exchange = coalesce(excluded.exchange, m.exchange),

@@ -26,6 +26,7 @@ async def test_who_did_what_and_why_is_read_at_a_glance(browser: Browser, stack:
     await actions.note(stack.pool, done, decision)
 
     def act(page: Any) -> list[str]:
+        page.click("#actions summary")
         page.wait_for_selector("#actions-shown td")
         return list(page.locator("#actions-shown tbody tr").first.locator("th, td").all_inner_texts())
 
@@ -39,11 +40,13 @@ async def test_behind_a_read_token_a_password_opens_the_page_and_its_events(
     monitor = monitor_of(stack)
     access = Access(token=TOKEN, read_token="reader")
     app = build_app(monitor, stack.stream, Reads(stack.pool, stack.services.calendar), access, max_deliveries=5)
-    add_page(app, settings_of(redis_url, token=TOKEN), monitor)
+    add_page(app, settings_of(redis_url, token=TOKEN), monitor, stack.stream)
     async with TestServer(app) as server:
 
         def act(page: Any) -> str:
             page.wait_for_selector("#live[data-state=live]")
+            page.click("#actions summary")
+            page.wait_for_selector("#actions-shown p")
             return str(page.inner_text("#actions-shown"))
 
         credentials = {"username": "anybody", "password": "reader"}

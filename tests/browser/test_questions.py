@@ -125,7 +125,7 @@ async def test_filling_a_day_says_its_cost_first_and_is_asked_for_by_a_second_cl
     assert said.startswith("Asked for")
     ((_, fields),) = await stack.redis.xrange(keys.TASKS.name)
     assert (fields["trading_day"], fields["first_day"]) == (str(BEFORE), str(BEFORE))
-    assert fields["requested_by"] == "anna: a test"
+    assert (fields["requested_by"], fields["reason"], fields["via"]) == ("anna", "a test", "page")
 
 
 async def test_a_token_is_asked_for_and_kept_for_the_tab_alone(browser: Browser, stack: Stack, redis_url: str) -> None:
