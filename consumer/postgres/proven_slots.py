@@ -80,22 +80,14 @@ async def bar_volumes(
     connection: Connection, days: Sequence[dt.date], symbols: Sequence[str]
 ) -> dict[dt.date, dict[str, float]]:
     """Return by day that has bars, and by symbol that has one, what the daily bars say was traded."""
-    if not days:
-        return {}
-    # Symbol by symbol (OFFSET 0 holds the planner to it): a symbol's bars of a window stand together in an index, and
-    # each looked up by its key goes down another one, which is the deeper the more sessions are stored.
+    # Whether a day has bars is asked once a day: joined to the rows, it was asked again of each symbol and day.
     rows = await connection.fetch(
         "SELECT w.day, NULL AS symbol, NULL AS volume FROM unnest($1::date[]) AS w (day) "
         "WHERE EXISTS (SELECT FROM daily_bar AS one WHERE one.trading_date = w.day AND one.trading_date = ANY ($1)) "
         "UNION ALL "
-        "SELECT b.trading_date, n.symbol, b.volume FROM unnest($2::text[]) AS n (symbol) "
-        "CROSS JOIN LATERAL (SELECT d.trading_date, d.volume FROM daily_bar AS d "
-        "WHERE d.symbol = n.symbol AND d.trading_date BETWEEN $3 AND $4 OFFSET 0) AS b "
-        "WHERE b.trading_date = ANY ($1)",
+        "SELECT trading_date, symbol, volume FROM daily_bar WHERE trading_date = ANY ($1) AND symbol = ANY ($2)",
         list(days),
         list(symbols),
-        min(days),
-        max(days),
     )
     found: dict[dt.date, dict[str, float]] = {row["day"]: {} for row in rows}
     for row in rows:

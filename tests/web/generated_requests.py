@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
 
-EXAMPLES = 12
+EXAMPLES = 5
 #: The first does not end; the second says 503 without a worker, which a generator takes for a fault. Both have tests.
 NOT_TRIED = ("/events", "/readyz")
 #: What a schema cannot say is refused with a cure: a day without a session, a symbol that nobody has, a run to come.
