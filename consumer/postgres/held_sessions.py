@@ -85,12 +85,15 @@ def _held(row: dict[str, Any], standing: int | None) -> Held:
 
 _STANDING = f"""
     WITH w AS MATERIALIZED (SELECT unnest($1::date[]) AS day),
+    -- Once, and met by a hash: where the planner takes a window for a few rows, it looks each of them up in an index.
+    symbols AS MATERIALIZED (
+        SELECT symbol, state, is_active, last_seen, issuer_since, listed_from FROM listed_ticker),
     -- Symbols of one history are counted together: a market has few such groups, and 11,000 symbols.
     listed AS (
         SELECT w.day, coalesce(sum(u.symbols), 0)::bigint AS expected
         FROM w LEFT JOIN (
             SELECT state, is_active, last_seen, issuer_since, listed_from, count(*) AS symbols
-            FROM listed_ticker GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
+            FROM symbols GROUP BY 1, 2, 3, 4, 5) AS u ON {LISTED_ON}
         GROUP BY w.day),
     standing AS (
         SELECT w.day, count(u.symbol) AS there,
@@ -105,7 +108,7 @@ _STANDING = f"""
                max(s.load_id) FILTER (WHERE u.symbol IS NOT NULL) AS load_id
         -- By the days themselves as well: by a join alone, every row ever stored may be read.
         FROM w JOIN session_slots AS s ON s.trading_date = w.day AND s.trading_date = ANY ($1)
-        LEFT JOIN listed_ticker AS u ON u.symbol = s.symbol AND {LISTED_ON}
+        LEFT JOIN symbols AS u ON u.symbol = s.symbol AND {LISTED_ON}
         GROUP BY w.day)
     -- Kept also by what stands of a symbol that is not expected: of the others everything is lost then.
     SELECT day, expected, coalesce(there, 0) AS there, coalesce(traded, 0) AS traded, coalesce(empty, 0) AS empty,
