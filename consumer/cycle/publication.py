@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 
-from consumer.alerts.noting import NOBODY, Alerts
 from consumer.cycle.day_report import Runs, data_set_reports, day_status
 from consumer.cycle.run_report import read_run
 from consumer.postgres import cycles, session_conditions
@@ -22,7 +22,7 @@ from consumer.postgres.holdings_reader import read_version
 from consumer.postgres.missed_deadlines import Noted
 from consumer.postgres.session_conditions import SessionCondition
 from consumer.verdict import words
-from consumer.verdict.deadlines import missed_deadlines
+from consumer.verdict.deadlines import has_come, missed_deadlines
 from consumer.verdict.reading import Judged, judge_sessions, judge_window, window
 from contract import keys
 from contract.messages import ALL_TASKS, UndecodableMessage
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from consumer.alerts.noting import Alerts
     from consumer.postgres.pool import Connection, Pool
     from consumer.verdict.ruler import Expectations
     from consumer.verdict.states import SessionVerdict
@@ -77,7 +78,7 @@ class Publisher:
         expectations: Expectations,
         *,
         now: Callable[[], dt.datetime],
-        alerts: Alerts = NOBODY,
+        alerts: Alerts | None = None,
     ) -> None:
         self._pool = pool
         self._alerts = alerts
@@ -115,10 +116,16 @@ class Publisher:
         return Published(judged=judged, changes=tuple(_changes([rows[day] for day in new], before)), noted=noted)
 
     async def _note(self, connection: Connection, judged: Judged) -> Noted:
-        """Store which deadlines of the window are missed, and what is to be told of that outside."""
+        """Store which deadlines of the window are missed, and what is to be told of that outside.
+
+        Not by who tells nobody: what he stored would be news to no other.
+        """
+        if self._alerts is None:
+            return Noted()
         days = [day for day in window(self._expectations, judged.ruler.now) if day in judged.verdicts]
-        missed = missed_deadlines(judged.verdicts[day] for day in days)
-        noted = await deadlines_kept.note(connection, missed, judged=days, now=judged.ruler.now)
+        verdicts = {day: judged.verdicts[day] for day in days}
+        came = functools.partial(has_come, verdicts)
+        noted = await deadlines_kept.note(connection, missed_deadlines(verdicts.values()), came, now=judged.ruler.now)
         await self._alerts.note(connection, judged, noted)
         return noted
 

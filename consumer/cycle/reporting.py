@@ -12,7 +12,6 @@ import asyncpg
 from loguru import logger
 from redis.exceptions import RedisError
 
-from consumer.alerts.noting import NOBODY
 from consumer.cycle.opening import Served
 from consumer.cycle.publication import Change, Published, Publisher
 from consumer.cycle.run_report import human_duration, read_run
@@ -65,7 +64,7 @@ class Reporter:
     ) -> None:
         self._pool = pool
         self._announcer = announcer
-        self._alerts = NOBODY if announcer is None else announcer.alerts
+        self._alerts = None if announcer is None else announcer.alerts
         self._redis = redis
         self._now = now
         self._publisher = Publisher(pool, redis, expectations, now=now, alerts=self._alerts)
@@ -164,7 +163,7 @@ class Reporter:
         await self.publish(cycle.cycle_id)
 
     async def _begun(self, cycle: Cycle) -> None:
-        if cycle.scheduled:
+        if cycle.scheduled and self._alerts is not None:
             try:
                 await self._alerts.begun(self._pool, cycle.trading_day, cycle.occasion, now=self._now())
             except POSTGRES_ERRORS as error:  # that it ended will be told

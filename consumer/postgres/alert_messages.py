@@ -50,23 +50,19 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def put(connection: Connection | Pool, message: Message) -> None:
-    """Have *message* delivered, unless that was said before. A newer ping makes those before it old news."""
-    put_in = await connection.fetchval(
+    """Have *message* delivered, unless that was said before.
+
+    It touches no other row: in the snapshot of who publishes, one that a sender has just changed cannot be.
+    """
+    await connection.execute(
         "INSERT INTO alert_message (name, channel, kind, body, made_at, next_try_at) VALUES ($1, $2, $3, $4, $5, $5) "
-        "ON CONFLICT (name) DO NOTHING RETURNING message_id",
+        "ON CONFLICT (name) DO NOTHING",
         message.name,
         message.channel.value,
         message.kind,
         message.body,
         message.made_at,
     )
-    if put_in is not None and message.channel is Channel.PING:
-        await connection.execute(
-            "UPDATE alert_message SET given_up_at = $2, last_answer = 'a newer ping took its place' "
-            "WHERE channel = 'ping' AND message_id < $1 AND delivered_at IS NULL AND given_up_at IS NULL",
-            put_in,
-            message.made_at,
-        )
 
 
 async def last_kind(connection: Connection, about: str) -> str | None:
@@ -78,23 +74,32 @@ async def last_kind(connection: Connection, about: str) -> str | None:
     return found
 
 
+# A newer ping makes those before it old news.
+_OLD_PINGS = """
+    UPDATE alert_message AS m SET given_up_at = $1, last_answer = 'a newer ping took its place'
+    WHERE channel = 'ping' AND delivered_at IS NULL AND given_up_at IS NULL
+      AND EXISTS (SELECT FROM alert_message AS newer WHERE newer.channel = 'ping' AND newer.message_id > m.message_id)
+"""
+# One after the other: a receiver that was away hears that something is missed before it hears that it came.
+_TAKE = """
+    UPDATE alert_message AS m
+    SET tries = m.tries + 1, next_try_at = $2 + least($3::interval * power(2, least(m.tries, 10)), $4::interval)
+    WHERE m.message_id = (
+        SELECT message_id FROM alert_message AS o
+        WHERE channel = $1 AND delivered_at IS NULL AND given_up_at IS NULL AND next_try_at <= $2
+          AND NOT EXISTS (SELECT FROM alert_message AS older
+                          WHERE older.channel = $1 AND older.delivered_at IS NULL AND older.given_up_at IS NULL
+                            AND older.message_id < o.message_id)
+        FOR UPDATE SKIP LOCKED)
+    RETURNING m.message_id, m.channel, m.kind, m.body, m.made_at, m.tries
+"""
+
+
 async def take(pool: Pool, channel: Channel, *, now: dt.datetime) -> Taken | None:
-    """Take the oldest message that is due; it is due again after a pause that doubles with each try."""
-    row = await pool.fetchrow(
-        """
-        UPDATE alert_message AS m
-        SET tries = m.tries + 1, next_try_at = $2 + least($3::interval * power(2, least(m.tries, 10)), $4::interval)
-        WHERE m.message_id = (
-            SELECT message_id FROM alert_message
-            WHERE channel = $1 AND delivered_at IS NULL AND given_up_at IS NULL AND next_try_at <= $2
-            ORDER BY message_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING m.message_id, m.channel, m.kind, m.body, m.made_at, m.tries
-        """,
-        channel.value,
-        now,
-        FIRST_PAUSE,
-        LONGEST_PAUSE,
-    )
+    """Take the oldest message if it is due; it is due again after a pause that doubles with each try."""
+    if channel is Channel.PING:
+        await pool.execute(_OLD_PINGS, now)
+    row = await pool.fetchrow(_TAKE, channel.value, now, FIRST_PAUSE, LONGEST_PAUSE)
     return None if row is None else Taken(**{**dict(row), "channel": Channel(row["channel"])})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from consumer.postgres.pool import Connection
 
@@ -41,7 +41,10 @@ _NOTE = f"""
     ON CONFLICT (trading_day, data_set, due_at) DO UPDATE
         SET deadline = excluded.deadline, why = excluded.why, noticed_at = excluded.noticed_at, made_good_at = NULL
 """
-_MAKE_GOOD = "UPDATE missed_deadline SET made_good_at = $4 WHERE (trading_day, data_set, due_at) = ($1, $2, $3)"
+_CLOSE = """
+    UPDATE missed_deadline SET made_good_at = $3
+    WHERE (trading_day, data_set) = ($1, $2) AND made_good_at IS NULL
+"""
 
 
 async def read_open(connection: Connection) -> list[MissedDeadline]:
@@ -51,25 +54,29 @@ async def read_open(connection: Connection) -> list[MissedDeadline]:
 
 
 async def note(
-    connection: Connection, missed: Sequence[MissedDeadline], *, judged: Collection[dt.date], now: dt.datetime
+    connection: Connection,
+    missed: Sequence[MissedDeadline],
+    has_come: Callable[[MissedDeadline], bool],
+    *,
+    now: dt.datetime,
 ) -> Noted:
-    """Store what of the sessions *judged* is *missed* now, and that the rest of them is not; return what is new.
+    """Store what is *missed* now, and that the rest is not; return what is new.
 
-    A session that nobody judges any more is closed without a word.
+    Made good is what *has_come*. A session that nobody judges any more, a data set that the plan has ceased to give and
+    a deadline that was moved are closed without a word.
     """
+    # By session and data set: by when a slow plan should have brought it moves with how many symbols are listed, and
+    # what was missed before and still lacks is no news.
     known = {_key(one): one for one in await read_open(connection)}
-    present = {_key(one): one for one in missed}
-    new = [one for key, one in present.items() if key not in known]
+    present = {_key(one) for one in missed}
+    new = [one for one in missed if _key(one) not in known]
     gone = [one for key, one in known.items() if key not in present]
     await connection.executemany(
         _NOTE, [(one.trading_day, one.data_set, one.due_at, one.deadline, one.why, now) for one in new]
     )
-    await connection.executemany(_MAKE_GOOD, [(*_key(one), now) for one in gone])
-    # The same data set that misses a later due time as well has not come meanwhile.
-    lacking = {(one.trading_day, one.data_set) for one in missed}
-    made_good = [one for one in gone if one.trading_day in judged and (one.trading_day, one.data_set) not in lacking]
-    return Noted(missed=tuple(new), made_good=tuple(made_good))
+    await connection.executemany(_CLOSE, [(one.trading_day, one.data_set, now) for one in gone])
+    return Noted(missed=tuple(new), made_good=tuple(one for one in gone if has_come(one)))
 
 
-def _key(one: MissedDeadline) -> tuple[dt.date, str, dt.datetime]:
-    return one.trading_day, one.data_set, one.due_at
+def _key(one: MissedDeadline) -> tuple[dt.date, str]:
+    return one.trading_day, one.data_set

@@ -17,7 +17,7 @@ from consumer.verdict.states import LACKING, DataSetVerdict, SessionVerdict
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from consumer.verdict.ruler import Ruler
 
@@ -59,3 +59,12 @@ def missed_deadlines(verdicts: Iterable[SessionVerdict]) -> list[MissedDeadline]
         for one in verdict.data_sets
         if one.deadline_missed and one.asked_at is not None and one.deadline is not None
     ]
+
+
+def has_come(verdicts: Mapping[dt.date, SessionVerdict], missed: MissedDeadline) -> bool:
+    """Whether what was *missed* is there by now: not where the plan, a deadline or retention ended the waiting."""
+    verdict = verdicts.get(missed.trading_day)
+    one = None if verdict is None else verdict.of(missed.data_set)
+    if one is None or one.retired or one.deadline_missed:
+        return False
+    return _serves(one, missed.due_at)

@@ -14,7 +14,7 @@ from tests.cycle.conftest import clock, market, postgres_dsn, stack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.postgres.pool import Pool
+    from consumer.postgres.pool import Connection, Pool
 
 __all__ = ["clock", "market", "postgres_dsn", "stack"]
 
@@ -28,4 +28,10 @@ async def pool(migrated_dsn: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiving]:
     async with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    async with pool.acquire() as found:
         yield found

@@ -186,3 +186,22 @@ async def test_a_receiver_that_is_not_there_is_a_warning_without_its_address(
     assert "ClientConnectorError" in line
     assert "very-secret" not in "".join(lines)
     assert "very-secret" not in str(await pool.fetchval("SELECT last_answer FROM alert_message"))
+
+
+async def test_a_receiver_that_was_away_hears_of_things_in_the_order_in_which_they_happened(
+    pool: Pool, receiver: Receiving, clock: Clock, http: aiohttp.ClientSession
+) -> None:
+    told = sender(pool, clock, webhook(receiver))
+    receiver.status = 500
+    await alert_messages.put(pool, message("missed/1"))
+    for _ in range(8):  # its pause has grown to an hour
+        await told.look(http)
+        clock.advance(minutes=40)
+    receiver.status = 200
+    receiver.told.clear()
+    clock.advance(minutes=-20)
+    await alert_messages.put(pool, message("made-good/1", kind="deadline_made_good"))
+    for _ in range(3):
+        await told.look(http)
+        clock.advance(minutes=40)
+    assert [json.loads(one.body)["text"] for one in receiver.told] == ["missed/1", "made-good/1"]
