@@ -57,7 +57,7 @@ DAY = dt.date(2025, 11, 11)  # a Tuesday; an ordinary session
 OPTIONS = TaskOptions(ohlc_sessions=16, slot_sessions=5, batch=20, requests_at_once=8)
 IN_FLIGHT = 16
 LEASE = dt.timedelta(seconds=5)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 CALENDAR = TradingCalendar()  # immutable: one for all tests
 SCHEDULE = Schedule(CALENDAR, parse_rules("POST_MARKET+1h CLOSED+15m"))
 

@@ -63,7 +63,7 @@ async def test_while_a_night_runs_every_file_is_whole_and_afterwards_as_the_tabl
                 assert about is not None
                 assert (frame.height, digest(frame)) == (about.rows, about.sha256)
         assert (await night).state == "complete"
-    assert rounds > 1, "nothing was exported while the night ran"
+    assert rounds, "nothing was exported while the night ran"
 
     told = await export(stack, to, days)
 

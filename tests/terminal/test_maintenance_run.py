@@ -136,7 +136,7 @@ def _assert_that_it_can_be_read(data_dir: Path) -> None:
         for verb in ("coverage --json", "verify --json", "pending --json")
     ]  # fmt: skip
     answers = [json.loads(look.communicate(timeout=PATIENCE_S)[0]) for look in looks]
-    assert len(answers) == 3 and "error" not in answers[2]
+    assert [one for one in answers if "error" in one] == []
     assert any(one["loaded"] for one in answers[0])
     assert answers[1] and not any(one["differences"] for one in answers[1])
     refused = maintenance(data_dir, "cancel", DAY)
