@@ -163,7 +163,7 @@ def subject(path: str) -> str:
 
 # A backend reports its transactions when it next has something to do, up to ten seconds later: those of the
 # cycle before a fault are counted within it. A loop without a pause makes thousands a second.
-COUNTED_LATE = 200
+COUNTED_LATE = 400
 
 
 class Watch:
