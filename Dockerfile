@@ -10,9 +10,11 @@ COPY producers producers
 COPY simulated_market simulated_market
 COPY consumer consumer
 # Everything has a wheel, so that no compiler is needed here or later. The versions are pyproject.toml's affair.
+# The extras to install: flat-files,otel for traces (docs/metrics.md).
+ARG EXTRAS=flat-files
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-      --prefix=/install --only-binary=:all: ".[flat-files]"
+      --prefix=/install --only-binary=:all: ".[${EXTRAS}]"
 
 FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="data-maintenance" \

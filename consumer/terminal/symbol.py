@@ -171,7 +171,7 @@ def _beside(compared: list[Compared]) -> Iterator[str]:
 
 def _profile(profile: Profile) -> Iterator[str]:
     """The newest session's accumulated volume beside the usual one."""
-    if not any(profile.average) and not any(profile.stored_average):
+    if all(value is None for value in (*profile.average, *profile.stored_average)):  # 0.0 is a usual volume
         yield "no usual volumes: no session of the last ones has its slots"
         return
     same = "PostgreSQL has the same" if profile.equal else "PostgreSQL has OTHERS: `maintenance verify`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,25 @@ def test_with_three_secrets_compose_starts_a_consumer_that_listens_beyond_loopba
     assert missing(settings) == []
     assert (settings.http_host, settings.api_token, settings.read_token) == ("0.0.0.0", "a-token", None)
     assert read_settings(filled(SECRETS | {"MAINTENANCE_READ_TOKEN": "r"})).read_token == "r"
-    assert [name for name in filled(SECRETS) if name not in names_of(SETTINGS)] == []
+    of_the_exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT"}  # OpenTelemetry reads it by itself
+    assert [name for name in filled(SECRETS) if name not in names_of(SETTINGS) | of_the_exporter] == []
 
 
 def test_without_the_token_compose_names_it_and_the_program_would_not_start_either() -> None:
     assert ":?" in COMPOSE["services"]["consumer"]["environment"]["MAINTENANCE_API_TOKEN"]
     with pytest.raises(BadSettings, match="set MAINTENANCE_API_TOKEN as well"):
         read_settings(filled({name: text for name, text in SECRETS.items() if name != "MAINTENANCE_API_TOKEN"}))
+
+
+def test_the_image_can_be_built_with_the_extra_that_traces_want_and_compose_hands_their_settings_through() -> None:
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    assert re.search(r"^ARG EXTRAS=flat-files$", text, re.MULTILINE)
+    assert '".[${EXTRAS}]"' in text
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {"flat-files", "otel"} <= set(extras)
+    assert "--build-arg EXTRAS=flat-files,otel" in (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    joined = yaml.safe_load((ROOT / "compose.join.yml").read_text("utf-8"))["services"]["data_maintenance"]
+    for environment in (COMPOSE["services"]["consumer"]["environment"], joined["environment"]):
+        for name in ("MAINTENANCE_TRACING", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+            assert environment[name] == f"${{{name}:-}}"
+    assert read_settings(filled(SECRETS)).tracing is False

@@ -217,6 +217,8 @@ HELD: tuple[tuple[str, dt.datetime, bool, Mapping[str, Any], str], ...] = (
     ("dividend_shares", NOON, False, {"split_day_dividend": ShareBasis.AFTER}, "that morning's split"),
     ("snapshot", EVENING, True, {}, "not entitled"),
     ("snapshot_delay", NOON, False, {"delay": dt.timedelta(0)}, "0.0 min ago"),
+    ("file_times", dt.datetime(2026, 1, 5, 17, 0, tzinfo=dt.UTC), False, {}, "7 day files"),  # of December alone
+    ("file_times", dt.datetime(2026, 1, 8, 17, 0, tzinfo=dt.UTC), False, {}, "4 day files"),  # of January alone
 )
 
 

@@ -8,9 +8,11 @@ import io
 from rich.console import Console
 
 from consumer.page.calendar import Calendar, Cell, Closed, Column, Doing, SessionRow
+from consumer.page.symbol import Profile, Symbol
 from consumer.postgres.symbol_view import Bar, Mark
 from consumer.terminal.calendar_table import calendar_table
 from consumer.terminal.chart import HEIGHT, bar_of, bars_chart
+from consumer.terminal.symbol import told
 from contract.reports import SessionState
 
 FIRST = dt.date(2025, 11, 3)
@@ -74,3 +76,19 @@ def test_the_calendar_says_by_words_what_stands_what_is_being_done_and_when_the_
         "Thu 27 Nov closed: Thanksgiving Day",
         "Wed 26 Nov 16:00 ET final final, backfilled -",
     ]
+
+
+def test_a_symbol_that_never_trades_has_a_usual_volume_of_nought_and_one_without_slots_none() -> None:
+    def said(average: list[float | None]) -> str:
+        profile = Profile(
+            day=FIRST, outcome="no_trades", today=[], average=average, stored_average=average,
+            sessions=(FIRST,), as_of=FIRST, equal=True,
+        )  # fmt: skip
+        symbol = Symbol(
+            symbol="A", names=["A"], listing=None, bars=[], marks=[], cut_on=None, compared=[], profile=profile, why=[]
+        )
+        return "\n".join(told(symbol, width=60))
+
+    assert "no usual volumes" not in said([0.0] * 192)
+    assert "  10:00 ET                0          nothing" in said([0.0] * 192)
+    assert "no usual volumes" in said([None] * 192)

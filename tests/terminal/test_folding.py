@@ -73,3 +73,27 @@ def test_a_symbol_lacks_only_what_its_session_could_have_of_it() -> None:
     assert of(monday, "volume_slots", SessionState.PARTIAL, is_gap=True) == ("partial", "unproven", True)
     assert of(dt.date(2025, 11, 6), "daily_bars", SessionState.MISSING, is_gap=True) is None, "it was not listed"
     assert of(monday, "slot_trades", SessionState.FINAL) is None
+
+
+def test_nothing_is_expected_of_a_symbol_after_it_left_the_listing_and_what_is_stored_of_it_is_told() -> None:
+    left, after, late = dt.date(2025, 11, 5), dt.date(2025, 11, 6), dt.date(2025, 11, 7)
+    held = Held(bars=frozenset({late}), slots={}, since=dt.date(2025, 1, 2), until=left)
+    for name in ("daily_bars", "volume_slots"):
+        for state in (SessionState.PARTIAL, SessionState.MISSING, SessionState.FINAL):
+            assert of_symbol(row(after, name, state, is_gap=state is not SessionState.FINAL), held) is None
+    on_its_last_day = of_symbol(row(left, "volume_slots", SessionState.PARTIAL, is_gap=True), held)
+    assert on_its_last_day is not None
+    assert (on_its_last_day.one.missing, on_its_last_day.is_gap) == (1, True)
+    stored = of_symbol(row(late, "daily_bars", SessionState.PARTIAL, is_gap=True), held)
+    assert stored is not None
+    assert (stored.one.loaded, stored.is_gap) == (1, False)
+    assert of_symbol(row(late, "volume_slots", SessionState.PARTIAL, is_gap=True), held) is None
+
+
+def test_what_retention_deleted_is_missing_of_no_symbol() -> None:
+    day = dt.date(2025, 11, 5)
+    held = Held(bars=frozenset(), slots={}, since=dt.date(2025, 1, 2))
+    for name in ("daily_bars", "volume_slots"):
+        found = of_symbol(row(day, name, SessionState.RETIRED), held)
+        assert found is not None
+        assert (found.one.state, found.one.expected, found.one.missing) == (SessionState.RETIRED, 0, 0)

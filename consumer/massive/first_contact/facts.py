@@ -33,7 +33,7 @@ class FileLook(Protocol):
     """The bucket of flat files, as far as it is looked at."""
 
     async def came_at(self, kind: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]:
-        """When the files of *kind* (day, minute) of those of *days* that have one were last written."""
+        """When the files of *kind* (day, minute) of *days*, all of one year, were last written, where there is one."""
 
     async def missing(self, day: dt.date) -> int:
         """The status that answers for the file of a day without a session."""

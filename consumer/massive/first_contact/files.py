@@ -47,9 +47,9 @@ class Bucket:
         )
 
     async def came_at(self, kind: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]:
-        """One listing: the year's files from the first of *days* on. Raises FlatFilesUnusable."""
-        folder = f"us_stocks_sip/{kind}_aggs_v1/{days[-1]:%Y}"
-        after = f"{folder}/{days[0]:%m}/{days[0]}" if days[0].year == days[-1].year else None
+        """One listing: the files from the first of *days* on, which are of one year. Raises FlatFilesUnusable."""
+        folder = f"us_stocks_sip/{kind}_aggs_v1/{days[0]:%Y}"
+        after = f"{folder}/{days[0]:%m}/{days[0]}"
         try:
             rows = await self._obstore.list(self._store, prefix=folder, offset=after).collect_async()
         except (self._errors.BaseError, OSError) as error:
@@ -105,14 +105,16 @@ async def _missing(contact: Contact, bucket: FileLook) -> Seen:
 
 
 async def _times(contact: Contact, bucket: FileLook) -> Seen:
-    days = list(contact.calendar.last_trading_days(SESSIONS, up_to=contact.newest))
+    days = _of_one_year(list(contact.calendar.last_trading_days(SESSIONS, up_to=contact.newest)))
     late: dict[str, list[float]] = {}
     lacking: list[str] = []
     for kind in ("day", "minute"):
         contact.asker.take(f"flat files: when those of {kind}s came")
         came = await bucket.came_at(kind, days)
         times = ", ".join(f"{day} {at:%Y-%m-%dT%H:%MZ}" for day, at in sorted(came.items()))
-        contact.asker.note(f"LIST {kind} files since {days[0]}", status=HTTPStatus.OK, rows=len(came), said=times)
+        contact.asker.note(
+            f"LIST {kind} files of {days[0]} to {days[-1]}", status=HTTPStatus.OK, rows=len(came), said=times
+        )
         late[kind] = [(at - _noon_after(day)).total_seconds() / 3600 for day, at in sorted(came.items())]
         lacking += [f"{kind} file of {day}" for day in days if day not in came and _noon_after(day) < contact.now()]
     if not any(late.values()):
@@ -120,6 +122,12 @@ async def _times(contact: Contact, bucket: FileLook) -> Seen:
         return otherwise("file_times", seen, "slots come by REST alone: send this report")
     unset = {"MASSIVE_FLAT_FILES": "s3://flatfiles"} if contact.configured.flat_files is None else {}
     return _judged_times(late, lacking, unset)
+
+
+def _of_one_year(days: list[dt.date]) -> list[dt.date]:
+    """Those of the year that most are of: a folder is a year's, and two more listings may be beyond thirty requests."""
+    year = days[len(days) // 2].year
+    return [day for day in days if day.year == year]
 
 
 def _judged_times(late: dict[str, list[float]], lacking: list[str], unset: dict[str, str]) -> Seen:
