@@ -78,6 +78,7 @@ def _task_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str
     if message.rule is None and message.cycle is None:
         fields["request"] = f"{_first_origin(letter)}dead-letter-{letter.dead_letter_id}"
         fields["requested_by"] = "dead-letters replay"
+        fields.pop("via", None)  # by that way it was asked once: the replay is noted itself
     return fields
 
 
