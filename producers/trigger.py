@@ -29,14 +29,6 @@ async def request_cycle(
     return await request(redis, TaskMessage(task=task, trading_day=trading_day, force=force, requested_by=requested_by))
 
 
-async def request_backfill(
-    redis: Redis, first_day: dt.date, last_day: dt.date, *, task: TaskName = TaskName.CYCLE, requested_by: str
-) -> str:
-    """The same for what *task* lacks of the sessions *first_day*…*last_day*."""
-    message = TaskMessage(task=task, trading_day=last_day, first_day=first_day, requested_by=requested_by)
-    return await request(redis, message)
-
-
 async def request(redis: Redis, message: TaskMessage) -> str:
     """The same for whatever *message* asks for."""
     fields: dict[FieldT, EncodableT] = dict(encode(message).items())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 from loguru import logger
+from redis.exceptions import RedisError
 
 from consumer.postgres import actions, cycle_changes, cycles, part_ends
 from consumer.postgres.actions import Act, Action
@@ -75,10 +76,16 @@ async def cancel_day(pool: Pool, trading_day: dt.date, decision: Decision) -> Ca
 async def cancel(
     pool: Pool, stream: TaskStream, reporter: Reporter, trading_day: dt.date, decision: Decision
 ) -> tuple[Cycle, ...]:
-    """Cancel, withdraw and report; return the cycles that were ended. Repeating it is harmless."""
+    """Cancel, withdraw and report; return the cycles that were ended. Repeating it is harmless.
+
+    From the commit on it is done, and Redis that is away then makes no failure of it: the catch-up withdraws.
+    """
     called_off = await cancel_day(pool, trading_day, decision)
     if called_off.cycles:
-        await withdraw(stream, called_off)
+        try:
+            await withdraw(stream, called_off)
+        except RedisError as error:
+            logger.warning("messages_not_withdrawn", trading_day=str(trading_day), reason=str(error))
     for cycle in called_off.cycles:
         await reporter.cycle_cancelled(cycle.cycle_id)
     return called_off.cycles

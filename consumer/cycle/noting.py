@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from consumer.postgres.pool import Pool
     from contract.messages import TaskMessage
 
-#: Whose requests are no person's: the service's own, and those of a replay, which is noted itself.
+#: Whose requests are no person's: the service's own, and those of a replay, which is noted itself. They name no way
+#: that they came by. HTTP, the page and the command line always do: a person there may sign with any of these names.
 OWN = frozenset({"catch-up", "session_changed", "dead-letters replay"})
 
 
@@ -24,7 +25,7 @@ async def note_request(
     pool: Pool, message: TaskMessage, request: Request, *, cycle_id: int | None, now: dt.datetime
 ) -> None:
     """Write down that a person asked; *cycle_id*: the cycle that serves it, None while it waits its turn."""
-    if message.rule is not None or message.requested_by in OWN:
+    if message.rule is not None or (message.via is None and message.requested_by in OWN):
         return
     backfill = request.first_day is not None
     action = Action(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from loguru import logger
+from redis.exceptions import RedisError
 
 from consumer.cycle.messages import work_key
 from consumer.delivery.entries import LEFT_OUT, Outgoing
@@ -78,6 +80,7 @@ def _task_again(letter: KeptLetter, changes: Mapping[str, str]) -> dict[str, str
     if message.rule is None and message.cycle is None:
         fields["request"] = f"{_first_origin(letter)}dead-letter-{letter.dead_letter_id}"
         fields["requested_by"] = "dead-letters replay"
+        fields.pop("via", None)  # by that way it was asked once: the replay is noted itself
     return fields
 
 
@@ -107,7 +110,7 @@ async def resend(stores: Stores, selection: Selection, changes: Mapping[str, str
         ids = [letter.dead_letter_id for letter in letters]
         causes = await dead_letters.settle(connection, ids, LetterState.REPLAYED, decision)
         await _note(connection, Act.REPLAY, letters, decision)
-    await _remove_copies(redis, letters, causes)
+    await _tidy_up(redis, letters, causes)
     return resent
 
 
@@ -118,7 +121,7 @@ async def drop(pool: Pool, redis: Redis, selection: Selection, decision: Decisio
         ids = [letter.dead_letter_id for letter in letters]
         causes = await dead_letters.settle(connection, ids, LetterState.DROPPED, decision)
         await _note(connection, Act.DROP, letters, decision)
-    await _remove_copies(redis, letters, causes)
+    await _tidy_up(redis, letters, causes)
     return letters
 
 
@@ -130,6 +133,14 @@ async def _note(connection: Connection, act: Act, letters: Sequence[KeptLetter],
     days = {letter.trading_day for letter in letters}
     day = days.pop() if len(days) == 1 else None
     await actions.note(connection, Action(act=act, about=f"dead letter {ids}{more}", trading_day=day), decision)
+
+
+async def _tidy_up(redis: Redis, letters: Sequence[KeptLetter], causes: set[tuple[str, str]]) -> None:
+    """Remove the copies if Redis is there: the letters are settled, and nobody shall be told that they are not."""
+    try:
+        await _remove_copies(redis, letters, causes)
+    except RedisError as error:
+        logger.warning("copies_not_removed", letters=len(letters), reason=str(error))
 
 
 async def _remove_copies(redis: Redis, letters: Sequence[KeptLetter], causes: set[tuple[str, str]]) -> None:

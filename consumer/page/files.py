@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from consumer.page.shared import Answer, answer_of
+from consumer.web.etags import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,11 +72,6 @@ def answer_file(request: web.Request, file: StaticFile) -> web.Response:
         headers["Content-Encoding"] = "gzip"
     body = file.packed if packed else file.body
     return web.Response(body=body, headers=headers, content_type=file.content_type, charset="utf-8")
-
-
-def is_known(request: web.Request, tag: str) -> bool:
-    """Whether the browser says that it has what is tagged so."""
-    return any(one.value == tag for one in request.if_none_match or ())
 
 
 def answer_json(request: web.Request, value: object) -> web.Response:

@@ -1,7 +1,7 @@
 """Keeps the answers to requests that named themselves, so that one that comes again does nothing twice.
 
 A key is claimed before the work and its answer kept after it. Who claimed it and died leaves it: after a while whoever
-asks the same again takes the claim over.
+asks the same again takes the claim over. A claim is known by its instant: who was slow, and followed, changes nothing.
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ async def claim(pool: Pool, wanted: Claim) -> KeptAnswer | None:
 
 
 async def keep(pool: Pool, wanted: Claim, *, status: int, location: str | None, body: bytes) -> None:
-    """Keep what was answered."""
+    """Keep what was answered, if the claim is still ours."""
     await pool.execute(
-        "UPDATE idempotent_request SET status = $2, location = $3, body = $4 WHERE key_digest = $1",
+        "UPDATE idempotent_request SET status = $3, location = $4, body = $5 WHERE key_digest = $1 AND claimed_at = $2",
         wanted.key_digest,
+        wanted.at,
         status,
         location,
         body,
@@ -76,5 +77,9 @@ async def keep(pool: Pool, wanted: Claim, *, status: int, location: str | None, 
 
 
 async def give_back(pool: Pool, wanted: Claim) -> None:
-    """Forget a claim under which nothing was done."""
-    await pool.execute("DELETE FROM idempotent_request WHERE key_digest = $1 AND status IS NULL", wanted.key_digest)
+    """Forget a claim under which nothing was done, if it is still ours."""
+    await pool.execute(
+        "DELETE FROM idempotent_request WHERE key_digest = $1 AND claimed_at = $2 AND status IS NULL",
+        wanted.key_digest,
+        wanted.at,
+    )

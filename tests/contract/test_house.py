@@ -29,7 +29,6 @@ FOR_OTHERS = {
     "contract/reports.py:decode_event",
     "process/redaction.py:forget",
     "market/rvol.py:relative_volume",
-    "producers/trigger.py:request_backfill",  # tests and benches ask with it
     "consumer/delivery/plain_handler.py:PlainHandler",  # examples/delivery_alone.py
     "market/data_source.py:vendor_source",  # docs/extending.md
     "simulated_market/bucket.py:build_bucket",  # tests/first_contact

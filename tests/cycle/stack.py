@@ -32,10 +32,11 @@ from consumer.settings import read_settings
 from consumer.tasks.part import PartContext
 from consumer.tasks.terms import TaskOptions
 from consumer.verdict.reading import judge_sessions, judge_window
+from contract.messages import TaskMessage, TaskName
 from market.data_source import VENDOR, DataSource
 from market.schedule import Schedule, parse_rules
 from market.trading_calendar import NEW_YORK, TradingCalendar
-from producers.trigger import request_backfill, request_cycle
+from producers.trigger import request, request_cycle
 from simulated_market.app import build_app
 from simulated_market.options import SimulatorOptions
 
@@ -175,7 +176,9 @@ class Stack:
     async def ask(self, day: dt.date | None = DAY, *, first_day: dt.date | None = None, **wanted: Any) -> str:
         """Ask for a cycle as a person does."""
         if first_day is not None and day is not None:
-            return await request_backfill(self.redis, first_day, day, requested_by="test", **wanted)
+            backfill = {"task": TaskName.CYCLE, **wanted}
+            message = TaskMessage(trading_day=day, first_day=first_day, requested_by="test", **backfill)
+            return await request(self.redis, message)
         return await request_cycle(self.redis, trading_day=day, requested_by="test", **wanted)
 
     async def cycle(self, day: dt.date | None = None) -> Cycle | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from consumer.cycle import resend
+from consumer.cycle.noting import OWN
 from consumer.cycle.stores import Stores
 from consumer.postgres import actions
 from consumer.postgres.dead_letters import Selection
@@ -42,6 +45,30 @@ async def test_a_request_by_hand_is_noted_once_with_its_author_reason_and_cycle_
     (one,) = await noted(stack)
     assert (one.action, one.author, one.reason, one.via) == ("trigger", "maria", WHY, "stream")
     assert (one.about, one.trading_day, one.request, one.cycle_id) == ("ohlc_daily", DAY, entry, cycle.cycle_id)
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+async def test_who_asks_under_a_name_of_the_service_itself_is_noted_like_everybody(stack: Stack, name: str) -> None:
+    fields = {"task": "redis_sync", "trading_day": str(DAY), "requested_by": name, "via": "http"}
+    async with stack.working():
+        await stack.redis.xadd(keys.TASKS.name, fields)  # type: ignore[arg-type]
+        await stack.at_rest()
+    assert [(one.author, one.via) for one in await noted(stack)] == [(name, "http")]
+
+
+async def test_a_request_over_http_that_died_and_is_replayed_is_noted_as_the_replay_alone(stack: Stack) -> None:
+    async def one_is_dead() -> bool:
+        return bool(await stack.redis.xlen(keys.DEAD.name) == 1)
+
+    stores = Stores(pool=stack.pool, redis=stack.redis, stream=stack.stream)
+    async with stack.working():
+        await stack.redis.xadd(keys.TASKS.name, {"task": "junk", "trading_day": str(DAY), "via": "http"})
+        await until(one_is_dead, what="a dead letter")
+        by = Decision(by="ann", at=stack.clock(), via="page")
+        (sent,) = await resend.resend(stores, Selection(), {"task": "redis_sync"}, by)
+        await stack.at_rest()
+    assert "via" not in sent.fields, "nobody asked by that way again"
+    assert [(one.action, one.author) for one in await noted(stack)] == [("replay", "ann")]
 
 
 async def test_a_request_that_waited_its_turn_is_noted_once_with_the_cycle_that_serves_it(stack: Stack) -> None:

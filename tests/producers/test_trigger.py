@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.keys import TASKS
 from contract.messages import TaskMessage, TaskName, decode_task
-from producers.trigger import request_backfill, request_cycle
+from producers.trigger import request, request_cycle
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -26,9 +26,9 @@ async def test_a_request_is_one_entry_that_the_consumer_understands(redis: Redis
 
 async def test_a_backfill_names_its_first_session_and_its_last(redis: Redis) -> None:
     first, last = dt.date(2025, 11, 3), dt.date(2025, 11, 11)
-    await request_backfill(redis, first, last, requested_by="the test")
-    [(_, fields)] = await redis.xrange(TASKS.name)
     wanted = TaskMessage(task=TaskName.CYCLE, trading_day=last, first_day=first, requested_by="the test")
+    await request(redis, wanted)
+    [(_, fields)] = await redis.xrange(TASKS.name)
     assert decode_task(fields) == wanted
 
 

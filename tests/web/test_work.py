@@ -134,6 +134,37 @@ async def test_a_process_that_died_between_work_and_answer_leaves_one_piece_of_w
     assert len(await actions(client)) == 1
 
 
+async def test_what_is_done_is_answered_as_done_though_redis_goes_away_before_it_is_tidied_up(
+    stack: Stack, client: Client, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
+) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise RedisConnectionError("Redis is gone")
+
+    async with stack.working():
+        for task in ("junk", "more"):
+            await stack.redis.xadd(keys.TASKS.name, {"task": task, "force": "perhaps"})
+        await until(lambda: _two(stack), what="two dead letters")
+    await stack.pool.execute('UPDATE dead_letter SET fields = \'{"task": "redis_sync"}\' WHERE dead_letter_id = 2')
+    await stack.market.fail({"endpoint": "tickers", "kind": "server_error"})
+    waiting = await stack.run_cycle()
+
+    monkeypatch.setattr(stack.stream, "withdraw", away)
+    monkeypatch.setattr(stack.redis, "xrevrange", away)
+    for path, body, status in (
+        (f"/cycles/{DAY}/cancel", {"reason": "the wrong key"}, 200),
+        ("/dead-letters/drop", {"ids": [1], "reason": "a typing error"}, 200),
+        ("/dead-letters/replay", {"ids": [2]}, 202),
+    ):
+        key = {"Idempotency-Key": path}
+        first, again = [await client.post(path, json=body, headers=key) for _ in range(2)]
+        assert (first.status, again.status, await again.read()) == (status, status, await first.read()), path
+        assert again.headers["Idempotency-Replayed"] == "true"
+    assert (await stack.cycles())[0].state == "cancelled"
+    assert waiting.state == "waiting"
+    told = [line["event"] for line in logged if line["level"] == "WARNING"]
+    assert (told.count("messages_not_withdrawn"), told.count("copies_not_removed")) == (1, 2)
+
+
 async def test_dead_letters_findings_and_boundaries_are_settled_over_http_and_noted(
     stack: Stack, client: Client
 ) -> None:
