@@ -26,6 +26,9 @@ def wrong(checks: dict[str, Check]) -> set[str]:
     return {name for name, check in checks.items() if not check.connected}
 
 
+PROBES = ("/livez", "/readyz", "/health")
+
+
 async def test_ready_is_said_when_a_worker_and_a_catch_up_beat_and_each_lack_is_named(
     stack: Stack, client: Client, logged: list[dict[str, Any]]
 ) -> None:
@@ -42,10 +45,10 @@ async def test_ready_is_said_when_a_worker_and_a_catch_up_beat_and_each_lack_is_
     looking = asyncio.create_task(stack.catch_up.run())
     async with stack.working():
         await until(lambda: _is_ready(client), what="a service that is ready")
-        del logged[:]
-        for path in ("/livez", "/readyz", "/health"):
+        for path in PROBES:
             assert (await client.get(path)).status == 200
-        assert logged == [], "probes are quiet"
+        # The catch-up's own cycle may be at work beside them, and says what it does.
+        assert [line for line in logged if any(path in str(line) for path in PROBES)] == [], "probes are quiet"
         await end_all([looking])
         stack.clock.at += BEATS_WITHIN * 1.01
         document = await (await client.get("/readyz")).json(content_type=None)
