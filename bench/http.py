@@ -14,19 +14,17 @@ import argparse
 import asyncio
 import os
 import random
-import signal
-import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import aiohttp
-import psutil
+
+from bench.running_service import Service, beside_a_service
+
+if TYPE_CHECKING:
+    import psutil
 
 SAMPLES = 20
 #: Path, and how many of a hundred requests ask for it; {} is a symbol.
@@ -82,46 +80,6 @@ class Load:
         self.latencies[path].append(time.perf_counter() - due)
 
 
-class Service:
-    """A run of the service, asked over HTTP."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str, process: psutil.Process) -> None:
-        self._http, self.url, self.process = http, url, process
-
-    async def get(self, path: str) -> Any:
-        async with self._http.get(self.url + path) as answer:
-            return await answer.json()
-
-    async def at_rest(self, *, after: int = 0) -> dict[str, Any]:
-        """The last cycle, once nothing is under way and it is later than cycle *after*."""
-        while True:
-            try:
-                status = await self.get("/status")
-                if not status["current"] and status["last"] and status["last"]["cycle"] > after:
-                    return dict(status["last"])
-            except (aiohttp.ClientError, TimeoutError):
-                pass  # it is starting, or has no time for us
-            await asyncio.sleep(1.0)
-
-    async def cycle_again(self, after: int) -> dict[str, Any]:
-        """Everything of the newest session once more; returns how it ended."""
-        async with self._http.post(f"{self.url}/trigger", json={"force": True}) as answer:
-            answer.raise_for_status()
-        return await self.at_rest(after=after)
-
-    async def cpu_of(self, path: str, times: int) -> float:
-        """CPU milliseconds of the serving process for an answer, sending it included."""
-        before = self._cpu()
-        for _ in range(times):
-            async with self._http.get(self.url + path) as answer:
-                await answer.read()
-        return 1000 * (self._cpu() - before) / times
-
-    def _cpu(self) -> float:
-        used = self.process.cpu_times()
-        return float(used.user + used.system)
-
-
 def show(load: Load, seconds: float) -> None:
     """Print the latencies by path and in all."""
     every = [one for some in load.latencies.values() for one in some]
@@ -164,12 +122,6 @@ async def measure(url: str, process: psutil.Process, options: argparse.Namespace
     print(f"the serving process: {cpu / seconds:.0%} of a core; load average {os.getloadavg()[0]:.1f}")
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,19 +129,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="dm-bench-") as folder:
-        Path(folder).chmod(0o711)
-        environment = {**os.environ, "DATA_DIR": folder, "HTTP_PORT": str(port), "LOG_FORMAT": "json"}
-        command = [sys.executable, "-m", "consumer.terminal", "run", "--simulated", "--tickers", str(options.tickers)]
-        log = (Path(folder) / "bench.log").open("wb")
-        run = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            asyncio.run(measure(f"http://127.0.0.1:{port}", psutil.Process(run.pid), options))
-        finally:
-            run.send_signal(signal.SIGINT)
-            run.wait(60)
-            log.close()
+    beside_a_service(options.tickers, lambda url, run: measure(url, run, options))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 `maintenance run` fills an empty database from the simulated market. Then every part of a night is asked for again
 (`force`), in turns beside nobody and beside pages, each of which does what the page's script does: it listens to
-/events, and asks for the first answer a debounce after something was told, and every five seconds while a cycle runs.
+/events, and asks for the first answer a debounce after something was told, and every so often while a cycle runs.
 The pages run in this process, whose CPU is not counted; PostgreSQL's, Redis' and the market's are shown beside.
 """
 
@@ -15,19 +15,14 @@ import asyncio
 import contextlib
 import os
 import re
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import psutil
 
-from bench.http import Service, free_port
+from bench.running_service import Service, beside_a_service
 from consumer.page.files import read_files
 
 SCRIPT = read_files()["live.js"].body.decode()
@@ -162,19 +157,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=50)
     parser.add_argument("--turns", type=int, default=2)
     options = parser.parse_args()
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="dm-bench-") as folder:
-        Path(folder).chmod(0o711)
-        environment = {**os.environ, "DATA_DIR": folder, "HTTP_PORT": str(port), "LOG_FORMAT": "json"}
-        command = [sys.executable, "-m", "consumer.terminal", "run", "--simulated", "--tickers", str(options.tickers)]
-        log = (Path(folder) / "bench.log").open("wb")
-        run = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            asyncio.run(measure(f"http://127.0.0.1:{port}", psutil.Process(run.pid), options))
-        finally:
-            run.send_signal(signal.SIGINT)
-            run.wait(60)
-            log.close()
+    beside_a_service(options.tickers, lambda url, run: measure(url, run, options))
 
 
 if __name__ == "__main__":

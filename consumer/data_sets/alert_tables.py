@@ -8,7 +8,7 @@ MISSED_DEADLINE = Table(
     name="missed_deadline",
     kept=Kept.WORKING_RECORDS,
     age_column="noticed_at",
-    stays="t.made_good_at IS NULL",
+    stays="t.closed_at IS NULL",
     columns={
         "trading_day": Column("date"),
         "data_set": Column("text"),
@@ -16,7 +16,11 @@ MISSED_DEADLINE = Table(
         "deadline": Column("timestamp with time zone"),
         "noticed_at": Column("timestamp with time zone"),
         "why": Column("text"),
-        "made_good_at": Column("timestamp with time zone", meaning="when the data were there all the same"),
+        "closed_at": Column("timestamp with time zone", meaning="since when it is missed no more; null while it is"),
+        "made_good_at": Column(
+            "timestamp with time zone",
+            meaning="when the data were there all the same; null where the plan, a setting or retention closed it",
+        ),
     },
 )
 

@@ -34,16 +34,17 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = "trading_day, data_set, due_at, deadline, why"
-_OPEN = f"SELECT {_COLUMNS} FROM missed_deadline WHERE made_good_at IS NULL"
+_OPEN = f"SELECT {_COLUMNS} FROM missed_deadline WHERE closed_at IS NULL"
 # One that was made good and is missed again, since somebody deleted rows, is news.
 _NOTE = f"""
     INSERT INTO missed_deadline ({_COLUMNS}, noticed_at) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (trading_day, data_set, due_at) DO UPDATE
-        SET deadline = excluded.deadline, why = excluded.why, noticed_at = excluded.noticed_at, made_good_at = NULL
+        SET deadline = excluded.deadline, why = excluded.why, noticed_at = excluded.noticed_at,
+            closed_at = NULL, made_good_at = NULL
 """
 _CLOSE = """
-    UPDATE missed_deadline SET made_good_at = $3
-    WHERE (trading_day, data_set) = ($1, $2) AND made_good_at IS NULL
+    UPDATE missed_deadline SET closed_at = $3, made_good_at = CASE WHEN $4 THEN $3::timestamptz END
+    WHERE (trading_day, data_set) = ($1, $2) AND closed_at IS NULL
 """
 
 
@@ -74,8 +75,9 @@ async def note(
     await connection.executemany(
         _NOTE, [(one.trading_day, one.data_set, one.due_at, one.deadline, one.why, now) for one in new]
     )
-    await connection.executemany(_CLOSE, [(one.trading_day, one.data_set, now) for one in gone])
-    return Noted(missed=tuple(new), made_good=tuple(one for one in gone if has_come(one)))
+    made_good = tuple(one for one in gone if has_come(one))
+    await connection.executemany(_CLOSE, [(one.trading_day, one.data_set, now, one in made_good) for one in gone])
+    return Noted(missed=tuple(new), made_good=made_good)
 
 
 def _key(one: MissedDeadline) -> tuple[dt.date, str]:

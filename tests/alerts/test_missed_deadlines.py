@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.cycle.reporting import Reporter
 from consumer.postgres import missed_deadlines as kept
 from consumer.postgres.missed_deadlines import MissedDeadline
 from consumer.verdict.deadlines import has_come
@@ -25,6 +26,12 @@ def nothing(_: MissedDeadline) -> bool:
     return False
 
 
+async def closed(connection: Connection) -> tuple[dt.datetime | None, dt.datetime | None]:
+    row = await connection.fetchrow("SELECT closed_at, made_good_at FROM missed_deadline")
+    assert row is not None
+    return row["closed_at"], row["made_good_at"]
+
+
 async def test_a_due_time_that_moves_with_the_number_of_symbols_is_no_news(connection: Connection) -> None:
     assert (await kept.note(connection, [SLOTS], nothing, now=NOW)).missed == (SLOTS,)
     later = msgspec.structs.replace(SLOTS, due_at=SLOTS.due_at + dt.timedelta(seconds=0.375))
@@ -37,8 +44,11 @@ async def test_what_is_no_longer_missed_and_has_not_come_is_closed_without_a_wor
     await kept.note(connection, [SLOTS], nothing, now=NOW)
     assert (await kept.note(connection, [], nothing, now=NOW)).made_good == ()
     assert await kept.read_open(connection) == []
+    assert await closed(connection) == (NOW, None), "nor does its row say that it came"
     assert (await kept.note(connection, [SLOTS], nothing, now=NOW)).missed == (SLOTS,), "missed again: news"
+    assert await closed(connection) == (None, None)
     assert (await kept.note(connection, [], lambda one: one == SLOTS, now=NOW)).made_good == (SLOTS,)
+    assert await closed(connection) == (NOW, NOW)
 
 
 async def test_data_that_lack_or_that_the_plan_has_ceased_to_give_have_not_come(stack: Stack) -> None:
@@ -54,8 +64,6 @@ async def test_data_that_lack_or_that_the_plan_has_ceased_to_give_have_not_come(
 
 
 async def test_who_tells_nobody_leaves_a_missed_deadline_to_be_news_to_those_who_do(stack: Stack) -> None:
-    from consumer.cycle.reporting import Reporter
-
     stack.clock.at = new_york(DAY, "20:30")
     await stack.run_cycle()
     stack.clock.at = new_york(DAY + dt.timedelta(days=1), "20:00")

@@ -96,7 +96,7 @@ async def test_a_night_is_missed_told_everywhere_and_made_good(
         await stack.value("SELECT data_sets::text FROM session_condition WHERE trading_day = $1", next_day)
     )
     assert stored["daily_bars"]["deadline_missed"] is True
-    assert await stack.value("SELECT count(*) FROM missed_deadline WHERE made_good_at IS NULL") == len(missed)
+    assert await stack.value("SELECT count(*) FROM missed_deadline WHERE closed_at IS NULL") == len(missed)
 
     async with aiohttp.ClientSession() as http:
         await Sender(stack.pool, receivers(receiver.url, None, None), now=stack.clock).look(http)
@@ -111,7 +111,7 @@ async def test_a_night_is_missed_told_everywhere_and_made_good(
     assert (await said(stack))[4:] == ["webhook deadline_made_good", "ping success"]
     assert [name for name, _ in await events(stack, *ABSENCE)] == ["deadline_missed", "deadline_made_good"]
     assert (await monitor_of(stack).status()).deadlines_missed == []
-    assert await stack.value("SELECT count(*) FROM missed_deadline WHERE made_good_at IS NULL") == 0
+    assert await stack.value("SELECT count(*) FROM missed_deadline WHERE closed_at IS NULL") == 0
 
 
 async def test_what_no_channel_wants_is_not_kept_for_one(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import polars as pl
 import pytest
 
@@ -16,11 +17,22 @@ from tests.cycle.stack import CALENDAR, DAY, OPTIONS, Stack, new_york
 from tests.export.conftest import export
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
     from pathlib import Path
 
     from consumer.postgres.exported import Piece, Standing
 
 WINDOW = CALENDAR.last_trading_days(OPTIONS.ohlc_sessions, up_to=DAY)
+
+
+async def export_and_check(stack: Stack, to: Path, days: Sequence[dt.date]) -> None:
+    """Export, and hold every file there is against what it says of itself."""
+    await export(stack, to, days)
+    for path in to.rglob("*.parquet"):
+        frame, about = pl.read_parquet(path, hive_partitioning=False), described(pl.read_parquet_metadata(path)[KEY])
+        assert about is not None
+        assert (frame.height, digest(frame)) == (about.rows, about.sha256)
 
 
 @pytest.mark.parametrize("table", ["session_slots", "ticker_atr"])
@@ -44,26 +56,27 @@ async def test_what_is_committed_between_two_tables_of_a_session_is_in_neither_f
     assert pl.read_parquet(to / f"{folder}/trading_date={DAY}/part.parquet").height == stood
 
 
-async def test_while_a_night_runs_every_file_is_whole_and_afterwards_as_the_tables(stack: Stack, to: Path) -> None:
+async def test_while_a_night_runs_every_file_is_whole_and_afterwards_as_the_tables(
+    stack: Stack, to: Path, postgres_dsn: str
+) -> None:
+    """The night cannot end before it was exported from twice: its figures wait for a lock that readers do not."""
     await stack.run_cycle()
     next_day = CALENDAR.session_after(DAY).day
     stack.clock.at = new_york(next_day, "20:30")
-    days, rounds = (*WINDOW, next_day), 0
+    days = (*WINDOW, next_day)
+    outsider = await asyncpg.connect(postgres_dsn)
     async with stack.working():
-        await stack.ask(next_day)
-        night = asyncio.create_task(stack.at_rest(after=1))
+        async with outsider.transaction():
+            await outsider.execute("LOCK TABLE maintenance.ticker_atr IN SHARE MODE")
+            await stack.ask(next_day)
+            night = asyncio.create_task(stack.at_rest(after=1))
+            for _ in range(2):
+                await export_and_check(stack, to, [DAY, next_day])
+            assert not night.done()
+        await outsider.close()
         while not night.done():
-            await export(stack, to, [DAY, next_day])
-            rounds += 1
-            for path in to.rglob("*.parquet"):
-                frame, about = (
-                    pl.read_parquet(path, hive_partitioning=False),
-                    described(pl.read_parquet_metadata(path)[KEY]),
-                )
-                assert about is not None
-                assert (frame.height, digest(frame)) == (about.rows, about.sha256)
+            await export_and_check(stack, to, [DAY, next_day])
         assert (await night).state == "complete"
-    assert rounds, "nothing was exported while the night ran"
 
     told = await export(stack, to, days)
 

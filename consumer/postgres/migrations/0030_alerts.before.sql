@@ -6,10 +6,11 @@ CREATE TABLE missed_deadline (
     deadline     timestamptz NOT NULL,
     noticed_at   timestamptz NOT NULL,
     why          text,
-    made_good_at timestamptz,           -- when the data were there all the same
+    closed_at    timestamptz,           -- since when it is missed no more: null while it is
+    made_good_at timestamptz,           -- when the data were there all the same; null where something else closed it
     PRIMARY KEY (trading_day, data_set, due_at)
 );
-CREATE INDEX missed_deadline_open ON missed_deadline (trading_day) WHERE made_good_at IS NULL;
+CREATE INDEX missed_deadline_open ON missed_deadline (trading_day) WHERE closed_at IS NULL;
 CREATE INDEX missed_deadline_by_age ON missed_deadline (noticed_at);
 
 -- Messages to a webhook and pings: a row is to be delivered until it says that it was, or that it was given up.
